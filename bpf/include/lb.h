@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Structs and constants that load balancers share with Go (harness/attach/lbmaps.go). Sizes and offsets are checked
+ * there by a test. No code, no maps.
+ */
+#ifndef KXLAB_LB_H
+#define KXLAB_LB_H
+
+/* Limits of the maps' indices. */
+#define LB_MAX_REALS 16384 /* a ring slot has 14 bits for the real */
+
+/* A slot of a ring: the index of a real and two flags, both used by just-enough tracking only. */
+#define LB_SLOT_REAL 0x3fff
+#define LB_SLOT_TRACK 0x4000 /* would change if a spare were added: track new connections */
+#define LB_SLOT_LOOK 0x8000 /* tracked connections may exist here: look them up */
+#define LB_SLOTS_PER_LINE 32
+
+/* Key of vips4: IPv4 address, port and protocol. */
+struct lb_vip4 {
+	__be32 addr;
+	__be16 port;
+	__u8 proto;
+	__u8 pad;
+};
+
+/* Key of vips6. */
+struct lb_vip6 {
+	__be32 addr[4];
+	__be16 port;
+	__u8 proto;
+	__u8 pad;
+};
+
+/* What is known of a service. A service without backends has ring_size 0. */
+struct lb_vip {
+	__u32 id; /* of the service: its index, unique */
+	__u32 ring_size; /* slots, a prime */
+	__u32 ring_line; /* first line of its ring in the map rings */
+	__u32 flags; /* none yet */
+};
+
+/* One line of ring slots: a cache line. Slot s of a ring is slot[s % 32] of line ring_line + s / 32. */
+struct lb_line {
+	__u16 slot[LB_SLOTS_PER_LINE];
+};
+
+/* One real server. IPv4 addresses stand in addr[0], the others are 0. */
+struct lb_real {
+	__be32 addr[4];
+	__u8 mac[6];
+	__be16 port; /* nat and socket rewrite the port, ipip and dsr keep the service's */
+	__u32 flags; /* LB_REAL_* */
+	__u32 pad;
+};
+
+#define LB_REAL_V6 1 /* addr is an IPv6 address */
+#define LB_REAL_DOWN 2 /* removed: connections to it must be balanced anew */
+
+/* Indices into the per-CPU array stats. Names for Go: attach/lbmaps.go. */
+enum lb_stat {
+	LB_STAT_PACKETS, /* packets of a service, forwarded */
+	LB_STAT_NEW, /* of them: not in the flow table */
+	LB_STAT_FLOOD, /* new, and not inserted because of the flood guard */
+	LB_STAT_ICMP, /* ICMP errors forwarded */
+	LB_STAT_TOOBIG, /* answered with fragmentation needed or packet too big */
+	LB_STAT_DROP_FRAGMENT,
+	LB_STAT_DROP_OPTIONS, /* IPv4 options or IPv6 extension headers */
+	LB_STAT_DROP_MALFORMED, /* truncated or inconsistent */
+	LB_STAT_DROP_NOREAL, /* a service without backends */
+	LB_STAT_DROP_NOROUTE, /* the kernel knows no next hop */
+	LB_STAT_RETURN, /* packets from reals, translated back (nat) */
+	LB_STAT_PASS, /* not ours, left to the kernel */
+	LB_STATS,
+};
+
+/* Where the balancer stands; the const volatile variable cfg, set before load. */
+struct lb_config {
+	__u64 seed;
+	__u32 ifindex; /* of the one link it receives and sends on */
+	__u32 mtu; /* of that link, bytes of IP packet */
+	__u32 client_mtu; /* largest IP packet that clients may send through a tunnel, bytes */
+	__be32 addr4; /* own addresses, outer sources of tunnels */
+	__be32 addr6[4];
+	__u8 mac[6];
+	__u8 pad[2];
+	__u32 ncpu; /* possible CPUs */
+	__u32 pad2;
+};
+
+#endif

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+)
+
+// ErrNotSupported is wrapped by every error that means "this machine or this variant cannot do that": it becomes a
+// skip with the error's text as its reason.
+var ErrNotSupported = errors.New("not supported")
+
+// A Skip is an error that wraps ErrNotSupported and says why.
+func Skip(format string, args ...any) error {
+	return skip{fmt.Sprintf(format, args...)}
+}
+
+type skip struct{ why string }
+
+func (s skip) Error() string { return s.why }
+func (s skip) Unwrap() error { return ErrNotSupported }
+
+// nameRE is what names and values may be made of so that they survive the Go benchmark format: no slash, space,
+// equals sign or control character.
+var nameRE = regexp.MustCompile(`^[a-zA-Z0-9._%+:]([a-zA-Z0-9._%+:-]*[a-zA-Z0-9._%+:])?$`)
+var digitsRE = regexp.MustCompile(`-[0-9]+$`)
+
+// CheckName returns an error if a name or an axis value would break the record's format. A name that ends in a hyphen
+// and digits is read as a number of processors by every reader of the Go benchmark format.
+func CheckName(kind, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%s without a name", kind)
+	case !nameRE.MatchString(name):
+		return fmt.Errorf("%s %q: only letters, digits and . _ %% + : - may be used, not - at either end", kind, name)
+	case digitsRE.MatchString(name):
+		return fmt.Errorf("%s %q: ends in a hyphen and digits, which the benchmark format reads as GOMAXPROCS", kind, name)
+	}
+	return nil
+}

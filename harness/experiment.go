@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import "time"
+
+// An Experiment is a question with its variants, workloads, axes and plots, as written in experiments/NAME.yaml. It is
+// a pure reading of the file: nothing in it depends on the running kernel.
+type Experiment struct {
+	Name     string // also the family of its variants' objects, the folder under bpf/
+	Title    string
+	Question string
+	// AA names the variant that is measured twice, the second time as NAME+aa, to show the run's own noise.
+	AA        string
+	Variants  []Variant
+	Workloads []WorkloadSpec
+	Profiles  []Profile
+	Plots     []PlotSpec
+}
+
+// A Variant is one implementation in the comparison.
+type Variant struct {
+	Name  string
+	Class string // variants of one class do the same work and may be ranked together
+	// Attach is how it is put in force: one of the methods of package attach.
+	Attach string
+	// Object names the compiled BPF object, "lb/xdp_nat"; empty for the kernel's own implementations.
+	Object string
+	Knobs  []Knob // values for the object's const volatile variables
+	About  string // one line: what it is and what extra work it does
+}
+
+// A Knob sets one const volatile variable of a BPF object.
+type Knob struct {
+	Name  string
+	Value uint64
+}
+
+// ClassCeiling is the class of variants that do no work: the physical limit on this machine.
+const ClassCeiling = "ceiling"
+
+// SuffixAA marks the second name under which one variant is measured to show the run's own noise.
+const SuffixAA = "+aa"
+
+// A WorkloadSpec names a behaviour of package workload and the axes it may be swept over.
+type WorkloadSpec struct {
+	Name  string
+	About string
+	Axes  []Axis // with the values taken where a profile or a flag names none
+	// Metrics says which units the workload reports, which way is better, and what they mean.
+	Metrics []MetricSpec
+}
+
+// An Axis is a parameter that is swept.
+type Axis struct {
+	Name   string
+	Values []string
+	// Setup says that a change of value needs the variants to be set up anew: cells that agree in all their set-up
+	// axes share one Stage, and their trials are interleaved.
+	Setup bool
+}
+
+// A MetricSpec describes one unit that a workload reports.
+type MetricSpec struct {
+	Unit   string // base units only: "pkt/s", "sec", "cpu-ns/pkt"
+	Better string // "higher" or "lower"
+	About  string
+}
+
+// A Profile says how much of the matrix is run and for how long: smoke, quick or full.
+type Profile struct {
+	Name    string
+	Repeats int
+	// Measure is how long one trial of a timed workload measures, Warm how long it runs unmeasured before.
+	Measure   time.Duration
+	Warm      time.Duration
+	Workloads []ProfileWorkload
+}
+
+// A ProfileWorkload selects a workload in a profile and overrides the default values of its axes.
+type ProfileWorkload struct {
+	Name    string
+	Repeats int           // 0: the profile's
+	Measure time.Duration // 0: the profile's
+	Axes    []Axis
+	// Only, when not empty, restricts the workload to these variants in this profile.
+	Only []string
+}
+
+// A PlotSpec declares one plot. Data sets are declared apart from plots: a plot selects trials by workload and unit.
+type PlotSpec struct {
+	Name     string // file name, without ending
+	Title    string
+	Workload string
+	Unit     string
+	// X is the axis along the abscissa; empty for a bar a variant.
+	X      string
+	LogX   bool
+	LogY   bool
+	Class  string      // restricts to one class and the ceilings; empty for all
+	Where  []AxisValue // only cells with these axis values
+	Labels struct{ X, Y string }
+}

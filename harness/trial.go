@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// An AxisValue is one axis of a cell with the value it has there.
+type AxisValue struct{ Name, Value string }
+
+// A Cell is one combination of workload, variant and axis values.
+type Cell struct {
+	Experiment string
+	Workload   string
+	Class      string
+	Variant    string      // the name in the record, with SuffixAA for the second of a pair
+	Axes       []AxisValue // in the order in which the workload declares them
+}
+
+// Axis returns the value of the named axis, or "" if the cell has none of that name.
+func (c Cell) Axis(name string) string {
+	for _, a := range c.Axes {
+		if a.Name == name {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// BenchName is the cell's name in the Go benchmark format, without the Benchmark prefix:
+// "LB/workload=pps/class=nat/variant=xdp-nat/services=1".
+func (c Cell) BenchName() string {
+	var b strings.Builder
+	b.WriteString(strings.ToUpper(c.Experiment))
+	b.WriteString("/workload=" + c.Workload + "/class=" + c.Class + "/variant=" + c.Variant)
+	for _, a := range c.Axes {
+		b.WriteString("/" + a.Name + "=" + a.Value)
+	}
+	return b.String()
+}
+
+// A Metric is one measured number in a base unit.
+type Metric struct {
+	Unit  string
+	Value float64
+}
+
+// A Series is raw data behind a metric: a histogram, a time series, per-bucket counts.
+type Series struct {
+	Name  string    `json:"name"`
+	Unit  string    `json:"unit"`
+	X     []float64 `json:"x,omitempty"` // seconds, or the upper edges of buckets; empty: the index
+	Y     []float64 `json:"y"`
+	Notes string    `json:"notes,omitempty"`
+}
+
+// A Result is what one measurement of a cell yields. A Result with Invalid set is kept with its reason but is not a
+// number: it never enters the record.
+type Result struct {
+	Iterations int64 // units of work done: packets, connections, requests
+	Metrics    []Metric
+	Series     []Series
+	Measured   time.Duration // how much of the wall-clock time was measurement
+	Invalid    string        // why the trial does not count; empty if it does
+}
+
+// A Trial is one measurement of one cell.
+type Trial struct {
+	Cell   Cell
+	Repeat int // 0, 1, …
+	Order  int // position in the run's order
+	Seed   uint64
+	Start  time.Time
+	Result Result
+}
+
+// A Budget tells a measurement how long it should take.
+type Budget struct {
+	Warm    time.Duration
+	Measure time.Duration
+	Seed    uint64
+}
+
+// A Family is a kind of kernel extension as the runner sees it: it builds the place where its variants work.
+type Family interface {
+	// Workloads names the behaviours the family knows, for strict checking of definitions.
+	Workloads() []string
+	// Axes names the axes the family understands.
+	Axes() []string
+	// Prepare builds what a group of cells shares (namespaces, services) and puts every member in force.
+	Prepare(ctx context.Context, g Group) (Stage, error)
+}
+
+// A Group is a set of variants to be put in force side by side under one set of set-up axis values.
+type Group struct {
+	Axes    []AxisValue // the set-up axes only
+	Members []Member
+	Seed    uint64
+	// Progress is told what is being set up; may be nil.
+	Progress func(what string)
+}
+
+// A Member is one variant under the name it has in the record.
+type Member struct {
+	Name string // variant name, with SuffixAA for the second of an A/A pair
+	Variant
+	// Put puts the variant in force at a site. The family calls it; only the runner knows what is behind it.
+	Put func(ctx context.Context, at Site) (Balancer, error)
+}
+
+// A Stage holds the members of a group in force, ready to be measured in any order.
+type Stage interface {
+	// Absent gives, for each member that could not be put in force, the reason.
+	Absent() map[string]string
+	// Check runs the correctness gate on a member. A failed check is an error that names the case.
+	Check(ctx context.Context, member string) error
+	// Measure measures one cell. An error that wraps ErrNotSupported is a skip with its reason; any other error makes
+	// the trial invalid unless ctx is done.
+	Measure(ctx context.Context, c Cell, b Budget) (Result, error)
+	Close() error
+}
