@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package attach puts a variant in force at a site and takes it out again, whatever the variant is made of: a BPF
+// program on XDP, tcx or cgroup hooks, or rules of the kernel's own packet filters. All of them come out as a
+// harness.Balancer, so nobody above knows the difference.
+//
+// It owns what is in force between Put and Close: programs, links, maps and rules, and for the BPF objects the control
+// plane that turns services into rings of backends. It does not own the site: namespaces, links, addresses and routes
+// are made by netlab, and it sends no traffic. What is attached stays attached only as long as the Balancer is held:
+// nothing is pinned.
+//
+// Neighbours: harness gives the words, bpf the compiled objects; runner calls Put through harness.Member.
+//
+//	attach.go      the table of methods
+//	object.go      from an object's specification to its programs and maps in the kernel; verifier.go explains refusals
+//	balancer.go    a BPF object in force: its hooks, its control plane and what it reports
+//	xdp.go tcx.go cgroup.go   the hooks
+//	services.go    which service uses which ring and which reals (pure)
+//	lbmaps.go      the same, written to the maps of bpf/include/lb.h
+//	ring.go maglev.go rendezvous.go   who gets which slot of a ring (pure)
+//	iptables, nftables, forward       the kernel's own
+package attach
