@@ -1,16 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make help` tells what there is.
 
 CLANG  ?= clang-19
 STRIP  ?= llvm-strip-19
-SRC    := $(wildcard bpf/*/*.bpf.c)
-OBJ    := $(SRC:.bpf.c=.bpf.o)
-# Debian and Ubuntu keep asm/ headers in a folder of the machine's kind, which the bpf target does not search.
-CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include -idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
+FORMAT ?= clang-format-19
+# Namespaces and BPF need root; the build does not.
+SUDO   := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)")
 
-.PHONY: bpf
+SRC    := $(wildcard bpf/*/*.bpf.c)
+HDR    := $(wildcard bpf/include/*.h)
+OBJ    := $(SRC:.bpf.c=.bpf.o)
+# Debian and Ubuntu keep asm/ in a folder of the machine's kind, which the bpf target does not search.
+CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include \
+	-idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
+
+.DEFAULT_GOAL := help
+.PHONY: help build bench test unit fuzz bpf lint verify-objects clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+build: ## bin/kxlab
+	@scripts/setup run
+	go build -trimpath -o bin/kxlab ./harness/cmd/kxlab
+
+bench: build ## run the load balancer comparison (profile quick, at most 10 minutes) and say where the report is
+	$(SUDO) bin/kxlab run lb --target host --profile quick
+
+test: ## all tests, kernel parts included
+	@scripts/setup run
+	$(SUDO) go test -count=1 -timeout 20m ./...
+
+unit: ## the tests that need no root
+	go test -short ./...
+
+fuzz: ## each fuzz target for a minute
+	scripts/fuzz 60s
+
 bpf: $(OBJ) ## compile the BPF programs
 
-bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/include/*.h) Makefile
+bpf/%.bpf.o: bpf/%.bpf.c $(HDR) Makefile
 	$(CLANG) $(CFLAGS) -c $< -o $@
 	$(STRIP) -g $@
+
+lint: ## formatting, vet, import directions, licences, shell scripts
+	@scripts/setup dev
+	scripts/lint
+
+verify-objects: ## the committed objects are what their sources give
+	@scripts/setup dev
+	touch $(SRC)
+	$(MAKE) --no-print-directory -s bpf
+	git diff --exit-code --stat -- '*.bpf.o'
+
+clean: ## remove what an interrupted run left, and the binary
+	@if [ -x bin/kxlab ]; then $(SUDO) bin/kxlab clean; fi
+	rm -rf bin
