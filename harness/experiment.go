@@ -7,7 +7,10 @@ import "time"
 // An Experiment is a question with its variants, workloads, axes and plots, as written in experiments/NAME.yaml. It is
 // a pure reading of the file: nothing in it depends on the running kernel.
 type Experiment struct {
-	Name     string // also the family of its variants' objects, the folder under bpf/
+	Name string
+	// Family is what builds the place and knows the workloads; also the folder of its variants' objects under bpf/.
+	// The file may leave it out: then it is Name.
+	Family   string
 	Title    string
 	Question string
 	// AA names the variant that is measured twice, the second time as NAME+aa, to show the run's own noise.

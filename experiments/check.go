@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiments
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// check returns the first thing in a definition that means nothing or means two things.
+func check(e harness.Experiment, v Vocabulary) error {
+	if err := harness.CheckName("experiment", e.Name); err != nil {
+		return err
+	}
+	var family harness.Family
+	if v.Families != nil {
+		if err := harness.Known("family", e.Family, keys(v.Families)); err != nil {
+			return err
+		}
+		family = v.Families[e.Family]
+	}
+	if e.Title == "" || e.Question == "" {
+		return fmt.Errorf("experiment %s: title and question must be given", e.Name)
+	}
+	if err := checkVariants(e, v.Methods); err != nil {
+		return err
+	}
+	if err := checkWorkloads(e, family); err != nil {
+		return err
+	}
+	if err := checkProfiles(e); err != nil {
+		return err
+	}
+	return checkPlots(e)
+}
+
+func checkVariants(e harness.Experiment, methods []string) error {
+	if err := unique("variant", e.Variants, func(v harness.Variant) string { return v.Name }); err != nil {
+		return err
+	}
+	for _, v := range e.Variants {
+		if err := checkVariant(v, methods); err != nil {
+			return fmt.Errorf("variant %s: %w", v.Name, err)
+		}
+	}
+	if err := harness.Known("variant", e.AA, names(e.Variants, variantName)); err != nil {
+		return fmt.Errorf("aa: %w", err)
+	}
+	return nil
+}
+
+func checkVariant(v harness.Variant, methods []string) error {
+	if base, isAA := cutAA(v.Name); isAA {
+		return fmt.Errorf("the ending %s is kept for the second measurement of %s", harness.SuffixAA, base)
+	}
+	if err := harness.CheckName("class", v.Class); err != nil {
+		return err
+	}
+	if methods != nil {
+		if err := harness.Known("attach method", v.Attach, methods); err != nil {
+			return err
+		}
+	} else if v.Attach == "" {
+		return fmt.Errorf("no attach method")
+	}
+	if v.About == "" {
+		return fmt.Errorf("about is empty: say what it is and what extra work it does")
+	}
+	if v.Object == "" && len(v.Knobs) > 0 {
+		return fmt.Errorf("knobs are variables of a BPF object, and it has none")
+	}
+	return unique("knob", v.Knobs, func(k harness.Knob) string { return k.Name })
+}
+
+func checkWorkloads(e harness.Experiment, family harness.Family) error {
+	if err := unique("workload", e.Workloads, workloadName); err != nil {
+		return err
+	}
+	for _, w := range e.Workloads {
+		if err := checkWorkload(w, family); err != nil {
+			return fmt.Errorf("workload %s: %w", w.Name, err)
+		}
+	}
+	return nil
+}
+
+func checkWorkload(w harness.WorkloadSpec, family harness.Family) error {
+	if family != nil {
+		if err := harness.Known("workload", w.Name, family.Workloads()); err != nil {
+			return err
+		}
+		for _, a := range w.Axes {
+			if err := harness.Known("axis", a.Name, family.Axes()); err != nil {
+				return err
+			}
+		}
+	}
+	if err := unique("axis", w.Axes, axisName); err != nil {
+		return err
+	}
+	for _, a := range w.Axes {
+		if slices.Contains(reservedAxes, a.Name) {
+			return fmt.Errorf("axis %s: the record uses this name itself", a.Name)
+		}
+		if err := checkValues(a); err != nil {
+			return err
+		}
+	}
+	if len(w.Metrics) == 0 {
+		return fmt.Errorf("no metrics")
+	}
+	seen := map[string]bool{}
+	for _, m := range w.Metrics {
+		if err := checkUnit(m.Unit); err != nil {
+			return err
+		}
+		if seen[m.Unit] {
+			return fmt.Errorf("unit %q is given twice", m.Unit)
+		}
+		seen[m.Unit] = true
+		if err := harness.Known("way in better", m.Better, []string{"higher", "lower"}); err != nil {
+			return fmt.Errorf("unit %s: %w", m.Unit, err)
+		}
+	}
+	return nil
+}
+
+// reservedAxes are the keys that every benchmark name has by itself.
+var reservedAxes = []string{"workload", "class", "variant"}
+
+func checkValues(a harness.Axis) error {
+	if len(a.Values) == 0 {
+		return fmt.Errorf("axis %s: no values", a.Name)
+	}
+	return unique("value of axis "+a.Name, a.Values, func(s string) string { return s })
+}
+
+// unique checks names by harness.CheckName and that there is at least one item unless none is needed.
+func unique[T any](kind string, items []T, name func(T) string) error {
+	seen := make(map[string]bool, len(items))
+	for i, it := range items {
+		n := name(it)
+		if err := harness.CheckName(kind, n); err != nil {
+			return fmt.Errorf("item %d: %w", i+1, err)
+		}
+		if seen[n] {
+			return fmt.Errorf("%s %q is given twice", kind, n)
+		}
+		seen[n] = true
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiments_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+)
+
+type family struct{ workloads, axes []string }
+
+func (f family) Workloads() []string { return f.workloads }
+func (f family) Axes() []string      { return f.axes }
+func (f family) Prepare(context.Context, harness.Group) (harness.Stage, error) {
+	return nil, harness.Skip("a family for tests")
+}
+
+var vocabulary = experiments.Vocabulary{
+	Methods: []string{"xdp", "nft"},
+	Families: map[string]harness.Family{
+		"t": family{workloads: []string{"pps", "rr"}, axes: []string{"services", "flows"}},
+	},
+}
+
+const good = `
+name: t
+title: A title
+question: A question
+aa: b
+variants:
+  - {name: a, class: nat, attach: nft, about: the first}
+  - {name: b, class: ipip, attach: xdp, object: t/b, about: the second, knobs: [{name: entries, value: 7}]}
+workloads:
+  - name: pps
+    axes:
+      - {name: services, values: [1, 1e3], setup: true}
+      - {name: flows, values: [64]}
+    metrics:
+      - {unit: pkt/s, better: higher}
+      - {unit: cpu-ns/pkt, better: lower}
+profiles:
+  - name: quick
+    repeats: 3
+    measure: 300ms
+    warm: 1s
+    workloads:
+      - {name: pps, repeats: 2, axes: [{name: flows, values: [1, 2]}], only: [b]}
+plots:
+  - {name: p, title: P, workload: pps, unit: pkt/s, x: services, logx: true, class: nat, where: [{name: flows, value: 64}], labels: {x: s, y: pps}}
+`
+
+func TestParse(t *testing.T) {
+	e, err := experiments.Parse("t.yaml", []byte(good), vocabulary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Family != "t" {
+		t.Errorf("family is %q, should be the name", e.Family)
+	}
+	if got := e.Workloads[0].Axes[0]; !slices.Equal(got.Values, []string{"1", "1000"}) || !got.Setup {
+		t.Errorf("axis services: %+v", got)
+	}
+	if got := e.Variants[1].Knobs; len(got) != 1 || got[0] != (harness.Knob{Name: "entries", Value: 7}) {
+		t.Errorf("knobs: %+v", got)
+	}
+	p := e.Profiles[0]
+	if p.Measure != 300*time.Millisecond || p.Warm != time.Second || p.Workloads[0].Only[0] != "b" {
+		t.Errorf("profile: %+v", p)
+	}
+	if pl := e.Plots[0]; !pl.LogX || pl.Where[0].Value != "64" || pl.Labels.Y != "pps" {
+		t.Errorf("plot: %+v", pl)
+	}
+}
+
+// Each case damages one place of the good definition; the error must name the file and the item.
+func TestParseRefuses(t *testing.T) {
+	for _, tt := range []struct{ what, old, new, want string }{
+		{"unknown key", "title: A title", "titel: A title", "titel"},
+		{"unknown key in a list", "attach: nft,", "attach: nft, colour: red,", "colour"},
+		{"key twice", "question: A question", "question: A\nquestion: B", "already defined"},
+		{"not YAML", "name: t\n", "name: [t\n", "read YAML"},
+		{"word for a number", "repeats: 3", "repeats: three", "Repeats"},
+		{"bad duration", "measure: 300ms", "measure: 300", "measure"},
+		{"negative knob", "value: 7}", "value: -7}", "Value"},
+		{"map for a list", "only: [b]", "only: {b: 1}", "Only"},
+		{"no title", "title: A title\n", "", "title"},
+		{"unknown family", "name: t\n", "name: tt\n", `unknown family "tt", did you mean "t"`},
+		{"name with space", "name: t\n", "name: t t\nfamily: t\n", "experiment \"t t\""},
+		{"variant twice", "{name: b, class", "{name: a, class", `variant "a" is given twice`},
+		{"variant of processors", "{name: a, class", "{name: a-1, class", "GOMAXPROCS"},
+		{"variant named as A/A", "{name: a, class", "{name: a+aa, class", "kept for the second"},
+		{"unknown attach method", "attach: nft", "attach: ntf", `variant a: unknown attach method "ntf"`},
+		{"no about", ", about: the first", "", "variant a: about"},
+		{"knobs without object", "object: t/b, ", "", "variant b: knobs"},
+		{"unknown aa", "aa: b", "aa: c", `aa: unknown variant "c"`},
+		{"unknown workload", "- name: pps\n", "- name: ppx\n", `workload ppx: unknown workload "ppx"`},
+		{"unknown axis", "name: services, values", "name: servcies, values", `did you mean "services"`},
+		{"axis without values", "values: [64]", "values: []", "axis flows: no values"},
+		{"axis value with slash", "values: [64]", "values: [6/4]", `value of axis flows "6/4"`},
+		{"axis value twice", "values: [1, 2]", "values: [1, 1]", "twice"},
+		{"unknown unit", "unit: cpu-ns/pkt", "unit: ms/pkt", "unit ms/pkt"},
+		{"unknown unit below", "unit: cpu-ns/pkt", "unit: cpu-ns/pkg", `did you mean "pkt"`},
+		{"unit twice", "unit: cpu-ns/pkt", "unit: pkt/s", `unit "pkt/s" is given twice`},
+		{"unknown way", "better: lower", "better: less", "unit cpu-ns/pkt: unknown way"},
+		{"no repeats", "repeats: 3", "repeats: 0", "profile quick: repeats"},
+		{"nothing measured", "measure: 300ms", "measure: 0s", "profile quick: measure"},
+		{"profile's workload", "{name: pps, repeats", "{name: rr, repeats", `profile quick: unknown workload "rr"`},
+		{"profile's axis", "axes: [{name: flows", "axes: [{name: flow", "profile quick: workload pps: unknown axis"},
+		{"profile's variant", "only: [b]", "only: [d]", "only: unknown variant"},
+		{"plot's unit", "unit: pkt/s, x", "unit: pkt, x", `plot p: unknown unit "pkt"`},
+		{"plot's axis", "x: services", "x: service", `plot p: x: unknown axis "service"`},
+		{"plot's class", "class: nat, where", "class: dsr, where", `plot p: unknown class "dsr"`},
+		{"plot's cells", "where: [{name: flows", "where: [{name: fl", "plot p: where: unknown axis"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			if n := strings.Count(good, tt.old); n != 1 {
+				t.Fatalf("%q is in the good definition %d times", tt.old, n)
+			}
+			_, err := experiments.Parse("t.yaml", []byte(strings.Replace(good, tt.old, tt.new, 1)), vocabulary)
+			if err == nil {
+				t.Fatal("taken without complaint")
+			}
+			if msg := err.Error(); !strings.HasPrefix(msg, "t.yaml: ") || !strings.Contains(msg, tt.want) {
+				t.Errorf("got %q, want %q in it", msg, tt.want)
+			}
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("error of several lines: %q", err)
+			}
+		})
+	}
+}
+
+// Every shipped definition loads, and every object that it names is there.
+func TestShipped(t *testing.T) {
+	objects := bpf.Names()
+	for _, name := range experiments.Names() {
+		e, err := experiments.Open(name, experiments.Vocabulary{})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, v := range e.Variants {
+			if v.Object != "" && !slices.Contains(objects, v.Object) {
+				t.Errorf("%s: variant %s: no object %s (there are: %s)", name, v.Name, v.Object, strings.Join(objects, ", "))
+			}
+		}
+		for _, profile := range []string{"smoke", "quick", "full"} {
+			if !slices.ContainsFunc(e.Profiles, func(p harness.Profile) bool { return p.Name == profile }) {
+				t.Errorf("%s: no profile %s", name, profile)
+			}
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	own := filepath.Join(dir, "own.yaml")
+	if err := os.WriteFile(own, []byte(good), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := experiments.Open(own, vocabulary); err != nil || e.Name != "t" {
+		t.Errorf("user's file: %v, %v", e.Name, err)
+	}
+	for _, tt := range []struct{ name, want string }{
+		{"bl", `unknown experiment "bl"`},
+		{filepath.Join(dir, "none.yaml"), "no such file"},
+		{dir + "/", "not a regular file"},
+		{"/dev/zero", "not a regular file"},
+	} {
+		if _, err := experiments.Open(tt.name, vocabulary); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %q in it", tt.name, err, tt.want)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte(good))
+	if raw, err := os.ReadFile("lb.yaml"); err == nil {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		e, err := experiments.Parse("fuzz.yaml", raw, vocabulary)
+		if err != nil {
+			return
+		}
+		// What was taken must be safe to record.
+		for _, w := range e.Workloads {
+			c := harness.Cell{Experiment: e.Name, Workload: w.Name}
+			for _, a := range w.Axes {
+				c.Axes = append(c.Axes, harness.AxisValue{Name: a.Name, Value: a.Values[0]})
+			}
+			for _, v := range e.Variants {
+				c.Class, c.Variant = v.Class, v.Name
+				if name := c.BenchName(); strings.ContainsAny(name, " \t\n") || strings.Count(name, "/") != 3+len(c.Axes) {
+					t.Errorf("benchmark name %q", name)
+				}
+			}
+		}
+	})
+}

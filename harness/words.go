@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"fmt"
+	"strings"
+)
+
+// An UnknownError says that a word means nothing here, which words do, and which of them was probably meant.
+type UnknownError struct {
+	Kind  string // what the word should have been: "variant", "axis"
+	Word  string
+	Known []string
+}
+
+func (e *UnknownError) Error() string {
+	msg := fmt.Sprintf("unknown %s %q", e.Kind, e.Word)
+	if s := Closest(e.Word, e.Known); s != "" {
+		msg += fmt.Sprintf(", did you mean %q?", s)
+	}
+	if len(e.Known) == 0 {
+		return msg + " (there is none)"
+	}
+	return msg + " (there are: " + strings.Join(e.Known, ", ") + ")"
+}
+
+// Known returns an *UnknownError unless word is one of known.
+func Known(kind, word string, known []string) error {
+	for _, k := range known {
+		if k == word {
+			return nil
+		}
+	}
+	return &UnknownError{Kind: kind, Word: word, Known: known}
+}
+
+// Closest returns the word among known that differs from word in the fewest characters, or "" if none is near.
+func Closest(word string, known []string) string {
+	best, least := "", len(word)/3+2 // a third of the characters may be wrong, one at least
+	for _, k := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance is the number of characters to insert, delete or replace to get from a to b (Levenshtein 1965).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package harness_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+func TestKnown(t *testing.T) {
+	variants := []string{"iptables", "iptables-nft", "xdp-ipip", "xdp-nat"}
+	for _, tt := range []struct{ word, want string }{
+		{"xdp-nat", ""},
+		{"xdp-nta", `did you mean "xdp-nat"?`},
+		{"XDP-NAT", `did you mean "xdp-nat"?`},
+		{"iptable", `did you mean "iptables"?`},
+		{"quic", "there are: iptables, iptables-nft, xdp-ipip, xdp-nat"},
+	} {
+		err := harness.Known("variant", tt.word, variants)
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s: %v", tt.word, err)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: got %v, want %q in it", tt.word, err, tt.want)
+		}
+	}
+	if err := harness.Known("variant", "quic", variants); strings.Contains(err.Error(), "did you mean") {
+		t.Errorf("far-fetched guess: %v", err)
+	}
+	if err := harness.Known("plot", "x", nil); !strings.Contains(err.Error(), "there is none") {
+		t.Errorf("no words known: %v", err)
+	}
+}
