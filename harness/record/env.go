@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package record
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// Schema is the version of the files written. A reader refuses any other.
+const Schema = 1
+
+// tool marks env.json as ours, so that a foreign file of that name is told apart from a damaged one.
+const tool = "kxlab"
+
+// The files of a run directory.
+const (
+	BenchFile   = "bench.txt"
+	SamplesFile = "samples.jsonl"
+	EnvFile     = "env.json"
+)
+
+// Env is everything about a run that is not a number of a trial. What reports need of the experiment's definition is
+// in it, so that a run directory can be read on any machine, at any later time.
+type Env struct {
+	Schema   int    `json:"schema"` // set by Create
+	Tool     string `json:"tool"`   // set by Create
+	Complete bool   `json:"complete"`
+
+	// What decides comparability; the file keys of bench.txt.
+	Experiment string `json:"experiment"`
+	Target     string `json:"target"`
+	Kernel     string `json:"kernel"`
+	CPU        string `json:"cpu"`
+	GOOS       string `json:"goos"`   // Create fills in this program's
+	GOARCH     string `json:"goarch"` // Create fills in this program's
+
+	Started  time.Time `json:"started"`
+	Updated  time.Time `json:"updated"`
+	Commit   string    `json:"commit,omitempty"`
+	Version  string    `json:"version,omitempty"`
+	Command  []string  `json:"command,omitempty"`
+	Profile  string    `json:"profile,omitempty"`
+	Repeats  int       `json:"repeats,omitempty"`
+	Seed     uint64    `json:"seed"`
+	Order    []string  `json:"order,omitempty"` // names of the cells in the order of the trials, where the runner gives it
+	CPUs     int       `json:"cpus,omitempty"`
+	MemBytes uint64    `json:"mem_bytes,omitempty"`
+
+	KernelFacts map[string]string `json:"kernel_facts,omitempty"`
+	Tools       map[string]string `json:"tools,omitempty"` // version of each outside tool that took part
+	QEMU        string            `json:"qemu,omitempty"`
+	Objects     map[string]string `json:"objects,omitempty"` // hash of each BPF object
+	Mitigations map[string]string `json:"mitigations,omitempty"`
+
+	Plan        int     `json:"plan"` // trials planned
+	Done        int     `json:"done"` // trials in bench.txt when env.json was last written
+	MeasuredSec float64 `json:"measured_sec"`
+	TotalSec    float64 `json:"total_sec"`
+	StealSec    float64 `json:"steal_sec"`
+
+	Skipped  []Skipped  `json:"skipped,omitempty"`
+	Rejected []Rejected `json:"rejected,omitempty"`
+	Gates    []Gate     `json:"gates,omitempty"`
+	AA       []string   `json:"aa,omitempty"` // variants measured twice, the second time as NAME+aa
+	Notes    []string   `json:"notes,omitempty"`
+
+	// The experiment's definition, as far as reports need it.
+	Title     string                 `json:"title,omitempty"`
+	Question  string                 `json:"question,omitempty"`
+	Variants  []harness.Variant      `json:"variants,omitempty"`
+	Workloads []harness.WorkloadSpec `json:"workloads,omitempty"`
+	Plots     []harness.PlotSpec     `json:"plots,omitempty"`
+}
+
+// Skipped is a cell that could not run here, with the reason.
+type Skipped struct {
+	Cell   string `json:"cell"` // in the form of harness.Cell.BenchName
+	Reason string `json:"reason"`
+}
+
+// Rejected is a trial that was measured and does not count.
+type Rejected struct {
+	Cell    string             `json:"cell"`
+	Repeat  int                `json:"repeat"`
+	Reason  string             `json:"reason"`
+	Start   time.Time          `json:"start"`
+	Metrics map[string]float64 `json:"metrics,omitempty"` // for diagnosis, never for results
+}
+
+// Gate is a correctness gate that a variant passed before its numbers, or failed.
+type Gate struct {
+	Variant string `json:"variant"`
+	Where   string `json:"where,omitempty"` // the set-up axis values it was checked under
+	Passed  bool   `json:"passed"`
+	Detail  string `json:"detail,omitempty"` // how many cases, or which one failed
+}
+
+// ShareMeasured is the share of the run's wall-clock time that was measurement; 0 if not known.
+func (e *Env) ShareMeasured() float64 {
+	if e.TotalSec <= 0 {
+		return 0
+	}
+	return e.MeasuredSec / e.TotalSec
+}
+
+// Metric finds the specification of a unit of a workload.
+func (e *Env) Metric(workload, unit string) (harness.MetricSpec, bool) {
+	for _, w := range e.Workloads {
+		if w.Name != workload {
+			continue
+		}
+		for _, m := range w.Metrics {
+			if m.Unit == unit {
+				return m, true
+			}
+		}
+	}
+	return harness.MetricSpec{}, false
+}
+
+// Variant finds the definition of a variant; the second of an A/A pair has that of the first.
+func (e *Env) Variant(name string) (harness.Variant, bool) {
+	name = strings.TrimSuffix(name, harness.SuffixAA)
+	for _, v := range e.Variants {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return harness.Variant{}, false
+}
+
+// fill sets what the writer owns.
+func (e *Env) fill() {
+	e.Schema, e.Tool, e.Complete = Schema, tool, false
+	if e.GOOS == "" {
+		e.GOOS = runtime.GOOS
+	}
+	if e.GOARCH == "" {
+		e.GOARCH = runtime.GOARCH
+	}
+	if e.Started.IsZero() {
+		e.Started = time.Now()
+	}
+	e.Started, e.Updated = e.Started.UTC().Round(0), time.Now().UTC().Round(0)
+}
+
+// check refuses what would break the record's format.
+func (e *Env) check() error {
+	var errs []error
+	errs = append(errs, harness.CheckName("experiment", e.Experiment))
+	for _, kv := range e.keys() {
+		if kv.value == "" {
+			errs = append(errs, fmt.Errorf("%s is empty", kv.key))
+		} else if strings.ContainsFunc(kv.value, unicode.IsControl) || strings.TrimSpace(kv.value) != kv.value {
+			errs = append(errs, fmt.Errorf("%s %q: control characters or spaces at its ends", kv.key, kv.value))
+		}
+	}
+	for _, v := range e.Variants {
+		errs = append(errs, harness.CheckName("variant", v.Name), harness.CheckName("class", v.Class))
+	}
+	better := map[string]string{}
+	for _, w := range e.Workloads {
+		errs = append(errs, harness.CheckName("workload", w.Name))
+		for _, a := range w.Axes {
+			errs = append(errs, harness.CheckName("axis", a.Name))
+		}
+		for _, m := range w.Metrics {
+			errs = append(errs, checkUnit(m.Unit))
+			if m.Better != "higher" && m.Better != "lower" {
+				errs = append(errs, fmt.Errorf("unit %q: better is %q, want higher or lower", m.Unit, m.Better))
+			}
+			if b, ok := better[m.Unit]; ok && b != m.Better {
+				errs = append(errs, fmt.Errorf("unit %q: better higher in one workload, lower in another", m.Unit))
+			}
+			better[m.Unit] = m.Better
+		}
+	}
+	return errors.Join(errs...)
+}
+
+type key struct{ key, value string }
+
+// keys are the file keys of bench.txt, in their order.
+func (e *Env) keys() []key {
+	return []key{
+		{"goos", e.GOOS}, {"goarch", e.GOARCH}, {"cpu", e.CPU}, {"kernel", e.Kernel},
+		{"target", e.Target}, {"experiment", e.Experiment},
+	}
+}

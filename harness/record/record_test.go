@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package record
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// testEnv is a made-up run: nothing in it was measured.
+func testEnv() Env {
+	return Env{
+		Experiment: "lb", Target: "host", Kernel: "0.0-test", CPU: "made-up CPU", Plan: 4, Seed: 7,
+		Variants: []harness.Variant{{Name: "a", Class: "nat"}},
+		Workloads: []harness.WorkloadSpec{{Name: "pps",
+			Axes:    []harness.Axis{{Name: "services", Values: []string{"1"}}},
+			Metrics: []harness.MetricSpec{{Unit: "pkt/s", Better: "higher"}, {Unit: "cpu-ns/pkt", Better: "lower"}},
+		}},
+	}
+}
+
+func testTrial(repeat int) harness.Trial {
+	return harness.Trial{
+		Cell: harness.Cell{Experiment: "lb", Workload: "pps", Class: "nat", Variant: "a",
+			Axes: []harness.AxisValue{{Name: "services", Value: "1"}}},
+		Repeat: repeat, Order: 3 * repeat, Seed: uint64(100 + repeat),
+		Start: time.Date(2026, 1, 2, 3, 4, repeat, 0, time.UTC),
+		Result: harness.Result{Iterations: 1000, Measured: time.Second,
+			Metrics: []harness.Metric{{Unit: "pkt/s", Value: 7.1e6 + float64(repeat)}, {Unit: "cpu-ns/pkt", Value: 140.5}},
+			Series:  []harness.Series{{Name: "rate", Unit: "pkt/s", X: []float64{1}, Y: []float64{2}}},
+		},
+	}
+}
+
+func create4(t *testing.T) (*Writer, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := Create(dir, testEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w, dir
+}
+
+func TestRoundTrip(t *testing.T) {
+	w, dir := create4(t)
+	var want []harness.Trial
+	for i := range 3 {
+		tr := testTrial(i)
+		if err := w.Trial(tr); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, tr)
+	}
+	bad := testTrial(3)
+	bad.Result.Invalid = "lost packets"
+	for _, err := range []error{w.Trial(bad), w.Skip(bad.Cell, "no IPVS"), w.Note("said %d", 1),
+		w.Gate(Gate{Variant: "a", Passed: true}), w.Steal(time.Second), w.Finish()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, r.Trials); diff != "" {
+		t.Errorf("trials (-want +got):\n%s", diff)
+	}
+	if !r.Env.Complete || r.State() != "complete" || len(r.Remarks) != 0 {
+		t.Errorf("complete %v, state %q, remarks %q", r.Env.Complete, r.State(), r.Remarks)
+	}
+	if len(r.Env.Skipped) != 1 || len(r.Env.Rejected) != 1 || r.Env.Rejected[0].Reason != "lost packets" {
+		t.Errorf("skipped %v, rejected %v", r.Env.Skipped, r.Env.Rejected)
+	}
+	text, _ := os.ReadFile(filepath.Join(dir, BenchFile))
+	wantText := fmt.Sprintf(`goos: %s
+goarch: %s
+cpu: made-up CPU
+kernel: 0.0-test
+target: host
+experiment: lb
+Unit pkt/s better=higher
+Unit cpu-ns/pkt better=lower
+
+BenchmarkLB/workload=pps/class=nat/variant=a/services=1 1000 7.1e+06 pkt/s 140.5 cpu-ns/pkt
+BenchmarkLB/workload=pps/class=nat/variant=a/services=1 1000 7.100001e+06 pkt/s 140.5 cpu-ns/pkt
+BenchmarkLB/workload=pps/class=nat/variant=a/services=1 1000 7.100002e+06 pkt/s 140.5 cpu-ns/pkt
+`, runtime.GOOS, runtime.GOARCH)
+	if diff := cmp.Diff(wantText, string(text)); diff != "" {
+		t.Errorf("bench.txt (-want +got):\n%s", diff)
+	}
+}
+
+// A kill is any prefix of what was written, with env.json as of any earlier moment: every one must be readable and
+// must say that it is incomplete.
+func TestEveryPrefixIsReadable(t *testing.T) {
+	w, dir := create4(t)
+	env, err := os.ReadFile(filepath.Join(dir, EnvFile)) // the first env.json
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if err := w.Trial(testTrial(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bench, _ := os.ReadFile(filepath.Join(dir, BenchFile))
+	samples, _ := os.ReadFile(filepath.Join(dir, SamplesFile))
+	for n := range len(bench) + 1 {
+		r, err := open(fstest.MapFS{EnvFile: {Data: env}, SamplesFile: {Data: samples}, BenchFile: {Data: bench[:n]}})
+		if err != nil {
+			t.Fatalf("%d bytes of bench.txt: %v", n, err)
+		}
+		if r.Env.Complete || !strings.HasPrefix(r.State(), "incomplete") {
+			t.Fatalf("%d bytes of bench.txt: state %q", n, r.State())
+		}
+	}
+	for n := range len(samples) + 1 {
+		if _, err := open(fstest.MapFS{EnvFile: {Data: env}, SamplesFile: {Data: samples[:n]}}); err != nil {
+			t.Fatalf("%d bytes of samples.jsonl: %v", n, err)
+		}
+	}
+}
+
+func TestOpenTellsApart(t *testing.T) {
+	w, dir := create4(t)
+	if err := w.Trial(testTrial(0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	good := fstest.MapFS{}
+	for _, n := range []string{EnvFile, BenchFile, SamplesFile} {
+		data, err := os.ReadFile(filepath.Join(dir, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		good[n] = &fstest.MapFile{Data: data}
+	}
+	edit := func(name, old, new string) fstest.MapFS {
+		m := fstest.MapFS{}
+		for k, v := range good {
+			m[k] = v
+		}
+		text := string(good[name].Data)
+		if !strings.Contains(text, old) {
+			t.Fatalf("%s does not hold %q", name, old)
+		}
+		m[name] = &fstest.MapFile{Data: []byte(strings.Replace(text, old, new, 1))}
+		return m
+	}
+	tests := []struct {
+		name string
+		fs   fstest.MapFS
+		want error
+	}{
+		{"empty", fstest.MapFS{}, ErrNotRun},
+		{"foreign env.json", fstest.MapFS{EnvFile: {Data: []byte(`{"name":"x"}`)}}, ErrNotRun},
+		{"env.json no JSON", fstest.MapFS{EnvFile: {Data: []byte(`PATH=/bin`)}}, ErrNotRun},
+		{"other schema", edit(EnvFile, `"schema": 1`, `"schema": 2`), ErrVersion},
+		{"other schema of a sample", edit(SamplesFile, `"schema":1`, `"schema":9`), ErrVersion},
+		{"unknown key", edit(EnvFile, `"seed"`, `"sead"`), ErrDamaged},
+		{"other kernel", edit(BenchFile, "kernel: 0.0-test", "kernel: 9.9"), ErrDamaged},
+		{"not a number", edit(BenchFile, "140.5", "NaN"), ErrDamaged},
+		{"broken name", edit(BenchFile, "/class=nat", ""), ErrDamaged},
+		{"foreign line", edit(BenchFile, "BenchmarkLB/workload=pps/class=nat/variant=a/services=1 1000", "BenchmarkLB x"), ErrDamaged},
+		{"a trial gone", edit(BenchFile, "BenchmarkLB", "#"), ErrDamaged},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := open(tt.fs); !errors.Is(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+	if _, err := open(good); err != nil {
+		t.Errorf("the run itself: %v", err)
+	}
+	if _, err := Open(filepath.Join(dir, "nowhere")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no directory: %v", err)
+	}
+	if _, err := Open(filepath.Join(dir, EnvFile)); !errors.Is(err, ErrNotRun) {
+		t.Errorf("a file: %v", err)
+	}
+}
+
+func TestClashAndNotEmpty(t *testing.T) {
+	w, dir := create4(t)
+	if _, err := Create(dir, testEnv()); !errors.Is(err, ErrBusy) {
+		t.Errorf("second writer: %v", err)
+	}
+	w.Close()
+	if _, err := Create(dir, testEnv()); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("after the first: %v", err)
+	}
+	if r, err := Open(dir); err != nil || r.Env.Complete {
+		t.Errorf("closed without Finish: %v", err)
+	}
+	left := filepath.Join(t.TempDir(), "x")
+	os.MkdirAll(left, 0o755)
+	os.WriteFile(filepath.Join(left, tempName(EnvFile)), []byte("{"), 0o644)
+	w, err := Create(left, testEnv())
+	if err != nil {
+		t.Errorf("what a killed Create leaves: %v", err)
+	} else {
+		w.Close()
+	}
+}
+
+func TestRefusesBadTrials(t *testing.T) {
+	w, _ := create4(t)
+	tests := map[string]func(*harness.Trial){
+		"unit":    func(tr *harness.Trial) { tr.Result.Metrics[0].Unit = "furlong/s" },
+		"space":   func(tr *harness.Trial) { tr.Result.Metrics[0].Unit = "pkt /s" },
+		"NaN":     func(tr *harness.Trial) { tr.Result.Metrics[0].Value = math.NaN() },
+		"twice":   func(tr *harness.Trial) { tr.Result.Metrics[0] = tr.Result.Metrics[1] },
+		"none":    func(tr *harness.Trial) { tr.Result.Metrics = nil },
+		"digits":  func(tr *harness.Trial) { tr.Cell.Variant = "a-4" },
+		"slash":   func(tr *harness.Trial) { tr.Cell.Axes[0].Value = "1/2" },
+		"foreign": func(tr *harness.Trial) { tr.Cell.Experiment = "cc" },
+	}
+	for name, spoil := range tests {
+		tr := testTrial(0)
+		spoil(&tr)
+		if err := w.Trial(tr); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	for _, e := range []Env{{}, {Experiment: "lb", Target: "host", Kernel: "a\nb", CPU: "c"}} {
+		if _, err := Create(filepath.Join(t.TempDir(), "r"), e); err == nil {
+			t.Errorf("%+v: taken", e)
+		}
+	}
+}
+
+// fullDisk checks what happens to a run when the disk is full.
+func fullDisk(t *testing.T, w *Writer, dir string, good int, file string) {
+	t.Helper()
+	var err error
+	for i := good; i < good+100000 && err == nil; i++ {
+		if err = w.Trial(testTrial(i)); err == nil {
+			good++
+		}
+	}
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "no space left on device") ||
+		!strings.Contains(err.Error(), file) {
+		t.Fatalf("got %v, want an error that names %s and the reason", err, file)
+	}
+	w.Close()
+	r, err := Open(dir)
+	if err != nil {
+		t.Fatalf("read after the disk was full: %v", err)
+	}
+	if len(r.Trials) != good || r.Env.Complete {
+		t.Errorf("%d trials, complete %v; want %d, incomplete", len(r.Trials), r.Env.Complete, good)
+	}
+}
+
+func TestFullDevice(t *testing.T) {
+	w, dir := create4(t)
+	if err := w.Trial(testTrial(0)); err != nil {
+		t.Fatal(err)
+	}
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.bench.f.Close()
+	w.bench.f = full
+	fullDisk(t, w, dir, 1, BenchFile)
+}
+
+func TestFullDisk(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a small tmpfs needs root")
+	}
+	done := make(chan struct{})
+	go func() { // in a mount namespace that ends with this thread, which is never unlocked
+		defer close(done)
+		runtime.LockOSThread()
+		if err := syscall.Unshare(syscall.CLONE_NEWNS | syscall.CLONE_FS); err != nil {
+			t.Error(err)
+			return
+		}
+		dir := t.TempDir()
+		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+			t.Error(err)
+			return
+		}
+		if err := syscall.Mount("kxlab-test", dir, "tmpfs", 0, "size=64k"); err != nil {
+			t.Error(err)
+			return
+		}
+		w, err := Create(dir, testEnv())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		fullDisk(t, w, dir, 0, dir)
+	}()
+	<-done
+}
+
+func FuzzOpen(f *testing.F) {
+	dir := filepath.Join(f.TempDir(), "run")
+	w, err := Create(dir, testEnv())
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := w.Trial(testTrial(0)); err != nil {
+		f.Fatal(err)
+	}
+	w.Close()
+	read := func(n string) []byte {
+		b, _ := os.ReadFile(filepath.Join(dir, n))
+		return b
+	}
+	f.Add(read(EnvFile), read(BenchFile), read(SamplesFile))
+	f.Add([]byte(`{"tool":"kxlab","schema":1}`), []byte("BenchmarkLB 1 1 x\n"), []byte("{}\n"))
+	f.Fuzz(func(t *testing.T, env, bench, samples []byte) {
+		r, err := open(fstest.MapFS{EnvFile: {Data: env}, BenchFile: {Data: bench}, SamplesFile: {Data: samples}})
+		if err != nil {
+			return
+		}
+		for _, tr := range r.Trials {
+			if err := CheckCell(tr.Cell); err != nil {
+				t.Errorf("read a cell that cannot be written: %v", err)
+			}
+			if _, err := ParseCell(r.Env.Experiment, tr.Cell.BenchName()); err != nil {
+				t.Errorf("name does not read back: %v", err)
+			}
+		}
+	})
+}

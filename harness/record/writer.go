@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/perf/benchfmt"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// ErrBusy says that another run is writing to the directory.
+var ErrBusy = errors.New("another run is writing there")
+
+// ErrNotEmpty says that a directory for a new run has something in it.
+var ErrNotEmpty = errors.New("directory is not empty")
+
+// envEvery bounds how often env.json is replaced for what can wait: a skip, a trial's share of the time.
+const envEvery = time.Second
+
+// A Writer writes one run directory. It is safe for concurrent use.
+type Writer struct {
+	mu      sync.Mutex
+	dir     *os.File
+	env     Env
+	bench   *lineFile
+	samples *lineFile
+	begun   time.Time
+	flushed time.Time
+	closed  bool
+}
+
+// sample is one line of samples.jsonl.
+type sample struct {
+	Schema int              `json:"schema"`
+	Cell   string           `json:"cell"`
+	Repeat int              `json:"repeat"`
+	Order  int              `json:"order"`
+	Seed   uint64           `json:"seed"`
+	Start  time.Time        `json:"start"`
+	Sec    float64          `json:"measured_sec"`
+	Series []harness.Series `json:"series,omitempty"`
+}
+
+// Create begins a run directory and holds its lock until Finish or Close. The directory is made if it is not there. It
+// must be empty: ErrNotEmpty otherwise, ErrBusy if another run is writing there. The run is recorded as incomplete
+// until Finish.
+func Create(dir string, env Env) (*Writer, error) {
+	env.fill()
+	if err := env.check(); err != nil {
+		return nil, fmt.Errorf("create run directory %s: %w", dir, err)
+	}
+	w, err := create(dir, env)
+	if err != nil {
+		return nil, fmt.Errorf("create run directory %s: %w", dir, err)
+	}
+	return w, nil
+}
+
+func create(dir string, env Env) (_ *Writer, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{dir: d, env: env, begun: time.Now()}
+	defer func() {
+		if err != nil {
+			w.closeFiles()
+		}
+	}()
+	if err := lock(d); err != nil {
+		return nil, err
+	}
+	if err := vacant(d); err != nil {
+		return nil, err
+	}
+	if err := w.flush(); err != nil {
+		return nil, err
+	}
+	if w.samples, err = newLineFile(filepath.Join(dir, SamplesFile)); err != nil {
+		return nil, err
+	}
+	if w.bench, err = newLineFile(filepath.Join(dir, BenchFile)); err != nil {
+		return nil, err
+	}
+	if err := w.bench.append(head(&w.env)); err != nil {
+		return nil, fmt.Errorf("write %s: %w", BenchFile, err)
+	}
+	return w, d.Sync()
+}
+
+// vacant returns an error unless there is nothing in the directory but what a killed Create may have left.
+func vacant(d *os.File) error {
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		switch n {
+		case tempName(EnvFile):
+		case EnvFile:
+			return fmt.Errorf("%w: it holds a run; name another one", ErrNotEmpty)
+		default:
+			return fmt.Errorf("%w: %s is there; name another one", ErrNotEmpty, n)
+		}
+	}
+	return nil
+}
+
+// head is the beginning of bench.txt: what decides comparability, and which way the units are better.
+func head(e *Env) []byte {
+	var b bytes.Buffer
+	for _, kv := range e.keys() {
+		fmt.Fprintf(&b, "%s: %s\n", kv.key, kv.value)
+	}
+	bw := benchfmt.NewWriter(&b)
+	seen := map[string]bool{}
+	for _, wl := range e.Workloads {
+		for _, m := range wl.Metrics {
+			if seen[m.Unit] {
+				continue
+			}
+			seen[m.Unit] = true
+			bw.Write(&benchfmt.UnitMetadata{ // a bytes.Buffer takes everything
+				UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: m.Unit, Key: "better"}, OrigUnit: m.Unit, Value: m.Better,
+			})
+		}
+	}
+	b.WriteByte('\n')
+	return b.Bytes()
+}
+
+// Trial writes one trial down: when it returns nil, the trial is on the disk. A trial whose Result is marked invalid is
+// recorded as rejected. Errors name the file; the directory stays readable after an error.
+func (w *Writer) Trial(t harness.Trial) error {
+	if t.Result.Invalid != "" {
+		return w.Reject(t, t.Result.Invalid)
+	}
+	name, err := w.checkTrial(t)
+	if err != nil {
+		return fmt.Errorf("record trial of %s: %w", name, err)
+	}
+	line, err := json.Marshal(sample{
+		Schema: Schema, Cell: name, Repeat: t.Repeat, Order: t.Order, Seed: t.Seed, Start: t.Start.UTC().Round(0),
+		Sec: t.Result.Measured.Seconds(), Series: t.Result.Series,
+	})
+	if err != nil {
+		return fmt.Errorf("record trial of %s: %w", name, err)
+	}
+	var b bytes.Buffer
+	res := benchfmt.Result{Name: benchfmt.Name(name), Iters: int(max(1, t.Result.Iterations))}
+	for _, m := range t.Result.Metrics {
+		res.Values = append(res.Values, benchfmt.Value{Value: m.Value, Unit: m.Unit})
+	}
+	if err := benchfmt.NewWriter(&b).Write(&res); err != nil {
+		return fmt.Errorf("record trial of %s: %w", name, err)
+	}
+
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return fmt.Errorf("record trial of %s: %w", name, os.ErrClosed)
+	}
+	if err := w.samples.append(append(line, '\n')); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Join(w.dir.Name(), SamplesFile), err)
+	}
+	if err := w.bench.append(b.Bytes()); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Join(w.dir.Name(), BenchFile), err)
+	}
+	w.env.Done++
+	w.env.MeasuredSec += t.Result.Measured.Seconds()
+	return w.flushLater()
+}
+
+// checkTrial returns the trial's name and an error if it would break the record or is not a number.
+func (w *Writer) checkTrial(t harness.Trial) (string, error) {
+	name := t.Cell.BenchName()
+	if err := CheckCell(t.Cell); err != nil {
+		return name, err
+	}
+	if t.Cell.Experiment != w.env.Experiment {
+		return name, fmt.Errorf("of the experiment %q, the run is of %q", t.Cell.Experiment, w.env.Experiment)
+	}
+	if len(t.Result.Metrics) == 0 {
+		return name, errors.New("no metrics")
+	}
+	seen := map[string]bool{}
+	for _, m := range t.Result.Metrics {
+		if err := checkUnit(m.Unit); err != nil {
+			return name, err
+		}
+		if _, ok := w.env.Metric(t.Cell.Workload, m.Unit); !ok && len(w.env.Workloads) > 0 {
+			return name, fmt.Errorf("unit %q is not declared for the workload %s", m.Unit, t.Cell.Workload)
+		}
+		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
+			return name, fmt.Errorf("%v %s is not a number", m.Value, m.Unit)
+		}
+		if seen[m.Unit] {
+			return name, fmt.Errorf("unit %q is there twice", m.Unit)
+		}
+		seen[m.Unit] = true
+	}
+	return name, nil
+}
