@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netlab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Clean removes what owners left that are no longer alive: processes in their cgroups and namespaces, cgroups, links,
+// namespaces. What belongs to a live owner is left alone. It returns the names of what it removed; two cleaners at the
+// same time do not disturb one another.
+func Clean(ctx context.Context) (removed []string, err error) {
+	var errs []error
+	mount, _ := cgroupRoot()
+	for _, dir := range []struct {
+		path   string
+		remove func(ctx context.Context, path string) error
+	}{{mount, cleanCgroup}, {nsDir, cleanNS}} {
+		entries, err := os.ReadDir(dir.path)
+		if err != nil {
+			continue // not there: nothing was ever made
+		}
+		for _, e := range entries {
+			if !dead(e.Name()) {
+				continue
+			}
+			path := filepath.Join(dir.path, e.Name())
+			if err := dir.remove(ctx, path); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			removed = append(removed, path)
+		}
+	}
+	return removed, errors.Join(errs...)
+}
+
+// cleanCgroup ends what is left in a dead owner's cgroup and removes it with the cgroups below.
+func cleanCgroup(ctx context.Context, path string) error {
+	children, _ := os.ReadDir(path)
+	for _, c := range children {
+		if c.IsDir() {
+			if err := cleanCgroup(ctx, filepath.Join(path, c.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	for range 500 {
+		raw, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+		if errors.Is(err, unix.EOPNOTSUPP) { // threaded: its threads' processes are listed above
+			break
+		}
+		if err != nil || len(raw) == 0 {
+			break
+		}
+		for _, pid := range strings.Fields(string(raw)) {
+			if n, err := strconv.Atoi(pid); err == nil && n > 1 {
+				_ = unix.Kill(n, unix.SIGKILL)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return removeCgroup(path)
+}
+
+// cleanNS ends the processes in a dead owner's namespace, deletes its links and its name.
+func cleanNS(ctx context.Context, path string) error {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		var fs unix.Statfs_t
+		var st unix.Stat_t
+		// A run may have died between making the file and mounting the namespace on it.
+		if unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.NSFS_MAGIC && unix.Fstat(fd, &st) == nil {
+			killInside(st.Dev, st.Ino)
+			if err := wipe(fd); err != nil {
+				return fmt.Errorf("clean %s: %w", path, err)
+			}
+		}
+	}
+	return removeNS(filepath.Base(path))
+}
+
+// killInside ends all processes in the namespace of this identity.
+func killInside(dev, ino uint64) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid <= 1 || pid == os.Getpid() {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Stat("/proc/"+e.Name()+"/ns/net", &st) == nil && st.Dev == dev && st.Ino == ino {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netlab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// nsDir is where the tools of the distribution (ip netns) look for named network namespaces, too.
+const nsDir = "/run/netns"
+
+// makeNS makes a network namespace, born in the namespace that parent is (0: the caller's), and pins it under nsDir.
+// The returned descriptor belongs to the caller. A name that exists is an error that wraps os.ErrExist.
+func makeNS(name string, parent int) (fd int, err error) {
+	if err := os.MkdirAll(nsDir, 0o755); err != nil {
+		return -1, fmt.Errorf("make folder of namespaces: %w", err)
+	}
+	path := filepath.Join(nsDir, name)
+	f, err := os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o444)
+	if err != nil {
+		return -1, fmt.Errorf("make namespace %s: %w", name, err)
+	}
+	_ = f.Close()
+	onThread(func() {
+		fd = -1
+		if parent > 0 {
+			if err = unix.Setns(parent, unix.CLONE_NEWNET); err != nil {
+				err = fmt.Errorf("enter parent of namespace %s: %w", name, err)
+				return
+			}
+		}
+		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			err = fmt.Errorf("make namespace %s: %w", name, unsupported(err))
+			return
+		}
+		if err = unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, ""); err != nil {
+			err = fmt.Errorf("pin namespace %s: %w", name, err)
+			return
+		}
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	})
+	if err != nil {
+		_ = removeNS(name)
+	}
+	return fd, err
+}
+
+// removeNS takes the name away. The namespace itself goes when nothing refers to it any more.
+func removeNS(name string) error {
+	path := filepath.Join(nsDir, name)
+	for { // a name may have been mounted over more than once by a crash in between
+		err := unix.Unmount(path, unix.MNT_DETACH)
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("remove namespace %s: %w", name, err)
+		}
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// onThread runs f on an operating-system thread of its own that ends with it, so that f may leave it in any state.
+func onThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		f()
+	}()
+	<-done
+}
+
+// inNS runs f on a locked thread inside the namespace and brings the thread back.
+func inNS(fd int, f func() error) error {
+	runtime.LockOSThread()
+	old, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("open own namespace: %w", err)
+	}
+	defer unix.Close(old)
+	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("enter namespace: %w", err)
+	}
+	defer func() {
+		// A thread that cannot go back stays locked, so that nobody else ever runs on it.
+		if unix.Setns(old, unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
+	}()
+	return f()
+}
+
+// unsupported marks those errors that mean "this kernel cannot".
+func unsupported(err error) error {
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("%w: %w", harness.ErrNotSupported, err)
+	}
+	return err
+}
