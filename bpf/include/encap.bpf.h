@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Putting an Ethernet header, and an outer IP header, in front of a packet for a real. Works on whichever hook was
+ * included first.
+ */
+#ifndef KXLAB_ENCAP_BPF_H
+#define KXLAB_ENCAP_BPF_H
+
+#include "csum.bpf.h"
+#include "lb.h"
+#include "parse.bpf.h"
+
+#define ENCAP_TTL 64
+
+/* Write an Ethernet header from src to dst. */
+static __always_inline void eth_write(struct ethhdr *eth, const volatile __u8 *dst, const volatile __u8 *src,
+				      __be16 proto)
+{
+	/* Fields of 2 bytes: MAC addresses in our structs are aligned no better. */
+	__u16 *to = (__u16 *)eth;
+	const volatile __u16 *d = (const volatile __u16 *)dst, *s = (const volatile __u16 *)src;
+
+	to[0] = d[0];
+	to[1] = d[1];
+	to[2] = d[2];
+	to[3] = s[0];
+	to[4] = s[1];
+	to[5] = s[2];
+	to[6] = proto;
+}
+
+/*
+ * Put the packet into an IPv4 packet from cfg.addr4 to the real. inner is 4 or 6. Type of service and ECN are copied
+ * (RFC 2003, RFC 6040), fragmentation is forbidden, the identification is 0 as atomic packets may have it (RFC 6864).
+ */
+static __always_inline int encap_ipv4(hook_ctx *ctx, const volatile struct lb_config *cfg, const struct packet *p,
+				      const struct lb_real *real, int inner)
+{
+	struct ethhdr *eth;
+	struct iphdr *ip;
+
+	if (hook_grow(ctx, sizeof(*ip), 4, inner))
+		return -1;
+	eth = hook_data(ctx);
+	ip = (void *)(eth + 1);
+	if ((void *)(ip + 1) > hook_end(ctx))
+		return -1;
+	eth_write(eth, real->mac, cfg->mac, bpf_htons(ETH_P_IP));
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->tos = p->tos;
+	ip->tot_len = bpf_htons(p->ip_len + sizeof(*ip));
+	ip->id = 0;
+	ip->frag_off = bpf_htons(0x4000);
+	ip->ttl = ENCAP_TTL;
+	ip->protocol = inner == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	ip->check = 0;
+	ip->saddr = cfg->addr4;
+	ip->daddr = real->addr[0];
+	ip->check = csum_ipv4(ip);
+	return 0;
+}
+
+/* Put the packet into an IPv6 packet from cfg.addr6 to the real. The flow label comes from the hash (RFC 6438). */
+static __always_inline int encap_ipv6(hook_ctx *ctx, const volatile struct lb_config *cfg, const struct packet *p,
+				      const struct lb_real *real, int inner, __u64 hash)
+{
+	struct ethhdr *eth;
+	struct ipv6hdr *ip;
+
+	if (hook_grow(ctx, sizeof(*ip), 6, inner))
+		return -1;
+	eth = hook_data(ctx);
+	ip = (void *)(eth + 1);
+	if ((void *)(ip + 1) > hook_end(ctx))
+		return -1;
+	eth_write(eth, real->mac, cfg->mac, bpf_htons(ETH_P_IPV6));
+	*(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)p->tos << 20 | (hash & 0xfffff));
+	ip->payload_len = bpf_htons(p->ip_len);
+	ip->nexthdr = inner == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
+	ip->hop_limit = ENCAP_TTL;
+	for (int i = 0; i < 4; i++) {
+		ip->saddr.s6_addr32[i] = cfg->addr6[i];
+		ip->daddr.s6_addr32[i] = real->addr[i];
+	}
+	return 0;
+}
+
+#endif

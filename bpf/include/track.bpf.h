@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Choosing the real of a packet: the flow table first and the ring for what it does not know (track_all), or the ring
+ * first and the flow table only where the ring says so (track_marked).
+ */
+#ifndef KXLAB_TRACK_BPF_H
+#define KXLAB_TRACK_BPF_H
+
+#include "flow.bpf.h"
+#include "lb.h"
+#include "parse.bpf.h"
+#include "real.bpf.h"
+#include "ring.bpf.h"
+#include "stats.bpf.h"
+
+/* What may be done with the flow table for this packet. */
+enum track {
+	TRACK_FLOW, /* a packet of the flow: look up, insert */
+	TRACK_ABOUT, /* an ICMP error about the flow: look up only */
+};
+
+/* The real of a ring slot. */
+static __always_inline struct lb_real *track_slot(int slot)
+{
+	return slot < 0 ? NULL : real_get(slot & LB_SLOT_REAL);
+}
+
+/* The real of an entry of the flow table, NULL if there is none or it was removed. */
+static __always_inline struct lb_real *track_known(struct flow_line *line, __u64 hash, const struct packet *p,
+						   __u64 now)
+{
+	struct lb_real *real;
+	int index = flow_find(line, hash, p->proto == IPPROTO_UDP, now);
+
+	if (index < 0)
+		return NULL;
+	real = real_get(index);
+	return real && !(real->flags & LB_REAL_DOWN) ? real : NULL;
+}
+
+/*
+ * Every flow is tracked. A SYN does not look up, as it begins a connection whatever was there before; above the flood
+ * guard's limit the table is not touched for it at all. A RST ends what it belongs to: no entry for it.
+ * Returns NULL if the service has no backends.
+ */
+static __always_inline struct lb_real *track_all(const struct lb_vip *vip, const struct packet *p, __u64 hash,
+						 enum track mode)
+{
+	__u64 now = flow_now();
+	struct flow_line *line = NULL;
+	struct lb_real *real;
+	int slot;
+
+	if (!(p->tcp_flags & TCP_SYN)) {
+		line = flow_line_of(hash);
+		if (line) {
+			real = track_known(line, hash, p, now);
+			if (real)
+				return real;
+		}
+	}
+	slot = ring_find(vip, hash);
+	real = track_slot(slot);
+	if (!real || mode == TRACK_ABOUT)
+		return real;
+	stat_count(LB_STAT_NEW);
+	if (p->tcp_flags & TCP_RST)
+		return real;
+	if (!flow_guard_admits(now)) {
+		stat_count(LB_STAT_FLOOD);
+		return real;
+	}
+	if (!line)
+		line = flow_line_of(hash);
+	if (line)
+		flow_insert(line, hash, slot & LB_SLOT_REAL, now);
+	return real;
+}
+
+/*
+ * Only flows on slots whose real would change if a spare were added are tracked (LB_SLOT_TRACK), and only on slots where
+ * tracked flows may be are they looked up (LB_SLOT_LOOK). A SYN on such a slot replaces or removes what was there before.
+ */
+static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, const struct packet *p, __u64 hash,
+						    enum track mode)
+{
+	int slot = ring_find(vip, hash);
+	struct lb_real *real = track_slot(slot);
+	struct flow_line *line;
+	__u64 now;
+
+	if (!real || !(slot & (LB_SLOT_LOOK | LB_SLOT_TRACK)))
+		return real;
+	now = flow_now();
+	line = flow_line_of(hash);
+	if (!line)
+		return real;
+	if (!(p->tcp_flags & TCP_SYN)) {
+		struct lb_real *known = track_known(line, hash, p, now);
+
+		if (known)
+			return known;
+	}
+	if (mode == TRACK_ABOUT)
+		return real;
+	stat_count(LB_STAT_NEW);
+	if (p->tcp_flags & TCP_RST)
+		return real;
+	if (!(slot & LB_SLOT_TRACK)) {
+		if (p->tcp_flags & TCP_SYN)
+			flow_forget(line, hash);
+		return real;
+	}
+	if (!flow_guard_admits(now)) {
+		stat_count(LB_STAT_FLOOD);
+		if (p->tcp_flags & TCP_SYN)
+			flow_forget(line, hash);
+		return real;
+	}
+	flow_insert(line, hash, slot & LB_SLOT_REAL, now);
+	return real;
+}
+
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * tc-ipip: the service of xdp-ipip on the tcx ingress hook.
+ *
+ * Policy: as xdp_ipip.bpf.c, from the same headers. What differs is the hook: the packet is an skb by now, room for the
+ * outer header is made by bpf_skb_adjust_room, and it leaves by bpf_redirect to the egress of the same link.
+ *
+ * Good for: links without native XDP, packets that arrive as skbs anyway (containers, after GRO), other programs on the
+ * same hook.
+ *
+ * Known weakness: every packet has cost an skb before the program sees it. Else as xdp-ipip.
+ *
+ * Deviations from Katran: those of xdp-ipip, and
+ * 12. on tcx, where Katran is on XDP.
+ */
+#include "hook_tc.bpf.h"
+#include "forward.bpf.h"
+
+char _license[] SEC("license") = "GPL";
+
+SEC("tcx/ingress")
+int tc_ipip(struct __sk_buff *skb)
+{
+	return forward(skb, track_all, FORWARD_TUNNEL);
+}
