@@ -89,7 +89,7 @@ func TestParseRefuses(t *testing.T) {
 		{"key twice", "question: A question", "question: A\nquestion: B", "already defined"},
 		{"not YAML", "name: t\n", "name: [t\n", "read YAML"},
 		{"word for a number", "repeats: 3", "repeats: three", "Repeats"},
-		{"bad duration", "measure: 300ms", "measure: 300", "measure"},
+		{"bad duration", "measure: 300ms", "measure: 300", "Measure"},
 		{"negative knob", "value: 7}", "value: -7}", "Value"},
 		{"map for a list", "only: [b]", "only: {b: 1}", "Only"},
 		{"no title", "title: A title\n", "", "title"},

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import "time"
+
+// What a trial costs beside its budget, and a set-up, until the first of its kind was seen.
+const (
+	guessTrial = 100 * time.Millisecond
+	guessSetup = 5 * time.Second
+)
+
+// An estimate knows how long the rest of a plan will take, from what its parts took so far.
+type estimate struct {
+	kinds  map[string]*kind
+	setups kind
+}
+
+// kind is things of one sort: trials of one workload, set-ups.
+type kind struct {
+	left  int
+	seen  int
+	took  time.Duration // by those seen
+	guess time.Duration // for one, until one was seen
+}
+
+func newEstimate(p *Plan) estimate {
+	e := estimate{kinds: map[string]*kind{}, setups: kind{left: len(p.Groups), guess: guessSetup}}
+	for i := range p.Groups {
+		for _, b := range p.Groups[i].Blocks {
+			k := e.kind(b.Workload)
+			k.left += b.Repeats * len(b.Cells)
+			k.guess = max(k.guess, b.Warm+b.Measure+guessTrial)
+		}
+	}
+	return e
+}
+
+func (e *estimate) kind(name string) *kind {
+	if e.kinds[name] == nil {
+		e.kinds[name] = &kind{}
+	}
+	return e.kinds[name]
+}
+
+func (e *estimate) setup(took time.Duration) { e.setups.add(took) }
+
+// trial counts a trial; one that took no time was skipped and says nothing of the others.
+func (e *estimate) trial(s Step, took time.Duration) {
+	k := e.kind(s.Cell.Workload)
+	if took < time.Millisecond {
+		k.left--
+		return
+	}
+	k.add(took)
+}
+
+func (k *kind) add(took time.Duration) {
+	k.left--
+	k.seen++
+	k.took += took
+}
+
+func (k *kind) rest() time.Duration {
+	one := k.guess
+	if k.seen > 0 {
+		one = k.took / time.Duration(k.seen)
+	}
+	return time.Duration(max(0, k.left)) * one
+}
+
+func (e *estimate) left() time.Duration {
+	d := e.setups.rest()
+	for _, k := range e.kinds {
+		d += k.rest()
+	}
+	return d
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// A Plan is all that a run will do, but for its order. It is pure: making one touches nothing.
+type Plan struct {
+	Experiment harness.Experiment
+	Profile    string
+	AA         string // the variant that is measured twice
+	Groups     []Group
+}
+
+// A Group is the cells that agree in their set-up axes: their variants are in force side by side.
+type Group struct {
+	Axes    []harness.AxisValue // the set-up axes, in order of their names
+	Members []Member
+	Blocks  []Block
+}
+
+// A Member is a variant under the name it has in the record.
+type Member struct {
+	Name string
+	harness.Variant
+}
+
+// A Block is the cells that differ in their variant only. All of its trials of one repeat see the same seed.
+type Block struct {
+	Workload string
+	Axes     []harness.AxisValue // in the order in which the workload declares them
+	Repeats  int
+	Warm     time.Duration
+	Measure  time.Duration
+	Cells    []harness.Cell
+}
+
+// NewPlan lays out what a selection of an experiment means. Errors are the user's: an unknown word is a
+// *harness.UnknownError.
+func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
+	w, err := s.resolve(e)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{Experiment: e, Profile: s.Profile, AA: w.aa}
+	for _, pw := range w.profile.Workloads {
+		if !s.hasWorkload(pw.Name) {
+			continue
+		}
+		sp := spec(e, pw.Name)
+		for _, values := range combinations(axes(sp, pw, s)) {
+			p.add(sp, values, Block{
+				Workload: pw.Name, Axes: values,
+				Repeats: cmp.Or(s.Repeats, pw.Repeats, w.profile.Repeats),
+				Warm:    w.profile.Warm, Measure: cmp.Or(pw.Measure, w.profile.Measure),
+			}, members(w, pw.Only))
+		}
+	}
+	if p.Trials() == 0 {
+		return nil, fmt.Errorf("nothing to run: profile %s has no cell of these variants and workloads", s.Profile)
+	}
+	return p, nil
+}
+
+// axes are a workload's axes with the values of the profile, and over these the selection's.
+func axes(sp harness.WorkloadSpec, pw harness.ProfileWorkload, s Selection) []harness.Axis {
+	out := slices.Clone(sp.Axes)
+	for i := range out {
+		for _, over := range slices.Concat(pw.Axes, s.Axes) {
+			if over.Name == out[i].Name {
+				out[i].Values = over.Values
+			}
+		}
+	}
+	return out
+}
+
+// combinations is the product of the axes' values, the last axis changing fastest.
+func combinations(axes []harness.Axis) [][]harness.AxisValue {
+	out := [][]harness.AxisValue{nil}
+	for _, a := range axes {
+		var next [][]harness.AxisValue
+		for _, sofar := range out {
+			for _, v := range a.Values {
+				next = append(next, append(slices.Clone(sofar), harness.AxisValue{Name: a.Name, Value: v}))
+			}
+		}
+		out = next
+	}
+	return out
+}
+
+// members are the variants that take part, the one for the noise twice.
+func members(w wanted, only []string) []Member {
+	var out []Member
+	for _, v := range w.variants {
+		if len(only) > 0 && !slices.Contains(only, v.Name) {
+			continue
+		}
+		out = append(out, Member{Name: v.Name, Variant: v})
+		if v.Name == w.aa {
+			out = append(out, Member{Name: v.Name + harness.SuffixAA, Variant: v})
+		}
+	}
+	return out
+}
+
+// add puts the block's cells in their group. Cells that a profile names twice are there once, with the longer of both.
+func (p *Plan) add(sp harness.WorkloadSpec, values []harness.AxisValue, b Block, ms []Member) {
+	if len(ms) == 0 {
+		return
+	}
+	g := p.group(setup(sp, values))
+	i := slices.IndexFunc(g.Blocks, func(o Block) bool { return o.Workload == b.Workload && slices.Equal(o.Axes, b.Axes) })
+	if i < 0 {
+		i = len(g.Blocks)
+		g.Blocks = append(g.Blocks, b)
+	}
+	have := &g.Blocks[i]
+	have.Repeats, have.Measure = max(have.Repeats, b.Repeats), max(have.Measure, b.Measure)
+	for _, m := range ms {
+		c := harness.Cell{
+			Experiment: p.Experiment.Name, Workload: b.Workload, Class: m.Class, Variant: m.Name, Axes: values,
+		}
+		if !slices.ContainsFunc(have.Cells, func(o harness.Cell) bool { return o.Variant == c.Variant }) {
+			have.Cells = append(have.Cells, c)
+		}
+		if !slices.ContainsFunc(g.Members, func(o Member) bool { return o.Name == m.Name }) {
+			g.Members = append(g.Members, m)
+		}
+	}
+}
+
+// group finds or makes the group with these set-up axis values.
+func (p *Plan) group(axes []harness.AxisValue) *Group {
+	i := slices.IndexFunc(p.Groups, func(g Group) bool { return slices.Equal(g.Axes, axes) })
+	if i < 0 {
+		i = len(p.Groups)
+		p.Groups = append(p.Groups, Group{Axes: axes})
+	}
+	return &p.Groups[i]
+}
+
+// setup picks the set-up axes, in order of their names so that workloads may declare them in any.
+func setup(sp harness.WorkloadSpec, values []harness.AxisValue) []harness.AxisValue {
+	var out []harness.AxisValue
+	for i, a := range sp.Axes {
+		if a.Setup {
+			out = append(out, values[i])
+		}
+	}
+	slices.SortFunc(out, func(a, b harness.AxisValue) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// Cells is how many cells the plan has.
+func (p *Plan) Cells() int {
+	n := 0
+	for _, g := range p.Groups {
+		for _, b := range g.Blocks {
+			n += len(b.Cells)
+		}
+	}
+	return n
+}
+
+// Trials is how many trials the plan has, if none is skipped.
+func (p *Plan) Trials() int {
+	n := 0
+	for _, g := range p.Groups {
+		for _, b := range g.Blocks {
+			n += len(b.Cells) * b.Repeats
+		}
+	}
+	return n
+}
+
+// String names the group by its set-up axis values: "ip=4 services=1".
+func (g Group) String() string { return axisString(g.Axes) }
+
+func axisString(axes []harness.AxisValue) string {
+	words := names(axes, func(a harness.AxisValue) string { return a.Name + "=" + a.Value })
+	return strings.Join(words, " ")
+}

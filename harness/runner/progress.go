@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// plainEvery is how often a line is written where there is no terminal.
+const plainEvery = 5 * time.Second
+
+// Progress tells people what is going on: as one live line on a terminal, as plain lines now and then elsewhere. A nil
+// *Progress tells nothing. It is used by one goroutine.
+type Progress struct {
+	w     io.Writer
+	width int // of the terminal, columns; 0: no terminal
+	now   func() time.Time
+
+	est     estimate
+	trials  int // in the plan
+	at      int // trials over
+	started time.Time
+	written time.Time // when the last line was written
+	live    bool      // the cursor stands behind a live line
+}
+
+// NewProgress returns a Progress that writes to w, on a live line of that many columns, or in plain lines if 0.
+func NewProgress(w io.Writer, columns int) *Progress {
+	return &Progress{w: w, width: columns, now: time.Now}
+}
+
+func (p *Progress) begin(plan *Plan) {
+	if p == nil {
+		return
+	}
+	p.est = newEstimate(plan)
+	p.trials, p.at, p.started = plan.Trials(), 0, p.now()
+	p.remark("%d cells, %d trials, about %s", plan.Cells(), p.trials, round(p.est.left()))
+}
+
+// phase says that something other than a trial begins.
+func (p *Progress) phase(what string) {
+	if p != nil {
+		p.show(what)
+	}
+}
+
+// setup says that a group was set up and checked, and how long that took.
+func (p *Progress) setup(took time.Duration) {
+	if p != nil {
+		p.est.setup(took)
+	}
+}
+
+// trial says that a trial begins.
+func (p *Progress) trial(s Step) {
+	if p != nil {
+		name := strings.TrimPrefix(s.Cell.BenchName(), strings.ToUpper(s.Cell.Experiment)+"/")
+		p.show(fmt.Sprintf("repeat %d of %d: %s", s.Repeat+1, s.Block.Repeats, name))
+	}
+}
+
+// done says that a trial is over, and how long it took with all its attempts; 0: it was skipped.
+func (p *Progress) done(s Step, took time.Duration) {
+	if p != nil {
+		p.at++
+		p.est.trial(s, took)
+	}
+}
+
+// pass says that none of a group's trials will be made.
+func (p *Progress) pass(g *Group) {
+	if p != nil {
+		p.est.setup(0)
+		for _, s := range g.Order(0) {
+			p.done(s, 0)
+		}
+	}
+}
+
+// remark writes a line that stays.
+func (p *Progress) remark(format string, args ...any) {
+	if p != nil {
+		p.clear()
+		fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}
+
+// end leaves the terminal as it was.
+func (p *Progress) end() {
+	if p != nil {
+		p.clear()
+	}
+}
+
+func (p *Progress) clear() {
+	if p.live {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.live = false
+	}
+}
+
+func (p *Progress) show(what string) {
+	now := p.now()
+	if p.width == 0 && now.Sub(p.written) < plainEvery && !p.written.IsZero() {
+		return
+	}
+	p.written = now
+	line := fmt.Sprintf("[%d/%d] %s, %s left: %s", min(p.at+1, p.trials), p.trials,
+		round(now.Sub(p.started)), round(p.est.left()), what)
+	if p.width == 0 {
+		fmt.Fprintln(p.w, line)
+		return
+	}
+	if r := []rune(line); len(r) >= p.width {
+		line = string(r[:p.width-1])
+	}
+	fmt.Fprint(p.w, "\r\x1b[K"+line)
+	p.live = true
+}
+
+func round(d time.Duration) string { return d.Round(time.Second).String() }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+func TestProgress(t *testing.T) {
+	cell := harness.Cell{Experiment: "lb", Workload: "pps", Class: "nat", Variant: "a"}
+	p := &Plan{Groups: []Group{{Blocks: []Block{{
+		Workload: "pps", Repeats: 10, Measure: 900 * time.Millisecond, Cells: []harness.Cell{cell},
+	}}}}}
+	for _, tt := range []struct {
+		what    string
+		columns int
+		check   func(t *testing.T, out string)
+	}{
+		{"plain", 0, func(t *testing.T, out string) {
+			lines := strings.Split(strings.TrimSpace(out), "\n")
+			if len(lines) != 4 { // the head, then at 0, 6 and 12 s: one every few seconds, not one a trial
+				t.Errorf("%d lines: %q", len(lines), lines)
+			}
+			if want := "[4/10] 6s, 14s left: repeat 1 of 10: workload=pps/class=nat/variant=a"; lines[2] != want {
+				t.Errorf("got %q, want %q", lines[2], want)
+			}
+			if strings.Contains(out, "\x1b") {
+				t.Error("escape sequences where there is no terminal")
+			}
+		}},
+		{"live", 40, func(t *testing.T, out string) {
+			if !strings.HasSuffix(out, "\r\x1b[K") {
+				t.Error("the live line was not wiped at the end")
+			}
+			for line := range strings.SplitSeq(out, "\r\x1b[K") {
+				if !strings.Contains(line, "\n") && len(line) >= 40 {
+					t.Errorf("%d columns: %q", len(line), line)
+				}
+			}
+		}},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			var out bytes.Buffer
+			pr := NewProgress(&out, tt.columns)
+			now := time.Unix(0, 0)
+			pr.now = func() time.Time { return now }
+			pr.begin(p)
+			pr.setup(time.Second)
+			for range 8 {
+				s := Step{Block: &p.Groups[0].Blocks[0], Cell: cell}
+				pr.trial(s)
+				now = now.Add(2 * time.Second)
+				pr.done(s, 2*time.Second)
+			}
+			pr.end()
+			tt.check(t, out.String())
+		})
+	}
+	var none *Progress
+	none.begin(p) // a nil Progress takes everything
+	none.phase("x")
+	none.end()
+}

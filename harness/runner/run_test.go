@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/runner"
+)
+
+func TestRun(t *testing.T) {
+	f, p := newFake(), plan(t, runner.Selection{})
+	sum, err := f.run(t, t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum.Valid != p.Trials() || len(f.trials) != p.Trials() || len(cells(f.trials)) != p.Cells() {
+		t.Errorf("%d valid, %d recorded of %d cells, planned %d", sum.Valid, len(f.trials), len(cells(f.trials)), p.Trials())
+	}
+	if sum.Share() <= 0 || sum.Measured != time.Duration(p.Trials())*time.Millisecond {
+		t.Errorf("measured %v, share %v", sum.Measured, sum.Share())
+	}
+	// One set-up a group, with all its members side by side, each checked once before anything is measured.
+	all := []string{"a", "b", "b+aa", "c"}
+	if d := cmp.Diff([][]string{all, all}, f.members); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"check a", "check b", "check b+aa", "check c"}, f.log[:4]); d != "" {
+		t.Error(d)
+	}
+	if len(f.gates) != 8 || !f.gates[0].Passed {
+		t.Errorf("gates: %+v", f.gates)
+	}
+	for i, tr := range f.trials {
+		if tr.Order != i {
+			t.Fatalf("trial %d has order %d", i, tr.Order)
+		}
+	}
+}
+
+func TestRunRetries(t *testing.T) {
+	f := newFake()
+	f.measure = func(_ context.Context, c harness.Cell, n int) (harness.Result, error) {
+		r := result()
+		switch {
+		case c.Variant == "a" && n == 0:
+			r.Invalid = "drops unaccounted for"
+		case c.Variant == "b":
+			return r, errors.New("no answer")
+		case c.Variant == "c":
+			r.Metrics[0].Unit = "B/s"
+		}
+		return r, nil
+	}
+	sum, err := f.run(t, t.Context(), plan(t, runner.Selection{Workloads: []string{"rr"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// a: one retry. b and c: three attempts in the first repeat, then one.
+	if sum.Valid != 4 || sum.Rejected != 1+4+4 || len(f.rejects) != sum.Rejected {
+		t.Errorf("%+v, rejected %q", sum, f.rejects)
+	}
+	if len(sum.Holes) != 2 || !slices.Contains(f.rejects, "b: no answer") || !slices.Contains(f.rejects, "a: drops unaccounted for") {
+		t.Errorf("holes %q, rejected %q", sum.Holes, f.rejects)
+	}
+	if !slices.ContainsFunc(f.rejects, func(s string) bool { return strings.Contains(s, `unknown unit "B/s"`) }) {
+		t.Errorf("undeclared unit taken: %q", f.rejects)
+	}
+}
+
+func TestRunSteal(t *testing.T) {
+	f := newFake()
+	var stolen time.Duration
+	f.measure = func(_ context.Context, c harness.Cell, n int) (harness.Result, error) {
+		if c.Variant == "a" && n == 0 {
+			stolen += 50 * time.Millisecond
+		}
+		return result(), nil
+	}
+	sum, err := runner.Run(t.Context(), plan(t, runner.Selection{Workloads: []string{"rr"}}), runner.Options{
+		Family: f, Record: f, Steal: func() (time.Duration, error) { return stolen, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum.Valid != sum.Planned || len(f.rejects) != 1 || !strings.Contains(f.rejects[0], "other guests took 50ms") {
+		t.Errorf("%+v, rejected %q", sum, f.rejects)
+	}
+}
+
+func TestRunSkips(t *testing.T) {
+	f := newFake()
+	f.absent = map[string]string{"c": "no such hook"}
+	f.check = func(member string) error {
+		if member == "a" {
+			return fmt.Errorf("case IPv6: %w", errors.New("checksum is wrong"))
+		}
+		return nil
+	}
+	f.measure = func(_ context.Context, c harness.Cell, n int) (harness.Result, error) {
+		if c.Workload == "rr" {
+			return harness.Result{}, harness.Skip("no sockets")
+		}
+		return result(), nil
+	}
+	sum, err := f.run(t, t.Context(), plan(t, runner.Selection{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range f.trials {
+		if v := tr.Cell.Variant; v == "a" || v == "c" {
+			t.Fatalf("%s has a number", v)
+		}
+	}
+	if why := f.skips["LB/workload=pps/class=ceiling/variant=c/services=1/flows=1"]; why != "no such hook" {
+		t.Errorf("absent member: %q", why)
+	}
+	if why := f.skips["LB/workload=rr/class=ipip/variant=b/services=1"]; why != "no sockets" {
+		t.Errorf("unsupported cell: %q", why)
+	}
+	if n := f.asked["LB/workload=rr/class=ipip/variant=b/services=1"]; n != 1 {
+		t.Errorf("unsupported cell was tried %d times", n)
+	}
+	if sum.Skipped != len(f.skips) || !strings.Contains(sum.GateFailed["a"], "checksum is wrong") {
+		t.Errorf("%+v", sum)
+	}
+	if len(f.rejects) != 3 || !strings.HasPrefix(f.rejects[0], "a: gate: case IPv6") {
+		t.Errorf("rejected: %q", f.rejects)
+	}
+}
+
+func TestRunSkipsGroup(t *testing.T) {
+	f := newFake()
+	f.prepare = func(harness.Group) error { return fmt.Errorf("build: %w", harness.Skip("no namespaces")) }
+	p := plan(t, runner.Selection{})
+	sum, err := f.run(t, t.Context(), p)
+	if err != nil || sum.Skipped != p.Cells() || len(f.skips) != p.Cells() {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	f.prepare = func(harness.Group) error { return errors.New("out of memory") }
+	if _, err := f.run(t, t.Context(), p); err == nil || !strings.Contains(err.Error(), "services=1: out of memory") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A run that is interrupted in a trial stops at once, writes no number for it, and takes everything down.
+func TestRunCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := newFake()
+	f.measure = func(ctx context.Context, c harness.Cell, n int) (harness.Result, error) {
+		if len(f.trials) < 5 {
+			return result(), nil
+		}
+		cancel()
+		<-ctx.Done()
+		return result(), nil
+	}
+	began := time.Now()
+	_, err := f.run(t, ctx, plan(t, runner.Selection{}))
+	if !errors.Is(err, context.Canceled) || len(f.trials) != 5 || len(f.rejects) != 0 {
+		t.Errorf("%v, %d trials, rejected %q", err, len(f.trials), f.rejects)
+	}
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("took %v to stop", took)
+	}
+}
+
+func TestRunRecorderFails(t *testing.T) {
+	f := newFake()
+	f.recorder = errors.New("disk is full")
+	if _, err := f.run(t, t.Context(), plan(t, runner.Selection{})); !errors.Is(err, f.recorder) || len(f.trials) != 1 {
+		t.Errorf("%v after %d trials", err, len(f.trials))
+	}
+}
