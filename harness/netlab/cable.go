@@ -3,9 +3,11 @@
 package netlab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -44,8 +46,8 @@ func (s *Segment) addHost(role Role, i int) (*Host, error) {
 		return h, fmt.Errorf("address %s: %w", name, err)
 	}
 	for _, other := range s.hosts() {
-		if other == h || other.Role == RoleReal && role == RoleReal {
-			continue // reals never talk to one another
+		if other == h {
+			continue
 		}
 		if err := errors.Join(h.learn(other), other.learn(h)); err != nil {
 			return h, fmt.Errorf("make %s known: %w", name, err)
@@ -99,8 +101,8 @@ func (s *Segment) patch(h *Host, port, inside netlink.Link) error {
 	if err := fabric.LinkSetMasterByIndex(port, s.bridge); err != nil {
 		return fmt.Errorf("add port to bridge: %w", err)
 	}
-	if err := fabric.LinkSetLearning(port, false); err != nil {
-		return fmt.Errorf("switch off learning: %w", err)
+	if err := h.Port.Do(func() error { return quiet(h.Port.Ifindex) }); err != nil {
+		return fmt.Errorf("switch off learning and flooding: %w", err)
 	}
 	// NOARP is what bridge(8) calls static. PERMANENT would mean an address of the bridge's own.
 	entry := &netlink.Neigh{LinkIndex: h.Port.Ifindex, Family: unix.AF_BRIDGE, Flags: netlink.NTF_MASTER,
@@ -115,6 +117,45 @@ func (s *Segment) patch(h *Host, port, inside netlink.Link) error {
 		return fmt.Errorf("set link up: %w", err)
 	}
 	return nil
+}
+
+// quiet lets a port of a bridge carry nothing but frames to the host behind it: nothing is learnt, nothing flooded. The
+// multicast chatter of IPv6 would otherwise reach every balancer, and count as its work.
+func quiet(port int) error {
+	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
+	msg := nl.NewIfInfomsg(unix.AF_BRIDGE)
+	msg.Index = int32(port)
+	req.AddData(msg)
+	flags := nl.NewRtAttr(unix.IFLA_PROTINFO|unix.NLA_F_NESTED, nil)
+	for _, flag := range []int{nl.IFLA_BRPORT_LEARNING, nl.IFLA_BRPORT_UNICAST_FLOOD, nl.IFLA_BRPORT_MCAST_FLOOD, nl.IFLA_BRPORT_BCAST_FLOOD} {
+		flags.AddRtAttr(flag, []byte{0})
+	}
+	req.AddData(flags)
+	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	return err
+}
+
+// settle waits until the kernel has noticed that both ends of the hosts' links are up, which it does a moment later, from
+// a queue: until then a port forwards nothing and a link drops what it is given.
+func (s *Segment) settle(ctx context.Context, hosts ...*Host) error {
+	deadline := time.Now().Add(5 * time.Second)
+	for _, h := range hosts {
+		for !up(h.handle, h.Ifindex) || !up(s.Fabric.handle, h.Port.Ifindex) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if time.Now().After(deadline) {
+				return fmt.Errorf("wait for the link of %s: not up after 5 s", h.Name)
+			}
+			time.Sleep(200 * time.Microsecond)
+		}
+	}
+	return nil
+}
+
+func up(h *netlink.Handle, ifindex int) bool {
+	l, err := h.LinkByIndex(ifindex)
+	return err == nil && l.Attrs().OperState == netlink.OperUp
 }
 
 // learn makes other a permanent neighbour of h, in both families.

@@ -95,8 +95,10 @@ func (s *Segment) build(ctx context.Context) error {
 			return err
 		}
 	}
-	s.Cgroup, err = s.AddCgroup("clients" + s.suffix)
-	return err
+	if s.Cgroup, err = s.AddCgroup("clients" + s.suffix); err != nil {
+		return err
+	}
+	return s.settle(ctx, s.hosts()...)
 }
 
 // load brings the XDP programs of the segment's own into the kernel.
@@ -148,6 +150,9 @@ func (s *Segment) AddBalancer(ctx context.Context) (*Host, error) {
 		s.Balancers = append(s.Balancers, h) // also if half made: Close takes it away
 	}
 	if err != nil {
+		return nil, fmt.Errorf("add balancer: %w", err)
+	}
+	if err := s.settle(ctx, h); err != nil {
 		return nil, fmt.Errorf("add balancer: %w", err)
 	}
 	return h, nil
