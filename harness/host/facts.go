@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Facts are what a run's record says of the machine it ran on.
+type Facts struct {
+	Kernel      string // release: "6.18.5"
+	CPU         string // model
+	CPUs        int    // online
+	MemBytes    uint64
+	Settings    map[string]string // of the kernel: build options and switches that change the numbers
+	Mitigations map[string]string // of CPU flaws, by the kernel's names
+	Tools       map[string]string // version of each tool that is there
+}
+
+// ReadFacts reads them. What cannot be read is left empty; only a machine that does not even tell its kernel's release
+// is an error.
+func ReadFacts(ctx context.Context) (Facts, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return Facts{}, fmt.Errorf("read kernel release: %w", err)
+	}
+	f := Facts{
+		Kernel: unix.ByteSliceToString(u.Release[:]), CPU: cpuModel(), CPUs: runtime.NumCPU(), MemBytes: memory(),
+		Settings: settings(unix.ByteSliceToString(u.Release[:])), Mitigations: folder("/sys/devices/system/cpu/vulnerabilities"),
+		Tools: map[string]string{},
+	}
+	for _, t := range tools {
+		if v, err := t.version(ctx); err == nil {
+			f.Tools[t.command] = v
+		}
+	}
+	return f, nil
+}
+
+// cpuModel is the first CPU's model; the architecture where the kernel gives no model (arm64).
+func cpuModel() string {
+	raw, _ := os.ReadFile("/proc/cpuinfo")
+	if m := field(string(raw), "model name"); m != "" {
+		return strings.Join(strings.Fields(m), " ")
+	}
+	if m := field(string(raw), "CPU part"); m != "" {
+		return runtime.GOARCH + " implementer " + field(string(raw), "CPU implementer") + " part " + m
+	}
+	return runtime.GOARCH
+}
+
+func memory() uint64 {
+	raw, _ := os.ReadFile("/proc/meminfo")
+	kib, _ := strconv.ParseUint(strings.TrimSuffix(field(string(raw), "MemTotal"), " kB"), 10, 64)
+	return kib << 10
+}
+
+// field finds the first "name : value" line.
+func field(text, name string) string {
+	sc := bufio.NewScanner(strings.NewReader(text))
+	sc.Buffer(nil, 1<<20)
+	for sc.Scan() {
+		if k, v, ok := strings.Cut(sc.Text(), ":"); ok && strings.TrimSpace(k) == name {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
+// folder reads a folder of one-line files.
+func folder(dir string) map[string]string {
+	out := map[string]string{}
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if v := line(filepath.Join(dir, e.Name())); v != "" {
+			out[e.Name()] = v
+		}
+	}
+	return out
+}
+
+// line reads a one-line file; "" if it cannot be read.
+func line(path string) string {
+	raw, _ := os.ReadFile(path)
+	return strings.TrimSpace(string(raw))
+}

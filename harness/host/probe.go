@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netns"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// A Capability is one thing that this machine can or cannot do, as found by trying.
+type Capability struct {
+	What   string `json:"what"`
+	Target string `json:"target"` // host, vm or exact
+	For    string `json:"for"`    // what needs it
+	// Methods are the attach methods that need it, if it is not needed by everything or by a way of measuring.
+	Methods []string `json:"methods,omitempty"`
+	OK      bool     `json:"ok"`
+	// Vital says that nothing can run on the target without it.
+	Vital  bool   `json:"vital"`
+	Detail string `json:"detail,omitempty"` // version, place, or what went wrong
+	Fix    string `json:"fix,omitempty"`    // the command that adds it, or what is needed
+}
+
+// probe is one row of the table: try returns a detail, or why not. Those of the namespace run inside a throw-away
+// network namespace.
+type probe struct {
+	what, needed, fix string
+	methods           []string
+	vital, inside     bool
+	try               func(context.Context) (string, error)
+}
+
+// Probe tries everything that the lab needs. Nothing that it makes outlives it. Its error is that of ctx.
+func Probe(ctx context.Context) ([]Capability, error) {
+	out := []Capability{attempt(ctx, probe{what: "root", needed: "everything", fix: "sudo", vital: true, try: root})}
+	if !out[0].OK {
+		return append(out, guests()...), nil // without it every other probe would fail for the same reason
+	}
+	for _, p := range probes() {
+		if p.inside {
+			continue
+		}
+		out = append(out, attempt(ctx, p))
+	}
+	inside, err := throwAway(func() []Capability {
+		var rows []Capability
+		for _, p := range probes() {
+			if p.inside && ctx.Err() == nil {
+				rows = append(rows, attempt(ctx, p))
+			}
+		}
+		return rows
+	})
+	netnsRow := Capability{What: "network namespaces", Target: "host", For: "everything", OK: err == nil, Vital: true}
+	if err != nil {
+		netnsRow.Detail, netnsRow.Fix = err.Error(), "a kernel with CONFIG_NET_NS; in a container: --privileged"
+	}
+	out = append(append(append(out, netnsRow), inside...), guests()...)
+	return out, ctx.Err()
+}
+
+func attempt(ctx context.Context, p probe) Capability {
+	detail, err := p.try(ctx)
+	c := Capability{
+		What: p.what, Target: "host", For: p.needed, Methods: p.methods, OK: err == nil, Vital: p.vital, Detail: detail,
+	}
+	if len(p.methods) > 0 {
+		c.For = "attach " + strings.Join(p.methods, ", ")
+	}
+	if err != nil {
+		c.Detail, c.Fix = err.Error(), p.fix
+	}
+	return c
+}
+
+// guests says that the other targets cannot be used yet.
+func guests() []Capability {
+	var out []Capability
+	for _, target := range []string{"vm", "exact"} {
+		out = append(out, Capability{What: "guests", Target: target, For: "everything", Vital: true, Detail: NoGuests})
+	}
+	return out
+}
+
+// Missing says why variants of an attach method cannot run on the target host, from the rows of Probe; "" if they can.
+func Missing(rows []Capability, method string) string {
+	for _, r := range rows {
+		if r.Target == "host" && !r.OK && (r.Vital || slices.Contains(r.Methods, method)) {
+			return r.What + ": " + r.Detail
+		}
+	}
+	return ""
+}
+
+// NoGuests is why the targets vm and exact cannot run.
+const NoGuests = "this version boots no guests: it measures on the target host only"
+
+// throwAway calls f in a new network namespace, which goes away with the thread it was made on.
+func throwAway(f func() []Capability) ([]Capability, error) {
+	type answer struct {
+		rows []Capability
+		err  error
+	}
+	ch := make(chan answer, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and the namespace with it
+		ns, err := netns.New()
+		if err != nil {
+			ch <- answer{err: fmt.Errorf("make network namespace: %w", err)}
+			return
+		}
+		defer ns.Close()
+		ch <- answer{rows: f()}
+	}()
+	a := <-ch
+	return a.rows, a.err
+}
+
+func root(context.Context) (string, error) {
+	if os.Geteuid() != 0 {
+		return "", errors.New("namespaces and BPF programs need root")
+	}
+	return "", nil
+}
+
+// RequireRoot returns an error that says what to do unless the caller is root.
+func RequireRoot() error {
+	if _, err := root(context.Background()); err != nil {
+		return fmt.Errorf("%w: use sudo", err)
+	}
+	return nil
+}
+
+// unsupported makes an error of the kernel a reason why not.
+func unsupported(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", harness.Skip("%s", what), err)
+}

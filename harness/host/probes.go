@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/features"
+	"github.com/vishvananda/netlink"
+)
+
+// probes is the table of what the target host needs. Order: what everything needs, then what single variants need.
+func probes() []probe {
+	rows := []probe{
+		{what: "two CPUs", needed: "CPU cost at a fixed rate", fix: "a machine with two CPUs", try: twoCPUs},
+		{what: "BPF JIT", needed: "numbers of BPF variants that mean anything", fix: "sysctl -w net.core.bpf_jit_enable=1", try: jit},
+		{what: "BTF of the kernel", needed: "BPF variants that read kernel structures", fix: "a kernel with CONFIG_DEBUG_INFO_BTF=y", try: btf},
+		{what: "cgroup v2", methods: []string{"cgroup"}, fix: "mount -t cgroup2 none /sys/fs/cgroup/unified", try: cgroup2},
+		{
+			what: "socket hooks", methods: []string{"cgroup"}, fix: "a kernel with CONFIG_CGROUP_BPF=y",
+			try: program(ebpf.CGroupSockAddr),
+		},
+		{what: "threaded NAPI", needed: "CPU cost at a fixed rate", fix: "Linux 5.12 or newer", try: napi},
+		{what: "connection tracking", methods: []string{"iptables", "iptables-nft", "nftables"}, fix: "modprobe nf_conntrack", inside: true, try: conntrack},
+		{what: "veth", needed: "everything", fix: "a kernel with CONFIG_VETH", vital: true, inside: true, try: veth},
+		{what: "bridge", needed: "everything", fix: "a kernel with CONFIG_BRIDGE", vital: true, inside: true, try: bridge},
+		{what: "native XDP on veth", needed: "everything", fix: "Linux 5.9 or newer with CONFIG_BPF_SYSCALL=y", vital: true, inside: true, try: nativeXDP},
+		{what: "live XDP frames", needed: "everything", fix: "Linux 5.18 or newer", vital: true, inside: true, try: liveFrames},
+		{what: "tcx", methods: []string{"tcx"}, fix: "Linux 6.6 or newer with CONFIG_NET_XGRESS=y", inside: true, try: tcx},
+	}
+	for _, t := range tools {
+		rows = append(rows, probe{
+			what: t.command, methods: []string{t.method}, fix: t.fix(), inside: true,
+			try: func(ctx context.Context) (string, error) {
+				if _, err := t.run(ctx, t.trifle); err != nil {
+					return "", err
+				}
+				return t.version(ctx)
+			},
+		})
+	}
+	return rows
+}
+
+// fix is the command that installs the tool, or what the kernel needs if it is there and yet does not work.
+func (t tool) fix() string {
+	if _, err := t.path(); err != nil {
+		return "apt-get install " + t.pkg
+	}
+	return t.because
+}
+
+func twoCPUs(context.Context) (string, error) {
+	if n := runtime.NumCPU(); n < 2 {
+		return "", fmt.Errorf("%d CPU is there", n)
+	}
+	return fmt.Sprintf("%d CPUs", runtime.NumCPU()), nil
+}
+
+func jit(context.Context) (string, error) {
+	switch v := line(switches["bpf_jit_enable"]); v {
+	case "1", "2":
+		return "", nil
+	case "":
+		return "", errors.New("cannot tell")
+	default:
+		return "", fmt.Errorf("net.core.bpf_jit_enable is %s", v)
+	}
+}
+
+func btf(context.Context) (string, error) {
+	info, err := os.Stat(btfFile)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s, %d KiB", btfFile, info.Size()>>10), nil
+}
+
+// cgroup2 makes a cgroup and removes it again.
+func cgroup2(context.Context) (string, error) {
+	dir, err := Cgroup2()
+	if err != nil {
+		return "", err
+	}
+	probe := filepath.Join(dir, fmt.Sprintf("kxlab-probe-%d", os.Getpid()))
+	if err := os.Mkdir(probe, 0o755); err != nil {
+		return "", err
+	}
+	return dir, os.Remove(probe)
+}
+
+func program(t ebpf.ProgramType) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		return "", unsupported("BPF programs of type "+t.String(), features.HaveProgramType(t))
+	}
+}
+
+// napi looks for the switch at the loopback device, which every machine has.
+func napi(context.Context) (string, error) {
+	_, err := os.Stat("/sys/class/net/lo/threaded")
+	return "", err
+}
+
+func conntrack(context.Context) (string, error) {
+	limit := line("/proc/sys/net/netfilter/nf_conntrack_max")
+	if limit == "" {
+		return "", errors.New("the kernel has none loaded")
+	}
+	return "at most " + limit + " connections", nil
+}
+
+func veth(context.Context) (string, error) { return "", addLink(&netlink.Veth{PeerName: "kxprobe1"}) }
+
+func bridge(context.Context) (string, error) { return "", addLink(&netlink.Bridge{}) }
+
+// addLink adds a link of the given type in this namespace and removes it again.
+func addLink(l netlink.Link) error {
+	l.Attrs().Name = "kxprobe0"
+	if err := netlink.LinkAdd(l); err != nil {
+		return unsupported("links of type "+l.Type(), err)
+	}
+	return netlink.LinkDel(l)
+}
+
+// short shortens what the verifier or the kernel said to its first line.
+func short(err error) error {
+	if err == nil {
+		return nil
+	}
+	first, _, more := strings.Cut(err.Error(), "\n")
+	if !more {
+		return err
+	}
+	return errors.New(first)
+}
