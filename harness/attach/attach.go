@@ -16,11 +16,15 @@ import (
 type Options struct {
 	// Log is told what may interest whoever looks for a fault: what was loaded, what was left out. May be nil.
 	Log func(string)
+	// RingLines is the room for rings in a BPF object, in lines of 32 slots (64 bytes). 0: 1<<20, enough for 32,768
+	// services of up to 10 backends each without two that share a set of backends.
+	RingLines uint32
 }
 
 // An Attacher puts variants in force. It has no state of its own and is safe for concurrent use.
 type Attacher struct {
-	log func(string)
+	log       func(string)
+	ringLines uint32
 }
 
 // New returns an Attacher.
@@ -28,7 +32,7 @@ func New(o Options) *Attacher {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	return &Attacher{log: o.Log}
+	return &Attacher{log: o.Log, ringLines: o.RingLines}
 }
 
 // A constructor puts a variant of one method in force. On error nothing of it is left.

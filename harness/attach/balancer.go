@@ -2,18 +2,116 @@
 
 package attach
 
-import "github.com/kxlab/kxlab/harness"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
 
-// hook attaches the programs of a loaded object at a site.
-type hook func(o *object, at harness.Site) (*attachment, error)
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/harness"
+)
 
-type object struct{}
-type attachment struct{}
+// A place is a program attached to a hook. It stays there until Close, and no longer than it is referenced.
+type place interface {
+	io.Closer
+	// InForce returns an error if the kernel does not run this program there any more.
+	InForce() error
+}
 
-func attachXDP(o *object, at harness.Site) (*attachment, error)    { return nil, harness.Skip("soon") }
-func attachTCX(o *object, at harness.Site) (*attachment, error)    { return nil, harness.Skip("soon") }
-func attachCgroup(o *object, at harness.Site) (*attachment, error) { return nil, harness.Skip("soon") }
+// A hook attaches the programs of a loaded object at a site. On error it returns what is attached already.
+type hook func(o *object, at harness.Site) ([]place, error)
 
-func (a *Attacher) newBPF(v harness.Variant, at harness.Site, h hook) (harness.Balancer, error) {
-	return nil, harness.Skip("soon")
+// A bpfBalancer is a BPF object in force.
+type bpfBalancer struct {
+	obj      *object
+	places   []place // in the order of attachment
+	maps     *lbMaps
+	services *serviceTable
+}
+
+// newBPF loads a variant's object and attaches it.
+func (a *Attacher) newBPF(v harness.Variant, at harness.Site, attach hook) (harness.Balancer, error) {
+	spec, err := bpf.Open(v.Object)
+	if err != nil {
+		return nil, err
+	}
+	o, err := loadObject(v.Object, spec, v.Knobs, at, a.ringLines)
+	if err != nil {
+		return nil, err
+	}
+	b, err := newBPFBalancer(o, at, attach)
+	if err != nil {
+		return nil, err
+	}
+	a.log(fmt.Sprintf("%s: %s in force by %s on %s", v.Name, v.Object, v.Attach, at.Link))
+	return b, nil
+}
+
+// newBPFBalancer attaches a loaded object, which it owns from now on, also on error.
+func newBPFBalancer(o *object, at harness.Site, attach hook) (*bpfBalancer, error) {
+	b := &bpfBalancer{obj: o}
+	var err error
+	if b.maps, err = newLBMaps(o.name, o.coll); err == nil {
+		var jet *Rendezvous
+		if o.set.jet {
+			jet = NewRendezvous()
+		}
+		b.services = newServiceTable(b.maps, o.set.ringSize, jet, o.set.ringLines)
+		b.places, err = attach(o, at)
+	}
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
+}
+
+func (b *bpfBalancer) Sync(ctx context.Context, services []harness.Service) error {
+	return b.services.sync(ctx, services)
+}
+
+func (b *bpfBalancer) Update(ctx context.Context, s harness.Service) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("update service: %w", err)
+	}
+	return b.services.update(s)
+}
+
+func (b *bpfBalancer) Flush(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("flush flow tables: %w", err)
+	}
+	if err := b.maps.flush(); err != nil {
+		return err
+	}
+	return b.services.flushed()
+}
+
+func (b *bpfBalancer) InForce() error {
+	if len(b.places) == 0 {
+		return fmt.Errorf("check %s: it is closed", b.obj.name)
+	}
+	for _, p := range b.places {
+		if err := p.InForce(); err != nil {
+			return fmt.Errorf("check %s: %w", b.obj.name, err)
+		}
+	}
+	return nil
+}
+
+func (b *bpfBalancer) Counters() (map[string]uint64, error) { return b.maps.counters() }
+
+// MaxFlows is the size of one flow table. Where each CPU has its own, a connection stands in that of the CPU on which
+// its packets arrive, so more fit only if they arrive on several.
+func (b *bpfBalancer) MaxFlows() int { return int(b.obj.set.flowEntries) }
+
+// Close detaches the programs, last attached first, and unloads the object. A second call does nothing.
+func (b *bpfBalancer) Close() error {
+	var errs []error
+	for _, p := range slices.Backward(b.places) {
+		errs = append(errs, p.Close())
+	}
+	b.places = nil
+	return errors.Join(append(errs, b.obj.Close())...)
 }

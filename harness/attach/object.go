@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attach
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// defaultRingLines is the room for rings in an object: 64 MiB, which holds 32,768 distinct rings of 1021 slots.
+const defaultRingLines = 1 << 20
+
+// flowsPerLine is how many connections stand in one line of a flow table that is an array.
+const flowsPerLine = 8
+
+// An object is a loaded BPF object: its programs and maps are in the kernel, attached to nothing.
+type object struct {
+	name string
+	spec *ebpf.CollectionSpec // as it was loaded; programs' sections and attach types
+	coll *ebpf.Collection
+	set  settings
+}
+
+// settings are what the variables of an object say to the control plane.
+type settings struct {
+	flowEntries uint32 // connections in one flow table; 0: there is none
+	ringSize    int    // slots of every ring; 0: by the number of backends
+	jet         bool   // rings by rendezvous, with the slots to track marked
+	ringLines   uint32 // room for rings; 0: the object has none
+}
+
+// loadObject sets the variables and the sizes of maps in the specification and loads it. The specification is used up.
+func loadObject(name string, spec *ebpf.CollectionSpec, knobs []harness.Knob, at harness.Site, ringLines uint32) (*object, error) {
+	ncpu, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, fmt.Errorf("count possible CPUs: %w", err)
+	}
+	if err := setConfig(spec, at, ncpu); err != nil {
+		return nil, fmt.Errorf("configure %s: %w", name, err)
+	}
+	set, err := setKnobs(spec, knobs)
+	if err != nil {
+		return nil, fmt.Errorf("configure %s: %w", name, err)
+	}
+	if err := sizeMaps(spec, &set, ncpu, ringLines); err != nil {
+		return nil, fmt.Errorf("configure %s: %w", name, err)
+	}
+	if err := rlimit.RemoveMemlock(); err != nil { // kernels before 5.11 count maps against it
+		return nil, fmt.Errorf("load %s: %w", name, err)
+	}
+	coll, err := ebpf.NewCollection(spec)
+	if err != nil {
+		return nil, explainLoad(name, err)
+	}
+	return &object{name: name, spec: spec, coll: coll, set: set}, nil
+}
+
+// Close unloads the object. Programs that are still attached live on.
+func (o *object) Close() error {
+	o.coll.Close()
+	return nil
+}
+
+// sizeMaps gives the maps whose sizes depend on settings their sizes.
+func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint32) error {
+	if rings := spec.Maps["rings"]; rings != nil {
+		if ringLines == 0 {
+			ringLines = defaultRingLines
+		}
+		rings.MaxEntries = max(rings.MaxEntries, ringLines)
+		rings.Flags |= mmapable
+		set.ringLines = rings.MaxEntries
+	}
+	has := false
+	for name, m := range spec.Maps {
+		if !isFlows(name) {
+			continue
+		}
+		has = true
+		entries := set.flowEntries
+		if m.Type != ebpf.Array {
+			if entries > 0 {
+				m.MaxEntries = entries
+			}
+			set.flowEntries = max(set.flowEntries, m.MaxEntries)
+			continue
+		}
+		if entries < flowsPerLine || entries&(entries-1) != 0 {
+			return fmt.Errorf("flow_entries %d is not a power of two of at least %d", entries, flowsPerLine)
+		}
+		tables := uint64(ncpu)
+		if v := spec.Variables["flow_shared"]; v != nil && variableValue(v) != 0 {
+			tables = 1
+		}
+		lines := tables * uint64(entries/flowsPerLine)
+		if bytes := lines * uint64(m.ValueSize); bytes >= 1<<32 {
+			return fmt.Errorf("flow_entries %d on %d CPUs takes %d bytes, more than a map can hold", entries, ncpu, bytes)
+		}
+		m.MaxEntries = uint32(lines)
+		m.Flags |= mmapable
+	}
+	if !has {
+		set.flowEntries = 0
+	}
+	return nil
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attach
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// A lbWriter writes what programs read. Each call is seen whole or not at all by a program, but for rings, which are
+// written before a service names them.
+type lbWriter interface {
+	writeReal(index uint16, id ID, down bool) error
+	writeRing(firstLine uint32, r Ring) error
+	writeVIP(k serviceKey, v lbVIP) error
+	deleteVIP(k serviceKey) error
+}
+
+// A serviceKey is what tells services apart.
+type serviceKey struct {
+	VIP   netip.AddrPort
+	Proto harness.Proto
+}
+
+func (k serviceKey) String() string {
+	if k.Proto == harness.UDP {
+		return "udp " + k.VIP.String()
+	}
+	return "tcp " + k.VIP.String()
+}
+
+// A serviceTable turns services into what programs read: vips, each with a ring of reals. Equal sets of backends share
+// a ring. It holds the state of the control plane and nothing of the kernel.
+//
+// Removing a backend from one service while another still uses it drains it there: flow tables remember the real, not
+// why it was chosen. A real that no service uses any more is marked down, and its connections are balanced anew.
+type serviceTable struct {
+	w        lbWriter
+	size     int         // slots of every ring; 0: by the number of backends
+	jet      *Rendezvous // nil: Maglev
+	reals    *realTable
+	lines    *lineTable
+	rings    map[ringKey]*ring
+	services map[serviceKey]*service
+	ids      []uint32 // ids of services out of use
+	nextID   uint32
+	idle     map[uint16]bool // reals whose last use ended during the current change
+}
+
+type service struct {
+	id    uint32
+	set   string // the backends and spares, see formatSet
+	ring  *ring  // nil: nobody to send to
+	reals []uint16
+}
+
+// A ringKey tells rings apart: what goes in decides what comes out.
+type ringKey struct{ set, look string }
+
+type ring struct {
+	key     ringKey
+	refs    int
+	size    int
+	first   uint32
+	tracked string // slots with SlotLook, one byte each, if any; only with just-enough tracking
+}
+
+func newServiceTable(w lbWriter, size int, jet *Rendezvous, lines uint32) *serviceTable {
+	return &serviceTable{
+		w: w, size: size, jet: jet,
+		reals:    newRealTable(time.Now),
+		lines:    newLineTable(lines, time.Now, time.Sleep),
+		rings:    make(map[ringKey]*ring),
+		services: make(map[serviceKey]*service),
+		idle:     make(map[uint16]bool),
+	}
+}
+
+// sync makes the services exactly the given ones. All are checked before the first is changed; an error after that
+// leaves whole services, some old and some new.
+func (t *serviceTable) sync(ctx context.Context, services []harness.Service) error {
+	want := make(map[serviceKey]bool, len(services))
+	for i := range services {
+		k := serviceKey{services[i].VIP, services[i].Proto}
+		if err := checkService(&services[i]); err != nil {
+			return err
+		}
+		if want[k] {
+			return fmt.Errorf("check service %s: given twice", k)
+		}
+		want[k] = true
+	}
+	for k := range t.services {
+		if want[k] {
+			continue
+		}
+		if err := t.remove(k); err != nil {
+			return err
+		}
+	}
+	for i := range services {
+		if i%64 == 0 && ctx.Err() != nil {
+			return fmt.Errorf("set services: %w", ctx.Err())
+		}
+		if err := t.set(&services[i]); err != nil {
+			return err
+		}
+	}
+	return t.settle()
+}
+
+// update replaces or adds one service.
+func (t *serviceTable) update(s harness.Service) error {
+	if err := checkService(&s); err != nil {
+		return err
+	}
+	if err := t.set(&s); err != nil {
+		return err
+	}
+	return t.settle()
+}
+
+// flushed says that the flow tables are empty: no slot needs to be looked up for what was tracked once, and indices of
+// removed reals are free.
+func (t *serviceTable) flushed() error {
+	t.reals.flushed()
+	for k, s := range t.services {
+		if s.ring == nil || s.ring.key.look == "" {
+			continue
+		}
+		members, spares := parseSet(s.set)
+		if err := t.point(k, s, members, spares, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// set gives one service its backends, if it does not have just these.
+func (t *serviceTable) set(n *harness.Service) (err error) {
+	k := serviceKey{n.VIP, n.Proto}
+	old := t.services[k]
+	reals := make([]uint16, 0, len(n.Backends))
+	defer func() {
+		if err != nil {
+			t.releaseReals(reals)
+		}
+	}()
+	members := make([]Member, 0, len(n.Backends))
+	for i := range n.Backends {
+		b := &n.Backends[i]
+		id := NewID(b.Addr, mac6(b.MAC))
+		index, fresh, err := t.reals.acquire(id)
+		if err != nil {
+			return fmt.Errorf("set service %s: %w", k, err)
+		}
+		reals = append(reals, index)
+		if fresh {
+			if err := t.w.writeReal(index, id, false); err != nil {
+				return fmt.Errorf("set service %s: %w", k, err)
+			}
+		}
+		members = append(members, Member{ID: id, Real: index, Weight: b.Weight})
+	}
+	var spares []Member
+	if t.jet != nil {
+		for i := range n.Spare {
+			b := &n.Spare[i]
+			spares = append(spares, Member{ID: NewID(b.Addr, mac6(b.MAC)), Weight: b.Weight})
+		}
+	}
+	set := formatSet(inOrder(members), inOrder(spares))
+	s := &service{set: set, reals: reals}
+	look := ""
+	if old != nil {
+		s.id, s.ring = old.id, old.ring
+		if old.ring != nil {
+			look = old.ring.tracked
+		}
+	} else {
+		s.id = t.takeID()
+	}
+	if old == nil || old.set != set {
+		if err := t.point(k, s, members, spares, look); err != nil {
+			if old == nil {
+				t.ids = append(t.ids, s.id)
+			}
+			return err
+		}
+	}
+	t.services[k] = s
+	if old != nil {
+		t.releaseReals(old.reals)
+	}
+	return nil
+}
+
+// point makes service s, until now at s.ring, use the ring of the members: first the ring, then the service.
+func (t *serviceTable) point(k serviceKey, s *service, members, spares []Member, look string) error {
+	r, err := t.acquireRing(s.set, members, spares, look)
+	if err != nil {
+		return fmt.Errorf("set service %s: %w", k, err)
+	}
+	v := lbVIP{ID: s.id}
+	if r != nil {
+		v.RingSize, v.RingLine = uint32(r.size), r.first
+	}
+	if err := t.w.writeVIP(k, v); err != nil {
+		t.releaseRing(r)
+		return fmt.Errorf("set service %s: %w", k, err)
+	}
+	t.releaseRing(s.ring)
+	s.ring = r
+	return nil
+}
+
+// remove takes a service out.
+func (t *serviceTable) remove(k serviceKey) error {
+	s := t.services[k]
+	if err := t.w.deleteVIP(k); err != nil {
+		return fmt.Errorf("remove service %s: %w", k, err)
+	}
+	delete(t.services, k)
+	t.releaseRing(s.ring)
+	t.releaseReals(s.reals)
+	t.ids = append(t.ids, s.id)
+	return nil
+}
+
+// settle marks the reals down that nobody uses after a change.
+func (t *serviceTable) settle() error {
+	for i := range t.idle {
+		delete(t.idle, i)
+		if t.reals.inUse(i) {
+			continue
+		}
+		if err := t.w.writeReal(i, t.reals.used[i].id, true); err != nil {
+			return fmt.Errorf("mark real down: %w", err)
+		}
+	}
+	return nil
+}
+
+func (t *serviceTable) releaseReals(reals []uint16) {
+	for _, i := range reals {
+		if t.reals.release(i) {
+			t.idle[i] = true
+		}
+	}
+}
+
+func (t *serviceTable) takeID() uint32 {
+	if n := len(t.ids); n > 0 {
+		id := t.ids[n-1]
+		t.ids = t.ids[:n-1]
+		return id
+	}
+	t.nextID++
+	return t.nextID - 1
+}
+
+// formatSet writes down what decides a ring, in order: per member its weight, index and identity, per spare its weight
+// and identity.
+func formatSet(members, spares []Member) string {
+	b := make([]byte, 0, 4+(len(members)+len(spares))*memberLen)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(members)))
+	for _, m := range slices.Concat(members, spares) {
+		b = binary.LittleEndian.AppendUint32(b, uint32(m.Weight))
+		b = binary.LittleEndian.AppendUint16(b, m.Real)
+		b = append(b, m.ID[:]...)
+	}
+	return string(b)
+}
+
+const memberLen = 4 + 2 + len(ID{})
+
+// parseSet reads what formatSet wrote.
+func parseSet(set string) (members, spares []Member) {
+	b := []byte(set)
+	n := int(binary.LittleEndian.Uint32(b))
+	for b = b[4:]; len(b) > 0; b = b[memberLen:] {
+		m := Member{
+			Weight: int(binary.LittleEndian.Uint32(b)),
+			Real:   binary.LittleEndian.Uint16(b[4:]),
+			ID:     ID(b[6:memberLen]),
+		}
+		if len(members) < n {
+			members = append(members, m)
+		} else {
+			spares = append(spares, m)
+		}
+	}
+	return members, spares
+}
