@@ -30,7 +30,7 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if err := checkWorkloads(e, family); err != nil {
 		return err
 	}
-	if err := checkProfiles(e); err != nil {
+	if err := checkProfiles(e, family); err != nil {
 		return err
 	}
 	return checkPlots(e)
@@ -104,7 +104,7 @@ func checkWorkload(w harness.WorkloadSpec, family harness.Family) error {
 		if slices.Contains(reservedAxes, a.Name) {
 			return fmt.Errorf("axis %s: the record uses this name itself", a.Name)
 		}
-		if err := checkValues(a); err != nil {
+		if err := checkValues(a, family); err != nil {
 			return err
 		}
 	}
@@ -130,9 +130,14 @@ func checkWorkload(w harness.WorkloadSpec, family harness.Family) error {
 // reservedAxes are the keys that every benchmark name has by itself.
 var reservedAxes = []string{"workload", "class", "variant"}
 
-func checkValues(a harness.Axis) error {
+func checkValues(a harness.Axis, family harness.Family) error {
 	if len(a.Values) == 0 {
 		return fmt.Errorf("axis %s: no values", a.Name)
+	}
+	for _, v := range a.Values {
+		if err := harness.CheckAxis(family, a.Name, v); err != nil {
+			return fmt.Errorf("axis %s: %w", a.Name, err)
+		}
 	}
 	return unique("value of axis "+a.Name, a.Values, func(s string) string { return s })
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // checkProfiles checks that profiles only name what the definition declares.
-func checkProfiles(e harness.Experiment) error {
+func checkProfiles(e harness.Experiment, family harness.Family) error {
 	if len(e.Profiles) == 0 {
 		return fmt.Errorf("no profiles")
 	}
@@ -20,14 +20,14 @@ func checkProfiles(e harness.Experiment) error {
 		return err
 	}
 	for _, p := range e.Profiles {
-		if err := checkProfile(e, p); err != nil {
+		if err := checkProfile(e, p, family); err != nil {
 			return fmt.Errorf("profile %s: %w", p.Name, err)
 		}
 	}
 	return nil
 }
 
-func checkProfile(e harness.Experiment, p harness.Profile) error {
+func checkProfile(e harness.Experiment, p harness.Profile, family harness.Family) error {
 	switch {
 	case p.Repeats < 1:
 		return fmt.Errorf("repeats is %d, must be 1 or more", p.Repeats)
@@ -43,14 +43,14 @@ func checkProfile(e harness.Experiment, p harness.Profile) error {
 		if err != nil {
 			return err
 		}
-		if err := checkSelection(e, w, pw); err != nil {
+		if err := checkSelection(e, w, pw, family); err != nil {
 			return fmt.Errorf("workload %s: %w", w.Name, err)
 		}
 	}
 	return nil
 }
 
-func checkSelection(e harness.Experiment, w harness.WorkloadSpec, pw harness.ProfileWorkload) error {
+func checkSelection(e harness.Experiment, w harness.WorkloadSpec, pw harness.ProfileWorkload, family harness.Family) error {
 	if pw.Repeats < 0 || pw.Measure < 0 {
 		return fmt.Errorf("repeats and measure must not be negative")
 	}
@@ -64,7 +64,7 @@ func checkSelection(e harness.Experiment, w harness.WorkloadSpec, pw harness.Pro
 		if a.Setup {
 			return fmt.Errorf("axis %s: setup belongs to the workload's declaration", a.Name)
 		}
-		if err := checkValues(a); err != nil {
+		if err := checkValues(a, family); err != nil {
 			return err
 		}
 	}
@@ -113,8 +113,13 @@ func checkPlot(e harness.Experiment, p harness.PlotSpec) error {
 			return err
 		}
 	}
-	for _, a := range p.Where {
-		if err := harness.Known("axis", a.Name, axes); err != nil {
+	return checkWhere(w, p.Where)
+}
+
+// checkWhere checks axis values that select cells of a workload.
+func checkWhere(w harness.WorkloadSpec, where []harness.AxisValue) error {
+	for _, a := range where {
+		if err := harness.Known("axis", a.Name, names(w.Axes, axisName)); err != nil {
 			return fmt.Errorf("where: %w", err)
 		}
 		if err := harness.CheckName("value of axis "+a.Name, a.Value); err != nil {
