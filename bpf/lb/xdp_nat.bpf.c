@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * xdp-nat: destination NAT in XDP, the service that kube-proxy gives.
+ *
+ * Policy: a packet for a service is rewritten to the address and port of a real and sent there; the real's answers, which
+ * come back through this host, are rewritten to the service's. The source is never touched. A new connection goes by the
+ * service's ring, which is a hash of its 5-tuple; after that it goes by the flow table, whatever becomes of the ring, until
+ * it is over (RST, FIN both ways, UDP idle) or its real is down. The flow table is asked before the services, so what is
+ * established costs one look-up however many services there are. Packets are routed: TTL taken down, next hop asked from
+ * the kernel's routing table for every packet. ICMP errors about translated packets are translated both ways.
+ *
+ * Good for: one balancer that sees both directions, reals that know nothing of it, ports that differ.
+ *
+ * Known weakness:
+ * - A first packet costs two insertions into an LRU hash, the dearest operation here, and there is no flood guard, for a
+ *   connection that is not entered gets no answer. A flood evicts idle connections.
+ * - Fragments of a service's packets are dropped.
+ * - A client that uses one source port for two services on the same real gets two different reals; if there is only one,
+ *   the newer connection takes the translation of answers from the older.
+ * - A packet too long for the next hop goes to the kernel translated; the error that the kernel sends then quotes the
+ *   real's address, which the client does not know. All links of a segment have one MTU here.
+ *
+ * Deviations from kube-proxy (iptables DNAT and conntrack):
+ * 1. The real is chosen by a hash of the 5-tuple, not by chance: a retry from the same port gets the same real.
+ * 2. No source NAT, neither masquerading nor for hairpin connections: reals must route answers through this host.
+ * 3. TCP is tracked by flags alone: no windows, no sequence numbers, no state-dependent time-outs. What is in nobody's
+ *    use falls out of the table by LRU.
+ * 4. A packet of a connection whose real is down is balanced anew. kube-proxy leaves TCP connections to removed endpoints
+ *    alone and flushes only UDP ones.
+ * 5. An unknown RST is passed to the real that the ring names and not entered; conntrack leaves it untranslated. An unknown
+ *    FIN is balanced like any other packet.
+ * 6. Checksums are not verified: a wrong one stays wrong by the same amount and the end host finds it. conntrack leaves
+ *    such packets untranslated.
+ * 7. A clash of two connections on one real is solved by another real (see above), not by another source port.
+ * 8. IPv4 options and IPv6 extension headers of a service's packets are dropped and counted; kube-proxy translates them.
+ * 9. A service without backends drops; kube-proxy rejects with an ICMP error.
+ * 10. Of a packet with TTL 1 the kernel's error quotes the service's address only if the kernel has a route to it.
+ *
+ * Deviations from Cilium's XDP path:
+ * 11. No source NAT, hence no port allocation; no session affinity, no service of any port, no local redirect.
+ * 12. Table entries are symmetrical and made together at the first packet; each refreshes and restores the other once a
+ *     second, where Cilium keeps lifetimes and evicts by a collector in user space.
+ * 13. ICMP echo to a service's address is left to the kernel.
+ */
+#include "hook_xdp.bpf.h"
+#include "nat.bpf.h"
+
+char _license[] SEC("license") = "GPL";
+
+SEC("xdp")
+int xdp_nat(struct xdp_md *ctx)
+{
+	struct nat_pkt p = {
+		.ctx = ctx,
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+		.ifindex = ctx->ingress_ifindex,
+	};
+
+	p.len = p.data_end - p.data;
+	switch (nat_packet(&p)) {
+	case NAT_SEND:
+		return p.ifindex == cfg.ifindex ? XDP_TX : bpf_redirect(p.ifindex, 0);
+	case NAT_DROP:
+		return HOOK_DROP;
+	default:
+		return HOOK_PASS;
+	}
+}
