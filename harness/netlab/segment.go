@@ -83,6 +83,9 @@ func (s *Segment) build(ctx context.Context) error {
 	if s.Client, err = s.addHost(RoleClient, 0); err != nil {
 		return err
 	}
+	if err := s.Fabric.Do(func() error { return apply(small) }); err != nil {
+		return err
+	}
 	for i := range s.opts.Reals {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -3,6 +3,7 @@
 package netlab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -67,4 +68,61 @@ func reach(a netip.Addr) error {
 		_ = c.Close()
 	}
 	return fmt.Errorf("want refusal, got %w", err)
+}
+
+// BenchmarkSegment builds and removes what one group of variants needs.
+func BenchmarkSegment(b *testing.B) {
+	needRoot(b)
+	var build, remove time.Duration
+	for b.Loop() {
+		start := time.Now()
+		s, err := New(b.Context(), Options{Reals: 8})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for range 16 {
+			if _, err := s.AddBalancer(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		middle := time.Now()
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		build, remove = build+middle.Sub(start), remove+time.Since(middle)
+	}
+	b.ReportMetric(build.Seconds()/float64(b.N), "build-sec/op")
+	b.ReportMetric(remove.Seconds()/float64(b.N), "remove-sec/op")
+}
+
+// TestNew wants wrong options refused before anything is made.
+func TestNew(t *testing.T) {
+	needRoot(t)
+	for _, opts := range []Options{{Reals: -1}, {Reals: MaxReals + 1}, {ClientMTU: 1601}, {ClientMTU: 1000}} {
+		if _, err := New(t.Context(), opts); err == nil {
+			t.Errorf("%+v was accepted", opts)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := New(ctx, Options{Reals: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if n := count(traces(t), Owner()); n != 0 {
+		t.Errorf("left: %q", traces(t))
+	}
+}
+
+// TestTwoSegments builds two at once in one process, with the same addresses.
+func TestTwoSegments(t *testing.T) {
+	a, b := newSegment(t, Options{Reals: 1}, 1), newSegment(t, Options{Reals: 1}, 1)
+	if a.Client.Name == b.Client.Name || a.Cgroup == b.Cgroup && a.Cgroup != "" {
+		t.Errorf("both are called %s, %s", a.Client.Name, a.Cgroup)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Client.Do(func() error { return reach(b.Reals[0].Addr4.Addr()) }); err != nil {
+		t.Errorf("the second died with the first: %v", err)
+	}
 }

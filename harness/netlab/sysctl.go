@@ -68,10 +68,13 @@ var fabrics = []setting{
 	{path: "bridge/bridge-nf-call-iptables", value: "0", optional: true},
 	{path: "bridge/bridge-nf-call-ip6tables", value: "0", optional: true},
 	{path: "bridge/bridge-nf-call-arptables", value: "0", optional: true},
-	{path: "ipv4/tcp_child_ehash_entries", value: "65536", optional: true},
+	{path: "ipv4/tcp_child_ehash_entries", value: "262144", optional: true},
 	{path: "ipv6/conf/all/disable_ipv6", value: "1"},
 	{path: "ipv6/conf/default/disable_ipv6", value: "1"},
 }
+
+// small goes for the fabric once the client, where connections linger, is born.
+var small = []setting{{path: "ipv4/tcp_child_ehash_entries", value: "16384", optional: true}}
 
 // apply writes settings in the namespace of the calling thread.
 func apply(lists ...[]setting) error {
