@@ -104,7 +104,7 @@ func (b *bpfBalancer) Counters() (map[string]uint64, error) { return b.maps.coun
 
 // MaxFlows is the size of one flow table. Where each CPU has its own, a connection stands in that of the CPU on which
 // its packets arrive, so more fit only if they arrive on several.
-func (b *bpfBalancer) MaxFlows() int { return int(b.obj.set.flowEntries) }
+func (b *bpfBalancer) MaxFlows() int { return int(b.obj.set.flowEntries / b.obj.set.flowSides) }
 
 // Close detaches the programs, last attached first, and unloads the object. A second call does nothing.
 func (b *bpfBalancer) Close() error {

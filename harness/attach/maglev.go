@@ -43,7 +43,7 @@ func Maglev(size int, members []Member) (Ring, error) {
 		turns[i] = turn{
 			next: uint32(b.ID.hash(saltOffset) % uint64(size)),
 			skip: uint32(b.ID.hash(saltSkip)%uint64(max(size-1, 1))) + 1,
-			due:  heaviest - uint64(b.Weight), // enough for a turn in the first round
+			due:  heaviest, // enough for a turn in the first round
 			gain: uint64(b.Weight),
 			slot: b.Real & SlotReal,
 		}

@@ -17,6 +17,9 @@ const defaultRingLines = 1 << 20
 // flowsPerLine is how many connections stand in one line of a flow table that is an array.
 const flowsPerLine = 8
 
+// maxFlowEntries is how many connections the bits of a hash that select a line tell apart (bpf/include/flow.bpf.h).
+const maxFlowEntries = flowsPerLine << 24
+
 // An object is a loaded BPF object: its programs and maps are in the kernel, attached to nothing.
 type object struct {
 	name string
@@ -27,7 +30,8 @@ type object struct {
 
 // settings are what the variables of an object say to the control plane.
 type settings struct {
-	flowEntries uint32 // connections in one flow table; 0: there is none
+	flowEntries uint32 // entries of one flow table; 0: there is none
+	flowSides   uint32 // entries that a connection takes
 	ringSize    int    // slots of every ring; 0: by the number of backends
 	jet         bool   // rings by rendezvous, with the slots to track marked
 	ringLines   uint32 // room for rings; 0: the object has none
@@ -76,6 +80,7 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 		set.ringLines = rings.MaxEntries
 	}
 	has := false
+	set.flowSides = 1
 	for name, m := range spec.Maps {
 		if !isFlows(name) {
 			continue
@@ -87,10 +92,13 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 				m.MaxEntries = entries
 			}
 			set.flowEntries = max(set.flowEntries, m.MaxEntries)
+			if translates(spec) {
+				set.flowSides = 2
+			}
 			continue
 		}
-		if entries < flowsPerLine || entries&(entries-1) != 0 {
-			return fmt.Errorf("flow_entries %d is not a power of two of at least %d", entries, flowsPerLine)
+		if entries == 0 || entries%flowsPerLine != 0 || entries > maxFlowEntries {
+			return fmt.Errorf("flow_entries %d is not a multiple of %d up to %d", entries, flowsPerLine, maxFlowEntries)
 		}
 		tables := uint64(ncpu)
 		if v := spec.Variables["flow_shared"]; v != nil && variableValue(v) != 0 {
@@ -107,4 +115,15 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 		set.flowEntries = 0
 	}
 	return nil
+}
+
+// translates reports whether the programs see packets of both directions. Such an object, if its flow tables are hash
+// tables, has an entry for each direction of a connection.
+func translates(spec *ebpf.CollectionSpec) bool {
+	for _, p := range spec.Programs {
+		if p.Type == ebpf.XDP || p.Type == ebpf.SchedCLS {
+			return true
+		}
+	}
+	return false
 }
