@@ -60,7 +60,8 @@ type PoolReport struct {
 
 // OpenPool opens n connections spread over the load's VIPs and sources, at most 64 a millisecond, and asks each for its
 // real once. Connections that fail are counted as broken in the report, so only the others are in the pool. Of the load,
-// Client, Cgroup, VIPs, Sources and Timeout count; the default of Sources is 4096.
+// Client, Cgroup, VIPs, Sources and Timeout count; the default of Sources is 4096. More connections than this process may
+// have descriptors for are an error that wraps harness.ErrNotSupported, see MaxPool.
 func OpenPool(ctx context.Context, l Load, n int) (*Pool, *PoolReport, error) {
 	l.Proto = harness.TCP
 	if l.Sources == 0 {
@@ -69,8 +70,8 @@ func OpenPool(ctx context.Context, l Load, n int) (*Pool, *PoolReport, error) {
 	if err := l.defaults(); err != nil {
 		return nil, nil, err
 	}
-	if err := allowFiles(2*n + 4096); err != nil { // the servers may be in this process, too
-		return nil, nil, err
+	if err := allowFiles(n); err != nil {
+		return nil, nil, fmt.Errorf("open pool: %w", err)
 	}
 	p := &Pool{load: l, buf: make([]byte, poolMessage)}
 	var err error
@@ -160,22 +161,6 @@ func (p *Pool) dial(c *poolConn, i int) error {
 	}
 	if err := unix.Connect(c.fd, sockaddr(c.vip)); err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		return fmt.Errorf("connect: %w", err)
-	}
-	return nil
-}
-
-// allowFiles raises the limit of open descriptors of this process to n, if it is lower.
-func allowFiles(n int) error {
-	var l unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
-		return fmt.Errorf("read limit of open files: %w", err)
-	}
-	if l.Cur >= uint64(n) {
-		return nil
-	}
-	l.Cur, l.Max = uint64(n), max(l.Max, uint64(n))
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
-		return fmt.Errorf("raise limit of open files to %d: %w", n, err)
 	}
 	return nil
 }
