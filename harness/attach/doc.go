@@ -12,11 +12,11 @@
 // Neighbours: harness gives the words, bpf the compiled objects; runner calls Put through harness.Member.
 //
 //	attach.go      the table of methods
-//	object.go      from an object's specification to its programs and maps in the kernel; verifier.go explains refusals
-//	balancer.go    a BPF object in force: its hooks, its control plane and what it reports
-//	xdp.go tcx.go cgroup.go   the hooks
-//	services.go    which service uses which ring and which reals (pure)
-//	lbmaps.go      the same, written to the maps of bpf/include/lb.h
+//	object.go knobs.go   from an object's specification to its programs and maps in the kernel; verifier.go explains refusals
+//	balancer.go          a BPF object in force: its hooks, its control plane and what it reports
+//	xdp.go tcx.go cgroup.go           the hooks
+//	services.go rings.go              which service uses which ring and which reals; reals.go and lines.go number them (pure)
+//	lbmaps.go flows.go                the same, written to the maps of bpf/include/lb.h, and flow tables emptied
 //	ring.go maglev.go rendezvous.go   who gets which slot of a ring (pure)
 //	iptables, nftables, forward       the kernel's own
 package attach

@@ -2,12 +2,17 @@
 
 package attach
 
+import (
+	"encoding/binary"
+	"slices"
+)
+
 // acquireRing returns the ring of a set, made and written if no service has it yet. look are the slots where tracked
 // connections may live, as ring.tracked of the ring that the service had. It is nil without members of positive
-// weight.
+// weight, and where the object has no rings.
 func (t *serviceTable) acquireRing(set string, members, spares []Member, look string) (*ring, error) {
 	in := inOrder(members)
-	if len(in) == 0 {
+	if len(in) == 0 || t.lines.total == 0 {
 		return nil, nil
 	}
 	size := t.size
@@ -91,4 +96,38 @@ func everywhere(size int) string {
 		look[i] = 1
 	}
 	return string(look)
+}
+
+// formatSet writes down what decides a ring, in order: per member its weight, index and identity, per spare its weight
+// and identity.
+func formatSet(members, spares []Member) string {
+	b := make([]byte, 0, 4+(len(members)+len(spares))*memberLen)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(members)))
+	for _, m := range slices.Concat(members, spares) {
+		b = binary.LittleEndian.AppendUint32(b, uint32(m.Weight))
+		b = binary.LittleEndian.AppendUint16(b, m.Real)
+		b = append(b, m.ID[:]...)
+	}
+	return string(b)
+}
+
+const memberLen = 4 + 2 + len(ID{})
+
+// parseSet reads what formatSet wrote.
+func parseSet(set string) (members, spares []Member) {
+	b := []byte(set)
+	n := int(binary.LittleEndian.Uint32(b))
+	for b = b[4:]; len(b) > 0; b = b[memberLen:] {
+		m := Member{
+			Weight: int(binary.LittleEndian.Uint32(b)),
+			Real:   binary.LittleEndian.Uint16(b[4:]),
+			ID:     ID(b[6:memberLen]),
+		}
+		if len(members) < n {
+			members = append(members, m)
+		} else {
+			spares = append(spares, m)
+		}
+	}
+	return members, spares
 }

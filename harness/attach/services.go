@@ -4,10 +4,8 @@ package attach
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -263,38 +261,4 @@ func (t *serviceTable) takeID() uint32 {
 	}
 	t.nextID++
 	return t.nextID - 1
-}
-
-// formatSet writes down what decides a ring, in order: per member its weight, index and identity, per spare its weight
-// and identity.
-func formatSet(members, spares []Member) string {
-	b := make([]byte, 0, 4+(len(members)+len(spares))*memberLen)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(members)))
-	for _, m := range slices.Concat(members, spares) {
-		b = binary.LittleEndian.AppendUint32(b, uint32(m.Weight))
-		b = binary.LittleEndian.AppendUint16(b, m.Real)
-		b = append(b, m.ID[:]...)
-	}
-	return string(b)
-}
-
-const memberLen = 4 + 2 + len(ID{})
-
-// parseSet reads what formatSet wrote.
-func parseSet(set string) (members, spares []Member) {
-	b := []byte(set)
-	n := int(binary.LittleEndian.Uint32(b))
-	for b = b[4:]; len(b) > 0; b = b[memberLen:] {
-		m := Member{
-			Weight: int(binary.LittleEndian.Uint32(b)),
-			Real:   binary.LittleEndian.Uint16(b[4:]),
-			ID:     ID(b[6:memberLen]),
-		}
-		if len(members) < n {
-			members = append(members, m)
-		} else {
-			spares = append(spares, m)
-		}
-	}
-	return members, spares
 }
