@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -58,14 +59,18 @@ type PoolReport struct {
 	BrokenPerReal []int
 }
 
-// OpenPool opens n connections spread over the load's VIPs and sources, at most 64 a millisecond, and asks each for its
+// OpenPool opens n connections spread over the load's VIPs and sources, and asks each for its
 // real once. Connections that fail are counted as broken in the report, so only the others are in the pool. Of the load,
-// Client, Cgroup, VIPs, Sources and Timeout count; the default of Sources is 4096. More connections than this process may
+// Client, Cgroup, VIPs, Sources and Timeout count; the default of Sources is 4096, that of Timeout 5 s, so
+// that a lost packet is sent again and does not count as a broken connection. More connections than this process may
 // have descriptors for are an error that wraps harness.ErrNotSupported, see MaxPool.
 func OpenPool(ctx context.Context, l Load, n int) (*Pool, *PoolReport, error) {
 	l.Proto = harness.TCP
 	if l.Sources == 0 {
 		l.Sources = -1
+	}
+	if l.Timeout == 0 {
+		l.Timeout = 5 * time.Second
 	}
 	if err := l.defaults(); err != nil {
 		return nil, nil, err

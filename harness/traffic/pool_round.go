@@ -11,8 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poolBurst is how many connections are started a millisecond: few enough for the 256 slots of a veth's ring.
-const poolBurst = 64
+const (
+	// poolBurst is how many connections are started at once: few enough for the 256 slots of a veth's ring.
+	poolBurst = 64
+	// poolWindow is how many may be under way before more are started, while answers keep coming; when none has come for
+	// poolPatience, those under way are taken for stuck and the others do not wait for them.
+	poolWindow   = 128
+	poolPatience = 20 * time.Millisecond
+)
 
 // round starts something on each connection, waits until all have answered, failed or timed out, and reports.
 func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolConn, i int) error) (*PoolReport, error) {
@@ -25,12 +31,14 @@ func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolC
 		c.state = poolIdle
 	}
 	events := make([]unix.EpollEvent, 1024)
-	deadline := time.Now()
+	progress := time.Now()
+	deadline := progress
 	for next < len(conns) || pending > 0 {
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}
-		for burst := 0; next < len(conns) && burst < poolBurst; burst++ {
+		room := pending < poolWindow || time.Since(progress) > poolPatience
+		for burst := 0; room && next < len(conns) && burst < poolBurst; burst++ {
 			c := conns[next]
 			if err := start(c, next); err != nil {
 				fail(c, err)
@@ -38,7 +46,8 @@ func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolC
 				pending++
 			}
 			next++
-			deadline = time.Now().Add(p.load.Timeout)
+			progress = time.Now()
+			deadline = progress.Add(p.load.Timeout)
 		}
 		wait := 1
 		if next == len(conns) {
@@ -68,6 +77,7 @@ func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolC
 			}
 			if done || err != nil {
 				pending--
+				progress = time.Now()
 			}
 		}
 		if next == len(conns) && time.Now().After(deadline) {
