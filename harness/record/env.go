@@ -77,6 +77,7 @@ type Env struct {
 	Variants  []harness.Variant      `json:"variants,omitempty"`
 	Workloads []harness.WorkloadSpec `json:"workloads,omitempty"`
 	Plots     []harness.PlotSpec     `json:"plots,omitempty"`
+	Claims    []harness.Claim        `json:"claims,omitempty"`
 }
 
 // Skipped is a cell that could not run here, with the reason.

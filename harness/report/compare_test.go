@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness/record"
+)
+
+// Two runs of the same tree must show no difference in at least 19 of 20 rows, whatever the noise and the drift, and
+// a gate must seldom fire at all.
+func TestCompareSameTree(t *testing.T) {
+	for _, tt := range []struct {
+		name                   string
+		noise, between, drift2 float64
+	}{
+		{"quiet", 0.005, 0, 1},
+		{"two percent", 0.02, 0, 1},
+		{"machine slower by a fifth", 0.02, 0, 1.2},
+		{"every cell moves between runs", 0.02, 0.03, 0.9},
+		{"very noisy", 0.15, 0.05, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rows, different, fired := 0, 0, 0
+			const pairs = 60
+			for i := range uint64(pairs) {
+				a := synth{seed: 2 * i, repeats: 5, noise: tt.noise, between: tt.between}.run()
+				b := synth{seed: 2*i + 1, repeats: 5, noise: tt.noise, between: tt.between, drift: tt.drift2}.run()
+				c := mustCompare(t, a, b, CompareOptions{})
+				rows += len(c.Rows)
+				different += c.Count(Better) + c.Count(Worse)
+				if c.Gate() {
+					fired++
+				}
+			}
+			t.Logf("%d of %d rows different, gate fired in %d of %d", different, rows, fired, pairs)
+			if different*20 > rows {
+				t.Errorf("%d of %d rows are called different", different, rows)
+			}
+			if fired*10 > pairs {
+				t.Errorf("the gate fired in %d of %d comparisons of the same tree", fired, pairs)
+			}
+		})
+	}
+}
+
+func TestCompareFindsSlowdown(t *testing.T) {
+	for _, tt := range []struct {
+		between, drift float64
+	}{{0, 1}, {0.01, 1}, {0, 0.85}} {
+		found, missed, others := 0, 0, 0
+		const pairs = 40
+		for i := range uint64(pairs) {
+			a := synth{seed: 1000 + 2*i, repeats: 5, noise: 0.02, between: tt.between}.run()
+			b := synth{seed: 1001 + 2*i, repeats: 5, noise: 0.02, between: tt.between, drift: tt.drift,
+				slow: map[string]float64{"xdp-jet": 1 / 0.9}}.run()
+			c := mustCompare(t, a, b, CompareOptions{})
+			if !c.Gate() {
+				missed++
+			}
+			for _, r := range c.Rows {
+				switch {
+				case r.Cell.Variant == "xdp-jet" && r.Verdict == Worse:
+					found++
+				case r.Cell.Variant != "xdp-jet" && r.Verdict == Worse:
+					others++
+				}
+			}
+		}
+		t.Logf("between %v drift %v: gate missed %d of %d; %d of %d slow rows found; %d other rows called worse",
+			tt.between, tt.drift, missed, pairs, found, pairs*7, others)
+		if missed > 1 {
+			t.Errorf("a slow-down of 10 %% was missed in %d of %d comparisons", missed, pairs)
+		}
+		if found < pairs*7/2 {
+			t.Errorf("only %d of %d slow rows were found", found, pairs*7)
+		}
+	}
+}
+
+func TestCompareRefuses(t *testing.T) {
+	base := synth{repeats: 2}.run()
+	for what, change := range map[string]func(*record.Env){
+		"kernel":     func(e *record.Env) { e.Kernel = "9.9" },
+		"target":     func(e *record.Env) { e.Target = "vm" },
+		"CPU":        func(e *record.Env) { e.CPU = "another" },
+		"experiment": func(e *record.Env) { e.Experiment = "cc" },
+	} {
+		other := synth{repeats: 2}.run()
+		change(&other.Env)
+		_, err := Compare(base, other, CompareOptions{})
+		if !errors.Is(err, ErrIncomparable) || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if what == "kernel" {
+			if _, err := Compare(base, other, CompareOptions{Kernels: true}); err != nil {
+				t.Errorf("kernel against kernel: %v", err)
+			}
+		}
+	}
+}
+
+func TestCompareTooFew(t *testing.T) {
+	c := mustCompare(t, synth{seed: 1, repeats: 3, noise: 0.01}.run(), synth{seed: 2, repeats: 3, noise: 0.01, drift: 2}.run(), CompareOptions{})
+	for _, r := range c.Rows {
+		if r.Verdict != TooFew || r.Note == "" {
+			t.Errorf("%s: %q %q", r.Name, r.Verdict, r.Note)
+		}
+	}
+}
+
+func TestTailT(t *testing.T) {
+	for _, tt := range []struct{ t, df, want float64 }{ // from tables of the distribution
+		{12.706, 1, 0.05}, {2.306, 8, 0.05}, {3.355, 8, 0.01}, {2.042, 30, 0.05}, {0, 5, 1}, {1.960, 1e5, 0.05},
+	} {
+		if got := tailT(tt.t, tt.df); math.Abs(got-tt.want) > 2e-4 {
+			t.Errorf("tailT(%v, %v) = %v, want %v", tt.t, tt.df, got, tt.want)
+		}
+	}
+}

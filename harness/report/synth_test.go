@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+)
+
+// SYNTHETIC DATA. Everything that this file makes is invented, from a seed, to test the statistics and the looks. It is
+// no measurement and must never be published as one.
+
+// synth describes an invented run.
+type synth struct {
+	seed    uint64
+	repeats int
+	noise   float64            // sigma of a trial's log
+	between float64            // sigma of a cell's shift from run to run
+	drift   float64            // factor on the machine's speed
+	slow    map[string]float64 // factor on the cost of a variant
+	object  string             // hash of the slow variants' object
+}
+
+var synthVariants = []struct {
+	name, class, object string
+	cost                float64 // seconds a packet
+}{
+	{"iptables", "nat", "", 660e-9}, {"iptables-nft", "nat", "", 820e-9}, {"nftables", "nat", "", 700e-9},
+	{"tc-nat", "nat", "lb/tc_nat", 420e-9}, {"xdp-nat", "nat", "lb/xdp_nat", 140e-9},
+	{"xdp-ipip", "ipip", "lb/xdp_ipip", 150e-9}, {"xdp-ipip+aa", "ipip", "lb/xdp_ipip", 150e-9},
+	{"tc-ipip", "ipip", "lb/tc_ipip", 450e-9}, {"xdp-jet", "ipip", "lb/xdp_jet", 135e-9},
+	{"xdp-dsr", "dsr", "lb/xdp_dsr", 110e-9},
+	{"forward", "ceiling", "", 520e-9}, {"xdp-redirect", "ceiling", "lb/xdp_redirect", 95e-9},
+	{"xdp-tx", "ceiling", "lb/xdp_tx", 72e-9},
+}
+
+func synthEnv() record.Env {
+	e := record.Env{
+		Schema: record.Schema, Tool: "kxlab", Complete: true,
+		Experiment: "lb", Target: "host", Kernel: "0.0-synthetic", CPU: "invented CPU", GOOS: "linux", GOARCH: "amd64",
+		Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Updated: time.Date(2026, 1, 2, 3, 9, 5, 0, time.UTC),
+		Commit: "0000000", Profile: "quick", Seed: 1, MeasuredSec: 240, TotalSec: 300, AA: []string{"xdp-ipip"},
+		Title: "SYNTHETIC load balancers", Question: "What does the report look like? Nothing here was measured.",
+		Objects: map[string]string{},
+		Command: []string{"kxlab", "run", "lb"},
+		Workloads: []harness.WorkloadSpec{
+			{Name: "pps", About: "established flows", Metrics: []harness.MetricSpec{
+				{Unit: "pkt/s", Better: "higher", About: "packets that arrived"},
+				{Unit: "cpu-ns/pkt", Better: "lower", About: "CPU time of the balancer"}}},
+			{Name: "newflow", About: "first packets", Metrics: []harness.MetricSpec{
+				{Unit: "sec/pkt", Better: "lower", About: "time of a first packet"}}},
+		},
+		Plots: []harness.PlotSpec{
+			{Name: "pps", Title: "Packets a second, one core", Workload: "pps", Unit: "pkt/s",
+				Where: []harness.AxisValue{{Name: "services", Value: "1"}, {Name: "rate", Value: "0"}}},
+			{Name: "newflow", Title: "Cost of a first packet", Workload: "newflow", Unit: "sec/pkt", X: "services", LogX: true, LogY: true},
+			{Name: "pps-services", Title: "Packets a second while services grow", Workload: "pps", Unit: "pkt/s", X: "services", LogX: true,
+				Class: "nat", Where: []harness.AxisValue{{Name: "rate", Value: "0"}}},
+		},
+	}
+	for _, v := range synthVariants {
+		if v.name == "xdp-ipip+aa" {
+			continue
+		}
+		e.Variants = append(e.Variants, harness.Variant{Name: v.name, Class: v.class, Object: v.object, Attach: "xdp",
+			About: "invented, for tests"})
+		if v.object != "" {
+			e.Objects[v.object] = "sha256:1"
+		}
+	}
+	return e
+}
+
+// run makes an invented run in memory.
+func (s synth) run() *record.Run {
+	rng := rand.New(rand.NewPCG(s.seed, 1))
+	r := &record.Run{Dir: fmt.Sprintf("synthetic-%d", s.seed), Env: synthEnv()}
+	if s.drift == 0 {
+		s.drift = 1
+	}
+	type cell struct {
+		c    harness.Cell
+		cost float64
+	}
+	var cells []cell
+	for _, v := range synthVariants {
+		slow := s.slow[v.name]
+		if slow == 0 {
+			slow = 1
+		} else if v.object != "" {
+			r.Env.Objects[v.object] = "sha256:2"
+		}
+		for _, services := range []string{"1", "1000", "10000"} {
+			n := 1.0
+			fmt.Sscan(services, &n)
+			grow := 1.0
+			if v.name == "iptables" || v.name == "iptables-nft" {
+				grow += n / 700
+			}
+			base := v.cost * slow * s.drift
+			shift := func() float64 { return math.Exp(rng.NormFloat64() * s.between) }
+			mk := func(w string, axes ...harness.AxisValue) harness.Cell {
+				return harness.Cell{Experiment: "lb", Workload: w, Class: v.class, Variant: v.name,
+					Axes: append([]harness.AxisValue{{Name: "services", Value: services}}, axes...)}
+			}
+			cells = append(cells, cell{mk("pps", harness.AxisValue{Name: "rate", Value: "0"}), base * shift()})
+			cells = append(cells, cell{mk("newflow"), 2.5 * base * grow * shift()})
+			if services == "1" {
+				cells = append(cells, cell{mk("pps", harness.AxisValue{Name: "rate", Value: "200000"}), base * shift()})
+			}
+		}
+	}
+	for rep := range s.repeats {
+		for _, c := range cells {
+			cost := c.cost * math.Exp(rng.NormFloat64()*s.noise)
+			t := harness.Trial{Cell: c.c, Repeat: rep, Result: harness.Result{Iterations: 1}}
+			switch {
+			case c.c.Workload == "newflow":
+				t.Result.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: cost}}
+			case c.c.Axis("rate") != "0":
+				t.Result.Metrics = []harness.Metric{{Unit: "cpu-ns/pkt", Value: cost * 1e9}}
+			default:
+				t.Result.Metrics = []harness.Metric{{Unit: "pkt/s", Value: 1 / cost}}
+			}
+			r.Trials = append(r.Trials, t)
+		}
+	}
+	r.Env.Plan, r.Env.Done = len(r.Trials), len(r.Trials)
+	r.Env.Skipped = []record.Skipped{{Cell: "LB/workload=pps/class=ipip/variant=ipvs-ipip/services=1/rate=0", Reason: "kernel has no IPVS"}}
+	r.Env.Rejected = []record.Rejected{{Cell: cells[0].c.BenchName(), Repeat: 2, Reason: "0.4 % of packets unaccounted for"}}
+	r.Env.Gates = []record.Gate{{Variant: "xdp-nat", Passed: true, Detail: "31 cases"}}
+	return r
+}
+
+func mustCompare(t *testing.T, a, b *record.Run, o CompareOptions) *Comparison {
+	t.Helper()
+	c, err := Compare(a, b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
