@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attach
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// A segmentLab is a bridge with a client, a balancer and reals, each in a namespace that lives as long as the test: nothing
+// names it.
+type segmentLab struct {
+	t      testing.TB
+	client string // path of the namespace
+	at     harness.Site
+	reals  []string
+}
+
+func needRoot(t testing.TB) {
+	t.Helper()
+	if testing.Short() || os.Geteuid() != 0 {
+		t.Skip("needs root and namespaces")
+	}
+}
+
+// newSegmentLab makes one. Reals answer on the ports 80 and 8080 with their number, TCP and UDP, at every address of
+// the range of services, too.
+func newSegmentLab(t testing.TB, reals int) *segmentLab {
+	needRoot(t)
+	p := &segmentLab{t: t}
+	fabric := p.namespace()
+	p.in(fabric, func(h *netlink.Handle) error {
+		return h.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0", Flags: net.FlagUp}})
+	})
+	p.client, _ = p.host(fabric, 1)
+	var index int
+	p.at.NS, index = p.host(fabric, 10)
+	p.at.Link, p.at.Ifindex = "eth0", index
+	p.at.Addr4, p.at.Addr6 = netip.MustParsePrefix("198.18.0.10/16"), netip.MustParsePrefix("2001:2::a/64")
+	via := func(h *netlink.Handle, dst string, local bool) error {
+		_, n, err := net.ParseCIDR(dst)
+		if err != nil {
+			return err
+		}
+		if local {
+			return h.RouteReplace(&netlink.Route{LinkIndex: 1, Dst: n, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL})
+		}
+		gw := p.at.Addr4.Addr()
+		if n.IP.To4() == nil {
+			gw = p.at.Addr6.Addr()
+		}
+		eth0, err := h.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		return h.RouteReplace(&netlink.Route{LinkIndex: eth0.Attrs().Index, Dst: n, Gw: gw.AsSlice()})
+	}
+	for _, dst := range []string{"198.19.128.0/17", "2001:2:0:2::/64"} {
+		p.in(p.client, func(h *netlink.Handle) error { return via(h, dst, false) })
+	}
+	for i := range reals {
+		ns, _ := p.host(fabric, 0x101+i)
+		p.reals = append(p.reals, ns)
+		for _, dst := range []string{"198.18.0.1/32", "2001:2::1/128"} {
+			p.in(ns, func(h *netlink.Handle) error { return via(h, dst, false) })
+		}
+		for _, dst := range []string{"198.19.128.0/17", "2001:2:0:2::/64"} {
+			p.in(ns, func(h *netlink.Handle) error { return via(h, dst, true) })
+		}
+		p.serve(ns, fmt.Sprint(i))
+	}
+	return p
+}
+
+// namespace makes a network namespace and returns its path, which is good for this process.
+func (p *segmentLab) namespace() string {
+	p.t.Helper()
+	made := make(chan netns.NsHandle, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		h, err := netns.New()
+		if err != nil {
+			h = netns.None()
+		}
+		made <- h
+	}()
+	h := <-made
+	if !h.IsOpen() {
+		p.t.Fatal("no new network namespace")
+	}
+	p.t.Cleanup(func() { h.Close() })
+	path := fmt.Sprintf("/proc/self/fd/%d", int(h))
+	p.in(path, func(h *netlink.Handle) error {
+		lo, err := h.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return h.LinkSetUp(lo)
+	})
+	return path
+}
+
+func (p *segmentLab) in(path string, f func(h *netlink.Handle) error) {
+	p.t.Helper()
+	if err := inNS(path, func() error {
+		h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+		if err != nil {
+			return err
+		}
+		defer h.Close()
+		return f(h)
+	}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// host makes a namespace with the link eth0 on the bridge and the addresses of number n.
+func (p *segmentLab) host(fabric string, n int) (path string, index int) {
+	p.t.Helper()
+	path = p.namespace()
+	fd, err := netns.GetFromPath(path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer fd.Close()
+	port := fmt.Sprintf("p%x", n)
+	p.in(fabric, func(h *netlink.Handle) error {
+		br, err := h.LinkByName("br0")
+		if err != nil {
+			return err
+		}
+		return h.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: port, MasterIndex: br.Attrs().Index,
+			Flags: net.FlagUp}, PeerName: "eth0", PeerNamespace: netlink.NsFd(int(fd))})
+	})
+	p.in(path, func(h *netlink.Handle) error {
+		eth0, err := h.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		index = eth0.Attrs().Index
+		for _, a := range []string{fmt.Sprintf("198.18.%d.%d/16", n>>8, n&0xff), fmt.Sprintf("2001:2::%x/64", n)} {
+			addr, err := netlink.ParseAddr(a)
+			if err != nil {
+				return err
+			}
+			addr.Flags = unix.IFA_F_NODAD
+			if err := h.AddrAdd(eth0, addr); err != nil {
+				return err
+			}
+		}
+		return h.LinkSetUp(eth0)
+	})
+	return path, index
+}
+
+// serve answers every line or datagram in the namespace with the name.
+func (p *segmentLab) serve(ns, name string) {
+	p.t.Helper()
+	for _, port := range []string{":80", ":8080"} {
+		var l net.Listener
+		var u net.PacketConn
+		if err := inNS(ns, func() (err error) {
+			if l, err = net.Listen("tcp", port); err != nil {
+				return err
+			}
+			u, err = net.ListenPacket("udp", port)
+			return err
+		}); err != nil {
+			p.t.Fatal(err)
+		}
+		p.t.Cleanup(func() { l.Close(); u.Close() })
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer c.Close()
+					for r := bufio.NewReader(c); ; {
+						if _, err := r.ReadString('\n'); err != nil {
+							return
+						}
+						fmt.Fprintln(c, name)
+					}
+				}()
+			}
+		}()
+		go func() {
+			buf := make([]byte, 64)
+			for {
+				_, from, err := u.ReadFrom(buf)
+				if err != nil {
+					return
+				}
+				_, _ = u.WriteTo([]byte(name+"\n"), from)
+			}
+		}()
+	}
+}
+
+// dial connects from the client.
+func (p *segmentLab) dial(proto harness.Proto, to netip.AddrPort) (net.Conn, error) {
+	var c net.Conn
+	err := inNS(p.client, func() (err error) {
+		c, err = net.DialTimeout(protoName(proto), to.String(), 2*time.Second)
+		return err
+	})
+	return c, err
+}
+
+// ask sends a line and returns which real answered.
+func ask(c net.Conn) (string, error) {
+	if err := c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := fmt.Fprintln(c, "who?"); err != nil {
+		return "", err
+	}
+	buf := make([]byte, 64)
+	n, err := c.Read(buf)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:max(n-1, 0)]), nil
+}
+
+// who opens n connections one after the other and counts who answered.
+func (p *segmentLab) who(proto harness.Proto, to netip.AddrPort, n int) (map[string]int, error) {
+	got := map[string]int{}
+	for range n {
+		c, err := p.dial(proto, to)
+		if err != nil {
+			return got, err
+		}
+		name, err := ask(c)
+		c.Close()
+		if err != nil {
+			return got, err
+		}
+		got[name]++
+	}
+	return got, nil
+}
+
+// real returns real i as a backend.
+func realBackend(f ipFamily, i, weight int) harness.Backend {
+	a := netip.AddrFrom4([4]byte{198, 18, 1, byte(1 + i)})
+	if f == ipv6 {
+		b := netip.MustParseAddr("2001:2::").As16()
+		b[14], b[15] = 1, byte(1+i)
+		a = netip.AddrFrom16(b)
+	}
+	return harness.Backend{Addr: netip.AddrPortFrom(a, 8080), Weight: weight}
+}
+
+// ruledService returns service i, on the reals given by their weights.
+func ruledService(f ipFamily, proto harness.Proto, i int, weights ...int) harness.Service {
+	a := netip.AddrFrom4([4]byte{198, 19, byte(128 + i>>8), byte(i)})
+	if f == ipv6 {
+		b := netip.MustParseAddr("2001:2:0:2::").As16()
+		b[14], b[15] = byte(i>>8), byte(i)
+		a = netip.AddrFrom16(b)
+	}
+	s := harness.Service{VIP: netip.AddrPortFrom(a, 80), Proto: proto}
+	for r, w := range weights {
+		if w >= 0 { // negative: not a backend at all
+			s.Backends = append(s.Backends, realBackend(f, r, w))
+		}
+	}
+	return s
+}
+
+func ruledServices(f ipFamily, n int, weights ...int) []harness.Service {
+	out := make([]harness.Service, n)
+	for i := range out {
+		out[i] = ruledService(f, harness.TCP, i, weights...)
+	}
+	return out
+}
