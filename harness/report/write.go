@@ -57,7 +57,7 @@ func (t *Table) grid() grid {
 				level = min(level, c.Confidence)
 			}
 			if c.Share > 0 && r.Variant != t.Ceiling {
-				text += fmt.Sprintf(" %.2f", c.Share)
+				text += fmt.Sprintf(" = %.0f %%", 100*c.Share)
 			}
 			if least == 0 || c.N < least {
 				least = c.N

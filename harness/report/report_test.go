@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"flag"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got, -update writes it anew):\n%s", name, diff)
+	}
+}
+
+func goldenRun() *record.Run {
+	r := synth{seed: 1, repeats: 5, noise: 0.02}.run()
+	r.Env.Claims = testClaims()
+	return r
+}
+
+func testClaims() []harness.Claim {
+	flat := []harness.AxisValue{{Name: "services", Value: "1"}, {Name: "rate", Value: "0"}}
+	sel := func(v string) harness.CellSelector { return harness.CellSelector{Workload: "pps", Variant: v, Where: flat} }
+	mk := func(id, rel string, figure float64, num, den string) harness.Claim {
+		return harness.Claim{ID: id, Experiment: "lb", Text: "invented", Source: "nobody", Measured: "nothing", Figure: figure,
+			Relation: rel, Unit: "pkt/s", Numerator: sel(num), Denominator: sel(den)}
+	}
+	return []harness.Claim{
+		mk("four", ">=", 4, "xdp-nat", "iptables"), mk("six", ">=", 6, "xdp-nat", "iptables"),
+		mk("near", ">=", 4.71, "xdp-nat", "iptables"), mk("at-most", "<=", 2, "xdp-nat", "iptables"),
+		mk("absent", ">=", 2, "ipvs-ipip", "iptables"), mk("unmeasured", ">=", 2, "nobody", "iptables"),
+		{ID: "cannot", Text: "invented", Source: "nobody", Measured: "nothing", Cannot: "no such machine"},
+	}
+}
+
+func TestGoldenTables(t *testing.T) {
+	for _, f := range []string{"text", "markdown"} {
+		var b bytes.Buffer
+		if err := WriteTables(&b, goldenRun(), f); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "tables."+f, b.Bytes())
+	}
+}
+
+func TestGoldenCompare(t *testing.T) {
+	b := synth{seed: 2, repeats: 5, noise: 0.02, drift: 1.05, slow: map[string]float64{"xdp-jet": 1 / 0.9}}.run()
+	c := mustCompare(t, goldenRun(), b, CompareOptions{})
+	for _, f := range []string{"text", "markdown"} {
+		var out bytes.Buffer
+		if err := c.Write(&out, f); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "compare."+f, out.Bytes())
+	}
+	if !c.Gate() {
+		t.Error("the gate did not fire")
+	}
+}
+
+func TestFormatsParse(t *testing.T) {
+	c := mustCompare(t, goldenRun(), synth{seed: 9, repeats: 3, noise: 0.02}.run(), CompareOptions{})
+	for f, parse := range map[string]func([]byte) error{
+		"json":  func(b []byte) error { var v any; return json.Unmarshal(b, &v) },
+		"junit": func(b []byte) error { var s junitSuite; return xml.Unmarshal(b, &s) },
+	} {
+		var b bytes.Buffer
+		if err := c.Write(&b, f); err != nil {
+			t.Fatal(err)
+		}
+		if err := parse(b.Bytes()); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+	var b bytes.Buffer
+	var v any
+	if err := WriteTables(&b, goldenRun(), "json"); err != nil {
+		t.Fatal(err)
+	} else if err := json.Unmarshal(b.Bytes(), &v); err != nil {
+		t.Errorf("tables as json: %v", err)
+	}
+	if err := WriteTables(&b, goldenRun(), "jsno"); err == nil || !strings.Contains(err.Error(), `did you mean "json"`) {
+		t.Errorf("unknown format: %v", err)
+	}
+	if err := c.Write(&b, "pdf"); err == nil {
+		t.Error("unknown format taken")
+	}
+}
+
+func TestFindings(t *testing.T) {
+	want := map[string]string{"four": Shown, "six": Contradicted, "near": NotShown, "at-most": Contradicted,
+		"absent": CannotTest, "unmeasured": CannotTest, "cannot": CannotTest}
+	for _, f := range Findings(goldenRun()) {
+		if f.Verdict != want[f.Claim.ID] || f.Why == "" {
+			t.Errorf("%s: %s (%s), want %s", f.Claim.ID, f.Verdict, f.Why, want[f.Claim.ID])
+		}
+		if f.Claim.ID == "absent" && !strings.Contains(f.Why, "kernel has no IPVS") {
+			t.Errorf("a skipped cell's reason is not given: %s", f.Why)
+		}
+	}
+	few := synth{seed: 1, repeats: 3, noise: 0.001}.run()
+	if f := Evaluate(testClaims()[0], few); f.Verdict != NotShown {
+		t.Errorf("three repeats: %s (%s)", f.Verdict, f.Why)
+	}
+}
+
+func TestPlotsRepeat(t *testing.T) {
+	a, remarks, err := Plots(goldenRun())
+	if err != nil || len(remarks) > 0 {
+		t.Fatal(err, remarks)
+	}
+	b, _, _ := Plots(goldenRun())
+	for i := range a {
+		if !bytes.Equal(a[i].SVG, b[i].SVG) || !bytes.Equal(a[i].PNG, b[i].PNG) {
+			t.Errorf("%s differs from one drawing to the next", a[i].Name)
+		}
+		if err := xml.Unmarshal(a[i].SVG, new(struct{})); err != nil {
+			t.Errorf("%s: %v", a[i].Name, err)
+		}
+		if _, err := png.Decode(bytes.NewReader(a[i].PNG)); err != nil {
+			t.Errorf("%s: %v", a[i].Name, err)
+		}
+		for _, want := range []string{"kernel 0.0-synthetic", "host", "M pkt/s"} {
+			if want == "M pkt/s" && !strings.HasPrefix(a[i].Name, "pps") {
+				continue
+			}
+			if !bytes.Contains(a[i].SVG, []byte(want)) {
+				t.Errorf("%s does not say %q", a[i].Name, want)
+			}
+		}
+	}
+}
+
+// An ambiguous or empty plot, zeros on a logarithmic axis and a run without trials must not panic.
+func TestPlotsOddData(t *testing.T) {
+	r := goldenRun()
+	r.Env.Plots = []harness.PlotSpec{{Name: "two-cells", Workload: "pps", Unit: "pkt/s"}}
+	if _, _, err := Plots(r); err == nil || !strings.Contains(err.Error(), "name an axis more") {
+		t.Errorf("ambiguous plot: %v", err)
+	}
+	r = goldenRun()
+	for i := range r.Trials {
+		for j := range r.Trials[i].Result.Metrics {
+			r.Trials[i].Result.Metrics[j].Value = 0
+		}
+	}
+	r.Env.Plots = r.Env.Plots[:1]
+	if _, _, err := Plots(r); err != nil {
+		t.Errorf("bars of zeros: %v", err)
+	}
+	mustCompare(t, r, r, CompareOptions{})
+	r.Trials = nil
+	var b bytes.Buffer
+	if err := HTML(&b, r); err != nil {
+		t.Errorf("no trials: %v", err)
+	}
+}
+
+func TestHTML(t *testing.T) {
+	r := goldenRun()
+	r.Env.Question = `<script>alert("x")</script>`
+	r.Env.Complete = false
+	var b bytes.Buffer
+	if err := HTML(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	for _, bad := range []string{"<script", "src=", "<link", "url("} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page holds %q", bad)
+		}
+	}
+	for _, want := range []string{"kernel 0.0-synthetic", "incomplete", "Contradicted", "kernel has no IPVS", "unaccounted", "<svg"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}
+
+// Generate works from the files alone.
+func TestGenerate(t *testing.T) {
+	src := goldenRun()
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := record.Create(dir, src.Env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range src.Trials[:60] {
+		if err := w.Trial(tr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path, err := Generate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Size() < 10000 {
+		t.Errorf("page: %v", err)
+	}
+	if m, _ := filepath.Glob(filepath.Join(dir, PlotsDir, "*.svg")); len(m) == 0 {
+		t.Error("no plots")
+	}
+	if _, err := record.Open(dir); err != nil {
+		t.Errorf("the run cannot be read any more: %v", err)
+	}
+}
