@@ -49,7 +49,9 @@ func goldenRun() *record.Run {
 
 func testClaims() []harness.Claim {
 	flat := []harness.AxisValue{{Name: "services", Value: "1"}, {Name: "rate", Value: "0"}}
-	sel := func(v string) harness.CellSelector { return harness.CellSelector{Workload: "pps", Variant: v, Where: flat} }
+	sel := func(v string) harness.CellSelector {
+		return harness.CellSelector{Workload: "pps", Variant: v, Where: flat}
+	}
 	mk := func(id, rel string, figure float64, num, den string) harness.Claim {
 		return harness.Claim{ID: id, Experiment: "lb", Text: "invented", Source: "nobody", Measured: "nothing", Figure: figure,
 			Relation: rel, Unit: "pkt/s", Numerator: sel(num), Denominator: sel(den)}
