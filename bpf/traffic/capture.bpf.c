@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * capture: copies every frame into a ring buffer and drops it. The correctness gate puts it on the fabric's side of a
+ * balancer's link, so that it sees what the balancer sent, byte for byte, and so that nobody answers.
+ *
+ * Known weakness: frames above CAPTURE_MAX bytes are cut, and a full buffer loses frames (counted in lost). The gate
+ * sends little at a time.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#define CAPTURE_MAX 2040
+
+char _license[] SEC("license") = "GPL";
+
+struct captured {
+	__u32 len; /* of the frame as it came */
+	__u32 pad;
+	__u8 data[CAPTURE_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22);
+} frames SEC(".maps");
+
+__u64 lost;
+
+SEC("xdp")
+int capture(struct xdp_md *ctx)
+{
+	__u64 len = bpf_xdp_get_buff_len(ctx);
+	struct captured *c = bpf_ringbuf_reserve(&frames, sizeof(*c), 0);
+
+	if (!c) {
+		__sync_fetch_and_add(&lost, 1);
+		return XDP_DROP;
+	}
+	c->len = len;
+	c->pad = 0;
+	if (len > CAPTURE_MAX)
+		len = CAPTURE_MAX;
+	if (len > 0 && bpf_xdp_load_bytes(ctx, 0, c->data, len) < 0)
+		c->len = 0;
+	bpf_ringbuf_submit(c, 0);
+	return XDP_DROP;
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// changeFlows is how many flows are watched while backends come and go: enough that every backend has some.
+const changeFlows = 96
+
+// A watch follows flows of one service while its backends change.
+type watch struct {
+	t     *tap
+	sc    *scene
+	class string
+}
+
+// checkChanges spreads flows over a service, then takes a backend away, drains one and adds one: flows stay where they
+// are if their backend stays, and new flows go where they may.
+func checkChanges(ctx context.Context, s Subject) (err error) {
+	if _, ok := expectations()[s.Class]; !ok || s.Class == harness.ClassCeiling {
+		return nil
+	}
+	sc, err := s.scene()
+	if err != nil {
+		return err
+	}
+	t, err := openTap(s.Segment.Fabric, s.Host)
+	if err != nil {
+		return err
+	}
+	w := &watch{t, sc, s.Class}
+	whole := sc.tcp
+	defer func() {
+		err = errors.Join(err, s.Balancer.Update(context.WithoutCancel(ctx), whole), t.close())
+	}()
+
+	before, err := w.open(changeFlows)
+	if err != nil {
+		return err
+	}
+	if missed := without(whole.Backends, before); len(missed) > 0 {
+		return fmt.Errorf("%d flows and none to backend %s", changeFlows, missed[0].Addr)
+	}
+	change := func(what string, backends []harness.Backend) error {
+		changed := whole
+		changed.Backends = backends
+		changed.Spare = slices.DeleteFunc(slices.Clone(whole.Spare), func(b harness.Backend) bool {
+			return slices.ContainsFunc(backends, func(x harness.Backend) bool { return x.Addr == b.Addr })
+		})
+		if err := s.Balancer.Update(ctx, changed); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		// Flows still go to backends that are gone until they end: judge against all there ever were.
+		sc.tcp.Backends = append(slices.Clone(whole.Backends), whole.Spare...)
+		return nil
+	}
+	gone := whole.Backends[0]
+
+	if err := change("remove a backend", whole.Backends[1:]); err != nil {
+		return err
+	}
+	if err := w.stay("a backend was removed", before, gone); err != nil {
+		return err
+	}
+	if err := w.avoid("a backend was removed", gone); err != nil {
+		return err
+	}
+
+	drained := slices.Clone(whole.Backends)
+	drained[0].Weight = 0
+	if err := errors.Join(change("put the backend back", whole.Backends), s.Balancer.Flush(ctx)); err != nil {
+		return err
+	}
+	if before, err = w.open(changeFlows); err != nil {
+		return err
+	}
+	if err := change("drain a backend", drained); err != nil {
+		return err
+	}
+	if err := w.stay("a backend was drained", before, harness.Backend{}); err != nil {
+		return err
+	}
+	if err := w.avoid("a backend was drained", gone); err != nil {
+		return err
+	}
+
+	if err := errors.Join(change("end draining", whole.Backends), s.Balancer.Flush(ctx)); err != nil {
+		return err
+	}
+	if before, err = w.open(changeFlows); err != nil {
+		return err
+	}
+	if err := change("add a backend", append(slices.Clone(whole.Backends), whole.Spare...)); err != nil {
+		return err
+	}
+	if err := w.stay("a backend was added", before, harness.Backend{}); err != nil {
+		return err
+	}
+	after, err := w.open(changeFlows)
+	if err != nil {
+		return err
+	}
+	if missed := without(whole.Spare, after); len(missed) > 0 {
+		return fmt.Errorf("a backend was added: %d new flows and none to it", changeFlows)
+	}
+	return nil
+}
+
+// without returns the backends that no flow went to.
+func without(backends []harness.Backend, flows map[netip.AddrPort]netip.AddrPort) []harness.Backend {
+	var missed []harness.Backend
+	for _, b := range backends {
+		if !slices.ContainsFunc(values(flows), func(a netip.AddrPort) bool { return a == b.Addr }) {
+			missed = append(missed, b)
+		}
+	}
+	return missed
+}
+
+func values(m map[netip.AddrPort]netip.AddrPort) []netip.AddrPort {
+	out := make([]netip.AddrPort, 0, len(m))
+	for _, v := range m {
+		out = append(out, v)
+	}
+	return out
+}
+
+// open begins n flows and returns where each went, by its client.
+func (w *watch) open(n int) (map[netip.AddrPort]netip.AddrPort, error) {
+	flows := make(map[netip.AddrPort]netip.AddrPort, n)
+	for range n {
+		from := w.sc.port()
+		to, err := w.probe(from, tcpSYN)
+		if err != nil {
+			return nil, err
+		}
+		flows[from] = to
+	}
+	return flows, nil
+}
+
+// probe sends one packet of a flow and returns the backend it went to.
+func (w *watch) probe(from netip.AddrPort, flags byte) (netip.AddrPort, error) {
+	frame := w.sc.tcpTo(from, w.sc.tcp.VIP, flags, "")
+	if err := w.t.send(frame); err != nil {
+		return netip.AddrPort{}, err
+	}
+	in, err := parse(frame)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	out, err := w.t.next(patience, true)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if out == nil {
+		return netip.AddrPort{}, errors.New("a packet of a flow was lost")
+	}
+	to, err := w.sc.backend(in, *out, w.class)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if w.class == "nat" && in.isSYN() {
+		if err := w.t.answer(w.sc, in, *to); err != nil {
+			return netip.AddrPort{}, fmt.Errorf("answer to a SYN: %w", err)
+		}
+	}
+	return to.Addr, nil
+}
+
+// stay returns an error if a flow has another backend than before, unless its backend is the one that went.
+func (w *watch) stay(when string, before map[netip.AddrPort]netip.AddrPort, gone harness.Backend) error {
+	for from, was := range before {
+		if was == gone.Addr {
+			continue
+		}
+		now, err := w.probe(from, tcpACK)
+		if err != nil {
+			return fmt.Errorf("%s: %w", when, err)
+		}
+		if now != was {
+			return fmt.Errorf("%s: the flow from %s moved from %s to %s", when, from, was, now)
+		}
+	}
+	return nil
+}
+
+// avoid returns an error if a new flow goes to the backend.
+func (w *watch) avoid(when string, gone harness.Backend) error {
+	flows, err := w.open(changeFlows)
+	if err != nil {
+		return fmt.Errorf("%s: %w", when, err)
+	}
+	for from, to := range flows {
+		if to == gone.Addr {
+			return fmt.Errorf("%s: the new flow from %s went to it", when, from)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/conform"
+	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/traffic"
+)
+
+// LB is the family of load balancers. Every member of a group stands in a namespace of its own on one segment, with the
+// same services, so that trials can change from one to the next without set-up.
+type LB struct{}
+
+// lbMeasure measures one trial of one workload.
+type lbMeasure func(ctx context.Context, m *lbMember, c harness.Cell, b harness.Budget) (harness.Result, error)
+
+// workloads is the table of behaviours by the name definitions use.
+func (s *lbStage) workloads() map[string]lbMeasure {
+	return map[string]lbMeasure{
+		"pps":     s.pps,
+		"newflow": s.newflow,
+		"crr":     s.crr,
+		"rr":      s.rr,
+		"update":  s.update,
+		"churn":   s.churn,
+	}
+}
+
+// Workloads names the behaviours of the family, sorted.
+func (LB) Workloads() []string { return slices.Sorted(maps.Keys((&lbStage{}).workloads())) }
+
+// Axes names the axes the family understands.
+func (LB) Axes() []string { return []string{"services", "ip", "flows", "size", "rate", "syn"} }
+
+// lbStage is a segment with the members of a group in force on it.
+type lbStage struct {
+	segment *netlab.Segment
+	servers *traffic.Servers
+	family  int // 4 or 6
+	count   int // services
+	members map[string]*lbMember
+	absent  map[string]string
+}
+
+// lbMember is one variant in force in its place. Workloads see its class and its balancer, not which variant it is.
+type lbMember struct {
+	class    string
+	host     *netlab.Host
+	balancer harness.Balancer
+	services []harness.Service
+	site     harness.Site
+}
+
+// wanted is the TCP service that traffic is sent to: the last.
+func (m *lbMember) wanted() harness.Service { return m.services[len(m.services)-1] }
+
+// returnVia says whether replies travel back through the balancer, which only those that translate need.
+func (m *lbMember) returnVia() bool { return m.class == "nat" }
+
+// Prepare builds a segment, puts every member in force on it and gives all of them the same services.
+func (LB) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
+	s := &lbStage{family: 4, count: 1, members: map[string]*lbMember{}, absent: map[string]string{}}
+	for _, a := range g.Axes {
+		n, convErr := strconv.Atoi(a.Value)
+		switch {
+		case convErr != nil:
+			return nil, fmt.Errorf("axis %s: %q is not a number", a.Name, a.Value)
+		case a.Name == "services":
+			s.count = n
+		case a.Name == "ip" && (n == 4 || n == 6):
+			s.family = n
+		default:
+			return nil, fmt.Errorf("axis %s=%s cannot be set up (services=1…30000, ip=4 or 6)", a.Name, a.Value)
+		}
+	}
+	s.segment, err = netlab.New(ctx, netlab.Options{Reals: lbReals, ClientMTU: clientMTU})
+	if err != nil {
+		return nil, fmt.Errorf("build segment: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.servers, err = traffic.Serve(s.segment.Reals, traffic.ServerOptions{}); err != nil {
+		return nil, fmt.Errorf("start servers: %w", err)
+	}
+	for _, member := range g.Members {
+		if g.Progress != nil {
+			g.Progress("set up " + member.Name)
+		}
+		if err := s.add(ctx, member, g.Seed); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			s.absent[member.Name] = err.Error()
+		}
+	}
+	return s, nil
+}
+
+// add puts one member in force with its services.
+func (s *lbStage) add(ctx context.Context, member harness.Member, seed uint64) error {
+	host, err := s.segment.AddBalancer(ctx)
+	if err != nil {
+		return fmt.Errorf("add balancer: %w", err)
+	}
+	m := &lbMember{class: member.Class, host: host}
+	if m.services, err = services(m.class, s.family, s.count, 0, s.segment.Reals); err != nil {
+		return err
+	}
+	var cgroup string
+	if m.class == "socket" {
+		// One of its own: what is attached there must not meddle with the clients of other members.
+		if cgroup, err = s.segment.AddCgroup(member.Name); err != nil {
+			return err
+		}
+	}
+	m.site = host.Site(clientMTU, cgroup, seed)
+	if m.balancer, err = member.Put(ctx, m.site); err != nil {
+		return err
+	}
+	if err := m.balancer.Sync(ctx, m.services); err != nil {
+		return errors.Join(fmt.Errorf("set up %d services: %w", s.count, err), m.balancer.Close())
+	}
+	s.members[member.Name] = m
+	return nil
+}
+
+// Absent gives the reasons why members could not be put in force.
+func (s *lbStage) Absent() map[string]string { return s.absent }
+
+// Check runs the correctness gate on a member.
+func (s *lbStage) Check(ctx context.Context, member string) error {
+	m, ok := s.members[member]
+	if !ok {
+		return harness.Skip("%s", s.absent[member])
+	}
+	if err := m.balancer.InForce(); err != nil {
+		return err
+	}
+	return conform.Check(ctx, m.subject(s))
+}
+
+// subject is the member as the gate sees it.
+func (m *lbMember) subject(s *lbStage) conform.Subject {
+	return conform.Subject{
+		Segment: s.segment, Host: m.host, Cgroup: m.site.Cgroup, Class: m.class, Balancer: m.balancer,
+		Services: m.services, ReturnVia: m.returnVia(), ClientMTU: clientMTU,
+	}
+}
+
+// Measure measures one cell: the member must be in force before and after, or the trial does not count.
+func (s *lbStage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	m, ok := s.members[c.Variant]
+	if !ok {
+		return harness.Result{}, harness.Skip("%s", s.absent[c.Variant])
+	}
+	measure, ok := s.workloads()[c.Workload]
+	if !ok {
+		return harness.Result{}, fmt.Errorf("unknown workload %q", c.Workload)
+	}
+	if err := m.balancer.InForce(); err != nil {
+		return harness.Result{}, fmt.Errorf("before the trial: %w", err)
+	}
+	if err := s.segment.Select(m.host, m.returnVia()); err != nil {
+		return harness.Result{}, fmt.Errorf("select balancer: %w", err)
+	}
+	if err := m.balancer.Flush(ctx); err != nil {
+		return harness.Result{}, fmt.Errorf("forget connections: %w", err)
+	}
+	r, err := measure(ctx, m, c, b)
+	if err != nil {
+		return r, err
+	}
+	if err := m.balancer.InForce(); err != nil {
+		r.Invalid = fmt.Sprintf("fell out of force during the trial: %v", err)
+	}
+	return r, nil
+}
+
+// Close takes every member out of force and removes the segment.
+func (s *lbStage) Close() error {
+	var errs []error
+	for _, m := range s.members {
+		errs = append(errs, m.balancer.Close())
+	}
+	if s.servers != nil {
+		errs = append(errs, s.servers.Close())
+	}
+	if s.segment != nil {
+		errs = append(errs, s.segment.Close())
+	}
+	return errors.Join(errs...)
+}

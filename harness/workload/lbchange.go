@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/traffic"
+)
+
+// update measures how long it takes to change one backend of one service, and to change all services, each averaged over
+// as many as fit into half the time. The services are as before afterwards.
+func (s *lbStage) update(ctx context.Context, m *lbMember, _ harness.Cell, b harness.Budget) (r harness.Result, err error) {
+	if m.class == harness.ClassCeiling {
+		return r, harness.Skip("a ceiling has no services to change")
+	}
+	defer func() {
+		err = errors.Join(err, m.balancer.Sync(context.WithoutCancel(ctx), m.services))
+	}()
+	wanted := m.wanted()
+	one := wanted
+	one.Backends = slices.Clone(wanted.Backends)
+	one.Backends[0] = wanted.Spare[0]
+	one.Spare = []harness.Backend{wanted.Backends[0]}
+	other, err := services(m.class, s.family, s.count, 1, s.segment.Reals)
+	if err != nil {
+		return r, err
+	}
+	update, n, err := average(ctx, b.Measure/2, func(i int) error {
+		return m.balancer.Update(ctx, []harness.Service{one, wanted}[i%2])
+	})
+	if err != nil {
+		return r, fmt.Errorf("change one backend: %w", err)
+	}
+	sync, k, err := average(ctx, b.Measure/2, func(i int) error {
+		return m.balancer.Sync(ctx, [][]harness.Service{other, m.services}[i%2])
+	})
+	if err != nil {
+		return r, fmt.Errorf("change all services: %w", err)
+	}
+	return harness.Result{
+		Iterations: int64(n),
+		Measured:   update*time.Duration(n) + sync*time.Duration(k),
+		Metrics:    []harness.Metric{{Unit: "sec/update", Value: update.Seconds()}, {Unit: "sec/sync", Value: sync.Seconds()}},
+	}, nil
+}
+
+// average repeats a change for at least the time, at least once, and returns how long one takes.
+func average(ctx context.Context, d time.Duration, change func(i int) error) (time.Duration, int, error) {
+	start := time.Now()
+	for n := 1; ; n++ {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		if err := change(n - 1); err != nil {
+			return 0, 0, err
+		}
+		if took := time.Since(start); took >= d {
+			return took / time.Duration(n), n, nil
+		}
+	}
+}
+
+// churnConnections is how many live connections there are while backends come and go.
+const churnConnections = 10_000
+
+// churn adds, drains and removes a backend under live connections and counts those that break. Unavoidable are those
+// of the backend that is removed, and no others.
+func (s *lbStage) churn(ctx context.Context, m *lbMember, _ harness.Cell, b harness.Budget) (r harness.Result, err error) {
+	if m.class == harness.ClassCeiling {
+		return r, harness.Skip("a ceiling has no backends to change")
+	}
+	wanted := m.wanted()
+	defer func() {
+		err = errors.Join(err, m.balancer.Update(context.WithoutCancel(ctx), wanted))
+	}()
+	start := time.Now()
+	pool, opened, err := traffic.OpenPool(ctx, s.load(m), churnConnections)
+	if err != nil {
+		return r, fmt.Errorf("open connections: %w", err)
+	}
+	defer pool.Close()
+	if opened.Broken > 0 {
+		r.Invalid = fmt.Sprintf("%d of %d connections could not be opened: %v", opened.Broken, churnConnections, opened.Why)
+		return r, nil
+	}
+	leaving := wanted.Backends[len(wanted.Backends)-1]
+	onLeaving := 0
+	if i := s.realIndex(leaving); i >= 0 && i < len(opened.PerReal) {
+		onLeaving = opened.PerReal[i]
+	}
+	var broken, moved int
+	for _, step := range churnSteps(wanted, leaving) {
+		if err := m.balancer.Update(ctx, step.service); err != nil {
+			return r, fmt.Errorf("%s: %w", step.name, err)
+		}
+		report, err := pool.Probe(ctx)
+		if err != nil {
+			return r, fmt.Errorf("probe connections after %s: %w", step.name, err)
+		}
+		broken += report.Broken
+		moved += report.Moved
+		r.Series = append(r.Series, harness.Series{Name: "broken after " + step.name, Unit: "connections",
+			Y: []float64{float64(report.Broken)}})
+	}
+	r.Iterations = churnConnections
+	r.Measured = time.Since(start)
+	r.Metrics = []harness.Metric{
+		{Unit: "broken/op", Value: float64(broken)},
+		{Unit: "moved-share", Value: float64(broken+moved) / churnConnections},
+		{Unit: "excess-share", Value: float64(max(0, broken+moved-onLeaving)) / churnConnections},
+	}
+	return r, nil
+}
+
+// realIndex is the place of a backend among the segment's reals, or -1.
+func (s *lbStage) realIndex(b harness.Backend) int {
+	for i, real := range s.segment.Reals {
+		if a := b.Addr.Addr(); a == real.Addr4.Addr() || a == real.Addr6.Addr() {
+			return i
+		}
+	}
+	return -1
+}
+
+// A churnStep is one change of the wanted service.
+type churnStep struct {
+	name    string
+	service harness.Service
+}
+
+// churnSteps adds the spare backend, drains the leaving one and removes it.
+func churnSteps(wanted harness.Service, leaving harness.Backend) []churnStep {
+	added := wanted
+	added.Backends = append(slices.Clone(wanted.Backends), wanted.Spare...)
+	added.Spare = nil
+	drained := added
+	drained.Backends = slices.Clone(added.Backends)
+	removed := added
+	at := slices.IndexFunc(added.Backends, func(b harness.Backend) bool { return b.Addr == leaving.Addr })
+	drained.Backends[at].Weight = 0
+	removed.Backends = slices.Delete(slices.Clone(added.Backends), at, at+1)
+	removed.Spare = []harness.Backend{leaving}
+	return []churnStep{{"a backend is added", added}, {"one is drained", drained}, {"it is removed", removed}}
+}

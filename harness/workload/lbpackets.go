@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/traffic"
+)
+
+// The CPUs of packet measurements. With rate 0 all runs on packetCPU; at a fixed rate the balancer's receive thread has
+// balancerCPU to itself and everything else runs on packetCPU.
+const (
+	packetCPU   = 0
+	balancerCPU = 1
+)
+
+// settle is how long packets in flight get to arrive before they are counted as lost.
+const settle = 20 * time.Millisecond
+
+// pps measures established flows: flat out on one core, or, with the axis rate, the CPU time of the balancer's receive
+// thread a packet.
+func (s *lbStage) pps(ctx context.Context, m *lbMember, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	stream, err := s.stream(m, c, b)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	if m.class == "socket" {
+		return harness.Result{}, harness.Skip("the class socket does nothing to packets")
+	}
+	if limit := m.balancer.MaxFlows(); limit > 0 && stream.Flows > limit {
+		return harness.Result{}, harness.Skip("%d flows do not fit: it tracks at most %d here", stream.Flows, limit)
+	}
+	p, err := openPath(m, stream)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	defer p.close()
+	if stream.Rate > 0 {
+		if err := p.spread(); err != nil {
+			return harness.Result{}, err
+		}
+	}
+	// Every flow twice, so that all are known, and then for the time of warming up.
+	if err := p.warm(ctx, uint64(2*stream.Flows), b.Warm); err != nil {
+		return harness.Result{}, err
+	}
+	return p.measure(ctx, func() (traffic.Sent, error) { return p.generator.For(ctx, packetCPU, b.Measure) })
+}
+
+// stream reads a cell's axes into a packet stream to the wanted service.
+func (s *lbStage) stream(m *lbMember, c harness.Cell, b harness.Budget) (traffic.Stream, error) {
+	st := traffic.Stream{
+		Family: s.family, Proto: harness.UDP, VIP: m.wanted().VIP, Flows: 4096, Size: 64, Seed: b.Seed,
+		SrcMAC: s.segment.Client.MAC, DstMAC: m.host.MAC,
+	}
+	for _, a := range c.Axes {
+		value, err := strconv.ParseFloat(a.Value, 64)
+		if err != nil {
+			return st, fmt.Errorf("axis %s: %q is not a number", a.Name, a.Value)
+		}
+		switch a.Name {
+		case "flows":
+			st.Flows = int(value)
+		case "size":
+			st.Size = int(value)
+		case "rate":
+			st.Rate = value
+		case "syn":
+			st.SYNShare = value / 100
+		}
+	}
+	if st.SYNShare > 0 {
+		st.Proto = harness.TCP
+	}
+	if st.Proto == harness.TCP && s.family == 6 && st.Size < minTCP6 {
+		st.Size = minTCP6
+	}
+	return st, st.Check()
+}
+
+// minTCP6 is the smallest frame that holds a TCP segment over IPv6, bytes.
+const minTCP6 = 74
+
+// A path is a generator, a balancer and a sink, with what must be undone.
+type path struct {
+	member    *lbMember
+	generator *traffic.Generator
+	sink      *traffic.Sink
+	balancer  *netlab.NAPIThread // nil if all runs on one CPU
+	port      *netlab.NAPIThread
+}
+
+// openPath puts a counting sink and a generator on the fabric's side of a member's link.
+func openPath(m *lbMember, stream traffic.Stream) (_ *path, err error) {
+	p := &path{member: m}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if p.sink, err = traffic.OpenSink(m.host.Port, traffic.SinkOptions{Flows: 1}); err != nil {
+		return nil, fmt.Errorf("open sink: %w", err)
+	}
+	if err = p.sink.Mode(traffic.Count); err != nil {
+		return nil, fmt.Errorf("open sink: %w", err)
+	}
+	if p.generator, err = traffic.NewGenerator(m.host.Port, stream); err != nil {
+		return nil, fmt.Errorf("open generator: %w", err)
+	}
+	return p, nil
+}
+
+// spread gives the balancer's receive work a CPU of its own.
+func (p *path) spread() (err error) {
+	if p.balancer, err = p.member.host.Thread(balancerCPU); err != nil {
+		return fmt.Errorf("give the balancer a thread: %w", err)
+	}
+	if p.port, err = p.member.host.Port.Thread(packetCPU); err != nil {
+		return fmt.Errorf("give the sink a thread: %w", err)
+	}
+	return nil
+}
+
+// warm sends at least the given packets and at least for the time.
+func (p *path) warm(ctx context.Context, packets uint64, d time.Duration) error {
+	if packets > 0 {
+		if _, err := p.generator.Run(ctx, packetCPU, packets); err != nil {
+			return fmt.Errorf("warm up: %w", err)
+		}
+	}
+	if d > 0 {
+		if _, err := p.generator.For(ctx, packetCPU, d); err != nil {
+			return fmt.Errorf("warm up: %w", err)
+		}
+	}
+	time.Sleep(settle)
+	return nil
+}
+
+// measure counts what arrives of what run sends, and the CPU time of the balancer's thread if it has one. A trial in
+// which packets vanished without a trace is invalid.
+func (p *path) measure(ctx context.Context, run func() (traffic.Sent, error)) (harness.Result, error) {
+	before, err := p.look()
+	if err != nil {
+		return harness.Result{}, err
+	}
+	sent, err := run()
+	if err != nil {
+		return harness.Result{}, fmt.Errorf("send: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return harness.Result{}, err
+	}
+	time.Sleep(settle)
+	after, err := p.look()
+	if err != nil {
+		return harness.Result{}, err
+	}
+	arrived := after.arrived - before.arrived
+	account := traffic.NewAccount(sent, arrived, before.losses, after.losses)
+	r := harness.Result{Iterations: int64(arrived), Measured: sent.Elapsed, Invalid: account.Verdict()}
+	if r.Invalid != "" || arrived == 0 {
+		return r, nil
+	}
+	if p.balancer == nil {
+		r.Metrics = []harness.Metric{{Unit: "pkt/s", Value: float64(arrived) / sent.Elapsed.Seconds()}}
+		return r, nil
+	}
+	r.Metrics = []harness.Metric{
+		{Unit: "pkt/s", Value: float64(arrived) / sent.Elapsed.Seconds()},
+		{Unit: "cpu-ns/pkt", Value: float64(after.cpu-before.cpu) / float64(arrived)},
+	}
+	return r, nil
+}
+
+// sight is what can be read of a path at one moment.
+type sight struct {
+	arrived uint64
+	losses  traffic.Snapshot
+	cpu     time.Duration
+}
+
+func (p *path) look() (sight, error) {
+	var v sight
+	counters, err := p.member.balancer.Counters()
+	if err != nil {
+		return v, fmt.Errorf("read counters: %w", err)
+	}
+	counts, err := p.sink.Counts()
+	if err != nil {
+		return v, fmt.Errorf("read sink: %w", err)
+	}
+	v.arrived = counts.Total()
+	if v.losses, err = traffic.Look(p.member.host, counters); err != nil {
+		return v, fmt.Errorf("read losses: %w", err)
+	}
+	if p.balancer != nil {
+		if v.cpu, err = p.balancer.CPUTime(); err != nil {
+			return v, fmt.Errorf("read CPU time: %w", err)
+		}
+	}
+	return v, nil
+}
+
+// close undoes what is open, in reverse order.
+func (p *path) close() error {
+	var errs []error
+	if p.generator != nil {
+		errs = append(errs, p.generator.Close())
+	}
+	if p.port != nil {
+		errs = append(errs, p.port.Close())
+	}
+	if p.balancer != nil {
+		errs = append(errs, p.balancer.Close())
+	}
+	if p.sink != nil {
+		errs = append(errs, p.sink.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// newflow measures the cost of a first packet: every packet is a TCP SYN of another connection to the last service, all on
+// one core. Where connections are tracked it stops short of the limit, forgets them and goes on.
+func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	if m.class == "socket" {
+		return harness.Result{}, harness.Skip("the class socket does nothing to packets")
+	}
+	stream, err := s.stream(m, harness.Cell{}, b)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	stream.Proto, stream.Fresh, stream.SYNShare = harness.TCP, true, 1
+	if s.family == 6 {
+		stream.Size = minTCP6
+	}
+	p, err := openPath(m, stream)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	defer p.close()
+	burst := uint64(newflowBurst)
+	if limit := m.balancer.MaxFlows(); limit > 0 && burst > uint64(limit)/2 {
+		burst = uint64(limit) / 2
+	}
+	if err := p.warm(ctx, 0, min(b.Warm, newflowWarm)); err != nil {
+		return harness.Result{}, err
+	}
+	var total harness.Result
+	var elapsed time.Duration
+	for elapsed < b.Measure {
+		if err := m.balancer.Flush(ctx); err != nil {
+			return total, fmt.Errorf("forget connections: %w", err)
+		}
+		var sent traffic.Sent
+		r, err := p.measure(ctx, func() (_ traffic.Sent, err error) {
+			limit, cancel := context.WithTimeout(ctx, b.Measure-elapsed+time.Millisecond)
+			defer cancel()
+			sent, err = p.generator.Run(limit, packetCPU, burst)
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				err = nil
+			}
+			return sent, err
+		})
+		if err != nil || r.Invalid != "" {
+			return r, err
+		}
+		elapsed += sent.Elapsed
+		total.Iterations += r.Iterations
+		total.Measured += r.Measured
+	}
+	total.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: elapsed.Seconds() / float64(total.Iterations)}}
+	return total, nil
+}
+
+const (
+	// newflowBurst is how many connections are begun before they are forgotten.
+	newflowBurst = 100_000
+	// newflowWarm bounds warming up, which fills connection tables.
+	newflowWarm = 5 * time.Millisecond
+)
