@@ -154,7 +154,7 @@ func (s Stream) plan() plan {
 // stride draws a number below n that has no common factor with it, from the middle half of the range: neighbours in a
 // round are never neighbours in number unless n leaves no choice.
 func stride(r *rand.Rand, n uint32) uint32 {
-	if n < 5 {
+	if n < 7 { // the middle half of 6 has nothing in it
 		return n - 1 + boolean(n == 1)
 	}
 	for {
