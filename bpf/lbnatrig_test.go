@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A space is a network namespace without a name, which lives as long as the thread that is locked into it.
+type space struct {
+	work chan func()
+}
+
+// newSpace makes a namespace with its loopback up.
+func newSpace(tb testing.TB) *space {
+	tb.Helper()
+	needRoot(tb)
+	s := &space{work: make(chan func())}
+	ready := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and the namespace with it
+		ready <- unix.Unshare(unix.CLONE_NEWNET)
+		for f := range s.work {
+			f()
+		}
+	}()
+	if err := <-ready; err != nil {
+		tb.Fatalf("unshare network namespace: %v", err)
+	}
+	tb.Cleanup(func() { close(s.work) })
+	s.do(tb, func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(lo)
+	})
+	return s
+}
+
+// do runs f inside the namespace. f must not call tb.Fatal: it is another goroutine.
+func (s *space) do(tb testing.TB, f func() error) {
+	tb.Helper()
+	done := make(chan error)
+	s.work <- func() { done <- f() }
+	if err := <-done; err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// balancerLink gives the namespace the balancer's link with its addresses, routes and neighbours, and forwarding on.
+func balancerLink(reals int) (ifindex int, err error) {
+	for _, path := range []string{"ipv4/ip_forward", "ipv6/conf/all/forwarding"} {
+		if err := os.WriteFile("/proc/sys/net/"+path, []byte("1"), 0); err != nil {
+			return 0, err
+		}
+	}
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU, attrs.HardwareAddr = "eth0", 1600, net.HardwareAddr(balancerMAC[:])
+	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "peer"}); err != nil {
+		return 0, err
+	}
+	for _, name := range []string{"eth0", "peer"} {
+		l, err := netlink.LinkByName(name)
+		if err == nil {
+			err = netlink.LinkSetUp(l)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	l, err := netlink.LinkByName("eth0")
+	if err != nil {
+		return 0, err
+	}
+	ifindex = l.Attrs().Index
+	for _, a := range []string{"198.18.0.10/16", "2001:2::10/64"} {
+		addr, err := netlink.ParseAddr(a)
+		if err != nil {
+			return 0, err
+		}
+		addr.Flags = unix.IFA_F_NODAD
+		if err := netlink.AddrAdd(l, addr); err != nil {
+			return 0, err
+		}
+	}
+	for to, gateway := range map[string]string{"198.19.0.0/17": "198.18.0.1", "2001:2:0:1::/64": "2001:2::1"} {
+		dst, err := netlink.ParseIPNet(to)
+		if err != nil {
+			return 0, err
+		}
+		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: ifindex, Dst: dst, Gw: net.ParseIP(gateway)}); err != nil {
+			return 0, err
+		}
+	}
+	at := map[string][6]byte{"198.18.0.1": clientMAC, "2001:2::1": clientMAC}
+	for i := range reals {
+		at[realAddr(4, i).String()], at[realAddr(6, i).String()] = realMAC(i), realMAC(i)
+	}
+	for addr, mac := range at {
+		err := netlink.NeighSet(&netlink.Neigh{LinkIndex: ifindex, State: netlink.NUD_PERMANENT, IP: net.ParseIP(addr),
+			HardwareAddr: net.HardwareAddr(mac[:])})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return ifindex, nil
+}
+
+// realAddr is the address of real i; reals of the two families share MAC addresses, not indices.
+func realAddr(family, i int) netip.Addr {
+	if family == 6 {
+		a := netip.MustParseAddr("2001:2::1:0").As16()
+		a[15] = byte(1 + i)
+		return netip.AddrFrom16(a)
+	}
+	return netip.AddrFrom4([4]byte{198, 18, 1, byte(1 + i)})
+}
+
+// A natRig is a balancer of class nat or socket with its maps filled: two services, TCP and UDP, both families. IPv4
+// reals have the indices 0 to n-1, IPv6 ones n to 2n-1; there is one ring for each family, in which they take turns.
+type natRig struct {
+	*ebpf.Collection
+	*space
+	prog    *ebpf.Program
+	reals   int
+	ifindex int
+}
+
+const (
+	natServices = 2
+	natRing6    = ringLines // first line of the ring of IPv6 reals
+)
+
+func newNATRig(tb testing.TB, object string, reals int, knobs map[string]any) *natRig {
+	tb.Helper()
+	r := &natRig{space: newSpace(tb), reals: reals}
+	r.do(tb, func() (err error) { r.ifindex, err = balancerLink(reals); return err })
+	spec, err := Open(object)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if v := spec.Variables["cfg"]; v != nil {
+		err := v.Set(testConfig{Seed: 42, Ifindex: uint32(r.ifindex), MTU: 1600, ClientMTU: 1500, MAC: balancerMAC})
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for name, value := range knobs {
+		if err := spec.Variables[name].Set(value); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if n, ok := knobs["flow_entries"]; ok {
+		spec.Maps["flows"].MaxEntries, spec.Maps["flows_v6"].MaxEntries = n.(uint32), n.(uint32)
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		tb.Fatal(err)
+	}
+	r.Collection, err = ebpf.NewCollection(spec)
+	var verifier *ebpf.VerifierError
+	if errors.As(err, &verifier) {
+		tb.Fatalf("%+v", verifier)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(r.Close)
+	for _, r.prog = range r.Programs {
+	}
+	for i := range reals {
+		r.setReal(tb, 4, i, 0)
+		r.setReal(tb, 6, i, 0)
+	}
+	r.setRings(tb, 0)
+	for i := range natServices {
+		for _, proto := range []uint8{protoTCP, protoUDP} {
+			v := testVIP{ID: uint32(2*i) + uint32(proto&1), RingSize: ringSize}
+			r.put(tb, "vips4", testVIP4{Addr: vip(4, i).As4(), Port: [2]byte{0, 80}, Proto: proto}, v)
+			v.RingLine = natRing6
+			r.put(tb, "vips6", testVIP6{Addr: vip(6, i).As16(), Port: [2]byte{0, 80}, Proto: proto}, v)
+		}
+	}
+	return r
+}
+
+// setRings fills the rings, turned by some slots: turned by one, every slot has another real if there are several.
+func (r *natRig) setRings(tb testing.TB, turn int) {
+	tb.Helper()
+	for l := range ringLines {
+		var line4, line6 [32]uint16
+		for i := range line4 {
+			line4[i] = uint16((l*32 + i + turn) % r.reals)
+			line6[i] = line4[i] + uint16(r.reals)
+		}
+		r.put(tb, "rings", uint32(l), line4)
+		r.put(tb, "rings", uint32(natRing6+l), line6)
+	}
+}
+
+func (r *natRig) setReal(tb testing.TB, family, i int, flags uint32) {
+	tb.Helper()
+	real := testReal{MAC: realMAC(i), Port: [2]byte{0x1f, 0x90}, Flags: flags}
+	copy(real.Addr[:], realAddr(family, i).AsSlice())
+	if family == 6 {
+		real.Flags |= realV6
+		i += r.reals
+	}
+	r.put(tb, "reals", uint32(i), real)
+}
+
+func (r *natRig) put(tb testing.TB, name string, key, value any) {
+	tb.Helper()
+	if err := r.Maps[name].Put(key, value); err != nil {
+		tb.Fatalf("put %v into %s: %v", key, name, err)
+	}
+}
+
+// count returns one counter, summed over CPUs.
+func (r *natRig) count(tb testing.TB, stat int) (sum uint64) {
+	tb.Helper()
+	var each []uint64
+	if err := r.Maps["stats"].Lookup(uint32(stat), &each); err != nil {
+		tb.Fatal(err)
+	}
+	for _, n := range each {
+		sum += n
+	}
+	return sum
+}
+
+// What a program did with a frame, whatever its hook calls it.
+type fate string
+
+const (
+	fateSend fate = "send"
+	fateDrop fate = "drop"
+	fatePass fate = "pass"
+)
+
+// run gives one frame, which came in by the balancer's link, to the program.
+func (r *natRig) run(tb testing.TB, frame []byte) (fate, []byte) {
+	tb.Helper()
+	opts := ebpf.RunOptions{Data: frame, DataOut: make([]byte, len(frame)+256)}
+	names := map[uint32]fate{xdpTX: fateSend, xdpDrop: fateDrop, xdpPass: fatePass}
+	if r.prog.Type() == ebpf.XDP {
+		// struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex
+		opts.Context = [6]uint32{0, uint32(len(frame)), 0, uint32(r.ifindex)}
+	} else {
+		skb := [48]uint32{10: uint32(r.ifindex)} // struct __sk_buff: ifindex
+		opts.Context = skb
+		names = map[uint32]fate{7: fateSend, 2: fateDrop, 1<<32 - 1: fatePass}
+	}
+	var verdict uint32
+	r.do(tb, func() (err error) { verdict, err = r.prog.Run(&opts); return err })
+	f, ok := names[verdict]
+	if !ok {
+		tb.Fatalf("verdict %d", int32(verdict))
+	}
+	return f, bytes.Clone(opts.DataOut)
+}
