@@ -28,13 +28,7 @@ func newSpace(tb testing.TB) *space {
 	needRoot(tb)
 	s := &space{work: make(chan func())}
 	ready := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and the namespace with it
-		ready <- unix.Unshare(unix.CLONE_NEWNET)
-		for f := range s.work {
-			f()
-		}
-	}()
+	go s.live(ready)
 	if err := <-ready; err != nil {
 		tb.Fatalf("unshare network namespace: %v", err)
 	}
@@ -47,6 +41,23 @@ func newSpace(tb testing.TB) *space {
 		return netlink.LinkSetUp(lo)
 	})
 	return s
+}
+
+// live does the work on a thread of its own. The thread is never unlocked: it ends with the goroutine, and the namespace
+// with it. The process's first thread would not end, so if it comes to that one it keeps it busy and finds another.
+func (s *space) live(ready chan<- error) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		defer runtime.UnlockOSThread()
+		done := make(chan struct{})
+		go func() { defer close(done); s.live(ready) }()
+		<-done
+		return
+	}
+	ready <- unix.Unshare(unix.CLONE_NEWNET)
+	for f := range s.work {
+		f()
+	}
 }
 
 // do runs f inside the namespace. f must not call tb.Fatal: it is another goroutine.
