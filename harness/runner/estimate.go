@@ -76,3 +76,9 @@ func (e *estimate) left() time.Duration {
 	}
 	return d
 }
+
+// Guess is how long the plan will take, before anything is known but its budgets.
+func (p *Plan) Guess() time.Duration {
+	e := newEstimate(p)
+	return e.left().Round(time.Second)
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/report"
+)
+
+const compareLong = `compare says, cell by cell, whether NEW is better or worse than OLD, both run directories. The drift of the machine
+between the runs is taken off by the ceilings; a difference counts only if it is significant and reaches the minimum
+effect. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
+
+// compareFlags are the flags of compare.
+type compareFlags struct {
+	minEffect, format string
+	gate, kernels     bool
+}
+
+func newCompare(s streams) *cobra.Command {
+	var f compareFlags
+	cmd := &cobra.Command{
+		Use: "compare OLD NEW", Short: "Say what changed between two runs", Long: compareLong, Args: cobra.ExactArgs(2),
+		RunE: action(func(_ *cobra.Command, args []string) error { return compare(s, f, args[0], args[1]) }),
+	}
+	fl := cmd.Flags()
+	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if something became worse")
+	fl.BoolVar(&f.kernels, "kernels", false, "allow runs on different kernels")
+	fl.StringVar(&f.minEffect, "min-effect", fmt.Sprintf("%g%%", 100*report.DefaultMinEffect), "smallest difference that counts: 1% or 0.01")
+	fl.StringVar(&f.format, "format", "text", "text, markdown, json or junit")
+	return cmd
+}
+
+func compare(s streams, f compareFlags, oldDir, newDir string) error {
+	if err := harness.Known("format", f.format, report.CompareFormats()); err != nil {
+		return usage(err)
+	}
+	effect, err := share(f.minEffect)
+	if err != nil {
+		return usage(fmt.Errorf("--min-effect: %w", err))
+	}
+	before, err := record.Open(oldDir)
+	if err != nil {
+		return err
+	}
+	after, err := record.Open(newDir)
+	if err != nil {
+		return err
+	}
+	c, err := report.Compare(before, after, report.CompareOptions{MinEffect: effect, Kernels: f.kernels})
+	if err != nil {
+		return err
+	}
+	if err := c.Write(s.out, f.format); err != nil {
+		return err
+	}
+	if f.gate && c.Gate() {
+		return coded(codeRegression, fmt.Errorf("regression: %s", c.Summary()))
+	}
+	return nil
+}
+
+// share reads "1%" or "0.01" as 0.01.
+func share(text string) (float64, error) {
+	number, percent := strings.CutSuffix(text, "%")
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || v <= 0 {
+		return 0, fmt.Errorf("%q is not a share above 0, such as 1%% or 0.01", text)
+	}
+	if percent {
+		v /= 100
+	}
+	return v, nil
+}

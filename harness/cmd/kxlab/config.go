@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+const (
+	configFile = "kxlab.yaml"
+	envPrefix  = "KXLAB"
+)
+
+// configure gives every flag of the command that was not given the value from the environment, or else from the file.
+// A setting that is no flag of any command is an error.
+func configure(cmd *cobra.Command) error {
+	if inCompletion(cmd) {
+		return nil
+	}
+	known := allFlags(cmd.Root())
+	if err := checkEnv(known); err != nil {
+		return err
+	}
+	v := viper.NewWithOptions(viper.KeyDelimiter("\x00"), viper.EnvKeyReplacer(strings.NewReplacer("-", "_")))
+	v.SetEnvPrefix(envPrefix)
+	v.AutomaticEnv()
+	if err := v.BindPFlags(cmd.Flags()); err != nil {
+		return fmt.Errorf("bind flags: %w", err)
+	}
+	if err := readConfig(v, v.GetString("config"), known); err != nil {
+		return err
+	}
+	var err error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if err == nil && !f.Changed && v.IsSet(f.Name) && fmt.Sprint(v.Get(f.Name)) != f.DefValue {
+			err = set(f, v)
+		}
+	})
+	return err
+}
+
+// readConfig reads the named file; without a name kxlab.yaml, which need not be there.
+func readConfig(v *viper.Viper, path string, known []string) error {
+	named := path != ""
+	if !named {
+		path = configFile
+	}
+	file := viper.NewWithOptions(viper.KeyDelimiter("\x00"))
+	file.SetConfigFile(path)
+	file.SetConfigType("yaml")
+	if err := file.ReadInConfig(); err != nil {
+		if !named && errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return fmt.Errorf("read settings from %s: %w", path, err)
+	}
+	keys := file.AllKeys()
+	slices.Sort(keys)
+	for _, key := range keys {
+		if err := harness.Known("setting", key, known); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return v.MergeConfigMap(file.AllSettings())
+}
+
+// checkEnv wants every variable KXLAB_… to be a flag.
+func checkEnv(known []string) error {
+	vars := make([]string, len(known))
+	for i, k := range known {
+		vars[i] = envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(k, "-", "_"))
+	}
+	for _, e := range os.Environ() {
+		name, _, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, envPrefix+"_") {
+			continue
+		}
+		if err := harness.Known("environment variable", name, vars); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allFlags lists the flags of all commands, sorted.
+func allFlags(cmd *cobra.Command) []string {
+	var names []string
+	add := func(f *pflag.Flag) {
+		if f.Name != "help" {
+			names = append(names, f.Name)
+		}
+	}
+	cmd.Flags().VisitAll(add)
+	cmd.PersistentFlags().VisitAll(add)
+	for _, sub := range cmd.Commands() {
+		if !inCompletion(sub) {
+			names = append(names, allFlags(sub)...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// set gives a flag its value from the settings. A list may be written as one, or as words between spaces.
+func set(f *pflag.Flag, v *viper.Viper) error {
+	var err error
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		var words []string
+		for _, w := range v.GetStringSlice(f.Name) {
+			if f.Value.Type() == "stringSlice" {
+				words = append(words, strings.Split(w, ",")...)
+			} else {
+				words = append(words, w)
+			}
+		}
+		err = list.Replace(words)
+	} else {
+		err = f.Value.Set(v.GetString(f.Name))
+	}
+	if err != nil {
+		return fmt.Errorf("setting %s: %w", f.Name, err)
+	}
+	f.Changed = true
+	return nil
+}
+
+// inCompletion tells whether the command is cobra's own.
+func inCompletion(cmd *cobra.Command) bool {
+	for c := cmd; c != nil; c = c.Parent() {
+		if c.Name() == "completion" || c.Name() == "help" || strings.HasPrefix(c.Name(), "__complete") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/host"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/runner"
+)
+
+// newEnv is what is known of a run before it begins.
+func newEnv(ctx context.Context, p *runner.Plan, f runFlags) (record.Env, error) {
+	facts, err := host.ReadFacts(ctx)
+	if err != nil {
+		return record.Env{}, err
+	}
+	claims, err := experiments.Claims()
+	if err != nil {
+		return record.Env{}, err
+	}
+	version, commit := build()
+	e := p.Experiment
+	env := record.Env{
+		Experiment: e.Name, Target: f.target, Kernel: facts.Kernel, CPU: facts.CPU,
+		Started: time.Now(), Commit: commit, Version: version, Command: append([]string{"kxlab"}, os.Args[1:]...),
+		Profile: f.profile, Repeats: f.repeat, Seed: f.seed, CPUs: facts.CPUs, MemBytes: facts.MemBytes,
+		KernelFacts: facts.Settings, Tools: facts.Tools, Mitigations: facts.Mitigations, Objects: map[string]string{},
+		Plan: p.Trials(), AA: []string{p.AA},
+		Title: e.Title, Question: e.Question, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims,
+	}
+	if env.Claims, err = experiments.Claims(); err != nil {
+		return env, err
+	}
+	if env.Repeats == 0 {
+		i := slices.IndexFunc(e.Profiles, func(pr harness.Profile) bool { return pr.Name == f.profile })
+		env.Repeats = e.Profiles[i].Repeats // the plan would not be there without the profile
+	}
+	for _, v := range e.Variants {
+		if raw, err := bpf.Bytes(v.Object); err == nil {
+			sum := sha256.Sum256(raw)
+			env.Objects[v.Object] = "sha256:" + hex.EncodeToString(sum[:])
+		}
+	}
+	return env, nil
+}
+
+// gateError names the variants that failed their gates, and the first case of each.
+func gateError(failed map[string]string) error {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(failed)) {
+		lines = append(lines, name+": "+failed[name])
+	}
+	return fmt.Errorf("correctness gate failed, no numbers for:\n  %s", strings.Join(lines, "\n  "))
+}

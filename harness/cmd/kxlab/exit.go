@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	codeDone       = 0
+	codeFailed     = 1
+	codeUsage      = 2 // wrong usage: flags, words, definitions, settings
+	codeRegression = 3 // compare --gate found a regression
+	codeNothing    = 4 // nothing could run here
+)
+
+// An exitError is an error with the exit code it means.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func usage(err error) error { return coded(codeUsage, err) }
+
+func nothing(err error) error { return coded(codeNothing, err) }
+
+// coded gives an error an exit code unless it has one.
+func coded(code int, err error) error {
+	var have *exitError
+	if err == nil || errors.As(err, &have) {
+		return err
+	}
+	return &exitError{code: code, err: err}
+}
+
+// action is what a command does: what it returns means exit code 1 unless it says otherwise. Whatever cobra complains
+// of before, an unknown flag or command, is wrong usage.
+func action(f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error { return coded(codeFailed, f(cmd, args)) }
+}
+
+// end writes an error down and returns the exit code.
+func end(s streams, cmd *cobra.Command, err error) int {
+	if err == nil {
+		return codeDone
+	}
+	code := codeUsage
+	var e *exitError
+	if errors.As(err, &e) {
+		code = e.code
+	}
+	s.note("%v", err)
+	if code == codeUsage {
+		fmt.Fprintf(s.err, "See '%s --help'.\n", cmd.CommandPath())
+	}
+	return code
+}

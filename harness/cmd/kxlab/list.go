@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/host"
+	"github.com/kxlab/kxlab/harness/runner"
+)
+
+func newList(s streams) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "list [EXPERIMENT]", Short: "Experiments, variants, axes, and the targets each can run on",
+		Args: cobra.MaximumNArgs(1), ValidArgs: experiments.Names(),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return listAll(s, asJSON)
+			}
+			e, err := open(args[0])
+			if err != nil {
+				return err
+			}
+			l, err := newListing(cmd.Context(), e)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return s.json(l)
+			}
+			return l.print(s)
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	return cmd
+}
+
+func listAll(s streams, asJSON bool) error {
+	type row struct {
+		Name     string   `json:"name"`
+		Title    string   `json:"title"`
+		Variants int      `json:"variants"`
+		Profiles []string `json:"profiles"`
+	}
+	var rows []row
+	for _, name := range experiments.Names() {
+		e, err := open(name)
+		if err != nil {
+			return err
+		}
+		r := row{Name: e.Name, Title: e.Title, Variants: len(e.Variants)}
+		for _, p := range e.Profiles {
+			r.Profiles = append(r.Profiles, p.Name)
+		}
+		rows = append(rows, r)
+	}
+	if asJSON {
+		return s.json(rows)
+	}
+	w := s.table()
+	fmt.Fprintln(w, "EXPERIMENT\tTITLE\tVARIANTS\tPROFILES")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", r.Name, r.Title, r.Variants, strings.Join(r.Profiles, ", "))
+	}
+	return w.Flush()
+}
+
+// A listing is one experiment with what of it can run here.
+type listing struct {
+	Name      string                 `json:"name"`
+	Title     string                 `json:"title"`
+	Question  string                 `json:"question"`
+	AA        string                 `json:"aa"`
+	Variants  []listedVariant        `json:"variants"`
+	Workloads []harness.WorkloadSpec `json:"workloads"`
+	Profiles  []listedProfile        `json:"profiles"`
+}
+
+type listedVariant struct {
+	harness.Variant
+	Host string `json:"host"` // "yes", or why not
+}
+
+type listedProfile struct {
+	Name   string `json:"name"`
+	Cells  int    `json:"cells"`
+	Trials int    `json:"trials"`
+	About  string `json:"about"` // how long it takes
+}
+
+func newListing(ctx context.Context, e harness.Experiment) (listing, error) {
+	l := listing{Name: e.Name, Title: e.Title, Question: e.Question, AA: e.AA, Workloads: e.Workloads}
+	rows, err := host.Probe(ctx)
+	if err != nil {
+		return l, err
+	}
+	for _, v := range e.Variants {
+		can := host.Missing(rows, v.Attach)
+		if can == "" {
+			can = "yes"
+		}
+		l.Variants = append(l.Variants, listedVariant{Variant: v, Host: can})
+	}
+	for _, p := range e.Profiles {
+		plan, err := runner.NewPlan(e, runner.Selection{Profile: p.Name})
+		if err != nil {
+			return l, fmt.Errorf("profile %s: %w", p.Name, err)
+		}
+		l.Profiles = append(l.Profiles, listedProfile{
+			Name: p.Name, Cells: plan.Cells(), Trials: plan.Trials(), About: plan.Guess().String(),
+		})
+	}
+	return l, nil
+}
+
+func (l listing) print(s streams) error {
+	fmt.Fprintf(s.out, "%s: %s\n%s\nMeasured twice, for the run's own noise: %s\n\n", l.Name, l.Title, l.Question, l.AA)
+	w := s.table()
+	fmt.Fprintln(w, "VARIANT\tCLASS\tATTACH\tOBJECT\tON HOST\tABOUT")
+	for _, v := range l.Variants {
+		object := v.Object
+		if object == "" {
+			object = "-"
+		}
+		for _, k := range v.Knobs {
+			object += fmt.Sprintf(" %s=%d", k.Name, k.Value)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Name, v.Class, v.Attach, object, v.Host, v.About)
+	}
+	fmt.Fprintln(w, "\nWORKLOAD\tAXES (default values)\tREPORTS\tABOUT")
+	for _, wl := range l.Workloads {
+		var axes, units []string
+		for _, a := range wl.Axes {
+			axes = append(axes, a.Name+"="+strings.Join(a.Values, ","))
+		}
+		for _, m := range wl.Metrics {
+			units = append(units, m.Unit)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", wl.Name, strings.Join(axes, " "), strings.Join(units, " "), wl.About)
+	}
+	fmt.Fprintln(w, "\nPROFILE\tCELLS\tTRIALS\tTAKES ABOUT")
+	for _, p := range l.Profiles {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", p.Name, p.Cells, p.Trials, p.About)
+	}
+	fmt.Fprintln(w, "\nTargets vm and exact: "+host.NoGuests+".")
+	return w.Flush()
+}

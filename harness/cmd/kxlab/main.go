@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command kxlab compares implementations of kernel extensions: it puts each in force, proves that it does its job,
+// measures it, and says what differs, by how much, and how sure it is.
+//
+// This package wires the others together: one file a command, each a constructor without state of its own. Results go
+// to standard output, everything else to standard error. Exit codes are in exit.go, settings in config.go.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-signals
+		fmt.Fprintln(os.Stderr, "\nkxlab: stopping and tidying up; once more to stop at once and leave that to kxlab clean")
+		cancel()
+		<-signals
+		os.Exit(codeFailed)
+	}()
+	code := run(ctx, streams{out: os.Stdout, err: os.Stderr, columns: columns(os.Stderr)}, os.Args[1:])
+	cancel()
+	os.Exit(code)
+}
+
+// run runs one command line and returns its exit code.
+func run(ctx context.Context, s streams, args []string) int {
+	root := newRoot(s)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	return end(s, cmd, err)
+}

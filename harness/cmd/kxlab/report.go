@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/report"
+)
+
+const reportLong = `report makes tables, plots (SVG and PNG) and one self-contained page, report.html, from run directories alone: at any
+time, on any machine. Incomplete runs are reported as such.`
+
+func newReport(s streams) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use: "report DIR...", Short: "Make tables, plots and a page from run directories", Long: reportLong,
+		Args: cobra.MinimumNArgs(1),
+		RunE: action(func(_ *cobra.Command, args []string) error {
+			if err := harness.Known("format", format, report.Formats()); err != nil {
+				return usage(err)
+			}
+			var errs []error
+			for _, dir := range args {
+				errs = append(errs, show(s, dir, format))
+			}
+			return errors.Join(errs...)
+		}),
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "of the tables: text, markdown or json")
+	return cmd
+}
+
+// show prints a run's tables and makes its page.
+func show(s streams, dir, format string) error {
+	r, err := record.Open(dir)
+	if err != nil {
+		return err
+	}
+	for _, remark := range r.Remarks {
+		s.note("%s: %s", dir, remark)
+	}
+	if err := report.WriteTables(s.out, r, format); err != nil {
+		return fmt.Errorf("write tables of %s: %w", dir, err)
+	}
+	return page(s, dir)
+}
+
+// showRun reports a run that just ended: its tables, unless standard output is taken, and where its page is.
+func showRun(s streams, dir string, tables bool) error {
+	if tables {
+		return show(s, dir, "text")
+	}
+	return page(s, dir)
+}
+
+// page makes the page of a run and says where it is.
+func page(s streams, dir string) error {
+	path, err := report.Generate(dir)
+	if err != nil {
+		return fmt.Errorf("make report of %s: %w", dir, err)
+	}
+	s.note("the report is in %s", path)
+	return nil
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+const rootLong = `kxlab is a laboratory for kernel extensions: it builds network namespaces of its own, puts each competing
+implementation in force, proves that each does its job, drives traffic through it, and says what differs, by how much,
+and how sure it is.
+
+Every flag can also be set in the environment (--min-effect is KXLAB_MIN_EFFECT) or in kxlab.yaml in the current folder
+(min-effect: 2%). Flags win over the environment, and that over the file.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compare --gate found a regression; 4 nothing could run here.`
+
+// newRoot returns the command tree.
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use: "kxlab", Short: "A laboratory for kernel extensions", Long: rootLong,
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return usage(configure(cmd))
+		},
+	}
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.PersistentFlags().String("config", "", "read settings from this file (default kxlab.yaml, if it is there)")
+	root.AddCommand(newDoctor(s), newList(s), newRun(s), newCompare(s), newReport(s), newClean(s), newVersion(s))
+	return root
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/host"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/harness/workload"
+)
+
+const runLong = `run measures the cells of experiments: EXPERIMENT is one of kxlab list, or a definition of your own: ./mine.yaml.
+
+Every variant must pass its correctness gate first. What cannot run here is skipped with its reason. Ctrl-C stops within
+a second, tidies up, and leaves a run directory that is valid and says that it is incomplete.`
+
+// runFlags are the flags of run.
+type runFlags struct {
+	target, profile, out string
+	variants, workloads  []string
+	axes                 []string
+	repeat               int
+	seed                 uint64
+	json, wait           bool
+}
+
+func newRun(s streams) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use: "run EXPERIMENT...", Short: "Measure, and say what differs", Long: runLong,
+		Args: cobra.MinimumNArgs(1), ValidArgs: experiments.Names(),
+		RunE: action(func(cmd *cobra.Command, args []string) error { return runAll(cmd.Context(), s, f, args) }),
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.target, "target", "host", "where trials run: host; vm and exact come with guests, which this version does not boot")
+	fl.StringVar(&f.profile, "profile", "quick", "how much is run: smoke, quick or full")
+	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")
+	fl.StringSliceVar(&f.workloads, "workload", nil, "only these workloads")
+	fl.StringArrayVar(&f.axes, "axis", nil, "values of an axis: services=1,1000 (may be given several times)")
+	fl.IntVar(&f.repeat, "repeat", 0, "trials of each cell (0: as many as the profile says)")
+	fl.Uint64Var(&f.seed, "seed", 1, "decides the order of trials and what packets look like")
+	fl.StringVar(&f.out, "out", "", "run directory (default results/scratch/EXPERIMENT-PROFILE-TIME)")
+	fl.BoolVar(&f.json, "json", false, "write one JSON line for each trial to standard output instead of the table")
+	fl.BoolVar(&f.wait, "wait", false, "if another run is measuring on this machine, wait for it")
+	return cmd
+}
+
+// job is one experiment to run.
+type job struct {
+	plan   *runner.Plan
+	family harness.Family
+	dir    string
+}
+
+// runAll checks everything that can be checked before it touches anything.
+func runAll(ctx context.Context, s streams, f runFlags, args []string) error {
+	if err := harness.Known("target", f.target, []string{"host", "vm", "exact"}); err != nil {
+		return usage(err)
+	}
+	jobs, err := f.jobs(args, time.Now())
+	if err != nil {
+		return err
+	}
+	if f.target != "host" {
+		return nothing(fmt.Errorf("target %s: %s", f.target, host.NoGuests))
+	}
+	if err := host.RequireRoot(); err != nil {
+		return err
+	}
+	var told func(*runner.BusyError)
+	if f.wait {
+		told = func(b *runner.BusyError) { s.note("%v; waiting", b) }
+	}
+	lock, err := runner.Lock(ctx, told)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	var errs []error
+	for _, j := range jobs {
+		errs = append(errs, j.run(ctx, s, f))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return worst(errs)
+}
+
+// worst returns what went wrong in any of the runs. Only if none of them could run anything does that count.
+func worst(errs []error) error {
+	var failed, idle []error
+	for _, err := range errs {
+		var e *exitError
+		switch {
+		case err == nil:
+		case errors.As(err, &e) && e.code == codeNothing:
+			idle = append(idle, err)
+		default:
+			failed = append(failed, err)
+		}
+	}
+	switch {
+	case len(failed) > 0:
+		return coded(codeFailed, errors.Join(failed...))
+	case len(idle) == len(errs):
+		return nothing(errors.Join(idle...))
+	}
+	return nil
+}
+
+func (f runFlags) jobs(args []string, now time.Time) ([]job, error) {
+	sel := runner.Selection{Profile: f.profile, Variants: f.variants, Workloads: f.workloads, Repeats: f.repeat}
+	for _, a := range f.axes {
+		name, values, ok := strings.Cut(a, "=")
+		if !ok {
+			return nil, usage(fmt.Errorf("axis %q: want NAME=VALUE,VALUE", a))
+		}
+		sel.Axes = append(sel.Axes, harness.Axis{Name: name, Values: strings.Split(values, ",")})
+	}
+	var jobs []job
+	for i, arg := range args {
+		e, err := open(arg)
+		if err != nil {
+			return nil, err
+		}
+		plan, err := runner.NewPlan(e, sel)
+		if err != nil {
+			return nil, usage(fmt.Errorf("experiment %s: %w", e.Name, err))
+		}
+		j := job{plan: plan, family: workload.Families()[e.Family], dir: f.out}
+		for _, a := range sel.Axes {
+			for _, v := range a.Values {
+				if err := harness.CheckAxis(j.family, a.Name, v); err != nil {
+					return nil, usage(fmt.Errorf("axis %s: %w", a.Name, err))
+				}
+			}
+		}
+		switch {
+		case f.out == "":
+			name := fmt.Sprintf("%s-%s-%s", e.Name, f.profile, now.Format("20060102-150405"))
+			j.dir = filepath.Join("results", "scratch", name)
+		case len(args) > 1:
+			j.dir = filepath.Join(f.out, fmt.Sprintf("%d-%s", i+1, e.Name))
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
+}
+
+// run measures one experiment, and reports.
+func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
+	env, err := newEnv(ctx, j.plan, f)
+	if err != nil {
+		return err
+	}
+	w, err := record.Create(j.dir, env)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	opts := runner.Options{Family: j.family, Record: w, Seed: f.seed, Progress: runner.NewProgress(s.err, s.columns)}
+	if f.json {
+		opts.Record = newJSONLines(s.out, w)
+	}
+	sum, err := runner.Run(ctx, j.plan, opts)
+	share := fmt.Sprintf("%d of %d trials valid, %d rejected, %d cells skipped; %.0f %% of %v spent measuring",
+		sum.Valid, sum.Planned, sum.Rejected, sum.Skipped, 100*sum.Share(), sum.Wall.Round(time.Second))
+	if err != nil {
+		s.note("%s: %s", j.plan.Experiment.Name, share)
+		return fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
+	}
+	if err := w.Note("%s", share); err != nil {
+		return err
+	}
+	if err := w.Finish(); err != nil {
+		return err
+	}
+	s.note("%s: %s", j.plan.Experiment.Name, share)
+	for _, h := range sum.Holes {
+		s.note("no valid trial of %s: the reasons are in %s", h, filepath.Join(j.dir, record.EnvFile))
+	}
+	if sum.Valid == 0 && sum.Rejected == 0 {
+		return nothing(fmt.Errorf("experiment %s: nothing could run here: all cells were skipped, the reasons are in %s",
+			j.plan.Experiment.Name, filepath.Join(j.dir, record.EnvFile)))
+	}
+	if err := showRun(s, j.dir, !f.json); err != nil {
+		return err
+	}
+	if len(sum.GateFailed) > 0 {
+		return gateError(sum.GateFailed)
+	}
+	if sum.Valid == 0 {
+		return fmt.Errorf("experiment %s: no trial was valid", j.plan.Experiment.Name)
+	}
+	return nil
+}

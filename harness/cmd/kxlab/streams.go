@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"golang.org/x/sys/unix"
+)
+
+// streams are where a command writes: results to out, all else to err.
+type streams struct {
+	out, err io.Writer
+	columns  int // of the terminal behind err; 0: there is none
+}
+
+// columns is the width of the terminal that f is, or 0.
+func columns(f *os.File) int {
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	switch {
+	case err != nil || os.Getenv("TERM") == "dumb":
+		return 0
+	case size.Col == 0:
+		return 80 // a terminal that does not know its own width
+	}
+	return int(size.Col)
+}
+
+// note writes a line that is not a result.
+func (s streams) note(format string, args ...any) { fmt.Fprintf(s.err, "kxlab: "+format+"\n", args...) }
+
+// json writes a value as one indented document.
+func (s streams) json(v any) error {
+	e := json.NewEncoder(s.out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// table returns a writer that lines up columns separated by tabs; Flush it.
+func (s streams) table() *tabwriter.Writer { return tabwriter.NewWriter(s.out, 0, 8, 2, ' ', 0) }

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/attach"
+	"github.com/kxlab/kxlab/harness/workload"
+)
+
+// vocabulary is every word that definitions may use: the one place where families and attach methods meet experiments.
+func vocabulary() experiments.Vocabulary {
+	return experiments.Vocabulary{Methods: attach.Methods(), Families: workload.Families()}
+}
+
+// open reads an experiment by its name or path. Whatever is wrong with it is wrong usage.
+func open(name string) (harness.Experiment, error) {
+	e, err := experiments.Open(name, vocabulary())
+	return e, usage(err)
+}
