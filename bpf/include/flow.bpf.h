@@ -68,7 +68,7 @@ struct {
 	__type(value, struct flow_guard);
 } flow_guards SEC(".maps");
 
-/* Time in ticks. The coarse clock is enough and costs a third of the fine one. */
+/* Time in ticks. The coarse clock is enough: it reads memory, not the hardware. */
 static __always_inline __u64 flow_now(void)
 {
 	return bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;

@@ -3,7 +3,7 @@
  * The seeded 64-bit hash of a flow.
  *
  * Multiply and fold, a word at a time, with one more round at the end: every input bit changes every output bit with
- * a probability near one half, which a test measures. The seed keeps outsiders from preparing collisions, as far as a
+ * about even odds; tests see only that reals get even shares. The seed keeps outsiders from preparing collisions, as far as a
  * hash that is not cryptographic can.
  */
 #ifndef KXLAB_HASH_BPF_H
