@@ -10,9 +10,11 @@
 #define LB_MAX_REALS 16384 /* a ring slot has 14 bits for the real */
 
 /* A slot of a ring: the index of a real and two flags, both used by just-enough tracking only. */
-#define LB_SLOT_REAL 0x3fff
-#define LB_SLOT_TRACK 0x4000 /* would change if a spare were added: track new connections */
-#define LB_SLOT_LOOK 0x8000 /* tracked connections may exist here: look them up */
+#define LB_SLOT_REAL	  0x3fff
+#define LB_SLOT_TRACK	  0x4000 /* would change if a spare were added: track new connections */
+#define LB_SLOT_LOOK	  0x8000 /* tracked connections may exist here: look them up */
+#define LB_SLOT_FLAGS	  0xc000
+#define LB_SLOT_DRAIN	  LB_SLOT_TRACK /* alone: the real is drained, new connections go by the second ring */
 #define LB_SLOTS_PER_LINE 32
 
 /* Key of vips4: IPv4 address, port and protocol. */
@@ -36,8 +38,10 @@ struct lb_vip {
 	__u32 id; /* of the service: its index, unique */
 	__u32 ring_size; /* slots, a prime */
 	__u32 ring_line; /* first line of its ring in the map rings */
-	__u32 flags; /* none yet */
+	__u32 flags; /* LB_VIP_* */
 };
+
+#define LB_VIP_DRAINS 1 /* a second ring for new connections follows in the lines after the first */
 
 /* One line of ring slots: a cache line. Slot s of a ring is slot[s % 32] of line ring_line + s / 32. */
 struct lb_line {
@@ -53,7 +57,7 @@ struct lb_real {
 	__u32 pad;
 };
 
-#define LB_REAL_V6 1 /* addr is an IPv6 address */
+#define LB_REAL_V6   1 /* addr is an IPv6 address */
 #define LB_REAL_DOWN 2 /* removed: connections to it must be balanced anew */
 
 /* Indices into the per-CPU array stats. Names for Go: attach/lbmaps.go. */

@@ -20,7 +20,7 @@
 #include "vip.bpf.h"
 
 #ifndef AF_INET
-#define AF_INET 2
+#define AF_INET	 2
 #define AF_INET6 10
 #endif
 
@@ -29,8 +29,8 @@ const volatile __u32 flow_entries = 1 << 20; /* of each family's table; two a co
 const volatile __u32 udp_idle_sec = 30; /* a UDP flow silent for longer is balanced anew */
 
 #define NAT_TICK_SHIFT 20 /* ticks of 2^20 ns, about 1 ms: 32 bits of them wrap after 52 days */
-#define NAT_TOUCH 1000 /* ticks between two refreshes of a connection's entries */
-#define NAT_TRIES 8 /* ring slots tried for a new connection */
+#define NAT_TOUCH      1000 /* ticks between two refreshes of a connection's entries */
+#define NAT_TRIES      8 /* ring slots tried for a new connection */
 
 /* What shall be done with a packet. */
 enum nat_fate {
@@ -45,10 +45,10 @@ enum nat_dir {
 };
 
 /* Bits of nat_flow.state, kept in both entries so that either tells whether the connection is over. */
-#define NAT_FIN_REAL 1 /* a FIN was seen on the way to the real */
+#define NAT_FIN_REAL   1 /* a FIN was seen on the way to the real */
 #define NAT_FIN_CLIENT 2 /* on the way to the client */
-#define NAT_FIN (NAT_FIN_REAL | NAT_FIN_CLIENT)
-#define NAT_RST 4 /* a RST was seen on either way */
+#define NAT_FIN	       (NAT_FIN_REAL | NAT_FIN_CLIENT)
+#define NAT_RST	       4 /* a RST was seen on either way */
 
 /*
  * Key of both tables. IPv6 has the last 32 bits of its addresses in src and dst and the rest behind, so that the key of
@@ -78,7 +78,7 @@ struct nat_flow {
 	__u32 pad6;
 };
 
-#define NAT_KEY4_SIZE __builtin_offsetof(struct nat_key, src6)
+#define NAT_KEY4_SIZE  __builtin_offsetof(struct nat_key, src6)
 #define NAT_FLOW4_SIZE __builtin_offsetof(struct nat_flow, addr6)
 
 struct {
@@ -308,12 +308,14 @@ static __always_inline int nat_open(const struct packet *pkt, struct nat_key *ke
 	return -1;
 }
 
-static __noinline int nat_open4(const struct packet *pkt, struct nat_key *key, struct lb_vip *vip, struct nat_flow *flow)
+static __noinline int nat_open4(const struct packet *pkt, struct nat_key *key, struct lb_vip *vip,
+				struct nat_flow *flow)
 {
 	return nat_open(pkt, key, vip, flow, false);
 }
 
-static __noinline int nat_open6(const struct packet *pkt, struct nat_key *key, struct lb_vip *vip, struct nat_flow *flow)
+static __noinline int nat_open6(const struct packet *pkt, struct nat_key *key, struct lb_vip *vip,
+				struct nat_flow *flow)
 {
 	return nat_open(pkt, key, vip, flow, true);
 }

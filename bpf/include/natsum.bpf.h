@@ -22,7 +22,7 @@ static __always_inline __u64 nat_put16(__u64 sum, __u16 *at, __u16 to)
 
 static __always_inline __u64 nat_put32(__u64 sum, __u32 *at, __u32 to)
 {
-	sum += (__u64)(__u32)~*at + to;
+	sum += (__u64)(__u32) ~*at + to;
 	*at = to;
 	return sum;
 }
@@ -37,7 +37,7 @@ static __always_inline __u16 nat_fold(__u64 sum)
 
 static __always_inline void nat_sum_apply(__sum16 *check, __u64 sum)
 {
-	*check = ~nat_fold(sum + (__u16)~*check);
+	*check = ~nat_fold(sum + (__u16) ~*check);
 }
 
 /* UDP: zero means that there is no checksum, and stays so; a checksum that comes out as zero is written as all ones. */
@@ -47,7 +47,7 @@ static __always_inline void nat_sum_apply_udp(__sum16 *check, __u64 sum)
 
 	if (!*check)
 		return;
-	sent = ~nat_fold(sum + (__u16)~*check);
+	sent = ~nat_fold(sum + (__u16) ~*check);
 	*check = sent ? sent : 0xffff;
 }
 

@@ -21,10 +21,10 @@ struct {
  * The slot (LB_SLOT_*) of the service's ring that the hash falls on, or -1 if the service has no backends. The upper
  * half of the hash is scaled to the ring's size: a multiplication, where a remainder would cost a division.
  */
-static __always_inline int ring_find(const struct lb_vip *vip, __u64 hash)
+static __always_inline int ring_slot(const struct lb_vip *vip, __u64 hash, __u32 first)
 {
 	__u32 slot = ((hash >> 32) * vip->ring_size) >> 32;
-	__u32 key = vip->ring_line + slot / LB_SLOTS_PER_LINE;
+	__u32 key = first + slot / LB_SLOTS_PER_LINE;
 	struct lb_line *line;
 
 	if (!vip->ring_size)
@@ -33,6 +33,19 @@ static __always_inline int ring_find(const struct lb_vip *vip, __u64 hash)
 	if (!line)
 		return -1;
 	return line->slot[slot % LB_SLOTS_PER_LINE];
+}
+
+static __always_inline int ring_find(const struct lb_vip *vip, __u64 hash)
+{
+	return ring_slot(vip, hash, vip->ring_line);
+}
+
+/* The same in the second ring of a service that drains a backend, for new connections. */
+static __always_inline int ring_find_new(const struct lb_vip *vip, __u64 hash)
+{
+	__u32 lines = (vip->ring_size + LB_SLOTS_PER_LINE - 1) / LB_SLOTS_PER_LINE;
+
+	return ring_slot(vip, hash, vip->ring_line + lines);
 }
 
 #endif

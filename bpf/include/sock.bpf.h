@@ -25,8 +25,8 @@
 /* Entries of each table; Go sizes the maps by it. */
 const volatile __u32 flow_entries = 1 << 20;
 
-#define SOCK_TRIES 4 /* ring slots tried if reals are down */
-#define SOCK_ALLOW 1
+#define SOCK_TRIES  4 /* ring slots tried if reals are down */
+#define SOCK_ALLOW  1
 #define SOCK_REFUSE 0
 #define SOCK_MAPPED bpf_htonl(0xffff) /* third word of an IPv4-mapped address */
 
@@ -145,8 +145,8 @@ static __always_inline int sock_balance(struct bpf_sock_addr *ctx, struct lb_vip
 	if (known) {
 		struct sock_peer *old = bpf_map_lookup_elem(&flows, &back);
 
-		if (old && old->addr[0] == key->addr[0] && old->addr[1] == key->addr[1] && old->addr[2] == key->addr[2] &&
-		    old->addr[3] == key->addr[3] && old->port == key->port)
+		if (old && old->addr[0] == key->addr[0] && old->addr[1] == key->addr[1] &&
+		    old->addr[2] == key->addr[2] && old->addr[3] == key->addr[3] && old->port == key->port)
 			return SOCK_ALLOW;
 	}
 	bpf_map_update_elem(&flows, &back, &service, BPF_ANY);

@@ -80,6 +80,8 @@ static __always_inline struct lb_real *track_all(const struct lb_vip *vip, const
 /*
  * Only flows on slots whose real would change if a spare were added are tracked (LB_SLOT_TRACK), and only on slots where
  * tracked flows may be are they looked up (LB_SLOT_LOOK). A SYN on such a slot replaces or removes what was there before.
+ * On the slots of a drained backend (LB_SLOT_DRAIN) flows begun before stay with it; those that begin now go by the
+ * service's second ring and are tracked, whatever the flood guard says: without an entry they would break at once.
  */
 static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, const struct packet *p, __u64 hash,
 						    enum track mode)
@@ -103,6 +105,17 @@ static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, co
 	}
 	if (mode == TRACK_ABOUT)
 		return real;
+	if ((slot & LB_SLOT_FLAGS) == LB_SLOT_DRAIN) {
+		/* Not in the table: from before the drain, unless it is only beginning. */
+		if (!(p->tcp_flags & TCP_SYN) || !(vip->flags & LB_VIP_DRAINS))
+			return real;
+		stat_count(LB_STAT_NEW);
+		slot = ring_find_new(vip, hash);
+		real = track_slot(slot);
+		if (real)
+			flow_insert(line, hash, slot & LB_SLOT_REAL, now);
+		return real;
+	}
 	stat_count(LB_STAT_NEW);
 	if (p->tcp_flags & TCP_RST)
 		return real;

@@ -12,17 +12,17 @@
  */
 #define TRAFFIC_HALF_BITS 15
 #define TRAFFIC_HALF_MASK ((1 << TRAFFIC_HALF_BITS) - 1)
-#define TRAFFIC_PORT0 1024
-#define TRAFFIC_SRC4 0xc6130000 /* 198.19.0.0, host byte order */
-#define TRAFFIC_SRC6_HI 0x20010002 /* 2001:2:0:1::, host byte order */
-#define TRAFFIC_SRC6_LO 0x00000001
+#define TRAFFIC_PORT0	  1024
+#define TRAFFIC_SRC4	  0xc6130000 /* 198.19.0.0, host byte order */
+#define TRAFFIC_SRC6_HI	  0x20010002 /* 2001:2:0:1::, host byte order */
+#define TRAFFIC_SRC6_LO	  0x00000001
 
 /* Packets between two looks at the clock when the generator runs flat out; a power of two. */
 #define TRAFFIC_STAMP 1024
 
 /* Q40 packets: the fixed point of the pacer. */
-#define TRAFFIC_Q 40
-#define TRAFFIC_BURST 32 /* packets that may leave at once after a stall */
+#define TRAFFIC_Q	40
+#define TRAFFIC_BURST	32 /* packets that may leave at once after a stall */
 #define TRAFFIC_DEBT_NS 50000000 /* a longer stall is not made up for */
 
 /* Slots of a sink's counters: one a real, then one for all other frames of the stream. */
@@ -95,7 +95,7 @@ struct traffic_moved {
 };
 
 /* A tracked flow: the first real + 1, or 0; and a flag. */
-#define TRAFFIC_FLOW_REAL 0xffff
+#define TRAFFIC_FLOW_REAL  0xffff
 #define TRAFFIC_FLOW_MOVED 0x10000
 
 #endif

@@ -21,5 +21,7 @@ char _license[] SEC("license") = "GPL";
 SEC("tcx/ingress")
 int tc_ipip(struct __sk_buff *skb)
 {
+	if (skb->vlan_present) /* the link took the tag off: not ours */
+		return HOOK_PASS;
 	return forward(skb, track_all, FORWARD_TUNNEL);
 }

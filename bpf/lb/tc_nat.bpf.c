@@ -32,8 +32,7 @@ int tc_nat(struct __sk_buff *skb)
 
 	if (skb->vlan_present)
 		return HOOK_PASS;
-	if ((void *)(long)skb->data + TC_HEADERS > (void *)(long)skb->data_end &&
-	    skb->len > skb->data_end - skb->data)
+	if ((void *)(long)skb->data + TC_HEADERS > (void *)(long)skb->data_end && skb->len > skb->data_end - skb->data)
 		bpf_skb_pull_data(skb, skb->len < TC_HEADERS ? skb->len : TC_HEADERS);
 	p.data = (void *)(long)skb->data;
 	p.data_end = (void *)(long)skb->data_end;

@@ -22,7 +22,10 @@
  *  3. Slots that were tracked before a change keep LB_SLOT_LOOK until the control plane takes it away: flows outlive the
  *     change that they were tracked for.
  *  4. A SYN on a slot with either flag replaces or removes the entry of an older connection with the same ports.
- *  5. NEW counts flows on flagged slots only: others are not told from known ones.
+ *  5. Draining, which JET does not treat: the drained backend keeps its slots for what began before, and a second ring
+ *     says where connections go that begin now, which are tracked. Only a SYN tells the two apart: UDP flows that begin
+ *     on a draining backend's slots still go to it until it is removed.
+ *  6. NEW counts flows on flagged slots only: others are not told from known ones.
  * and from Katran those of xdp-ipip.
  */
 #include "hook_xdp.bpf.h"

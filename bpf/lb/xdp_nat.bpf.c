@@ -51,10 +51,10 @@ SEC("xdp")
 int xdp_nat(struct xdp_md *ctx)
 {
 	struct nat_pkt p = {
-		.ctx = ctx,
-		.data = (void *)(long)ctx->data,
-		.data_end = (void *)(long)ctx->data_end,
-		.ifindex = ctx->ingress_ifindex,
+	    .ctx = ctx,
+	    .data = (void *)(long)ctx->data,
+	    .data_end = (void *)(long)ctx->data_end,
+	    .ifindex = ctx->ingress_ifindex,
 	};
 
 	p.len = p.data_end - p.data;

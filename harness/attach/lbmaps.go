@@ -59,6 +59,9 @@ type (
 	}
 )
 
+// lbVIPDrains is LB_VIP_DRAINS.
+const lbVIPDrains = 1
+
 // Flags of lbReal.
 const (
 	lbRealV6   = 1

@@ -19,6 +19,8 @@ const (
 	SlotReal  = 0x3fff // the index of a real
 	SlotTrack = 0x4000 // a spare, if added, would take this slot over: track new connections
 	SlotLook  = 0x8000 // tracked connections may exist here: look them up
+	// SlotDrain, alone, says that the real is drained: new connections go by the second ring.
+	SlotDrain = SlotTrack
 )
 
 // A Member is a candidate for the slots of a ring.

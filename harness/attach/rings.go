@@ -7,43 +7,49 @@ import (
 	"slices"
 )
 
+// A set is who a service is spread over. Drained members, with the weight they had, are kept apart: they matter to
+// just-enough tracking only.
+type set struct{ members, spares, drained []Member }
+
 // acquireRing returns the ring of a set, made and written if no service has it yet. look are the slots where tracked
 // connections may live, as ring.tracked of the ring that the service had. It is nil without members of positive
-// weight, and where the object has no rings.
-func (t *serviceTable) acquireRing(set string, members, spares []Member, look string) (*ring, error) {
-	in := inOrder(members)
+// weight, and for programs that read no rings.
+func (t *serviceTable) acquireRing(name string, of set, look string) (*ring, error) {
+	in := inOrder(of.members)
 	if len(in) == 0 || t.lines.total == 0 {
 		return nil, nil
 	}
 	size := t.size
 	if size == 0 {
 		var err error
-		if size, err = RingSize(len(in)); err != nil {
+		if size, err = RingSize(len(in) + len(of.drained)); err != nil {
 			return nil, err
 		}
 	}
 	if look != "" && len(look) != size {
 		look = everywhere(size) // another size: every slot holds other connections than before
 	}
-	key := ringKey{set, look}
+	key := ringKey{name, look}
 	if r, ok := t.rings[key]; ok {
 		r.refs++
 		return r, nil
 	}
-	slots, err := t.fill(size, in, spares, look)
+	parts, err := t.fill(size, of, look)
 	if err != nil {
 		return nil, err
 	}
-	r := &ring{key: key, refs: 1, size: size}
-	if r.first, err = t.lines.alloc(linesOf(size)); err != nil {
+	r := &ring{key: key, refs: 1, size: size, lines: linesOf(size) * uint32(len(parts)), drains: len(parts) > 1}
+	if r.first, err = t.lines.alloc(r.lines); err != nil {
 		return nil, err
 	}
-	if err := t.w.writeRing(r.first, slots); err != nil {
-		t.lines.release(r.first, linesOf(size))
-		return nil, err
+	for i, part := range parts {
+		if err := t.w.writeRing(r.first+linesOf(size)*uint32(i), part); err != nil {
+			t.lines.release(r.first, r.lines)
+			return nil, err
+		}
 	}
 	if t.jet != nil {
-		r.tracked = lookOf(slots)
+		r.tracked = lookOf(parts[0])
 	}
 	t.rings[key] = r
 	return r, nil
@@ -58,12 +64,15 @@ func (t *serviceTable) releaseRing(r *ring) {
 		return
 	}
 	delete(t.rings, r.key)
-	t.lines.release(r.first, linesOf(r.size))
+	t.lines.release(r.first, r.lines)
 }
 
-func (t *serviceTable) fill(size int, members, spares []Member, look string) (Ring, error) {
+// fill makes the ring of a set and, if members are drained under just-enough tracking, the second one for new
+// connections.
+func (t *serviceTable) fill(size int, of set, look string) ([]Ring, error) {
 	if t.jet == nil {
-		return Maglev(size, members)
+		r, err := Maglev(size, of.members)
+		return []Ring{r}, err
 	}
 	var at []bool
 	if look != "" {
@@ -72,14 +81,29 @@ func (t *serviceTable) fill(size int, members, spares []Member, look string) (Ri
 			at[i] = look[i] != 0
 		}
 	}
-	return t.jet.Ring(size, members, spares, at)
+	now, err := t.jet.Ring(size, of.members, of.spares, at)
+	if err != nil || len(of.drained) == 0 {
+		return []Ring{now}, err
+	}
+	// Who had each slot before the drain: drained members keep theirs for the connections they have.
+	before, err := t.jet.Ring(size, slices.Concat(of.members, of.drained), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	main := slices.Clone(now)
+	for slot, s := range before {
+		if slices.ContainsFunc(of.drained, func(m Member) bool { return m.Real == s&SlotReal }) {
+			main[slot] = s&SlotReal | SlotDrain
+		}
+	}
+	return []Ring{main, now}, nil
 }
 
-// lookOf notes which slots of a ring carry SlotLook: one byte each, or "" for none.
+// lookOf notes in which slots of a ring there may be tracked connections: one byte each, or "" for none.
 func lookOf(r Ring) string {
 	look, some := make([]byte, len(r)), false
 	for i, s := range r {
-		if s&SlotLook != 0 {
+		if s&(SlotLook|SlotTrack) != 0 {
 			look[i], some = 1, true
 		}
 	}
@@ -98,36 +122,58 @@ func everywhere(size int) string {
 	return string(look)
 }
 
-// formatSet writes down what decides a ring, in order: per member its weight, index and identity, per spare its weight
-// and identity.
-func formatSet(members, spares []Member) string {
-	b := make([]byte, 0, 4+(len(members)+len(spares))*memberLen)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(members)))
-	for _, m := range slices.Concat(members, spares) {
-		b = binary.LittleEndian.AppendUint32(b, uint32(m.Weight))
-		b = binary.LittleEndian.AppendUint16(b, m.Real)
-		b = append(b, m.ID[:]...)
+// format writes down what decides a ring: of members, spares and drained members, in order, the number and of each its
+// weight, index and identity.
+func (s set) format() string {
+	b := make([]byte, 0, 12+(len(s.members)+len(s.spares)+len(s.drained))*memberLen)
+	for _, list := range [][]Member{inOrder(s.members), inOrder(s.spares), inOrder(s.drained)} {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(list)))
+		for _, m := range list {
+			b = binary.LittleEndian.AppendUint32(b, uint32(m.Weight))
+			b = binary.LittleEndian.AppendUint16(b, m.Real)
+			b = append(b, m.ID[:]...)
+		}
 	}
 	return string(b)
 }
 
 const memberLen = 4 + 2 + len(ID{})
 
-// parseSet reads what formatSet wrote.
-func parseSet(set string) (members, spares []Member) {
-	b := []byte(set)
-	n := int(binary.LittleEndian.Uint32(b))
-	for b = b[4:]; len(b) > 0; b = b[memberLen:] {
-		m := Member{
-			Weight: int(binary.LittleEndian.Uint32(b)),
-			Real:   binary.LittleEndian.Uint16(b[4:]),
-			ID:     ID(b[6:memberLen]),
-		}
-		if len(members) < n {
-			members = append(members, m)
-		} else {
-			spares = append(spares, m)
+// parseSet reads what format wrote.
+func parseSet(text string) set {
+	var s set
+	b := []byte(text)
+	for _, list := range []*[]Member{&s.members, &s.spares, &s.drained} {
+		n := int(binary.LittleEndian.Uint32(b))
+		b = b[4:]
+		for range n {
+			*list = append(*list, Member{
+				Weight: int(binary.LittleEndian.Uint32(b)),
+				Real:   binary.LittleEndian.Uint16(b[4:]),
+				ID:     ID(b[6:memberLen]),
+			})
+			b = b[memberLen:]
 		}
 	}
-	return members, spares
+	return s
+}
+
+// drain moves the members of weight 0 that had a weight in the set before to the drained ones, with that weight.
+func (s set) drain(before string) set {
+	if before == "" {
+		return s
+	}
+	was := parseSet(before)
+	for _, m := range s.members {
+		if m.Weight > 0 {
+			continue
+		}
+		for _, old := range slices.Concat(was.members, was.drained) {
+			if old.ID == m.ID && old.Weight > 0 {
+				m.Weight = old.Weight
+				s.drained = append(s.drained, m)
+			}
+		}
+	}
+	return s
 }

@@ -53,7 +53,7 @@ type serviceTable struct {
 
 type service struct {
 	id    uint32
-	set   string // the backends and spares, see formatSet
+	set   string // whom it is spread over, see set.format
 	ring  *ring  // nil: nobody to send to
 	reals []uint16
 }
@@ -66,6 +66,8 @@ type ring struct {
 	refs    int
 	size    int
 	first   uint32
+	lines   uint32
+	drains  bool   // a second ring follows, for new connections
 	tracked string // slots with SlotLook, one byte each, if any; only with just-enough tracking
 }
 
@@ -132,8 +134,7 @@ func (t *serviceTable) flushed() error {
 		if s.ring == nil || s.ring.key.look == "" {
 			continue
 		}
-		members, spares := parseSet(s.set)
-		if err := t.point(k, s, members, spares, ""); err != nil {
+		if err := t.point(k, s, parseSet(s.set), ""); err != nil {
 			return err
 		}
 	}
@@ -150,7 +151,7 @@ func (t *serviceTable) set(n *harness.Service) (err error) {
 			t.releaseReals(reals)
 		}
 	}()
-	members := make([]Member, 0, len(n.Backends))
+	of := set{members: make([]Member, 0, len(n.Backends))}
 	for i := range n.Backends {
 		b := &n.Backends[i]
 		id := NewID(b.Addr, mac6(b.MAC))
@@ -164,17 +165,18 @@ func (t *serviceTable) set(n *harness.Service) (err error) {
 				return fmt.Errorf("set service %s: %w", k, err)
 			}
 		}
-		members = append(members, Member{ID: id, Real: index, Weight: b.Weight})
+		of.members = append(of.members, Member{ID: id, Real: index, Weight: b.Weight})
 	}
-	var spares []Member
 	if t.jet != nil {
 		for i := range n.Spare {
 			b := &n.Spare[i]
-			spares = append(spares, Member{ID: NewID(b.Addr, mac6(b.MAC)), Weight: b.Weight})
+			of.spares = append(of.spares, Member{ID: NewID(b.Addr, mac6(b.MAC)), Weight: b.Weight})
+		}
+		if old != nil {
+			of = of.drain(old.set)
 		}
 	}
-	set := formatSet(inOrder(members), inOrder(spares))
-	s := &service{set: set, reals: reals}
+	s := &service{set: of.format(), reals: reals}
 	look := ""
 	if old != nil {
 		s.id, s.ring = old.id, old.ring
@@ -184,8 +186,8 @@ func (t *serviceTable) set(n *harness.Service) (err error) {
 	} else {
 		s.id = t.takeID()
 	}
-	if old == nil || old.set != set {
-		if err := t.point(k, s, members, spares, look); err != nil {
+	if old == nil || old.set != s.set {
+		if err := t.point(k, s, of, look); err != nil {
 			if old == nil {
 				t.ids = append(t.ids, s.id)
 			}
@@ -200,14 +202,17 @@ func (t *serviceTable) set(n *harness.Service) (err error) {
 }
 
 // point makes service s, until now at s.ring, use the ring of the members: first the ring, then the service.
-func (t *serviceTable) point(k serviceKey, s *service, members, spares []Member, look string) error {
-	r, err := t.acquireRing(s.set, members, spares, look)
+func (t *serviceTable) point(k serviceKey, s *service, of set, look string) error {
+	r, err := t.acquireRing(s.set, of, look)
 	if err != nil {
 		return fmt.Errorf("set service %s: %w", k, err)
 	}
 	v := lbVIP{ID: s.id}
 	if r != nil {
 		v.RingSize, v.RingLine = uint32(r.size), r.first
+		if r.drains {
+			v.Flags = lbVIPDrains
+		}
 	}
 	if err := t.w.writeVIP(k, v); err != nil {
 		t.releaseRing(r)

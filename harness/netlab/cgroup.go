@@ -36,12 +36,15 @@ func cgroupRoot() (mount, root string) {
 // Threaded, because a socket belongs to the cgroup of the thread that makes it, and a process of its own for every client
 // would put a pipe between the load and its samples.
 func (s *Segment) AddCgroup(name string) (string, error) {
-	mount, _ := cgroupRoot()
+	mount, root := cgroupRoot()
 	if mount == "" {
 		return "", nil
 	}
 	domain := filepath.Join(mount, Prefix+Owner())
 	if err := os.Mkdir(domain, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", fmt.Errorf("make cgroup: %w", err)
+	}
+	if err := enterDomain(mount, root, domain); err != nil {
 		return "", fmt.Errorf("make cgroup: %w", err)
 	}
 	path := filepath.Join(domain, name)
@@ -56,26 +59,30 @@ func (s *Segment) AddCgroup(name string) (string, error) {
 	return path, nil
 }
 
-// JoinCgroup moves the calling thread, which must be locked, into a cgroup made by AddCgroup. Threads of one process may be
-// spread over one tree only, so the process moves to the top of the lab's tree first; the segment's Close moves it back.
-// The thread should end with its goroutine rather than be unlocked: what runs on it next would be in the cgroup, too.
+// JoinCgroup moves the calling thread, which must be locked, into a cgroup made by AddCgroup. The thread should end with
+// its goroutine rather than be unlocked: what runs on it next would be in the cgroup, too.
 func JoinCgroup(path string) error {
-	domain := filepath.Dir(path)
-	mount, root := cgroupRoot()
-	now, err := ownCgroup(mount, root)
-	if err != nil {
-		return fmt.Errorf("join cgroup: %w", err)
-	}
-	if now != domain && !strings.HasPrefix(now, domain+"/") {
-		if err := unix.Setxattr(domain, originAttr, []byte(now), 0); err != nil {
-			return fmt.Errorf("join cgroup: note where from: %w", err)
-		}
-		if err := moveTo(domain, "cgroup.procs", os.Getpid()); err != nil {
-			return fmt.Errorf("join cgroup: move process: %w", err)
-		}
-	}
 	if err := moveTo(path, "cgroup.threads", unix.Gettid()); err != nil {
 		return fmt.Errorf("join cgroup: move thread: %w", err)
+	}
+	return nil
+}
+
+// enterDomain moves this process to the top of the lab's tree, noting where it came from: threads of one process may be
+// spread over one tree only. It must not run while threads join: moving the process takes all of its threads along.
+func enterDomain(mount, root, domain string) error {
+	now, err := ownCgroup(mount, root)
+	if err != nil {
+		return err
+	}
+	if now == domain || strings.HasPrefix(now, domain+"/") {
+		return nil
+	}
+	if err := unix.Setxattr(domain, originAttr, []byte(now), 0); err != nil {
+		return fmt.Errorf("note where from: %w", err)
+	}
+	if err := moveTo(domain, "cgroup.procs", os.Getpid()); err != nil {
+		return fmt.Errorf("move process: %w", err)
 	}
 	return nil
 }
