@@ -6,8 +6,8 @@ import "time"
 
 // What a trial costs beside its budget, and a set-up, until the first of its kind was seen.
 const (
-	guessTrial = 100 * time.Millisecond
-	guessSetup = 5 * time.Second
+	guessTrial = 150 * time.Millisecond
+	guessSetup = 15 * time.Second
 )
 
 // An estimate knows how long the rest of a plan will take, from what its parts took so far.

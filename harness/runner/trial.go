@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -17,7 +18,7 @@ const (
 	attempts = 3
 	// maxSteal is the share of the CPUs' time that other guests of the machine's host may take during a trial.
 	maxSteal = 0.02
-	// stealTick is how coarsely the kernel counts it: one tick says nothing.
+	// stealTick is how coarsely the kernel counts it: a reading may be wrong by so much.
 	stealTick = 10 * time.Millisecond
 	// patience is how much longer than its budget a trial may take before it counts as stuck.
 	patience = 2 * time.Minute
@@ -63,7 +64,7 @@ func (r *run) step(ctx context.Context, stage harness.Stage, s Step) error {
 		if err := r.Record.Reject(t, t.Result.Invalid); err != nil {
 			return err
 		}
-		r.Progress.remark("rejected %s: %s", s.Cell.BenchName(), t.Result.Invalid)
+		r.Progress.remark("rejected %s: %s", s.Cell.BenchName(), cut(t.Result.Invalid))
 	}
 	state.given = true
 	return nil
@@ -89,11 +90,21 @@ func (r *run) measure(ctx context.Context, stage harness.Stage, s Step) (harness
 		return res, nil
 	}
 	stolen := after - before
-	if bound := time.Duration(maxSteal * float64(wall) * float64(runtime.NumCPU())); stolen > max(bound, stealTick) {
+	if bound := time.Duration(maxSteal * float64(wall) * float64(runtime.NumCPU())); stolen > bound+stealTick {
 		res.Invalid = fmt.Sprintf("other guests took %v of CPU time during %v (at most %.0f %% of all CPUs' time may be taken)",
 			stolen, wall.Round(time.Millisecond), 100*maxSteal)
 	}
 	return res, nil
+}
+
+// maxRemark is how much of a reason is shown while the run goes, bytes; all of it is in the record.
+const maxRemark = 160
+
+func cut(reason string) string {
+	if len(reason) <= maxRemark {
+		return reason
+	}
+	return strings.ToValidUTF8(reason[:maxRemark], "") + "…"
 }
 
 // undeclared says what is wrong with the units that a workload reported, or "".

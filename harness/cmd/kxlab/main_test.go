@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// try runs a command line in a folder of its own.
+func try(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(t.Context(), streams{out: &o, err: &e}, args)
+	return code, o.String(), e.String()
+}
+
+// Wrong usage is told from failure, names what was wrong, and writes nothing to standard output.
+func TestUsage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("bad.yaml", []byte("name: lb\ncolour: red\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"frob", codeUsage, "unknown command"},
+		{"run", codeUsage, "requires at least 1 arg"},
+		{"run lb --frob", codeUsage, "unknown flag"},
+		{"run bl", codeUsage, `unknown experiment "bl" (there are: lb)`},
+		{"run bad.yaml", codeUsage, "colour"},
+		{"run none.yaml", codeUsage, "no such file"},
+		{"run lb --profile quik", codeUsage, `did you mean "quick"`},
+		{"run lb --variants xdp-nat,xdp-nta", codeUsage, `unknown variant "xdp-nta", did you mean "xdp-nat"`},
+		{"run lb --workload ppps", codeUsage, `did you mean "pps"`},
+		{"run lb --axis service=1", codeUsage, `did you mean "services"`},
+		{"run lb --axis services", codeUsage, "want NAME=VALUE"},
+		{"run lb --axis services=", codeUsage, "axis"},
+		{"run lb --axis services=1/2", codeUsage, "may be used"},
+		{"run lb --repeat -1", codeUsage, "negative"},
+		{"run lb --repeat x", codeUsage, "invalid argument"},
+		{"run lb --target moon", codeUsage, `unknown target "moon"`},
+		{"run lb --target vm", codeNothing, "boots no guests"},
+		{"run lb --target exact", codeNothing, "boots no guests"},
+		{"list bl", codeUsage, "unknown experiment"},
+		{"compare a", codeUsage, "accepts 2 arg"},
+		{"compare a b", codeFailed, "no such file"},
+		{"compare a b --min-effect much", codeUsage, "not a share"},
+		{"compare a b --format pdf", codeUsage, `unknown format "pdf"`},
+		{"report", codeUsage, "requires at least 1 arg"},
+		{"report .", codeFailed, "not a run directory"},
+		{"report . --format pdf", codeUsage, `unknown format "pdf"`},
+		{"doctor x", codeUsage, "unknown command"},
+		{"list --config none.yaml", codeUsage, "none.yaml"},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			code, out, errs := try(t, strings.Fields(tt.args)...)
+			if code != tt.code || !strings.Contains(errs, tt.want) {
+				t.Errorf("exit code %d, want %d; said %q, want %q in it", code, tt.code, errs, tt.want)
+			}
+			if out != "" {
+				t.Errorf("on standard output: %q", out)
+			}
+			if _, err := os.Stat("results"); err == nil {
+				t.Error("a run directory was made")
+			}
+		})
+	}
+}
+
+func TestList(t *testing.T) {
+	t.Chdir(t.TempDir())
+	code, out, errs := try(t, "list")
+	if code != codeDone || !strings.Contains(out, "lb") || errs != "" {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	code, out, errs = try(t, "list", "lb", "--json")
+	var l listing
+	if err := json.Unmarshal([]byte(out), &l); code != codeDone || err != nil || errs != "" {
+		t.Fatalf("exit code %d, %v: %s", code, err, errs)
+	}
+	if len(l.Variants) < 10 || l.Variants[0].Host == "" || len(l.Profiles) < 3 || l.Profiles[0].Trials == 0 {
+		t.Errorf("%+v", l)
+	}
+	code, out, _ = try(t, "list", "lb")
+	for _, want := range []string{"iptables-nft", "lb/xdp_nat", "services=1", "quick", "cpu-ns/pkt"} {
+		if code != codeDone || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, %q is not in:\n%s", code, want, out)
+		}
+	}
+}
+
+// Flags win over the environment, that over the file; what means nothing is an error wherever it stands.
+func TestSettings(t *testing.T) {
+	for _, tt := range []struct {
+		what, file, env, args string
+		code                  int
+		want                  string
+	}{
+		{"file", "profile: quik\n", "", "run lb", codeUsage, `unknown profile "quik"`},
+		{"list in file", "variants: [a, xdp-nat]\n", "", "run lb", codeUsage, `unknown variant "a"`},
+		{"axes in file", "axis: ['services=1', 'nope=2']\n", "", "run lb", codeUsage, `unknown axis "nope"`},
+		{"environment", "", "KXLAB_PROFILE=quik", "run lb", codeUsage, `unknown profile "quik"`},
+		{"list in environment", "", "KXLAB_VARIANTS=xdp-nat,a", "run lb", codeUsage, `unknown variant "a"`},
+		{"axes in environment", "", "KXLAB_AXIS=services=1,2 nope=2", "run lb", codeUsage, `unknown axis "nope"`},
+		{"environment over file", "profile: quik\n", "KXLAB_PROFILE=quack", "run lb", codeUsage, `"quack"`},
+		{"flag over both", "profile: quik\n", "KXLAB_PROFILE=quack", "run lb --target vm --profile full", codeNothing, "guests"},
+		{"hyphen", "", "KXLAB_MIN_EFFECT=much", "compare a b", codeUsage, "not a share"},
+		{"unknown in file", "profil: quick\n", "", "list", codeUsage, `unknown setting "profil", did you mean "profile"`},
+		{"unknown in environment", "", "KXLAB_PROFIL=quick", "list", codeUsage, `did you mean "KXLAB_PROFILE"`},
+		{"bad value", "repeat: many\n", "", "run lb", codeUsage, "setting repeat"},
+		{"bad file", "repeat: [\n", "", "list", codeUsage, "kxlab.yaml"},
+		{"of another command", "min-effect: 2%\n", "KXLAB_GATE=true", "run lb --target vm", codeNothing, "guests"},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if tt.file != "" {
+				if err := os.WriteFile(configFile, []byte(tt.file), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name, value, ok := strings.Cut(tt.env, "="); ok {
+				t.Setenv(name, value)
+			}
+			code, _, errs := try(t, strings.Fields(tt.args)...)
+			if code != tt.code || !strings.Contains(errs, tt.want) {
+				t.Errorf("exit code %d, want %d; said %q, want %q in it", code, tt.code, errs, tt.want)
+			}
+		})
+	}
+}
+
+func TestVersionAndHelp(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, tt := range []struct{ args, want string }{
+		{"version", "kxlab "},
+		{"", "Exit codes: 0 done"},
+		{"run --help", "vm and exact come with guests"},
+		{"completion bash", "bash completion"},
+	} {
+		code, out, errs := try(t, strings.Fields(tt.args)...)
+		if code != codeDone || !strings.Contains(out, tt.want) {
+			t.Errorf("%q: exit code %d, %q is not in %q, %q", tt.args, code, tt.want, out, errs)
+		}
+	}
+}
+
+func TestJobsOut(t *testing.T) {
+	f := runFlags{profile: "smoke", out: "here"}
+	jobs, err := f.jobs([]string{"lb", "lb"}, testTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if jobs[0].dir != filepath.Join("here", "1-lb") || jobs[1].dir != filepath.Join("here", "2-lb") {
+		t.Errorf("%s and %s", jobs[0].dir, jobs[1].dir)
+	}
+	f.out = ""
+	jobs, err = f.jobs([]string{"lb"}, testTime)
+	if want := filepath.Join("results", "scratch", "lb-smoke-20260102-030405"); err != nil || jobs[0].dir != want {
+		t.Errorf("%v, %v", jobs, err)
+	}
+}
