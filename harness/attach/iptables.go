@@ -26,6 +26,7 @@ type ipTablesFamily struct {
 	restore tool
 	list    tool
 	used    bool // tables were made
+	dirty   bool // a change failed: what is there is not known
 	chains  map[string]bool
 	mark    []byte // what the tables looked like after our last change
 }
@@ -54,7 +55,7 @@ func newIPTables(v harness.Variant, at harness.Site, form string) (_ harness.Bal
 	probe := []harness.Service{{Proto: harness.TCP}}
 	probe[0].VIP = at4("192.0.2.1", 80)
 	probe[0].Backends = []harness.Backend{{Addr: at4("192.0.2.2", 8080), Weight: 1}, {Addr: at4("192.0.2.3", 8080), Weight: 1}}
-	if _, err := t.families[0].restore.run(context.Background(), at.NS, iptablesSync(probe, nil), "--test", "--noflush"); err != nil {
+	if _, err := t.families[0].restore.run(context.Background(), at.NS, iptablesSync(probe, nil, false), "--test", "--noflush"); err != nil {
 		return nil, errors.Join(missing("what iptables rules of kube-proxy need", err), t.kernel.close())
 	}
 	return t, nil
@@ -90,8 +91,9 @@ func (f *ipTablesFamily) sync(ctx context.Context, t *ipTables, services []harne
 			gone = append(gone, c)
 		}
 	}
-	f.used = true // even if it fails: part of it may be done
-	if err := f.commit(ctx, t, iptablesSync(services, gone)); err != nil {
+	f.used = true
+	whole := !t.legacy || f.dirty
+	if err := f.commit(ctx, t, iptablesSync(services, gone, whole), whole); err != nil {
 		return err
 	}
 	f.chains = chains
@@ -99,15 +101,19 @@ func (f *ipTablesFamily) sync(ctx context.Context, t *ipTables, services []harne
 }
 
 // commit hands the input to the tool and remembers what the tables look like then.
-func (f *ipTablesFamily) commit(ctx context.Context, t *ipTables, input []byte) error {
-	// -w: wait for whoever else changes legacy tables, in whichever namespace.
-	args := []string{"--noflush"}
-	if t.legacy {
+func (f *ipTablesFamily) commit(ctx context.Context, t *ipTables, input []byte, whole bool) error {
+	var args []string
+	if !whole {
+		args = append(args, "--noflush")
+	}
+	if t.legacy { // wait for whoever else changes legacy tables, in whichever namespace
 		args = append(args, "-w")
 	}
+	f.dirty = true
 	if _, err := f.restore.run(ctx, t.at.NS, input, args...); err != nil {
 		return err
 	}
+	f.dirty = false
 	mark, err := t.look(f)
 	if err != nil {
 		return err
@@ -127,7 +133,7 @@ func (t *ipTables) Update(ctx context.Context, s harness.Service) error {
 		if f.ip != familyOf(s.VIP.Addr()) {
 			continue
 		}
-		if err := f.commit(ctx, t, iptablesUpdate(&old, &s)); err != nil {
+		if err := f.commit(ctx, t, iptablesUpdate(&old, &s), false); err != nil {
 			return fmt.Errorf("update %s: %w", f.list.name, err)
 		}
 		for _, c := range svcChains(&old) {

@@ -24,6 +24,8 @@ import (
 //  5. An update writes the chains of its service only. kube-proxy writes KUBE-SERVICES as well each time, whether or
 //     not it changed: this is in favour of iptables.
 //  6. Chains to be deleted are known from the last sync and not from iptables-save.
+//  7. In the nft form a full sync replaces both tables instead of going chain by chain (--noflush): iptables-nft-restore
+//     1.8.9 compares each declared chain with all others, 27 s for 4,000 services where replacing takes 1.8 s.
 const (
 	masqMark       = "0x4000"
 	chainServices  = "KUBE-SERVICES"
@@ -67,13 +69,17 @@ func svcChains(s *harness.Service) []string {
 	return out
 }
 
-// iptablesSync writes the input of iptables-restore --noflush that makes the services the only ones. All of them must be
-// of one IP family. gone are chains that are no longer used.
-func iptablesSync(services []harness.Service, gone []string) []byte {
+// iptablesSync writes the input of iptables-restore that makes the services the only ones. All of them must be of one
+// IP family. gone are chains that are no longer used. whole says that the tables are replaced: without --noflush.
+func iptablesSync(services []harness.Service, gone []string, whole bool) []byte {
 	var b bytes.Buffer
-	b.WriteString("*filter\n:" + chainServices + " - [0:0]\n:" + chainForward + " - [0:0]\n")
-	// The jumps are written anew each time: the built-in chains are ours, and this way nothing can double.
-	b.WriteString("-F INPUT\n-F FORWARD\n-F OUTPUT\n")
+	b.WriteString("*filter\n")
+	writeBuiltin(&b, whole, "INPUT", "FORWARD", "OUTPUT")
+	b.WriteString(":" + chainServices + " - [0:0]\n:" + chainForward + " - [0:0]\n")
+	if !whole {
+		// The jumps are written anew each time: the built-in chains are ours, and this way nothing can double.
+		b.WriteString("-F FORWARD\n-F OUTPUT\n")
+	}
 	b.WriteString(`-A FORWARD -m comment --comment "kubernetes forwarding rules" -j ` + chainForward + "\n")
 	for _, hook := range [...]string{"FORWARD", "OUTPUT"} {
 		b.WriteString("-A " + hook + ` -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j ` +
@@ -91,14 +97,17 @@ func iptablesSync(services []harness.Service, gone []string) []byte {
 		" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n")
 
 	b.WriteString("*nat\n")
+	writeBuiltin(&b, whole, "PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")
 	for _, c := range [...]string{chainServices, chainPostroute, chainMarkMasq} {
 		b.WriteString(":" + c + " - [0:0]\n")
 	}
 	for i := range services {
 		writeChainNames(&b, svcChains(&services[i]))
 	}
-	writeChainNames(&b, gone)
-	b.WriteString("-F PREROUTING\n-F OUTPUT\n-F POSTROUTING\n")
+	if !whole {
+		writeChainNames(&b, gone)
+		b.WriteString("-F PREROUTING\n-F OUTPUT\n-F POSTROUTING\n")
+	}
 	for _, hook := range [...]string{"PREROUTING", "OUTPUT"} {
 		b.WriteString("-A " + hook + ` -m comment --comment "kubernetes service portals" -j ` + chainServices + "\n")
 	}
@@ -115,11 +124,22 @@ func iptablesSync(services []harness.Service, gone []string) []byte {
 			writeServiceRules(&b, s)
 		}
 	}
-	for _, c := range gone {
-		b.WriteString("-X " + c + "\n")
+	if !whole {
+		for _, c := range gone {
+			b.WriteString("-X " + c + "\n")
+		}
 	}
 	b.WriteString("COMMIT\n")
 	return b.Bytes()
+}
+
+// writeBuiltin declares the built-in chains of a table that is replaced.
+func writeBuiltin(b *bytes.Buffer, whole bool, chains ...string) {
+	if whole {
+		for _, c := range chains {
+			b.WriteString(":" + c + " ACCEPT [0:0]\n")
+		}
+	}
 }
 
 // iptablesUpdate writes the input that turns service old into s, both of one address.

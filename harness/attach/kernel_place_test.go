@@ -42,7 +42,9 @@ func newSegmentLab(t testing.TB, reals int) *segmentLab {
 	p := &segmentLab{t: t}
 	fabric := p.namespace()
 	p.in(fabric, func(h *netlink.Handle) error {
-		return h.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0", Flags: net.FlagUp}})
+		snooping := false // it would hold back neighbour solicitations at first
+		return h.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0", Flags: net.FlagUp},
+			MulticastSnooping: &snooping})
 	})
 	p.client, _ = p.host(fabric, 1)
 	var index int
@@ -55,7 +57,8 @@ func newSegmentLab(t testing.TB, reals int) *segmentLab {
 			return err
 		}
 		if local {
-			return h.RouteReplace(&netlink.Route{LinkIndex: 1, Dst: n, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL})
+			return h.RouteReplace(&netlink.Route{LinkIndex: 1, Dst: n, Type: unix.RTN_LOCAL,
+				Scope: netlink.SCOPE_HOST, Table: unix.RT_TABLE_LOCAL})
 		}
 		gw := p.at.Addr4.Addr()
 		if n.IP.To4() == nil {
@@ -66,6 +69,13 @@ func newSegmentLab(t testing.TB, reals int) *segmentLab {
 			return err
 		}
 		return h.RouteReplace(&netlink.Route{LinkIndex: eth0.Attrs().Index, Dst: n, Gw: gw.AsSlice()})
+	}
+	// As a node of a cluster does, the balancer has a way for everything: what it does not translate is forwarded, and
+	// refused there.
+	for _, gw := range []string{"198.18.0.1", "2001:2::1"} {
+		p.in(p.at.NS, func(h *netlink.Handle) error {
+			return h.RouteReplace(&netlink.Route{LinkIndex: index, Gw: net.ParseIP(gw)})
+		})
 	}
 	for _, dst := range []string{"198.19.128.0/17", "2001:2:0:2::/64"} {
 		p.in(p.client, func(h *netlink.Handle) error { return via(h, dst, false) })
@@ -103,6 +113,12 @@ func (p *segmentLab) namespace() string {
 	p.t.Cleanup(func() { h.Close() })
 	path := fmt.Sprintf("/proc/self/fd/%d", int(h))
 	p.in(path, func(h *netlink.Handle) error {
+		// IPv6 has no switch for sending redirects: who is told the better way must not take it.
+		for _, path := range []string{"ipv6/conf/default/dad_transmits", "ipv6/conf/default/accept_redirects"} {
+			if _, err := setSysctl(path, "0"); err != nil {
+				return err
+			}
+		}
 		lo, err := h.LinkByName("lo")
 		if err != nil {
 			return err

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 )
@@ -14,13 +16,14 @@ import (
 type nfTables struct {
 	baseBalancer
 	nft        tool
-	used       map[ipFamily]bool // a table was made
-	generation uint32            // of the namespace's rules after our last change
+	addresses  map[ipFamily]map[netip.Addr]int // services at each virtual address; one for each table made
+	dirty      map[ipFamily]bool               // a change failed half-way
+	generation uint32                          // of the namespace's rules after our last change
 }
 
 // newNFTables puts nftables in force, without services yet.
 func newNFTables(v harness.Variant, at harness.Site) (_ harness.Balancer, err error) {
-	n := &nfTables{used: map[ipFamily]bool{}}
+	n := &nfTables{addresses: map[ipFamily]map[netip.Addr]int{}, dirty: map[ipFamily]bool{}}
 	if n.nft, err = findTool("nft", "nftables"); err != nil {
 		return nil, err
 	}
@@ -28,40 +31,76 @@ func newNFTables(v harness.Variant, at harness.Site) (_ harness.Balancer, err er
 		return nil, err
 	}
 	// Tries every expression and leaves nothing.
-	probe := []harness.Service{{VIP: at4("192.0.2.1", 80), Proto: harness.TCP, Backends: []harness.Backend{
-		{Addr: at4("192.0.2.2", 8080), Weight: 1}, {Addr: at4("192.0.2.3", 8080), Weight: 2}}}}
-	if _, err := n.nft.run(context.Background(), at.NS, nftablesSync(ipv4, probe), "--check", "-f", "-"); err != nil {
+	probe := harness.Service{VIP: at4("192.0.2.1", 80), Proto: harness.TCP, Backends: []harness.Backend{
+		{Addr: at4("192.0.2.2", 8080), Weight: 1}, {Addr: at4("192.0.2.3", 8080), Weight: 2}}}
+	input := append(nftablesTable(ipv4), nftablesChange(ipv4, []nftChange{{nil, &probe}}, false, map[netip.Addr]int{})...)
+	if _, err := n.nft.run(context.Background(), at.NS, input, "--check", "-f", "-"); err != nil {
 		return nil, errors.Join(missing("what nftables rules of kube-proxy need", err), n.kernel.close())
 	}
 	return n, nil
 }
 
-// Sync replaces the table of each IP family in one transaction.
+// Sync writes every service anew, nftBatch of them in a transaction, and removes those that are no longer wanted.
 func (n *nfTables) Sync(ctx context.Context, services []harness.Service) error {
 	old, err := n.set(services)
 	if err != nil {
 		return err
 	}
 	for _, f := range [...]ipFamily{ipv4, ipv6} {
-		mine := ofFamily(services, f)
-		if len(mine) == 0 && !n.used[f] {
-			continue
-		}
-		n.used[f] = true
-		if err := n.commit(ctx, nftablesSync(f, mine)); err != nil {
+		if err := n.sync(ctx, f, ofFamily(old, f), ofFamily(services, f)); err != nil {
 			return fmt.Errorf("sync nftables: %w", err)
 		}
 	}
 	return n.forgetStale(old, services)
 }
 
-// Update writes the chains of one service that change.
+func (n *nfTables) sync(ctx context.Context, f ipFamily, old, services []harness.Service) (err error) {
+	if len(old) == 0 && len(services) == 0 {
+		return nil
+	}
+	if n.dirty[f] {
+		old = nil // what is there is not known: begin with a new table
+	}
+	if len(old) == 0 {
+		n.addresses[f] = map[netip.Addr]int{}
+		if err := n.commit(ctx, nftablesTable(f)); err != nil {
+			return err
+		}
+	}
+	n.dirty[f] = true
+	before := make(map[serviceKey]*harness.Service, len(old))
+	for i := range old {
+		before[serviceKey{old[i].VIP, old[i].Proto}] = &old[i]
+	}
+	changes := make([]nftChange, 0, len(services))
+	for i := range services {
+		key := serviceKey{services[i].VIP, services[i].Proto}
+		changes = append(changes, nftChange{before[key], &services[i]})
+		delete(before, key)
+	}
+	for i := range old {
+		if s := before[serviceKey{old[i].VIP, old[i].Proto}]; s != nil {
+			changes = append(changes, nftChange{s, nil})
+		}
+	}
+	for batch := range slices.Chunk(changes, nftBatch) {
+		if err := n.commit(ctx, nftablesChange(f, batch, true, n.addresses[f])); err != nil {
+			return err
+		}
+	}
+	n.dirty[f] = false
+	return nil
+}
+
+// Update writes what changes of one service.
 func (n *nfTables) Update(ctx context.Context, s harness.Service) error {
 	old, err := n.replace(s)
 	if err != nil {
 		return err
 	}
-	if err := n.commit(ctx, nftablesUpdate(&old, &s)); err != nil {
+	f := familyOf(s.VIP.Addr())
+	if err := n.commit(ctx, nftablesChange(f, []nftChange{{&old, &s}}, false, n.addresses[f])); err != nil {
+		n.dirty[f] = true
 		return fmt.Errorf("update nftables: %w", err)
 	}
 	return n.forgetStale([]harness.Service{old}, []harness.Service{s})
@@ -76,7 +115,7 @@ func (n *nfTables) commit(ctx context.Context, input []byte) error {
 
 // InForce returns an error if any rule of the namespace was changed since our last change, or nothing is forwarded.
 func (n *nfTables) InForce() error {
-	if len(n.used) > 0 {
+	if len(n.addresses) > 0 {
 		var now uint32
 		if err := inNS(n.at.NS, func() (err error) { now, err = nftGeneration(); return err }); err != nil {
 			return fmt.Errorf("check nftables: %w", err)
@@ -96,7 +135,7 @@ func (n *nfTables) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
 	var errs []error
-	for f := range n.used {
+	for f := range n.addresses {
 		_, err := n.nft.run(ctx, n.at.NS, fmt.Appendf(nil, "add table %[1]s\ndelete table %[1]s\n", nftFamily(f).table), "-f", "-")
 		errs = append(errs, err)
 	}
