@@ -98,7 +98,9 @@ func NewAccount(sent Sent, received uint64, before, after Snapshot) Account {
 	}
 	a.add("qdisc", after.qdisc-before.qdisc)
 	a.add("ring: from the balancer, full (XDP)", grown(before.host, after.host, "_xdp_tx_errors"))
-	a.add("ring: from the balancer, full (stack)", after.host["tx_dropped"]-before.host["tx_dropped"])
+	// The driver counts XDP's losses among the link's, too (veth_get_stats64).
+	a.add("ring: from the balancer, full (stack)",
+		after.host["tx_dropped"]-before.host["tx_dropped"]-grown(before.host, after.host, "_xdp_tx_errors"))
 	a.add("ring: into the sink", grown(before.port, after.port, "rx_queue_0_drops"))
 	a.Unaccounted = int64(a.Sent) - int64(a.Received)
 	for _, l := range a.Lost {

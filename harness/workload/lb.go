@@ -41,6 +41,28 @@ func (LB) Workloads() []string { return slices.Sorted(maps.Keys((&lbStage{}).wor
 // Axes names the axes the family understands.
 func (LB) Axes() []string { return []string{"services", "ip", "flows", "size", "rate", "syn"} }
 
+// CheckAxis returns an error unless the axis can have the value.
+func (LB) CheckAxis(name, value string) error {
+	v, err := strconv.ParseFloat(value, 64)
+	bounds := map[string]struct {
+		least, most float64
+		unit        string
+	}{
+		"services": {1, netlab.MaxServices, "services"},
+		"flows":    {1, traffic.MaxFlows, "flows"},
+		"size":     {64, 1514, "bytes of Ethernet frame"},
+		"rate":     {0, 1e8, "packets per second, 0 for flat out"},
+		"syn":      {0, 100, "percent of the packets"},
+	}
+	switch b, ok := bounds[name]; {
+	case name == "ip" && value != "4" && value != "6":
+		return fmt.Errorf("ip=%s: want 4 or 6", value)
+	case ok && (err != nil || v < b.least || v > b.most):
+		return fmt.Errorf("%s=%s: want %.0f to %.0f %s", name, value, b.least, b.most, b.unit)
+	}
+	return nil
+}
+
 // lbStage is a segment with the members of a group in force on it.
 type lbStage struct {
 	segment *netlab.Segment

@@ -66,8 +66,12 @@ func average(ctx context.Context, d time.Duration, change func(i int) error) (ti
 	}
 }
 
-// churnConnections is how many live connections there are while backends come and go.
-const churnConnections = 10_000
+// churnConnections is how many live connections there are while backends come and go, or as many as this process may
+// hold open, both ends, but for churnSpare.
+const (
+	churnConnections = 10_000
+	churnSpare       = 300
+)
 
 // churn adds, drains and removes a backend under live connections and counts those that break. Unavoidable are those
 // of the backend that is removed, and no others.
@@ -79,14 +83,27 @@ func (s *lbStage) churn(ctx context.Context, m *lbMember, _ harness.Cell, b harn
 	defer func() {
 		err = errors.Join(err, m.balancer.Update(context.WithoutCancel(ctx), wanted))
 	}()
+	// As a receive queue of a real NIC does, one CPU sees all packets of a connection: flow tables may be a CPU's own.
+	if m.class != "socket" {
+		thread, err := m.host.Thread(balancerCPU)
+		if err != nil {
+			return r, fmt.Errorf("give the balancer a thread: %w", err)
+		}
+		defer thread.Close()
+	}
+	limit, err := traffic.MaxPool()
+	if err != nil {
+		return r, fmt.Errorf("find out how many connections fit: %w", err)
+	}
+	live := min(churnConnections, limit-churnSpare)
 	start := time.Now()
-	pool, opened, err := traffic.OpenPool(ctx, s.load(m), churnConnections)
+	pool, opened, err := traffic.OpenPool(ctx, s.load(m), live)
 	if err != nil {
 		return r, fmt.Errorf("open connections: %w", err)
 	}
 	defer pool.Close()
 	if opened.Broken > 0 {
-		r.Invalid = fmt.Sprintf("%d of %d connections could not be opened: %v", opened.Broken, churnConnections, opened.Why)
+		r.Invalid = fmt.Sprintf("%d of %d connections could not be opened: %v", opened.Broken, live, opened.Why)
 		return r, nil
 	}
 	leaving := wanted.Backends[len(wanted.Backends)-1]
@@ -108,12 +125,12 @@ func (s *lbStage) churn(ctx context.Context, m *lbMember, _ harness.Cell, b harn
 		r.Series = append(r.Series, harness.Series{Name: "broken after " + step.name, Unit: "connections",
 			Y: []float64{float64(report.Broken)}})
 	}
-	r.Iterations = churnConnections
+	r.Iterations = int64(live)
 	r.Measured = time.Since(start)
 	r.Metrics = []harness.Metric{
 		{Unit: "broken/op", Value: float64(broken)},
-		{Unit: "moved-share", Value: float64(broken+moved) / churnConnections},
-		{Unit: "excess-share", Value: float64(max(0, broken+moved-onLeaving)) / churnConnections},
+		{Unit: "moved-share", Value: float64(broken+moved) / float64(live)},
+		{Unit: "excess-share", Value: float64(max(0, broken+moved-onLeaving)) / float64(live)},
 	}
 	return r, nil
 }
