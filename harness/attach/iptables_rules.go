@@ -19,7 +19,8 @@ import (
 //     node port, an external address or a source range, and their chains would be empty.
 //  2. No rule marks packets that come from outside the cluster for masquerading: the lab's reals answer through the
 //     balancer. The mark's own rules and that for a backend that calls itself are there.
-//  3. The drop of invalid packets is kube-proxy's default (without tcpBeLiberal) and is kept; it is counted.
+//  3. The drop of invalid packets is kube-proxy's default (without tcpBeLiberal) and is kept: conntrack_invalid counts
+//     what it can drop. A packet that nothing translated and no route leads on is refused before it comes there.
 //  4. Weights, which kube-proxy does not have, are told by the probabilities. At equal weights they are kube-proxy's.
 //  5. An update writes the chains of its service only. kube-proxy writes KUBE-SERVICES as well each time, whether or
 //     not it changed: this is in favour of iptables.
@@ -45,7 +46,7 @@ func chainHash(parts ...string) string {
 
 // serviceName is what the service would be called in a cluster.
 func serviceName(s *harness.Service) string {
-	return "kxlab/" + s.VIP.Addr().String() + ":" + protoName(s.Proto)
+	return fmt.Sprintf("kxlab/%s:%s-%d", s.VIP.Addr(), protoName(s.Proto), s.VIP.Port())
 }
 
 func svcChain(s *harness.Service) string {

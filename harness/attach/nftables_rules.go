@@ -21,9 +21,10 @@ import (
 //  2. No rule marks packets from outside the cluster for masquerading: the lab's reals answer through the balancer.
 //  3. Weights, which kube-proxy does not have, are told by ranges of the drawn number. At equal weights the draw is
 //     kube-proxy's.
-//  4. A full sync is many transactions of nftBatch services each, not one: for each anonymous map the kernel (6.18 too)
-//     walks all that the transaction holds already, 7 s for 4,000 services in one and 45 for 10,000. Each service
-//     changes in one transaction. kube-proxy splits nothing and writes only what changed after its first sync; here a full
+//  4. A full sync is many transactions of nftBatch services each, not one: for each anonymous map the kernel (6.18)
+//     walks all that the transaction holds already, 7 s for 4,000 services in one. It walks all maps of the table as
+//     well, which stays: the time of a full sync grows with the square of the services. Each service changes in one
+//     transaction. kube-proxy splits nothing and writes only what changed after its first sync; here a full
 //     sync writes everything.
 //     Chains that are no longer used go in the transaction that replaces them, not in a later one.
 //  5. A name is "kxlab/ADDRESS" where a cluster has a namespace and a name.
