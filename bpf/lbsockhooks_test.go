@@ -164,6 +164,17 @@ func TestSockUDPFailsOver(t *testing.T) {
 	if second := send(); second == first {
 		t.Error("its real is down, and it stayed")
 	}
+	// However the socket comes to choose, a real that is up is found although most slots name others.
+	for range 100 {
+		for i := range sockReals - 1 {
+			r.setReal(t, 4, i, realDown)
+		}
+		send()
+		for i := range sockReals {
+			r.setReal(t, 4, i, uint32(i/(sockReals-1))*realDown)
+		}
+		send()
+	}
 }
 
 // What is not for a service with backends: left alone, or refused.

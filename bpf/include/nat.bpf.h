@@ -30,7 +30,7 @@ const volatile __u32 udp_idle_sec = 30; /* a UDP flow silent for longer is balan
 
 #define NAT_TICK_SHIFT 20 /* ticks of 2^20 ns, about 1 ms: 32 bits of them wrap after 52 days */
 #define NAT_TOUCH      1000 /* ticks between two refreshes of a connection's entries */
-#define NAT_TRIES      8 /* ring slots tried for a new connection */
+#define NAT_TRIES      16 /* ring slots tried for a new connection */
 
 /* What shall be done with a packet. */
 enum nat_fate {

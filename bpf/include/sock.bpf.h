@@ -25,7 +25,7 @@
 /* Entries of each table; Go sizes the maps by it. */
 const volatile __u32 flow_entries = 1 << 20;
 
-#define SOCK_TRIES  4 /* ring slots tried if reals are down */
+#define SOCK_TRIES  32 /* ring slots drawn while reals are down: with half of them down, all fail once in 2^32 */
 #define SOCK_ALLOW  1
 #define SOCK_REFUSE 0
 #define SOCK_MAPPED bpf_htonl(0xffff) /* third word of an IPv4-mapped address */
