@@ -165,13 +165,13 @@ func TestSockUDPFailsOver(t *testing.T) {
 		t.Error("its real is down, and it stayed")
 	}
 	// However the socket comes to choose, a real that is up is found although most slots name others.
-	for range 100 {
-		for i := range sockReals - 1 {
-			r.setReal(t, 4, i, realDown)
-		}
-		send()
+	for round := range 200 {
 		for i := range sockReals {
-			r.setReal(t, 4, i, uint32(i/(sockReals-1))*realDown)
+			flags := uint32(realDown)
+			if i == round%sockReals {
+				flags = 0
+			}
+			r.setReal(t, 4, i, flags)
 		}
 		send()
 	}
