@@ -71,7 +71,7 @@ static __always_inline int due(void)
 	}
 	state.debt += ns * stream.rate;
 	if (state.debt > TRAFFIC_DEBT_NS * stream.rate) {
-		state.missed += ns;
+		state.missed += (state.debt - TRAFFIC_DEBT_NS * stream.rate) / stream.rate;
 		state.debt = TRAFFIC_DEBT_NS * stream.rate;
 	}
 	state.allow += ns * (stream.rate + stream.rate / 4);

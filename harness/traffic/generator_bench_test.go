@@ -146,7 +146,7 @@ func BenchmarkGenerator(b *testing.B) {
 			g := newGenerator(b, host, tt.stream)
 			var best, yardstick float64
 			for b.Loop() {
-				for range 4 {
+				for range 3 {
 					best = max(best, timed(b, g, sink))
 					yardstick = max(yardstick, timed(b, base, sink))
 				}
@@ -193,7 +193,7 @@ func BenchmarkSink(b *testing.B) {
 }
 
 // BenchmarkPace gives the largest deviation from the wanted rate over several runs of a second, in percent, as counted at
-// the sink.
+// the sink: of the whole run, and of the time in which the generator had its CPU, which is what a busy machine can tell.
 func BenchmarkPace(b *testing.B) {
 	host := newBalancer(b)
 	sink := newSink(b, host, Pass, SinkOptions{})
@@ -203,7 +203,7 @@ func BenchmarkPace(b *testing.B) {
 			s := udp4(4096)
 			s.Rate = rate
 			g := newGenerator(b, host, s)
-			var worst, missed float64
+			var worst, net, missed float64
 			for b.Loop() {
 				for range 3 {
 					before := counts(b, sink).Total()
@@ -211,12 +211,14 @@ func BenchmarkPace(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					got := float64(arrived(b, sink).Total()-before) / sent.Elapsed.Seconds()
-					worst = max(worst, math.Abs(got/rate-1)*100)
+					got := float64(arrived(b, sink).Total() - before)
+					worst = max(worst, math.Abs(got/(rate*sent.Elapsed.Seconds())-1)*100)
+					net = max(net, math.Abs(got/(rate*(sent.Elapsed-sent.Missed).Seconds())-1)*100)
 					missed += sent.Missed.Seconds()
 				}
 			}
 			b.ReportMetric(worst, "%off")
+			b.ReportMetric(net, "%off-on-cpu")
 			b.ReportMetric(missed, "sec-missed")
 			b.ReportMetric(0, "ns/op")
 		})
