@@ -328,9 +328,10 @@ func TestPacedRate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// A busy machine may keep the generator from its CPU, never let it be too fast.
+		// A busy machine may keep the generator from its CPU, never let it be too fast; at the end up to 50 ms may
+		// still be due, the most that the pacer makes up for.
 		want := rate * (sent.Elapsed - sent.Missed).Seconds()
-		if got := float64(sent.Packets); got > 1.01*want+1 || got < 0.8*want {
+		if got := float64(sent.Packets); got > 1.01*want+1 || got < 0.99*want-0.05*rate-1 {
 			t.Errorf("rate %v: %v packets in %v, %v missed", rate, got, sent.Elapsed, sent.Missed)
 		}
 		if got := arrived(t, sink).Total(); got != sent.Packets {
