@@ -63,8 +63,6 @@ static __always_inline int due(void)
 	}
 	now = bpf_ktime_get_ns();
 	ns = state.begin ? now - state.stamp : 0;
-	if (!stamp(now))
-		return 0;
 	if (ns > TRAFFIC_DEBT_NS) {
 		state.missed += ns - TRAFFIC_DEBT_NS;
 		ns = TRAFFIC_DEBT_NS;
@@ -74,6 +72,8 @@ static __always_inline int due(void)
 		state.missed += (state.debt - TRAFFIC_DEBT_NS * stream.rate) / stream.rate;
 		state.debt = TRAFFIC_DEBT_NS * stream.rate;
 	}
+	if (!stamp(now))
+		return 0;
 	state.allow += ns * (stream.rate + stream.rate / 4);
 	if (state.allow > (__u64)TRAFFIC_BURST << TRAFFIC_Q)
 		state.allow = (__u64)TRAFFIC_BURST << TRAFFIC_Q;
