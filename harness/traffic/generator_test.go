@@ -348,24 +348,30 @@ func TestRunsEndSoon(t *testing.T) {
 	slow.Rate = 10e3
 	for name, s := range map[string]Stream{"flat out": udp4(64), "paced": slow} {
 		g := newGenerator(t, b, s)
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(200*time.Millisecond, cancel)
-		start := time.Now()
-		sent, err := g.For(ctx, 0, time.Hour)
-		if !errors.Is(err, context.Canceled) || sent.Packets == 0 {
-			t.Errorf("%s: cancelled run: %+v, %v", name, sent, err)
+		over, cancel := context.WithCancel(t.Context())
+		cancel()
+		// The best of three: a busy machine may hold up any one of them.
+		cancelled, finished := time.Hour, time.Hour
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			start := time.Now()
+			sent, err := g.For(ctx, 0, time.Hour)
+			cancel()
+			if !errors.Is(err, context.DeadlineExceeded) || sent.Packets == 0 {
+				t.Errorf("%s: cancelled run: %+v, %v", name, sent, err)
+			}
+			cancelled = min(cancelled, time.Since(start)-200*time.Millisecond)
+			start = time.Now()
+			if _, err := g.For(t.Context(), 0, 300*time.Millisecond); err != nil {
+				t.Errorf("%s: run after a cancelled one: %v", name, err)
+			}
+			finished = min(finished, time.Since(start))
 		}
-		if d := time.Since(start); d > time.Second {
-			t.Errorf("%s: cancelled run ended after %v", name, d)
+		t.Logf("%s: ended %v after cancellation, run of 300 ms took %v", name, cancelled, finished)
+		if cancelled > 800*time.Millisecond || finished < 300*time.Millisecond || finished > 1300*time.Millisecond {
+			t.Errorf("%s: ended %v after cancellation, run of 300 ms took %v", name, cancelled, finished)
 		}
-		start = time.Now()
-		if _, err := g.For(t.Context(), 0, 300*time.Millisecond); err != nil {
-			t.Errorf("%s: run after a cancelled one: %v", name, err)
-		}
-		if d := time.Since(start); d < 300*time.Millisecond || d > 1300*time.Millisecond {
-			t.Errorf("%s: run of 300 ms took %v", name, d)
-		}
-		if _, err := g.For(ctx, 0, time.Hour); !errors.Is(err, context.Canceled) {
+		if _, err := g.For(over, 0, time.Hour); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: run under a context that is over: %v", name, err)
 		}
 	}
