@@ -3,14 +3,12 @@
 package attach
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -179,130 +177,4 @@ func (p *segmentLab) host(fabric string, n int) (path string, index int) {
 		return h.LinkSetUp(eth0)
 	})
 	return path, index
-}
-
-// serve answers every line or datagram in the namespace with the name.
-func (p *segmentLab) serve(ns, name string) {
-	p.t.Helper()
-	for _, port := range []string{":80", ":8080"} {
-		var l net.Listener
-		var u net.PacketConn
-		if err := inNS(ns, func() (err error) {
-			if l, err = net.Listen("tcp", port); err != nil {
-				return err
-			}
-			u, err = net.ListenPacket("udp", port)
-			return err
-		}); err != nil {
-			p.t.Fatal(err)
-		}
-		p.t.Cleanup(func() { l.Close(); u.Close() })
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					defer c.Close()
-					for r := bufio.NewReader(c); ; {
-						if _, err := r.ReadString('\n'); err != nil {
-							return
-						}
-						fmt.Fprintln(c, name)
-					}
-				}()
-			}
-		}()
-		go func() {
-			buf := make([]byte, 64)
-			for {
-				_, from, err := u.ReadFrom(buf)
-				if err != nil {
-					return
-				}
-				_, _ = u.WriteTo([]byte(name+"\n"), from)
-			}
-		}()
-	}
-}
-
-// dial connects from the client.
-func (p *segmentLab) dial(proto harness.Proto, to netip.AddrPort) (net.Conn, error) {
-	var c net.Conn
-	err := inNS(p.client, func() (err error) {
-		c, err = net.DialTimeout(protoName(proto), to.String(), 2*time.Second)
-		return err
-	})
-	return c, err
-}
-
-// ask sends a line and returns which real answered.
-func ask(c net.Conn) (string, error) {
-	if err := c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
-		return "", err
-	}
-	if _, err := fmt.Fprintln(c, "who?"); err != nil {
-		return "", err
-	}
-	buf := make([]byte, 64)
-	n, err := c.Read(buf)
-	if err != nil {
-		return "", err
-	}
-	return string(buf[:max(n-1, 0)]), nil
-}
-
-// who opens n connections one after the other and counts who answered.
-func (p *segmentLab) who(proto harness.Proto, to netip.AddrPort, n int) (map[string]int, error) {
-	got := map[string]int{}
-	for range n {
-		c, err := p.dial(proto, to)
-		if err != nil {
-			return got, err
-		}
-		name, err := ask(c)
-		c.Close()
-		if err != nil {
-			return got, err
-		}
-		got[name]++
-	}
-	return got, nil
-}
-
-// real returns real i as a backend.
-func realBackend(f ipFamily, i, weight int) harness.Backend {
-	a := netip.AddrFrom4([4]byte{198, 18, 1, byte(1 + i)})
-	if f == ipv6 {
-		b := netip.MustParseAddr("2001:2::").As16()
-		b[14], b[15] = 1, byte(1+i)
-		a = netip.AddrFrom16(b)
-	}
-	return harness.Backend{Addr: netip.AddrPortFrom(a, 8080), Weight: weight}
-}
-
-// ruledService returns service i, on the reals given by their weights.
-func ruledService(f ipFamily, proto harness.Proto, i int, weights ...int) harness.Service {
-	a := netip.AddrFrom4([4]byte{198, 19, byte(128 + i>>8), byte(i)})
-	if f == ipv6 {
-		b := netip.MustParseAddr("2001:2:0:2::").As16()
-		b[14], b[15] = byte(i>>8), byte(i)
-		a = netip.AddrFrom16(b)
-	}
-	s := harness.Service{VIP: netip.AddrPortFrom(a, 80), Proto: proto}
-	for r, w := range weights {
-		if w >= 0 { // negative: not a backend at all
-			s.Backends = append(s.Backends, realBackend(f, r, w))
-		}
-	}
-	return s
-}
-
-func ruledServices(f ipFamily, n int, weights ...int) []harness.Service {
-	out := make([]harness.Service, n)
-	for i := range out {
-		out[i] = ruledService(f, harness.TCP, i, weights...)
-	}
-	return out
 }

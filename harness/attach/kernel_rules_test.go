@@ -3,10 +3,12 @@
 package attach
 
 import (
+	"errors"
 	"flag"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -134,5 +136,19 @@ func TestCountersText(t *testing.T) {
 		"drop_conntrack_full": 11, "drop_ip_header": 3, "drop_ip_in": 4, "drop_ip6_in": 5}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestMissingToolSkips(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for name, put := range map[string]func() (harness.Balancer, error){
+		"iptables":     func() (harness.Balancer, error) { return newIPTables(harness.Variant{}, harness.Site{}, "legacy") },
+		"iptables-nft": func() (harness.Balancer, error) { return newIPTables(harness.Variant{}, harness.Site{}, "nft") },
+		"nftables":     func() (harness.Balancer, error) { return newNFTables(harness.Variant{}, harness.Site{}) },
+	} {
+		_, err := put()
+		if !errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), "apt-get install") {
+			t.Errorf("%s without its tool: %v, want a skip that says how to get it", name, err)
+		}
 	}
 }
