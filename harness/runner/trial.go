@@ -17,7 +17,7 @@ const (
 	// attempts is how often a trial is tried before it is given up.
 	attempts = 3
 	// maxSteal is the share of the CPUs' time that other guests of the machine's host may take during a trial.
-	maxSteal = 0.02
+	maxSteal = 0.05
 	// stealTick is how coarsely the kernel counts it: a reading may be wrong by so much.
 	stealTick = 10 * time.Millisecond
 	// patience is how much longer than its budget a trial may take before it counts as stuck.
