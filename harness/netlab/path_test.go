@@ -94,7 +94,7 @@ func greet(t *testing.T, h *Host, port int) {
 
 // call connects and wants to read the name.
 func call(from netip.Addr, to netip.AddrPort, want string) error {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: 5*time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from.AsSlice()}, Timeout: 5 * time.Second}
 	c, err := d.Dial("tcp", to.String())
 	if err != nil {
 		return err
