@@ -23,7 +23,7 @@ build: ## bin/kxlab
 	@scripts/setup run
 	go build -trimpath -o bin/kxlab ./harness/cmd/kxlab
 
-bench: build ## run the load balancer comparison (profile quick, at most 10 minutes) and say where the report is
+bench: build ## run the load balancer comparison (profile quick, about 7 minutes) and say where the report is
 	$(SUDO) bin/kxlab run lb --target host --profile quick
 
 test: ## all tests, kernel parts included
