@@ -13,7 +13,6 @@ const (
 	etherIPv4 = 0x0800
 	etherIPv6 = 0x86dd
 	etherARP  = 0x0806
-	etherVLAN = 0x8100
 
 	protoICMP   = 1
 	protoIPIP   = 4
@@ -24,7 +23,6 @@ const (
 
 	protoDestinationOptions = 60
 
-	tcpFIN = 0x01
 	tcpSYN = 0x02
 	tcpRST = 0x04
 	tcpACK = 0x10
