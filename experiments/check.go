@@ -24,6 +24,12 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if e.Title == "" || e.Question == "" {
 		return fmt.Errorf("experiment %s: title and question must be given", e.Name)
 	}
+	if err := checkTargets(e.Targets); err != nil {
+		return err
+	}
+	if e.Guest.CPUs < 0 || e.Guest.MemoryMB < 0 {
+		return fmt.Errorf("guest: cpus and memorymb must not be negative")
+	}
 	if err := checkVariants(e, v.Methods); err != nil {
 		return err
 	}
@@ -34,6 +40,19 @@ func check(e harness.Experiment, v Vocabulary) error {
 		return err
 	}
 	return checkPlots(e)
+}
+
+// checkTargets checks that every target is one, and there once.
+func checkTargets(targets []string) error {
+	for i, t := range targets {
+		if err := harness.Known("target", t, harness.Targets()); err != nil {
+			return err
+		}
+		if slices.Contains(targets[:i], t) {
+			return fmt.Errorf("target %s is given twice", t)
+		}
+	}
+	return nil
 }
 
 func checkVariants(e harness.Experiment, methods []string) error {

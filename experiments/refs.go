@@ -38,6 +38,9 @@ func checkProfile(e harness.Experiment, p harness.Profile, family harness.Family
 	case len(p.Workloads) == 0:
 		return fmt.Errorf("no workloads")
 	}
+	if err := checkBudgets(p.Exact); err != nil {
+		return err
+	}
 	for _, pw := range p.Workloads {
 		w, err := findWorkload(e, pw.Name)
 		if err != nil {
@@ -50,9 +53,22 @@ func checkProfile(e harness.Experiment, p harness.Profile, family harness.Family
 	return nil
 }
 
+func checkBudgets(b harness.Budgets) error {
+	if b.Repeats < 0 || b.Measure < 0 || b.Warm < 0 {
+		return fmt.Errorf("exact: repeats, measure and warm must not be negative")
+	}
+	return nil
+}
+
 func checkSelection(e harness.Experiment, w harness.WorkloadSpec, pw harness.ProfileWorkload, family harness.Family) error {
 	if pw.Repeats < 0 || pw.Measure < 0 {
 		return fmt.Errorf("repeats and measure must not be negative")
+	}
+	if err := checkBudgets(pw.Exact); err != nil {
+		return err
+	}
+	if err := checkTargets(pw.Targets); err != nil {
+		return err
 	}
 	if err := unique("axis", pw.Axes, axisName); err != nil {
 		return err

@@ -13,12 +13,43 @@ type Experiment struct {
 	Family   string
 	Title    string
 	Question string
+	// Targets are where it can run, the one that is taken where none is named first. Empty: TargetHost, then the others.
+	Targets []string
+	// Guest is what its guests need (targets vm and exact).
+	Guest GuestSpec
 	// AA names the variant that is measured twice, the second time as NAME+aa, to show the run's own noise.
 	AA        string
 	Variants  []Variant
 	Workloads []WorkloadSpec
 	Profiles  []Profile
 	Plots     []PlotSpec
+}
+
+// The targets: where trials run.
+const (
+	TargetHost  = "host"  // this kernel, in namespaces and cgroups of the lab's own
+	TargetVM    = "vm"    // a chosen kernel in a guest, in wall-clock time
+	TargetExact = "exact" // a chosen kernel in a guest whose clock counts instructions
+)
+
+// Targets lists them.
+func Targets() []string { return []string{TargetHost, TargetVM, TargetExact} }
+
+// TargetsOr are the experiment's targets, all of them if it names none.
+func (e Experiment) TargetsOr() []string {
+	if len(e.Targets) == 0 {
+		return Targets()
+	}
+	return e.Targets
+}
+
+// A GuestSpec is what an experiment needs of a guest beyond the lab's own binary.
+type GuestSpec struct {
+	CPUs     int // 0: 1
+	MemoryMB int // MiB; 0: 1024
+	Modules  []string
+	// Tools are commands of this machine that go into the guest of target exact, with the libraries they need.
+	Tools []string
 }
 
 // A Variant is one implementation in the comparison.
@@ -75,9 +106,18 @@ type Profile struct {
 	Name    string
 	Repeats int
 	// Measure is how long one trial of a timed workload measures, Warm how long it runs unmeasured before.
-	Measure   time.Duration
-	Warm      time.Duration
+	Measure time.Duration
+	Warm    time.Duration
+	// Exact replaces the three above on target exact, where nothing is noisy and a second is 10^9 instructions.
+	Exact     Budgets
 	Workloads []ProfileWorkload
+}
+
+// Budgets are how often and how long; what is 0 replaces nothing.
+type Budgets struct {
+	Repeats int
+	Measure time.Duration
+	Warm    time.Duration
 }
 
 // A ProfileWorkload selects a workload in a profile and overrides the default values of its axes.
@@ -85,7 +125,10 @@ type ProfileWorkload struct {
 	Name    string
 	Repeats int           // 0: the profile's
 	Measure time.Duration // 0: the profile's
+	Exact   Budgets       // over the profile's, on target exact
 	Axes    []Axis
+	// Targets, when not empty, restricts the workload in this profile to these targets.
+	Targets []string
 	// Only, when not empty, restricts the workload to these variants in this profile.
 	Only []string
 }

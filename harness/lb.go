@@ -4,7 +4,6 @@ package harness
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/netip"
 )
@@ -55,20 +54,15 @@ type Site struct {
 	Seed   uint64
 }
 
-// A Balancer is a variant in force. It is not safe for concurrent use.
+// A Balancer is a load balancer in force. It is not safe for concurrent use.
 type Balancer interface {
+	Extension
 	// Sync makes the set of services exactly the given one. Connections to backends that stay are kept.
 	Sync(ctx context.Context, services []Service) error
 	// Update replaces the service with the same VIP and Proto, leaving all others alone.
 	Update(ctx context.Context, s Service) error
 	// Flush forgets all connections (flow tables, conntrack).
 	Flush(ctx context.Context) error
-	// InForce returns an error if the variant is no longer what the kernel runs.
-	InForce() error
-	// Counters are the variant's own counts, for diagnosis and for locating drops, never for results. Keys of drops
-	// begin with "drop_".
-	Counters() (map[string]uint64, error)
 	// MaxFlows is how many connections it can track at once; 0: it tracks none.
 	MaxFlows() int
-	io.Closer
 }

@@ -82,6 +82,9 @@ type Budget struct {
 	Warm    time.Duration
 	Measure time.Duration
 	Seed    uint64
+	// Exact says that the clock counts instructions, one a nanosecond (target exact): costs are then reported as
+	// instructions and not as time.
+	Exact bool
 }
 
 // A Family is a kind of kernel extension as the runner sees it: it builds the place where its variants work.
@@ -99,6 +102,8 @@ type Group struct {
 	Axes    []AxisValue // the set-up axes only
 	Members []Member
 	Seed    uint64
+	// Exact is Budget.Exact, and means a guest that is slow and small: what only fills memory or time is left out.
+	Exact bool
 	// Progress is told what is being set up; may be nil.
 	Progress func(what string)
 }
@@ -108,7 +113,7 @@ type Member struct {
 	Name string // variant name, with SuffixAA for the second of an A/A pair
 	Variant
 	// Put puts the variant in force at a site. The family calls it; only the runner knows what is behind it.
-	Put func(ctx context.Context, at Site) (Balancer, error)
+	Put func(ctx context.Context, at Site) (Extension, error)
 }
 
 // A Stage holds the members of a group in force, ready to be measured in any order.

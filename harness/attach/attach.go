@@ -36,33 +36,33 @@ func New(o Options) *Attacher {
 }
 
 // A constructor puts a variant of one method in force. On error nothing of it is left.
-type constructor func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error)
+type constructor func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error)
 
 // methods is the table of what Variant.Attach may name.
 func (a *Attacher) methods() map[string]constructor {
 	return map[string]constructor{
-		"xdp": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error) {
+		"xdp": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return a.newBPF(v, at, attachXDP)
 		},
-		"tcx": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error) {
+		"tcx": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return a.newBPF(v, at, attachTCX)
 		},
-		"cgroup": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error) {
+		"cgroup": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return a.newBPF(v, at, attachCgroup)
 		},
-		"iptables": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error) {
+		"iptables": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return newIPTables(v, at, "legacy")
 		},
-		"iptables-nft": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error) {
+		"iptables-nft": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return newIPTables(v, at, "nft")
 		},
-		"nftables": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error) {
+		"nftables": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return newNFTables(v, at)
 		},
-		"forward": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error) {
+		"forward": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return newForward(v, at)
 		},
-		"ipvs": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error) {
+		"ipvs": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return nil, harness.Skip("IPVS comes with guests")
 		},
 	}
@@ -70,7 +70,7 @@ func (a *Attacher) methods() map[string]constructor {
 
 // Put puts the variant in force at the site. An error that wraps harness.ErrNotSupported means that this machine
 // cannot do it; after any error nothing of the variant is left at the site.
-func (a *Attacher) Put(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error) {
+func (a *Attacher) Put(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 	put, ok := a.methods()[v.Attach]
 	if !ok {
 		return nil, fmt.Errorf("put variant %s: unknown method %q (there are: %s)", v.Name, v.Attach,

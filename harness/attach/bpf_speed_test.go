@@ -16,7 +16,7 @@ func TestSyncIsFast(t *testing.T) {
 	site := bpfSite(t)
 	ctx := context.Background()
 	for _, object := range []string{"lb/xdp_ipip", "lb/xdp_jet"} {
-		b, err := New(Options{}).Put(ctx, harness.Variant{Attach: "xdp", Object: object}, site)
+		b, err := putBalancer(ctx, New(Options{}), harness.Variant{Attach: "xdp", Object: object}, site)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -140,7 +140,7 @@ func (f *fake) run(t *testing.T, ctx context.Context, p *runner.Plan) (runner.Su
 	t.Helper()
 	sum, err := runner.Run(ctx, p, runner.Options{
 		Family: f, Record: f, Seed: 7, Steal: f.noSteal,
-		Put: func(context.Context, harness.Variant, harness.Site) (harness.Balancer, error) { return nil, nil },
+		Put: func(context.Context, harness.Variant, harness.Site) (harness.Extension, error) { return nil, nil },
 	})
 	if f.open != 0 {
 		t.Errorf("%d stages left open", f.open)

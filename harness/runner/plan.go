@@ -16,6 +16,7 @@ import (
 type Plan struct {
 	Experiment harness.Experiment
 	Profile    string
+	Target     string
 	AA         string // the variant that is measured twice
 	Groups     []Group
 }
@@ -50,17 +51,17 @@ func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Experiment: e, Profile: s.Profile, AA: w.aa}
+	p := &Plan{Experiment: e, Profile: s.Profile, Target: cmp.Or(s.Target, harness.TargetHost), AA: w.aa}
 	for _, pw := range w.profile.Workloads {
-		if !s.hasWorkload(pw.Name) {
+		if !s.hasWorkload(pw.Name) || !runsOn(pw, p.Target) {
 			continue
 		}
 		sp := spec(e, pw.Name)
 		for _, values := range combinations(axes(sp, pw, s)) {
+			b := budgets(p.Target, w.profile, pw)
 			p.add(sp, values, Block{
 				Workload: pw.Name, Axes: values,
-				Repeats: cmp.Or(s.Repeats, pw.Repeats, w.profile.Repeats),
-				Warm:    w.profile.Warm, Measure: cmp.Or(pw.Measure, w.profile.Measure),
+				Repeats: cmp.Or(s.Repeats, b.Repeats), Warm: b.Warm, Measure: b.Measure,
 			}, members(w, pw.Only))
 		}
 	}
@@ -68,6 +69,24 @@ func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
 		return nil, fmt.Errorf("nothing to run: profile %s has no cell of these variants and workloads", s.Profile)
 	}
 	return p, nil
+}
+
+// runsOn tells whether a profile has the workload on the target.
+func runsOn(pw harness.ProfileWorkload, target string) bool {
+	return len(pw.Targets) == 0 || slices.Contains(pw.Targets, target)
+}
+
+// budgets are how often and how long a workload of a profile measures on a target.
+func budgets(target string, p harness.Profile, pw harness.ProfileWorkload) harness.Budgets {
+	b := harness.Budgets{Repeats: cmp.Or(pw.Repeats, p.Repeats), Measure: cmp.Or(pw.Measure, p.Measure), Warm: p.Warm}
+	if target != harness.TargetExact {
+		return b
+	}
+	return harness.Budgets{
+		Repeats: cmp.Or(pw.Exact.Repeats, p.Exact.Repeats, b.Repeats),
+		Measure: cmp.Or(pw.Exact.Measure, p.Exact.Measure, b.Measure),
+		Warm:    cmp.Or(pw.Exact.Warm, p.Exact.Warm, b.Warm),
+	}
 }
 
 // axes are a workload's axes with the values of the profile, and over these the selection's.

@@ -31,7 +31,7 @@ type Options struct {
 	// Progress shows what is going on; nil: nothing is shown.
 	Progress *Progress
 	// Put puts a variant in force; nil: package attach does.
-	Put func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Balancer, error)
+	Put func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error)
 	// Steal reads the CPU time that other guests took so far, over all CPUs; nil: from this machine.
 	Steal func() (time.Duration, error)
 }
@@ -158,7 +158,7 @@ func (r *run) prepare(g *Group) harness.Group {
 		v := m.Variant
 		hg.Members = append(hg.Members, harness.Member{
 			Name: m.Name, Variant: v,
-			Put: func(ctx context.Context, at harness.Site) (harness.Balancer, error) { return r.Put(ctx, v, at) },
+			Put: func(ctx context.Context, at harness.Site) (harness.Extension, error) { return r.Put(ctx, v, at) },
 		})
 	}
 	return hg

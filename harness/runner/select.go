@@ -12,6 +12,7 @@ import (
 // A Selection says what of an experiment is run.
 type Selection struct {
 	Profile   string   // name of one of the experiment's profiles
+	Target    string   // empty: the host
 	Variants  []string // empty: all
 	Workloads []string // empty: all that the profile has
 	// Axes replace the profile's values of an axis in every workload that has it.

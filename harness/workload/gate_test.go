@@ -24,7 +24,7 @@ func shipped(t *testing.T) []harness.Member {
 	var out []harness.Member
 	for _, v := range e.Variants {
 		out = append(out, harness.Member{Name: v.Name, Variant: v,
-			Put: func(ctx context.Context, at harness.Site) (harness.Balancer, error) { return attacher.Put(ctx, v, at) }})
+			Put: func(ctx context.Context, at harness.Site) (harness.Extension, error) { return attacher.Put(ctx, v, at) }})
 	}
 	return out
 }

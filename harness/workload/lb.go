@@ -148,8 +148,13 @@ func (s *lbStage) add(ctx context.Context, member harness.Member, seed uint64) e
 		}
 	}
 	m.site = host.Site(clientMTU, cgroup, seed)
-	if m.balancer, err = member.Put(ctx, m.site); err != nil {
+	extension, err := member.Put(ctx, m.site)
+	if err != nil {
 		return err
+	}
+	var ok bool
+	if m.balancer, ok = extension.(harness.Balancer); !ok {
+		return errors.Join(fmt.Errorf("%s is no load balancer", member.Name), extension.Close())
 	}
 	if err := m.balancer.Sync(ctx, m.services); err != nil {
 		return errors.Join(fmt.Errorf("set up %d services: %w", s.count, err), m.balancer.Close())
