@@ -30,6 +30,14 @@ type Options struct {
 	Seed   uint64
 	// Progress shows what is going on; nil: nothing is shown.
 	Progress *Progress
+	// Exact says that the clock counts instructions (target exact).
+	Exact bool
+	// Only restricts the run to some of the plan's steps; nil: all of them.
+	Only func(Step) bool
+	// Begin is told of every attempt at a trial before it is made; may be nil.
+	Begin func(Step) error
+	// Phase is told what is going on between trials; may be nil.
+	Phase func(what string)
 	// Put puts a variant in force; nil: package attach does.
 	Put func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error)
 	// Steal reads the CPU time that other guests took so far, over all CPUs; nil: from this machine.
@@ -68,7 +76,7 @@ func Run(ctx context.Context, p *Plan, o Options) (Summary, error) {
 		o.Steal = host.Steal
 	}
 	r := &run{
-		Options: o, plan: p, started: time.Now(), cells: map[string]*cellState{},
+		Options: o, plan: p, started: time.Now(), cells: cellStates{},
 		Summary: Summary{Planned: p.Trials(), GateFailed: map[string]string{}},
 	}
 	o.Progress.begin(p)
@@ -84,7 +92,7 @@ func Run(ctx context.Context, p *Plan, o Options) (Summary, error) {
 		err = errors.Join(err, o.Record.Steal(after-before))
 	}
 	r.Wall = time.Since(r.started)
-	r.holes()
+	r.Holes = r.cells.holes(p)
 	return r.Summary, err
 }
 
@@ -95,20 +103,20 @@ type run struct {
 	plan    *Plan
 	started time.Time
 	order   int // trials begun
-	cells   map[string]*cellState
+	cells   cellStates
 }
 
-// cellState is what is known of a cell so far.
-type cellState struct {
-	name    string
-	skipped bool
-	valid   int
-	given   bool // was given up once: no more than one attempt a repeat from now on
+// phase tells whoever wants to know what is going on.
+func (r *run) phase(what string) {
+	r.Progress.phase(what)
+	if r.Phase != nil {
+		r.Phase(what)
+	}
 }
 
 // group sets a group up, checks its members and measures its cells.
 func (r *run) group(ctx context.Context, g *Group) (err error) {
-	r.Progress.phase("set up " + g.String())
+	r.phase("set up " + g.String())
 	began := time.Now()
 	stage, err := r.Family.Prepare(ctx, r.prepare(g))
 	switch {
@@ -124,7 +132,7 @@ func (r *run) group(ctx context.Context, g *Group) (err error) {
 		return fmt.Errorf("set up %s: %w", g, err)
 	}
 	defer func() {
-		r.Progress.phase("take down " + g.String())
+		r.phase("take down " + g.String())
 		if cerr := stage.Close(); cerr != nil {
 			err = errors.Join(err, fmt.Errorf("take down %s: %w", g, cerr))
 		}
@@ -137,6 +145,9 @@ func (r *run) group(ctx context.Context, g *Group) (err error) {
 	for _, s := range g.Order(r.Seed) {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if r.Only != nil && !r.Only(s) {
+			continue
 		}
 		if failed[s.Cell.Variant] {
 			r.Progress.done(s, 0)
@@ -151,8 +162,8 @@ func (r *run) group(ctx context.Context, g *Group) (err error) {
 
 func (r *run) prepare(g *Group) harness.Group {
 	hg := harness.Group{
-		Axes: g.Axes, Seed: r.Seed ^ hash("group", g.String()),
-		Progress: func(what string) { r.Progress.phase(g.String() + ": " + what) },
+		Axes: g.Axes, Seed: r.Seed ^ hash("group", g.String()), Exact: r.Exact,
+		Progress: func(what string) { r.phase(g.String() + ": " + what) },
 	}
 	for _, m := range g.Members {
 		v := m.Variant
@@ -176,7 +187,7 @@ func (r *run) gates(ctx context.Context, g *Group, stage harness.Stage) (failed 
 			}
 			continue
 		}
-		r.Progress.phase(g.String() + ": check " + m.Name)
+		r.phase(g.String() + ": check " + m.Name)
 		cerr := stage.Check(ctx, m.Name)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()

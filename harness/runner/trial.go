@@ -28,7 +28,7 @@ const (
 func (r *run) step(ctx context.Context, stage harness.Stage, s Step) error {
 	began := time.Now()
 	defer func() { r.Progress.done(s, time.Since(began)) }()
-	state := r.state(s.Cell)
+	state := r.cells.of(s.Cell)
 	if state.skipped {
 		return nil
 	}
@@ -38,6 +38,11 @@ func (r *run) step(ctx context.Context, stage harness.Stage, s Step) error {
 	}
 	for range tries {
 		r.Progress.trial(s)
+		if r.Begin != nil {
+			if err := r.Begin(s); err != nil {
+				return err
+			}
+		}
 		t := harness.Trial{Cell: s.Cell, Repeat: s.Repeat, Order: r.order, Seed: s.Seed, Start: time.Now()}
 		r.order++
 		var err error
@@ -77,7 +82,7 @@ func (r *run) measure(ctx context.Context, stage harness.Stage, s Step) (harness
 	defer cancel()
 	before, berr := r.Steal()
 	began := time.Now()
-	res, err := stage.Measure(tctx, s.Cell, harness.Budget{Warm: s.Block.Warm, Measure: s.Block.Measure, Seed: s.Seed})
+	res, err := stage.Measure(tctx, s.Cell, harness.Budget{Warm: s.Block.Warm, Measure: s.Block.Measure, Seed: s.Seed, Exact: r.Exact})
 	wall := time.Since(began)
 	if err != nil {
 		if tctx.Err() != nil && ctx.Err() == nil {
@@ -123,32 +128,11 @@ func undeclared(w harness.WorkloadSpec, metrics []harness.Metric) string {
 
 // skip writes down, once a cell, that it cannot run here.
 func (r *run) skip(c harness.Cell, reason string) error {
-	state := r.state(c)
+	state := r.cells.of(c)
 	if state.skipped {
 		return nil
 	}
 	state.skipped = true
 	r.Skipped++
 	return r.Record.Skip(c, reason)
-}
-
-func (r *run) state(c harness.Cell) *cellState {
-	name := c.BenchName()
-	if r.cells[name] == nil {
-		r.cells[name] = &cellState{name: name}
-	}
-	return r.cells[name]
-}
-
-// holes finds the cells that were tried and have no number.
-func (r *run) holes() {
-	for _, g := range r.plan.Groups {
-		for _, b := range g.Blocks {
-			for _, c := range b.Cells {
-				if s := r.cells[c.BenchName()]; s != nil && s.given && s.valid == 0 {
-					r.Holes = append(r.Holes, s.name)
-				}
-			}
-		}
-	}
 }

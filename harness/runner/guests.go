@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A Boot runs a job in a guest of its own: there Inside is called, and all that it tells is written to the Guest. It returns
+// when the guest is gone. An error says what became of a guest that did not end well.
+type Boot func(ctx context.Context, j Job, to *Guest) error
+
+// GuestOptions configure a run in guests.
+type GuestOptions struct {
+	Record Recorder
+	Seed   uint64
+	// Parallel is how many guests run side by side; 0: 1. More than one is for a target whose numbers do not depend on
+	// the machine's load.
+	Parallel int
+	// EachRepeat gives every repeat of a group a guest of its own, booted with another seed.
+	EachRepeat bool
+	Progress   *Progress
+	Boot       Boot
+}
+
+// RunGuests measures the plan in guests, a group or a repeat of a group in each. What guests tell is recorded in the plan's
+// order whichever ends first, so that two runs with the same numbers have the same record. A guest that dies costs the
+// trial that it was making, which is recorded as invalid with the cause; another guest goes on with the rest.
+func RunGuests(ctx context.Context, p *Plan, selection Selection, o GuestOptions) (Summary, error) {
+	r := &guests{
+		GuestOptions: o, ctx: ctx, plan: p, cells: cellStates{}, steps: map[Mark]Step{},
+		Summary: Summary{Planned: p.Trials(), GateFailed: map[string]string{}},
+	}
+	started := time.Now()
+	o.Progress.begin(p)
+	defer o.Progress.end()
+	r.shards = r.cut(selection)
+	err := r.all(ctx, r.shards)
+	r.Wall = time.Since(started)
+	r.Holes = r.cells.holes(p)
+	return r.Summary, err
+}
+
+// guests is a run in guests under way. Its lock guards all but the options and the plan.
+type guests struct {
+	GuestOptions
+	Summary
+	ctx   context.Context
+	plan  *Plan
+	steps map[Mark]Step
+
+	mu     sync.Mutex
+	shards []*shard
+	at     int // the first shard that is not over and recorded
+	order  int // trials recorded
+	cells  cellStates
+	failed error // to record
+}
+
+// A shard is a job with what its guests have told.
+type shard struct {
+	job    Job
+	group  *Group
+	steps  []Step
+	told   []event
+	passed int // events recorded
+	over   bool
+}
+
+// shardsOf makes the jobs of one repeat, or of all.
+func (r *guests) shardsOf(selection Selection, repeat int) []*shard {
+	var out []*shard
+	for i := range r.plan.Groups {
+		g := &r.plan.Groups[i]
+		s := &shard{group: g, job: Job{
+			Experiment: r.plan.Experiment, Selection: selection, Seed: r.Seed, Group: g.String(), Repeat: repeat,
+		}}
+		for _, st := range g.Order(r.Seed) {
+			if s.job.wants(st) {
+				s.steps = append(s.steps, st)
+				r.steps[st.mark()] = st
+			}
+		}
+		if len(s.steps) > 0 {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// cut cuts the plan into jobs, repeat after repeat where each has guests of its own.
+func (r *guests) cut(selection Selection) []*shard {
+	if !r.EachRepeat {
+		return r.shardsOf(selection, EveryRepeat)
+	}
+	var out []*shard
+	for repeat := 0; ; repeat++ {
+		more := r.shardsOf(selection, repeat)
+		if len(more) == 0 {
+			return out
+		}
+		out = append(out, more...)
+	}
+}
+
+// all runs the shards, some side by side, and returns the first error.
+func (r *guests) all(ctx context.Context, shards []*shard) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next := make(chan *shard)
+	errs := make(chan error, max(1, r.Parallel))
+	for range max(1, r.Parallel) {
+		go func() {
+			var err error
+			for s := range next {
+				if err == nil {
+					if err = r.shard(ctx, s); err != nil {
+						cancel()
+					}
+				}
+			}
+			errs <- err
+		}()
+	}
+	for _, s := range shards {
+		next <- s
+	}
+	close(next)
+	var all []error
+	for range max(1, r.Parallel) {
+		all = append(all, <-errs)
+	}
+	return errors.Join(all...)
+}
+
+// maxDeaths is how many guests of a job may die while they set up before its trials are given up.
+const maxDeaths = 2
+
+// shard runs one job to its end, in as many guests as it takes.
+func (r *guests) shard(ctx context.Context, s *shard) error {
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		s.over = true
+		r.flush()
+	}()
+	for deaths := 0; ; {
+		g := &Guest{run: r, shard: s}
+		err := r.Boot(ctx, s.job, g)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil && g.end == nil {
+			err = errors.New("the guest ended without a word")
+		}
+		switch {
+		case err == nil && g.end.Error != "":
+			return fmt.Errorf("%s: in the guest: %s", s.group, g.end.Error)
+		case err == nil:
+			return r.failure()
+		case g.begun != nil:
+			deaths = 0
+			g.reject(*g.begun, err.Error())
+			s.job.Done = append(s.job.Done, *g.begun)
+		default:
+			if deaths++; deaths == maxDeaths {
+				for _, st := range s.steps {
+					if s.job.wants(st) {
+						g.reject(st.mark(), err.Error())
+					}
+				}
+				return r.failure()
+			}
+		}
+		if err := r.failure(); err != nil {
+			return err
+		}
+		if !s.more() {
+			return nil
+		}
+	}
+}
+
+// more tells whether any step of the job is still to be made.
+func (s *shard) more() bool {
+	for _, st := range s.steps {
+		if s.job.wants(st) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *guests) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed
+}

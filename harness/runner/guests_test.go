@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/runner"
+)
+
+// deadly passes on what is written until its guest is dead.
+type deadly struct {
+	to   io.Writer
+	dead error
+}
+
+func (d *deadly) Write(p []byte) (int, error) {
+	if d.dead != nil {
+		return 0, d.dead
+	}
+	return d.to.Write(p)
+}
+
+func nothingPut(context.Context, harness.Variant, harness.Site) (harness.Extension, error) {
+	return nil, nil
+}
+
+// guestsOf runs a plan in pretended guests: each is a call of Inside on a fake family of its own. die, if not nil, is asked
+// before every trial and may end the guest with an error.
+func guestsOf(t *testing.T, o runner.GuestOptions, s runner.Selection, die func(j runner.Job, c harness.Cell) error) (*fake, runner.Summary, error) {
+	t.Helper()
+	rec := newFake()
+	o.Record = rec
+	s.Profile = "quick"
+	p := plan(t, s)
+	o.Boot = func(ctx context.Context, j runner.Job, to *runner.Guest) error {
+		f := newFake()
+		w := &deadly{to: to}
+		f.measure = func(_ context.Context, c harness.Cell, _ int) (harness.Result, error) {
+			if die != nil {
+				w.dead = die(j, c) // nothing more is told
+			}
+			r := result()
+			r.Metrics[0].Value = float64(j.BootSeed())
+			return r, nil
+		}
+		err := runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w, nothingPut)
+		if w.dead != nil {
+			return w.dead
+		}
+		return err
+	}
+	sum, err := runner.RunGuests(t.Context(), p, s, o)
+	return rec, sum, err
+}
+
+func TestRunGuests(t *testing.T) {
+	p := plan(t, runner.Selection{})
+	var orders [][]string
+	for _, parallel := range []int{1, 2} {
+		f, sum, err := guestsOf(t, runner.GuestOptions{Seed: 5, Parallel: parallel, EachRepeat: true}, runner.Selection{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum.Valid != p.Trials() || len(f.trials) != p.Trials() || len(cells(f.trials)) != p.Cells() {
+			t.Errorf("%d valid, %d recorded, planned %d", sum.Valid, len(f.trials), p.Trials())
+		}
+		var order []string
+		for i, tr := range f.trials {
+			if tr.Order != i {
+				t.Fatalf("trial %d has order %d", i, tr.Order)
+			}
+			if got, want := tr.Result.Metrics[0].Value, float64(5+tr.Repeat); got != want {
+				t.Errorf("repeat %d was booted with seed %v, want %v", tr.Repeat, got, want)
+			}
+			order = append(order, tr.Cell.BenchName())
+		}
+		orders = append(orders, order)
+	}
+	if d := cmp.Diff(orders[0], orders[1]); d != "" {
+		t.Errorf("the record depends on how many guests run side by side: %s", d)
+	}
+}
+
+func TestRunGuestsSurvivesDeath(t *testing.T) {
+	for name, each := range map[string]bool{"a guest a group": false, "a guest a repeat": true} {
+		t.Run(name, func(t *testing.T) {
+			deadly := "LB/workload=pps/class=ipip/variant=b/services=1000/flows=64"
+			f, sum, err := guestsOf(t, runner.GuestOptions{EachRepeat: each}, runner.Selection{}, func(_ runner.Job, c harness.Cell) error {
+				if c.BenchName() == deadly {
+					return errors.New("kernel panic: divide error")
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := plan(t, runner.Selection{})
+			if sum.Rejected != 3 || len(f.trials) != p.Trials()-3 {
+				t.Errorf("%d rejected and %d recorded of %d trials, want three rejected", sum.Rejected, len(f.trials), p.Trials())
+			}
+			if !slices.ContainsFunc(f.rejects, func(s string) bool { return strings.Contains(s, "divide error") }) {
+				t.Errorf("rejected: %v", f.rejects)
+			}
+			if d := cmp.Diff([]string{deadly}, sum.Holes); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestRunGuestsGivesUp(t *testing.T) {
+	rec := newFake()
+	p := plan(t, runner.Selection{})
+	boots := 0
+	sum, err := runner.RunGuests(t.Context(), p, runner.Selection{Profile: "quick"}, runner.GuestOptions{
+		Record: rec, Boot: func(context.Context, runner.Job, *runner.Guest) error {
+			boots++
+			return errors.New("no init")
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum.Rejected != p.Trials() || sum.Valid != 0 || boots != 4 {
+		t.Errorf("%d of %d trials rejected after %d boots; two a group were wanted", sum.Rejected, p.Trials(), boots)
+	}
+}
+
+func TestRunGuestsRefusesNoise(t *testing.T) {
+	rec := newFake()
+	sum, err := runner.RunGuests(t.Context(), plan(t, runner.Selection{}), runner.Selection{Profile: "quick"}, runner.GuestOptions{
+		Record: rec, Boot: func(_ context.Context, _ runner.Job, to *runner.Guest) error {
+			_, err := io.WriteString(to, "hello, world\n")
+			return err
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum.Rejected != len(rec.rejects) || sum.Valid != 0 || !strings.Contains(rec.rejects[0], "hello, world") {
+		t.Errorf("%d rejected: %v", sum.Rejected, rec.rejects)
+	}
+}
