@@ -17,7 +17,7 @@ var ErrIncomparable = errors.New("runs cannot be compared")
 
 // CompareOptions says what counts as a difference. The zero value takes the defaults.
 type CompareOptions struct {
-	MinEffect float64 // relative, 0.03 is 3 %; 0: DefaultMinEffect
+	MinEffect float64 // relative, 0.03 is 3 %; 0: DefaultMinEffect, on target exact DefaultMinEffectExact
 	Alpha     float64 // rate of false findings; 0: 0.05
 	// Kernels allows two runs on different kernels: kernel against kernel.
 	Kernels bool
@@ -113,10 +113,17 @@ func identity(r *record.Run) Identity {
 // different. Why the rank test stays outside of the correction: at five repeats it cannot give p below 0.008, so that
 // correcting it over a hundred rows would make it blind.
 //
+// Runs on target exact are judged otherwise: see judgeExact.
+//
 // Drift: the runs lie at different times, and the machine was faster in one of them. The geometric mean of new/old over
 // the ceilings of a workload and unit is that factor; it is taken off every row and printed.
 func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
-	if o.MinEffect == 0 {
+	exact := old.Env.Target == harness.TargetExact
+	switch {
+	case o.MinEffect != 0:
+	case exact:
+		o.MinEffect = DefaultMinEffectExact
+	default:
 		o.MinEffect = DefaultMinEffect
 	}
 	if o.Alpha == 0 {
@@ -135,6 +142,10 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 		}
 	}
 	c.pair(old, new)
+	if exact {
+		c.judgeExact(old, new)
+		return c, nil
+	}
 	aaOld, aaNew := aaNoise(old, o.MinEffect), aaNoise(new, o.MinEffect)
 	c.Broken = append(brokenGates(aaOld, o.MinEffect), brokenGates(aaNew, o.MinEffect)...)
 	c.drift()
@@ -154,6 +165,9 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 		if f.a != f.b {
 			return fmt.Errorf("%w: %s %q and %q%s", ErrIncomparable, f.what, f.a, f.b, f.hint)
 		}
+	}
+	if err := sameSeeds(old, new); err != nil {
+		return err
 	}
 	if a.Kernel != b.Kernel && !o.Kernels {
 		return fmt.Errorf("%w: kernel %q and %q: ask for kernel against kernel if that is meant", ErrIncomparable, a.Kernel, b.Kernel)

@@ -122,3 +122,49 @@ func TestTailT(t *testing.T) {
 		}
 	}
 }
+
+// exactPair makes two invented runs on target exact: the same seeds, where xdp-jet is slower by a factor and the digits of
+// all others move by a trifle with each seed, as they do when another program is loaded.
+func exactPair(seed uint64, slow float64, trifle float64) (a, b *record.Run) {
+	a = synth{seed: seed, repeats: 3, noise: 0.02}.run()
+	b = synth{seed: seed, repeats: 3, noise: 0.02}.run()
+	for _, r := range []*record.Run{a, b} {
+		r.Env.Target = "exact"
+	}
+	for i := range b.Trials {
+		t := &b.Trials[i]
+		f := 1 + trifle*math.Sin(float64(i)+float64(seed))
+		if t.Cell.Variant == "xdp-jet" {
+			f *= slow
+		}
+		for j := range t.Result.Metrics {
+			if m := &t.Result.Metrics[j]; m.Unit == "pkt/s" {
+				m.Value /= f
+			} else {
+				m.Value *= f
+			}
+		}
+	}
+	return a, b
+}
+
+func TestCompareExact(t *testing.T) {
+	for seed := range uint64(20) {
+		a, b := exactPair(seed, 1, 0)
+		if c := mustCompare(t, a, b, CompareOptions{}); c.Count(Same) != len(c.Rows) {
+			t.Errorf("seed %d: the same digits twice: %s", seed, c.Summary())
+		}
+		a, b = exactPair(seed, 1.013, 0.0005) // 20 of 1,500 instructions
+		c := mustCompare(t, a, b, CompareOptions{})
+		for _, r := range c.Rows {
+			if want := r.Cell.Variant == "xdp-jet"; (r.Verdict == Worse) != want {
+				t.Errorf("seed %d: %s %s is called %q (%.2f %%, p %.3g)", seed, r.Name, r.Unit, r.Verdict, 100*r.Delta, r.P)
+			}
+		}
+	}
+	a, b := exactPair(1, 1, 0)
+	b.Env.Seed = 2
+	if _, err := Compare(a, b, CompareOptions{}); !errors.Is(err, ErrIncomparable) {
+		t.Errorf("other seeds: %v", err)
+	}
+}

@@ -33,7 +33,8 @@ func newCompare(s streams) *cobra.Command {
 	fl := cmd.Flags()
 	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if something became worse")
 	fl.BoolVar(&f.kernels, "kernels", false, "allow runs on different kernels")
-	fl.StringVar(&f.minEffect, "min-effect", fmt.Sprintf("%g%%", 100*report.DefaultMinEffect), "smallest difference that counts: 1% or 0.01")
+	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",
+		100*report.DefaultMinEffect, 100*report.DefaultMinEffectExact))
 	fl.StringVar(&f.format, "format", "text", "text, markdown, json or junit")
 	return cmd
 }
@@ -42,9 +43,12 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if err := harness.Known("format", f.format, report.CompareFormats()); err != nil {
 		return usage(err)
 	}
-	effect, err := share(f.minEffect)
-	if err != nil {
-		return usage(fmt.Errorf("--min-effect: %w", err))
+	var effect float64 // 0: the target's own
+	if f.minEffect != "" {
+		var err error
+		if effect, err = share(f.minEffect); err != nil {
+			return usage(fmt.Errorf("--min-effect: %w", err))
+		}
 	}
 	before, err := record.Open(oldDir)
 	if err != nil {
