@@ -12,7 +12,7 @@ import (
 // What is counted and what it is counted by. Only base units: readers of the benchmark format rescale "ns" and "MB/s",
 // and numbers in different scales cannot be compared by eye.
 var (
-	amounts = []string{"pkt", "conn", "req", "op", "B", "bit", "sec", "cpu-ns", "insn", "broken", "share"}
+	amounts = []string{"pkt", "conn", "req", "op", "B", "bit", "sec", "cpu-ns", "insn", "broken", "share", "switch", "migration"}
 	pers    = []string{"s", "pkt", "conn", "req", "op", "B", "update", "sync", "switch"}
 )
 

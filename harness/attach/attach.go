@@ -62,6 +62,9 @@ func (a *Attacher) methods() map[string]constructor {
 		"forward": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return newForward(v, at)
 		},
+		"eevdf": func(context.Context, harness.Variant, harness.Site) (harness.Extension, error) {
+			return newEEVDF()
+		},
 		"ipvs": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return nil, harness.Skip("IPVS comes with guests")
 		},

@@ -33,7 +33,7 @@ func TestUsage(t *testing.T) {
 		{"frob", codeUsage, "unknown command"},
 		{"run", codeUsage, "requires at least 1 arg"},
 		{"run lb --frob", codeUsage, "unknown flag"},
-		{"run bl", codeUsage, `unknown experiment "bl" (there are: lb)`},
+		{"run bl", codeUsage, `unknown experiment "bl" (there are: `},
 		{"run bad.yaml", codeUsage, "colour"},
 		{"run none.yaml", codeUsage, "no such file"},
 		{"run lb --profile quik", codeUsage, `did you mean "quick"`},
