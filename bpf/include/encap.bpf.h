@@ -29,9 +29,40 @@ static __always_inline void eth_write(struct ethhdr *eth, const volatile __u8 *d
 	to[6] = proto;
 }
 
+/* Write an IPv4 header. Fragmentation is forbidden, the identification is 0 as atomic packets may have it (RFC 6864). */
+static __always_inline void ipv4_write(struct iphdr *ip, __u8 tos, __u32 len, __u8 proto, __be32 src, __be32 dst)
+{
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->tos = tos;
+	ip->tot_len = bpf_htons(len);
+	ip->id = 0;
+	ip->frag_off = bpf_htons(0x4000);
+	ip->ttl = ENCAP_TTL;
+	ip->protocol = proto;
+	ip->check = 0;
+	ip->saddr = src;
+	ip->daddr = dst;
+	ip->check = csum_ipv4(ip);
+}
+
+/* Write an IPv6 header; payload is what follows it, bytes. */
+static __always_inline void ipv6_write(struct ipv6hdr *ip, __u8 tos, __u32 label, __u32 payload, __u8 proto,
+				       const volatile __be32 *src, const volatile __be32 *dst)
+{
+	*(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)tos << 20 | label);
+	ip->payload_len = bpf_htons(payload);
+	ip->nexthdr = proto;
+	ip->hop_limit = ENCAP_TTL;
+	for (int i = 0; i < 4; i++) {
+		ip->saddr.s6_addr32[i] = src[i];
+		ip->daddr.s6_addr32[i] = dst[i];
+	}
+}
+
 /*
  * Put the packet into an IPv4 packet from cfg.addr4 to the real. inner is 4 or 6. Type of service and ECN are copied
- * (RFC 2003, RFC 6040), fragmentation is forbidden, the identification is 0 as atomic packets may have it (RFC 6864).
+ * (RFC 2003, RFC 6040).
  */
 static __always_inline int encap_ipv4(hook_ctx *ctx, const volatile struct lb_config *cfg, const struct packet *p,
 				      const struct lb_real *real, int inner)
@@ -46,18 +77,8 @@ static __always_inline int encap_ipv4(hook_ctx *ctx, const volatile struct lb_co
 	if ((void *)(ip + 1) > hook_end(ctx))
 		return -1;
 	eth_write(eth, real->mac, cfg->mac, bpf_htons(ETH_P_IP));
-	ip->version = 4;
-	ip->ihl = 5;
-	ip->tos = p->tos;
-	ip->tot_len = bpf_htons(p->ip_len + sizeof(*ip));
-	ip->id = 0;
-	ip->frag_off = bpf_htons(0x4000);
-	ip->ttl = ENCAP_TTL;
-	ip->protocol = inner == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
-	ip->check = 0;
-	ip->saddr = cfg->addr4;
-	ip->daddr = real->addr[0];
-	ip->check = csum_ipv4(ip);
+	ipv4_write(ip, p->tos, p->ip_len + sizeof(*ip), inner == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP, cfg->addr4,
+		   real->addr[0]);
 	return 0;
 }
 
@@ -75,14 +96,8 @@ static __always_inline int encap_ipv6(hook_ctx *ctx, const volatile struct lb_co
 	if ((void *)(ip + 1) > hook_end(ctx))
 		return -1;
 	eth_write(eth, real->mac, cfg->mac, bpf_htons(ETH_P_IPV6));
-	*(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)p->tos << 20 | (hash & 0xfffff));
-	ip->payload_len = bpf_htons(p->ip_len);
-	ip->nexthdr = inner == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP;
-	ip->hop_limit = ENCAP_TTL;
-	for (int i = 0; i < 4; i++) {
-		ip->saddr.s6_addr32[i] = cfg->addr6[i];
-		ip->daddr.s6_addr32[i] = real->addr[i];
-	}
+	ipv6_write(ip, p->tos, hash & 0xfffff, p->ip_len, inner == 6 ? IPPROTO_IPV6 : IPPROTO_IPIP, cfg->addr6,
+		   real->addr);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #ifndef KXLAB_FORWARD_BPF_H
 #define KXLAB_FORWARD_BPF_H
 
+#include "config.bpf.h"
 #include "encap.bpf.h"
 #include "hash.bpf.h"
 #include "lb.h"
@@ -15,8 +16,6 @@
 #include "toobig.bpf.h"
 #include "track.bpf.h"
 #include "vip.bpf.h"
-
-const volatile struct lb_config cfg;
 
 /* How a packet gets to its real. */
 enum forward {

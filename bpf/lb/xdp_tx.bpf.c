@@ -9,23 +9,12 @@
  * Known weakness: it takes what is for the host itself, too, neighbour discovery included: neighbours must be static.
  */
 #include "hook_xdp.bpf.h"
-#include "encap.bpf.h"
-#include "real.bpf.h"
+#include "ceiling.bpf.h"
 
 char _license[] SEC("license") = "GPL";
-
-const volatile struct lb_config cfg;
 
 SEC("xdp")
 int xdp_tx(struct xdp_md *ctx)
 {
-	struct ethhdr *eth = (void *)(long)ctx->data;
-	struct lb_real *real = real_get(0);
-
-	if ((void *)(eth + 1) > (void *)(long)ctx->data_end || !real)
-		return XDP_PASS;
-	if (eth->h_proto != bpf_htons(ETH_P_IP) && eth->h_proto != bpf_htons(ETH_P_IPV6))
-		return XDP_PASS;
-	eth_write(eth, real->mac, cfg.mac, eth->h_proto);
-	return XDP_TX;
+	return ceiling_aim(ctx) ? XDP_TX : XDP_PASS;
 }
