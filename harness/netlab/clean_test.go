@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kxlab/kxlab/harness/owner"
 )
 
 // childEnv makes the test binary build a segment and wait to be killed.
@@ -282,3 +284,5 @@ func TestAddresses(t *testing.T) {
 		t.Errorf("source after the last %s", got)
 	}
 }
+
+func startTime(pid int) (uint64, error) { return owner.StartTime(pid) }

@@ -3,16 +3,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kxlab/kxlab/harness/host"
 	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/vm"
 )
 
-const cleanLong = `clean removes what runs left that were killed: namespaces with their links, addresses and rules, cgroups and processes.
-What belongs to a run that is still alive is left alone, and so is everything that kxlab did not make.`
+const cleanLong = `clean removes what runs left that were killed: namespaces with their links, addresses and rules, cgroups, processes and
+guests. What belongs to a run that is still alive is left alone, and so is everything that kxlab did not
+make.`
 
 func newClean(s streams) *cobra.Command {
 	var asJSON bool
@@ -23,6 +26,8 @@ func newClean(s streams) *cobra.Command {
 				return err
 			}
 			removed, err := netlab.Clean(cmd.Context())
+			guests, verr := vm.Clean()
+			removed, err = append(removed, guests...), errors.Join(err, verr)
 			if asJSON {
 				if removed == nil {
 					removed = []string{}

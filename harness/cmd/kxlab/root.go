@@ -3,7 +3,11 @@
 package main
 
 import (
+	"os"
+
 	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/vm"
 )
 
 const rootLong = `kxlab is a laboratory for kernel extensions: it builds network namespaces of its own, puts each competing
@@ -22,12 +26,19 @@ func newRoot(s streams) *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return usage(configure(cmd))
+			if err := configure(cmd); err != nil {
+				return usage(err)
+			}
+			if dir, _ := cmd.Flags().GetString("cache"); dir != "" {
+				return os.Setenv(vm.CacheEnv, dir)
+			}
+			return nil
 		},
 	}
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.PersistentFlags().String("config", "", "read settings from this file (default kxlab.yaml, if it is there)")
-	root.AddCommand(newDoctor(s), newList(s), newRun(s), newCompare(s), newReport(s), newClean(s), newVersion(s))
+	root.PersistentFlags().String("cache", "", "keep kernels and guest images here (default kxlab in the user's cache folder)")
+	root.AddCommand(newDoctor(s), newList(s), newRun(s), newCompare(s), newReport(s), newClean(s), newVM(s), newVersion(s))
 	return root
 }

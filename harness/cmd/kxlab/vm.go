@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/vm"
+)
+
+const vmLong = `vm boots kernels in QEMU. A kernel is named by a suite of the distribution (forky, debian:trixie), a version (6.12), or the
+path of a kernel image or a kernel build tree; /full behind a suite or version means the kernel with all drivers. What is fetched is
+checked against the distribution's keys and kept in $KXLAB_CACHE, by default kxlab in the user's cache folder.`
+
+func newVM(s streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "vm", Short: "The kernels at hand; get one; run a command in one", Long: vmLong, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newVMKernels(s), newVMFetch(s), newVMRun(s))
+	return cmd
+}
+
+func newVMKernels(s streams) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "kernels", Short: "The kernels in the cache", Args: cobra.NoArgs,
+		RunE: action(func(*cobra.Command, []string) error {
+			kernels, err := vm.Cached()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if kernels == nil {
+					kernels = []*vm.Kernel{}
+				}
+				return s.json(kernels)
+			}
+			w := s.table()
+			fmt.Fprintln(w, "RELEASE\tVERSION\tSUITE\tFLAVOUR\tIMAGE")
+			for _, k := range kernels {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.Release, k.Version, k.Suite, k.Flavour, k.Image)
+			}
+			return w.Flush()
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	return cmd
+}
+
+func newVMFetch(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "fetch [KERNEL...]", Short: "Get the newest kernel of a suite or version (default " + vm.DefaultSpec + ")",
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{""}
+			}
+			for _, name := range args {
+				k, err := vm.Fetch(cmd.Context(), name)
+				if err != nil {
+					return unable(err)
+				}
+				fmt.Fprintf(s.out, "%s\t%s\n", k.Release, k.Image)
+			}
+			return nil
+		}),
+	}
+}
+
+type vmFlags struct {
+	kernel         string
+	exact          bool
+	seed           uint64
+	cpus           int
+	memory         int64
+	modules, tools []string
+	console        bool
+}
+
+func (f *vmFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.kernel, "kernel", vm.DefaultSpec, "the kernel to boot")
+	cmd.Flags().IntVar(&f.cpus, "cpus", 1, "virtual CPUs")
+	cmd.Flags().Int64Var(&f.memory, "memory", vm.DefaultMemory>>20, "memory, in MiB")
+	cmd.Flags().StringSliceVar(&f.modules, "modules", nil, "kernel modules to load")
+	cmd.Flags().StringSliceVar(&f.tools, "tools", nil, "programs of this machine to take along")
+	cmd.Flags().BoolVar(&f.console, "console", false, "show the kernel's messages")
+}
+
+func newVMRun(s streams) *cobra.Command {
+	var f vmFlags
+	cmd := &cobra.Command{
+		Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a command of this machine in a guest", Args: cobra.MinimumNArgs(1),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			k, err := vm.Open(cmd.Context(), f.kernel)
+			if err != nil {
+				return unable(err)
+			}
+			c := &vm.Cmd{
+				Kernel: k, Args: args, CPUs: f.cpus, Memory: f.memory << 20, Modules: f.modules, Tools: f.tools,
+				Stdout: s.out, Stderr: s.err,
+			}
+			if f.exact {
+				c.Exact = &vm.Exact{Seed: f.seed}
+				c.OnReady = func(r vm.Ready) { s.note("%v", r.Calibration) }
+			}
+			if args[0] != "kxlab" {
+				c.Tools = append(c.Tools, args[0])
+			}
+			if f.console {
+				c.Console = s.err
+			}
+			return guestEnd(c.Run(cmd.Context()))
+		}),
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.exact, "exact", false, "count instructions: virtual time is the same in every run with one seed")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "of all entropy, with --exact")
+	return cmd
+}
+
+// guestEnd passes on the exit code of a guest's program.
+func guestEnd(err error) error {
+	var exit *vm.ExitError
+	if errors.As(err, &exit) && exit.Code != 0 {
+		return coded(exit.Code, err)
+	}
+	return unable(err)
+}
+
+// unable makes of what this machine cannot do the exit code for it.
+func unable(err error) error {
+	if errors.Is(err, harness.ErrNotSupported) {
+		return nothing(err)
+	}
+	return err
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package owner gives everything that the lab makes a name which says whose it is, so that what a dead process left can be
+// told from what a living one uses. It reads /proc and makes nothing; those who make things (netlab, vm) also remove them.
+package owner
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Prefix begins the name of everything the lab makes.
+const Prefix = "kxlab-"
+
+// Self names this process beyond the reuse of process numbers: its number and its start time in clock ticks since
+// boot. Everything a process makes is called Prefix, Self, and what it is.
+func Self() string {
+	start, err := StartTime(os.Getpid())
+	if err != nil {
+		start = 0 // no /proc: then nothing else works either
+	}
+	return fmt.Sprintf("%d-%d", os.Getpid(), start)
+}
+
+// Dead says that a name is the lab's and that the process which made it is gone.
+func Dead(name string) bool {
+	pid, start, _, ok := Parse(name)
+	if !ok {
+		return false
+	}
+	now, err := StartTime(pid)
+	return err != nil || now != start
+}
+
+// Parse splits a name into its owner and the rest: kxlab-12-3456-client. ok is false if the name is not the lab's.
+func Parse(name string) (pid int, start uint64, role string, ok bool) {
+	rest, found := strings.CutPrefix(name, Prefix)
+	if !found {
+		return 0, 0, "", false
+	}
+	parts := strings.SplitN(rest, "-", 3)
+	if len(parts) < 2 {
+		return 0, 0, "", false
+	}
+	pid, err := strconv.Atoi(parts[0])
+	if err != nil || pid <= 0 {
+		return 0, 0, "", false
+	}
+	start, err = strconv.ParseUint(parts[1], 10, 64)
+	if err != nil {
+		return 0, 0, "", false
+	}
+	if len(parts) == 3 {
+		role = parts[2]
+	}
+	return pid, start, role, true
+}
+
+// StartTime reads field 22 of /proc/PID/stat. The command name before it may hold spaces and parentheses.
+func StartTime(pid int) (uint64, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read start time of process %d: %w", pid, err)
+	}
+	end := bytes.LastIndexByte(raw, ')')
+	fields := strings.Fields(string(raw[end+1:])) // from field 3, the state, on
+	if end < 0 || len(fields) < 20 {
+		return 0, fmt.Errorf("read start time of process %d: cannot parse %q", pid, raw)
+	}
+	if fields[0] == "Z" || fields[0] == "X" {
+		return 0, fmt.Errorf("read start time of process %d: %w", pid, os.ErrNotExist)
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}

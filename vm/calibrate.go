@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Calibration is virtual time held against a loop of known length: in exact one nanosecond is one instruction. What is
+// measured beyond the loop's own instructions is the timer tick.
+type Calibration struct {
+	Known   int64         `json:"known"`   // instructions that the loop consists of
+	Counted int64         `json:"counted"` // virtual nanoseconds that it took
+	Waited  time.Duration `json:"waited"`  // virtual time until the guest was idle
+	Busy    float64       `json:"busy"`    // share of the last window in which it was not
+}
+
+// String is the line that a run prints.
+func (c *Calibration) String() string {
+	return fmt.Sprintf("calibration: %d instructions counted, %d known (%+.3f %%); idle after %v",
+		c.Counted, c.Known, c.off()*100, c.Waited)
+}
+
+func (c *Calibration) off() float64 { return float64(c.Counted)/float64(c.Known) - 1 }
+
+const (
+	spinLoops     = 10_000_000             // of 2 instructions
+	offMax        = 0.002                  // share by which counted may differ from known
+	idleWindow    = 500 * time.Millisecond // virtual time over which idleness is looked at
+	idleBusyMax   = 0.05                   // share of a window that an idle guest may be busy, the looking included
+	idleWait      = 60 * time.Second       // virtual time to wait for it
+	idleInARow    = 2                      // windows
+	calibrateRuns = 3                      // of the loop: the shortest counts
+)
+
+// calibrate waits until the guest is idle and measures the loop. It returns what it saw with an error that says why nothing
+// must be measured.
+func calibrate() (*Calibration, error) {
+	c := &Calibration{Known: 2 * spinLoops}
+	start := time.Now()
+	for quiet := 0; quiet < idleInARow; {
+		busy, err := busyShare(idleWindow)
+		if err != nil {
+			return c, err
+		}
+		c.Busy = busy
+		if quiet++; busy > idleBusyMax {
+			quiet = 0
+		}
+		if time.Since(start) > idleWait {
+			return c, fmt.Errorf("calibrate: the guest is not idle after %v of its time: %.0f %% busy", idleWait, busy*100)
+		}
+	}
+	c.Waited = time.Since(start)
+	restore, err := alone()
+	if err != nil {
+		return c, fmt.Errorf("calibrate: %w", err)
+	}
+	for range calibrateRuns {
+		began := time.Now()
+		spin(spinLoops)
+		if took := time.Since(began).Nanoseconds(); c.Counted == 0 || took < c.Counted {
+			c.Counted = took
+		}
+	}
+	restore()
+	if off := c.off(); off > offMax || off < -offMax {
+		return c, fmt.Errorf("calibrate: %d instructions counted where %d are known (%+.2f %%, at most %.1f %%): virtual time is not "+
+			"instructions here", c.Counted, c.Known, off*100, offMax*100)
+	}
+	return c, nil
+}
+
+// alone keeps all else that this process does off the CPUs while the calling goroutine runs: the Go runtime's own thread, which
+// looks after the others every few microseconds. CPUs share one clock, so its threads may run on no other CPU either.
+func alone() (restore func(), err error) {
+	runtime.LockOSThread()
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return nil, fmt.Errorf("read affinity: %w", err)
+	}
+	one.Set(0)
+	setAffinity(&one)
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0); err != nil {
+		return nil, fmt.Errorf("set real-time priority: %w", err)
+	}
+	return func() {
+		_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}, 0)
+		setAffinity(&all)
+		runtime.UnlockOSThread()
+	}, nil
+}
+
+// setAffinity says where all threads of this process may run.
+func setAffinity(set *unix.CPUSet) {
+	threads, _ := filepath.Glob("/proc/self/task/[0-9]*")
+	for _, t := range threads {
+		if tid, err := strconv.Atoi(filepath.Base(t)); err == nil {
+			_ = unix.SchedSetaffinity(tid, set) // a thread may have ended
+		}
+	}
+}
+
+// busyShare is the share of a window in which some CPU was not idle.
+func busyShare(window time.Duration) (float64, error) {
+	before, err := idleTime()
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	time.Sleep(window)
+	after, err := idleTime()
+	if err != nil {
+		return 0, err
+	}
+	took := time.Since(start)
+	var idle time.Duration
+	for i := range after {
+		idle += after[i] - before[i]
+	}
+	return max(0, 1-float64(idle)/float64(took*time.Duration(len(after)))), nil
+}
+
+// userHZ is the unit of times in /proc/stat, as an amount a second.
+const userHZ = 100
+
+// idleTime reads how long each CPU has been idle since boot, to a hundredth of a second, from /proc/stat.
+func idleTime() ([]time.Duration, error) {
+	raw, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return nil, fmt.Errorf("read idle time: %w", err)
+	}
+	var out []time.Duration
+	for line := range strings.Lines(string(raw)) {
+		f := strings.Fields(line)
+		if len(f) < 6 || !strings.HasPrefix(f[0], "cpu") || f[0] == "cpu" {
+			continue
+		}
+		var sum int64
+		for _, field := range f[4:6] { // idle, iowait
+			n, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("read idle time: %w", err)
+			}
+			sum += n
+		}
+		out = append(out, time.Duration(sum)*time.Second/userHZ)
+	}
+	if len(out) == 0 {
+		return nil, errors.New("read idle time: /proc/stat lists no CPU")
+	}
+	return out, nil
+}

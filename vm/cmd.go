@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// A Cmd is a program to be run in a guest, in the manner of exec.Cmd: set its fields, then Run, or Start and Wait. It can be
+// used once.
+type Cmd struct {
+	Kernel *Kernel
+	// Args is the program in the guest and its arguments. The program is looked up in the guest; "kxlab" is the lab's own binary.
+	Args []string
+	Env  []string // KEY=value, added to PATH and HOME
+	Dir  string   // working folder in the guest; "": /root
+
+	CPUs   int   // 0: 1
+	Memory int64 // bytes; 0: DefaultMemory
+	// Exact makes virtual time advance with executed instructions. Nil: as fast as this machine can.
+	Exact *Exact
+
+	Self    string          // the static binary that is the guest's first process; "": this program's own
+	Modules []string        // kernel modules, loaded in this order after what they need
+	Tools   []string        // programs of this machine, by name or path, copied with their libraries
+	Files   map[string]File // by absolute path in the guest
+
+	Stdout  io.Writer // what the program writes; nil: dropped
+	Stderr  io.Writer
+	Console io.Writer // what the kernel writes; nil: only kept for errors
+	// OnReady is called when the guest is set up, before its program's output arrives; may be nil.
+	OnReady func(Ready)
+
+	Boot time.Duration // until the guest is ready; 0: BootTime. Wall-clock time, as all that follow
+	// Silence is how long nothing may come from the guest, which says every second of its own time that it lives. 0: SilenceTime.
+	Silence time.Duration
+
+	run *guestRun
+}
+
+// Exact says how a guest with counted instructions differs from others.
+type Exact struct {
+	Seed uint64 // of all entropy: the same seed gives the same digits
+}
+
+const (
+	DefaultMemory = 1 << 30          // bytes
+	BootTime      = 2 * time.Minute  // the slowest boot seen, times ten
+	SilenceTime   = 90 * time.Second // a second of counted instructions takes up to ten of a busy machine's
+	beatTime      = time.Second      // of the guest's own time
+)
+
+// memorySpare is what a guest needs beside twice its image: the image itself and what is unpacked from it lie in memory.
+const memorySpare = 160 << 20
+
+// Run starts the guest and waits for its end.
+func (c *Cmd) Run(ctx context.Context) error {
+	if err := c.Start(ctx); err != nil {
+		return err
+	}
+	return c.Wait()
+}
+
+// Start boots the guest. When ctx is done the guest is ended and Wait returns its error. What this machine lacks is a
+// harness.Skip.
+func (c *Cmd) Start(ctx context.Context) error {
+	if c.run != nil {
+		return errors.New("start guest: it was started before")
+	}
+	if c.Kernel == nil || len(c.Args) == 0 {
+		return errors.New("start guest: a kernel and a program are needed")
+	}
+	if err := checkGuest(c.Kernel); err != nil {
+		return fmt.Errorf("start guest: %w", err)
+	}
+	qemu, err := findQEMU()
+	if err != nil {
+		return err
+	}
+	self := c.Self
+	if self == "" {
+		if self, err = os.Executable(); err != nil {
+			return fmt.Errorf("start guest: %w", err)
+		}
+	}
+	t := task{Args: c.Args, Env: c.Env, Dir: c.Dir, Exact: c.Exact != nil, Beat: beatTime}
+	img, err := buildImage(ctx, c, self, t)
+	if err != nil {
+		return fmt.Errorf("start guest: %w", err)
+	}
+	defer img.Close() // QEMU has its own
+	memory := c.Memory
+	if memory == 0 {
+		memory = DefaultMemory
+	}
+	if least := 2*img.size + memorySpare; memory < least {
+		return fmt.Errorf("start guest: %d MiB of memory are too little: with this image it needs %d", memory>>20, least>>20+1)
+	}
+	if free, err := freeMemory(); err == nil && memory > free {
+		return harness.Skip("the guest needs %d MiB of memory and this machine has %d free", memory>>20, free>>20)
+	}
+	var a accel = tcg{}
+	if c.Exact != nil {
+		a = counted{seed: c.Exact.Seed}
+	}
+	c.run, err = startGuest(ctx, c, qemu, img, machine{accel: a, cpus: max(1, c.CPUs), memory: memory})
+	if err != nil {
+		return fmt.Errorf("start guest: %w", err)
+	}
+	return nil
+}
+
+// Wait returns when the guest has ended: nil if the program ended with 0 and the kernel had nothing to complain of, the
+// context's error if that ended it, else an *ExitError.
+func (c *Cmd) Wait() error {
+	if c.run == nil {
+		return errors.New("wait for guest: it was not started")
+	}
+	<-c.run.done
+	return c.run.err
+}
+
+// Ready is what the guest said when it was set up; nil if it never was. After Wait.
+func (c *Cmd) Ready() *Ready {
+	if c.run == nil {
+		return nil
+	}
+	<-c.run.done
+	return c.run.ready
+}
+
+// findQEMU finds the emulator for this machine's kind of processor.
+func findQEMU() (string, error) {
+	path, err := exec.LookPath("qemu-system-x86_64")
+	if err != nil {
+		return "", harness.Skip("qemu-system-x86_64 is not installed (package qemu-system-x86)")
+	}
+	return path, nil
+}
+
+// QEMUVersion is the version of QEMU that boots guests. Digits in exact are comparable only within one.
+func QEMUVersion(ctx context.Context) (string, error) {
+	qemu, err := findQEMU()
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask QEMU for its version: %w", err)
+	}
+	f := strings.Fields(string(out))
+	if i := slices.Index(f, "version"); i >= 0 && i+1 < len(f) {
+		return f[i+1], nil
+	}
+	return "", fmt.Errorf("ask QEMU for its version: it says %q", out)
+}
+
+// freeMemory is what this machine can give a guest, in bytes.
+func freeMemory() (int64, error) {
+	raw, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(raw)) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); n == 1 {
+			return kib << 10, nil
+		}
+	}
+	return 0, errors.New("/proc/meminfo does not say")
+}
+
+// fdPath is the path by which a child opens a file that it inherits.
+func fdPath(fd int) string { return filepath.Join("/proc/self/fd", fmt.Sprint(fd)) }

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// A Kernel is an image that can be booted, with its modules.
+type Kernel struct {
+	Release string `json:"release"`           // as uname -r says
+	Version string `json:"version,omitempty"` // of the package, if it came from one
+	Suite   string `json:"suite,omitempty"`   // the distribution's suite, if it came from one
+	Flavour string `json:"flavour,omitempty"` // of the package: cloud or full
+	Image   string `json:"image"`             // path of the image
+	Modules string `json:"modules,omitempty"` // folder below which its modules are; "" if there are none
+	Config  string `json:"config,omitempty"`  // path of its configuration; "" if it is not known
+	From    string `json:"from"`              // where it came from, in words
+}
+
+// String names the kernel in tables.
+func (k *Kernel) String() string { return k.Release }
+
+// Options reads the kernel's configuration: option without CONFIG_ to its value (y, m, a number, a string). It is nil if the
+// configuration is not known.
+func (k *Kernel) Options() (map[string]string, error) {
+	if k.Config == "" {
+		return nil, nil
+	}
+	f, err := os.Open(k.Config)
+	if err != nil {
+		return nil, fmt.Errorf("read kernel configuration: %w", err)
+	}
+	defer f.Close()
+	out := map[string]string{}
+	s := bufio.NewScanner(f)
+	for s.Scan() {
+		name, value, found := strings.Cut(s.Text(), "=")
+		if name, ok := strings.CutPrefix(name, "CONFIG_"); ok && found {
+			out[name] = strings.Trim(value, `"`)
+		}
+	}
+	return out, s.Err()
+}
+
+// Require returns a harness.Skip that names the options (without CONFIG_) which the kernel has neither built in nor as modules.
+// Of a kernel whose configuration is not known nothing is required: what it lacks shows in the guest.
+func (k *Kernel) Require(options ...string) error {
+	have, err := k.Options()
+	if err != nil || have == nil {
+		return err
+	}
+	var missing []string
+	for _, o := range options {
+		if v := have[o]; v != "y" && v != "m" {
+			missing = append(missing, "CONFIG_"+o)
+		}
+	}
+	if len(missing) > 0 {
+		return harness.Skip("kernel %s is built without %s", k.Release, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// guestOptions is what a kernel must have to be a guest of the lab at all.
+var guestOptions = []string{"BLK_DEV_INITRD", "DEVTMPFS", "SERIAL_8250_CONSOLE", "X86_IOPL_IOPERM", "BPF_SYSCALL", "DEBUG_INFO_BTF"}
+
+// errNotKernel is wrapped by the error about a file that is no kernel image.
+var errNotKernel = errors.New("not a kernel image")
+
+// imageRelease reads the release out of a compressed x86 image (Documentation/arch/x86/boot.rst: HdrS at 0x202, at 0x20e where
+// the text is, less 0x200).
+func imageRelease(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("open kernel image: %w", err)
+	}
+	defer f.Close()
+	head := make([]byte, 1<<16)
+	n, _ := f.Read(head)
+	head = head[:n]
+	if n < 0x210 || string(head[0x202:0x206]) != "HdrS" {
+		return "", fmt.Errorf("open kernel image %s: %w (a bzImage for this machine's architecture is needed)", file, errNotKernel)
+	}
+	at := int(binary.LittleEndian.Uint16(head[0x20e:])) + 0x200
+	if at >= n {
+		return "", fmt.Errorf("open kernel image %s: %w: its header points outside", file, errNotKernel)
+	}
+	text, _, _ := bytes.Cut(head[at:], []byte{0})
+	release, _, _ := strings.Cut(string(text), " ")
+	if release == "" {
+		return "", fmt.Errorf("open kernel image %s: %w: it names no release", file, errNotKernel)
+	}
+	return release, nil
+}
+
+// openImage makes a kernel of an image file. Its modules and configuration are looked for where they usually are: beside it
+// (as in a modules folder), in lib/modules/RELEASE of the root it lies in, or in this machine's.
+func openImage(file string) (*Kernel, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	release, err := imageRelease(file)
+	if err != nil {
+		return nil, err
+	}
+	k := &Kernel{Release: release, Image: file, From: file}
+	dir := filepath.Dir(file)
+	var places []string
+	if filepath.Base(dir) == release {
+		places = append(places, dir)
+	}
+	for _, root := range []string{filepath.Dir(dir), dir, "/"} {
+		places = append(places, filepath.Join(root, "lib/modules", release), filepath.Join(root, "usr/lib/modules", release))
+	}
+	k.Modules = firstThere(places...)
+	k.Config = firstThere(filepath.Join(dir, "config-"+release), filepath.Join(k.Modules, "config"), filepath.Join(dir, "config"))
+	return k, nil
+}
+
+// openTree makes a kernel of a build tree.
+func openTree(dir string) (*Kernel, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	image := filepath.Join(dir, "arch/x86/boot/bzImage")
+	release, err := imageRelease(image)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open kernel tree %s: no arch/x86/boot/bzImage: build the kernel first", dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Kernel{Release: release, Image: image, Modules: dir, Config: firstThere(filepath.Join(dir, ".config")), From: dir}, nil
+}
+
+// firstThere returns the first path that exists, or "".
+func firstThere(paths ...string) string {
+	for _, p := range paths {
+		if _, err := os.Stat(p); err == nil && filepath.IsAbs(p) {
+			return p
+		}
+	}
+	return ""
+}

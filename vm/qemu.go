@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A device is one thing that QEMU gives a guest, as the arguments that ask for it.
+type device interface{ args() []string }
+
+// machine is the board, the processor and the memory.
+type machine struct {
+	accel  accel
+	cpus   int
+	memory int64 // bytes
+}
+
+func (m machine) args() []string {
+	return append(m.accel.args(), "-machine", "q35", "-smp", strconv.Itoa(m.cpus), "-m", fmt.Sprintf("%dK", m.memory>>10),
+		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot")
+}
+
+// An accel is how instructions are executed. Each also says what the kernel must be told.
+type accel interface {
+	device
+	kernelArgs() []string
+}
+
+// tcg translates instructions, as fast as it can.
+type tcg struct{}
+
+func (tcg) args() []string       { return []string{"-accel", "tcg", "-cpu", "max"} }
+func (tcg) kernelArgs() []string { return nil }
+
+// kvm lets the processor execute them.
+type kvm struct{}
+
+func (kvm) args() []string       { return []string{"-accel", "kvm", "-cpu", "host"} }
+func (kvm) kernelArgs() []string { return nil }
+
+// counted translates instructions and counts them: each takes one virtual nanosecond (shift=0), and a guest that idles jumps to
+// its next timer (sleep=off). Clock, entropy and addresses are pinned.
+type counted struct{ seed uint64 }
+
+func (c counted) args() []string {
+	return []string{"-accel", "tcg", "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
+		"-seed", strconv.FormatUint(c.seed, 10), "-cpu", "max,-rdrand,-rdseed"}
+}
+
+func (counted) kernelArgs() []string {
+	return []string{"nokaslr", "norandmaps", "random.trust_cpu=off", "random.trust_bootloader=on", "tsc=reliable"}
+}
+
+// kernel is what is booted, with which initramfs and command line.
+type kernelImage struct {
+	path   string
+	initrd string
+	args_  []string
+}
+
+func (k kernelImage) args() []string {
+	return []string{"-kernel", k.path, "-initrd", k.initrd, "-append", strings.Join(k.args_, " ")}
+}
+
+// console is the guest's first serial port, written to an open file.
+type console struct{ fd int }
+
+func (c console) args() []string {
+	return append(outFile("console", c.fd), "-device", "isa-serial,chardev=console")
+}
+
+// channelPort is the port to which the guest's first process writes frames. QEMU stops the guest until a byte is taken, so
+// nothing that the host does can be seen in the guest: unlike a serial line it has no speed, no buffer and no interrupts.
+const channelPort = 0xe9
+
+// channel carries frames out of the guest to an open file.
+type channel struct{ fd int }
+
+func (c channel) args() []string {
+	return append(outFile("channel", c.fd), "-device", fmt.Sprintf("isa-debugcon,iobase=%#x,chardev=channel", channelPort))
+}
+
+// outFile makes a character device that writes to an open file and cannot be read from. Without append QEMU would truncate the
+// file, which a pipe cannot be.
+func outFile(name string, fd int) []string {
+	return []string{"-add-fd", fmt.Sprintf("fd=%d,set=%d", fd, fd), "-chardev", fmt.Sprintf("file,id=%s,path=/dev/fdset/%d,append=on", name, fd)}
+}
+
+// mark is a name by which kxlab clean recognises a process of the lab.
+type mark struct{ name string }
+
+func (m mark) args() []string { return []string{"-name", m.name} }
+
+// commandLine joins what devices ask for.
+func commandLine(devices ...device) []string {
+	var out []string
+	for _, d := range devices {
+		out = append(out, d.args()...)
+	}
+	return out
+}
+
+// kernelArgs is the kernel's command line. Warnings go to the console; a panic stops the guest; the crypto self-tests, which
+// run for seconds beside whatever is measured, are left out.
+func kernelArgs(a accel) []string {
+	return append([]string{"console=ttyS0", "loglevel=5", "panic=-1", "cryptomgr.notests", "rdinit=/init"}, a.kernelArgs()...)
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness/owner"
+)
+
+// A guestRun is a guest from its start to its end.
+type guestRun struct {
+	cmd     *Cmd
+	ctx     context.Context
+	process *exec.Cmd
+	stderr  bytes.Buffer // of QEMU
+	console tail
+	done    chan struct{} // closed when err and ready are final
+	err     error
+	hello   *hello
+	ready   *Ready
+}
+
+// startGuest starts QEMU and what reads from it. The descriptors that QEMU inherits are 3: image, 4: console, 5: channel.
+func startGuest(ctx context.Context, c *Cmd, qemu string, img *image, m machine) (*guestRun, error) {
+	consoleR, consoleW, err := pipe()
+	if err != nil {
+		return nil, err
+	}
+	channelR, channelW, err := pipe()
+	if err != nil {
+		consoleR.Close()
+		consoleW.Close()
+		return nil, err
+	}
+	r := &guestRun{cmd: c, ctx: ctx, done: make(chan struct{}), console: tail{also: c.Console}}
+	r.process = exec.Command(qemu, commandLine(
+		mark{owner.Prefix + owner.Self() + "-guest"}, m,
+		kernelImage{path: c.Kernel.Image, initrd: fdPath(3), args_: kernelArgs(m.accel)},
+		console{fd: 4}, channel{fd: 5},
+	)...)
+	r.process.ExtraFiles = []*os.File{img.file, consoleW, channelW}
+	r.process.Stderr = &r.stderr
+	r.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	ended, err := startOnThread(r.process)
+	consoleW.Close()
+	channelW.Close()
+	if err != nil {
+		consoleR.Close()
+		channelR.Close()
+		return nil, err
+	}
+	consoleDone := make(chan struct{})
+	go func() {
+		defer close(consoleDone)
+		defer consoleR.Close()
+		_, _ = io.Copy(&r.console, consoleR)
+	}()
+	go func() {
+		defer close(r.done)
+		defer channelR.Close()
+		status, cause := r.follow(channelR, ended)
+		<-ended
+		<-consoleDone
+		r.err = r.judge(status, cause)
+	}()
+	return r, nil
+}
+
+// pipe makes a pipe that holds as much as it may, so that QEMU need never wait for this process.
+func pipe() (r, w *os.File, err error) {
+	if r, w, err = os.Pipe(); err == nil {
+		_, _ = unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 1<<20)
+	}
+	return r, w, err
+}
+
+// startOnThread starts a process that is to die with this one. The kernel ends it when the thread that started it ends, so that
+// thread is kept until the process has ended, when the channel is closed.
+func startOnThread(process *exec.Cmd) (<-chan struct{}, error) {
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := process.Start()
+		started <- err
+		if err == nil {
+			_ = process.Wait()
+			close(ended)
+		}
+	}()
+	return ended, <-started
+}
+
+// stopReason is why this process ended a guest.
+type stopReason int
+
+const (
+	notStopped stopReason = iota
+	stoppedDone
+	stoppedByContext
+	stoppedBoot
+	stoppedSilent
+	stoppedGarbled
+)
+
+// follow reads the channel until the guest has said how it ended, is silent for too long or is gone, and ends QEMU.
+func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus, stopReason) {
+	defer func() { _ = r.process.Process.Kill() }()
+	frames, failed := make(chan frame), make(chan error, 1)
+	go func() {
+		for {
+			f, err := readFrame(channel)
+			if err != nil {
+				failed <- err
+				return
+			}
+			select {
+			case frames <- f:
+			case <-r.done:
+				return
+			}
+		}
+	}()
+	limit, reason := orElse(r.cmd.Boot, BootTime), stoppedBoot
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return nil, stoppedByContext
+		case <-timer.C:
+			return nil, reason
+		case err := <-failed:
+			if errors.Is(err, errFrame) {
+				return nil, stoppedGarbled
+			}
+			select { // a closed channel means that QEMU is about to end
+			case <-ended:
+			case <-time.After(5 * time.Second):
+			}
+			return nil, notStopped
+		case f := <-frames:
+			status, err := r.take(f)
+			if err != nil {
+				return nil, stoppedGarbled
+			}
+			if status != nil {
+				return status, stoppedDone
+			}
+			if r.ready != nil {
+				limit, reason = orElse(r.cmd.Silence, SilenceTime), stoppedSilent
+				timer.Reset(limit)
+			}
+		}
+	}
+}
+
+// take acts on a frame; it returns the status if the frame is the last.
+func (r *guestRun) take(f frame) (*exitStatus, error) {
+	switch f.kind {
+	case frameHello:
+		r.hello = &hello{}
+		return nil, json.Unmarshal(f.payload, r.hello)
+	case frameReady:
+		r.ready = &Ready{}
+		err := json.Unmarshal(f.payload, r.ready)
+		if err == nil && r.cmd.OnReady != nil {
+			r.cmd.OnReady(*r.ready)
+		}
+		return nil, err
+	case frameStdout:
+		return nil, write(r.cmd.Stdout, f.payload)
+	case frameStderr:
+		return nil, write(r.cmd.Stderr, f.payload)
+	case frameBeat:
+		return nil, nil
+	case frameExit:
+		status := &exitStatus{}
+		return status, json.Unmarshal(f.payload, status)
+	}
+	return nil, fmt.Errorf("%w: frame of kind %q", errFrame, f.kind)
+}
+
+func write(w io.Writer, p []byte) error {
+	if w == nil {
+		return nil
+	}
+	_, err := w.Write(p)
+	return err
+}
+
+func orElse(d, other time.Duration) time.Duration {
+	if d == 0 {
+		return other
+	}
+	return d
+}
+
+// A tail keeps the last part of what is written to it, and passes all of it on.
+type tail struct {
+	also io.Writer
+	kept []byte
+}
+
+const tailMax = 256 << 10 // bytes
+
+func (t *tail) Write(p []byte) (int, error) {
+	if t.also != nil {
+		_, _ = t.also.Write(p) // a console that nobody can read must not stop the guest
+	}
+	t.kept = append(t.kept, p...)
+	if len(t.kept) > 2*tailMax {
+		t.kept = append(t.kept[:0], t.kept[len(t.kept)-tailMax:]...)
+	}
+	return len(p), nil
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import "time"
+
+// A task is what the guest's first process is to do; it lies in the image.
+type task struct {
+	Args  []string      `json:"args"`
+	Env   []string      `json:"env,omitempty"`
+	Dir   string        `json:"dir,omitempty"`
+	Exact bool          `json:"exact,omitempty"`
+	Beat  time.Duration `json:"beat"` // how often the guest says that it lives, in its own time
+}
+
+// Hello is the first thing that a guest says.
+type hello struct {
+	Release string        `json:"release"`
+	Uptime  time.Duration `json:"uptime"` // guest time from the start of its clock until the first process ran
+}
+
+// Ready is what a guest says before its program starts.
+type Ready struct {
+	Release string        `json:"release"` // of the kernel that runs
+	Init    time.Duration `json:"init"`    // guest time from the start of its clock until its first process ran
+	Uptime  time.Duration `json:"uptime"`  // guest time until the program starts
+	// Calibration is set in exact.
+	Calibration *Calibration `json:"calibration,omitempty"`
+}
+
+// exitStatus is the last thing that a guest says.
+type exitStatus struct {
+	Code    int    `json:"code"`              // of the program, or 128 and the signal that ended it
+	Error   string `json:"error,omitempty"`   // why the program was not run
+	Tainted uint64 `json:"tainted,omitempty"` // /proc/sys/kernel/tainted: what went wrong in the kernel
+	OOM     int    `json:"oom,omitempty"`     // processes that were killed for want of memory
+}
