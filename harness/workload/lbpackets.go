@@ -130,17 +130,33 @@ func (p *path) spread() (err error) {
 
 // warm sends at least the given packets and at least for the time.
 func (p *path) warm(ctx context.Context, packets uint64, d time.Duration) error {
-	if packets > 0 {
-		if _, err := p.generator.Run(ctx, packetCPU, packets); err != nil {
+	var sent traffic.Sent
+	var err error
+	if d > 0 {
+		if sent, err = p.generator.For(ctx, packetCPU, d); err != nil {
 			return fmt.Errorf("warm up: %w", err)
 		}
 	}
-	if d > 0 {
-		if _, err := p.generator.For(ctx, packetCPU, d); err != nil {
+	if packets > sent.Packets {
+		if sent, err = p.generator.Run(ctx, packetCPU, packets-sent.Packets); err != nil {
 			return fmt.Errorf("warm up: %w", err)
 		}
 	}
 	time.Sleep(settle)
+	return nil
+}
+
+// arrived waits until what was sent has arrived, or had the time to.
+func (p *path) arrived(before, sent uint64) error {
+	for end := time.Now().Add(settle); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		counts, err := p.sink.Counts()
+		if err != nil {
+			return fmt.Errorf("read sink: %w", err)
+		}
+		if counts.Total()-before >= sent {
+			return nil
+		}
+	}
 	return nil
 }
 
@@ -158,7 +174,9 @@ func (p *path) measure(ctx context.Context, run func() (traffic.Sent, error)) (h
 	if err := ctx.Err(); err != nil {
 		return harness.Result{}, err
 	}
-	time.Sleep(settle)
+	if err := p.arrived(before.arrived, sent.Packets); err != nil {
+		return harness.Result{}, err
+	}
 	after, err := p.look()
 	if err != nil {
 		return harness.Result{}, err
@@ -248,7 +266,7 @@ func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b ha
 	defer p.close()
 	table := uint64(newflowTable)
 	if limit := m.balancer.MaxFlows(); limit > 0 {
-		table = min(table, uint64(limit)/2)
+		table = uint64(limit) / 2
 	}
 	if err := p.warm(ctx, newflowFirst, 0); err != nil {
 		return harness.Result{}, err
@@ -275,8 +293,9 @@ func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b ha
 }
 
 const (
-	// newflowTable is how many connections are begun before they are forgotten.
-	newflowTable = 100_000
+	// newflowTable is the longest burst where nothing is tracked. Elsewhere it is half of what can be tracked, and what
+	// was tracked is forgotten in between.
+	newflowTable = 4 << 20
 	// newflowFirst is the first burst; each is four times the last, so that a rule set that takes a millisecond a packet
 	// and a program that takes a tenth of a microsecond both end in time.
 	newflowFirst = 256
