@@ -65,6 +65,12 @@ func (a *Attacher) methods() map[string]constructor {
 		"eevdf": func(context.Context, harness.Variant, harness.Site) (harness.Extension, error) {
 			return newEEVDF()
 		},
+		"struct_ops": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
+			return a.newStructOps(v)
+		},
+		"tcp-cc": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
+			return newKernelCC(v, at)
+		},
 		"ipvs": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return nil, harness.Skip("IPVS comes with guests")
 		},

@@ -19,4 +19,6 @@
 //	lbmaps.go flows.go                the same, written to the maps of bpf/include/lb.h, and flow tables emptied
 //	ring.go maglev.go rendezvous.go   who gets which slot of a ring (pure)
 //	iptables, nftables, forward       the kernel's own
+//	structops.go ccload.go ccname.go  a congestion control in force, loaded, named; opsstruct.go is its struct before that (pure)
+//	kernelcc.go                       the kernel's own congestion controls
 package attach

@@ -95,7 +95,7 @@ func setKnobs(spec *ebpf.CollectionSpec, knobs []harness.Knob) (settings, error)
 func knobVariables(spec *ebpf.CollectionSpec) map[string]*ebpf.VariableSpec {
 	vars := make(map[string]*ebpf.VariableSpec)
 	for name, v := range spec.Variables {
-		if name != configName && v.Constant() && isVolatileInt(v) {
+		if name != configName && name != hzName && v.Constant() && isVolatileInt(v) {
 			vars[name] = v
 		}
 	}

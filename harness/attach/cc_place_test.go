@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attach
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/harness"
+)
+
+// ccObjects lists the objects with a congestion control.
+func ccObjects(t testing.TB) []string {
+	t.Helper()
+	var out []string
+	for _, name := range bpf.Names() {
+		if strings.HasPrefix(name, "cc/") {
+			out = append(out, name)
+		}
+	}
+	if len(out) == 0 {
+		t.Fatal("there is no congestion control object")
+	}
+	return out
+}
+
+// ccVariant is the variant of an object with knobs.
+func ccVariant(object string, knobs ...harness.Knob) harness.Variant {
+	return harness.Variant{Name: strings.TrimPrefix(object, "cc/"), Attach: "struct_ops", Object: object, Knobs: knobs}
+}
+
+// putCC puts a congestion control in force until the test ends.
+func putCC(t testing.TB, v harness.Variant) harness.CongestionControl {
+	t.Helper()
+	asRoot(t)
+	e, err := New(Options{}).Put(context.Background(), v, harness.Site{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e.(harness.CongestionControl)
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attach
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// An opsStruct is the struct of operations of a BPF object before it is loaded: which programs implement what.
+type opsStruct struct {
+	object string
+	spec   *ebpf.CollectionSpec
+	m      *ebpf.MapSpec
+	typ    *btf.Struct
+	data   []byte            // the initial value; programs are not in it
+	progs  map[string]string // member → program
+}
+
+// findOps returns an object's one struct of operations.
+func findOps(object string, spec *ebpf.CollectionSpec) (*opsStruct, error) {
+	o := &opsStruct{object: object, spec: spec, progs: map[string]string{}}
+	for name, m := range spec.Maps {
+		if m.Type != ebpf.StructOpsMap {
+			continue
+		}
+		if o.m != nil {
+			// Programs are matched to members by the type's name: those of two instances would be mixed.
+			return nil, fmt.Errorf("read %s: it has more than one struct of operations (%s, %s)", object, o.m.Name, name)
+		}
+		o.m = m
+	}
+	if o.m == nil {
+		return nil, fmt.Errorf("read %s: it has no struct of operations in section .struct_ops.link", object)
+	}
+	typ, ok := btf.As[*btf.Struct](o.m.Value)
+	if !ok || len(o.m.Contents) != 1 {
+		return nil, fmt.Errorf("read %s: %s has no type or no initial value", object, o.m.Name)
+	}
+	o.typ = typ
+	if o.data, ok = o.m.Contents[0].Value.([]byte); !ok {
+		return nil, fmt.Errorf("read %s: %s has no initial value", object, o.m.Name)
+	}
+	for name, p := range spec.Programs {
+		if member, ok := strings.CutPrefix(p.AttachTo, typ.Name+":"); ok {
+			o.progs[member] = name
+		}
+	}
+	return o, nil
+}
+
+// field returns the bytes of a member's initial value.
+func (o *opsStruct) field(name string) ([]byte, error) {
+	i := memberIndex(o.typ, name)
+	if i < 0 {
+		return nil, fmt.Errorf("struct %s of %s has no member %s", o.typ.Name, o.object, name)
+	}
+	size, err := btf.Sizeof(o.typ.Members[i].Type)
+	if err != nil {
+		return nil, fmt.Errorf("size of member %s: %w", name, err)
+	}
+	at := int(o.typ.Members[i].Offset.Bytes())
+	if at+size > len(o.data) {
+		return nil, fmt.Errorf("member %s of %s lies beyond the initial value", name, o.object)
+	}
+	return o.data[at : at+size], nil
+}
+
+// name is the name in the initial value.
+func (o *opsStruct) name() (string, error) {
+	b, err := o.field("name")
+	if err != nil {
+		return "", err
+	}
+	s, _, _ := strings.Cut(string(b), "\x00")
+	return s, nil
+}
+
+// setName changes it.
+func (o *opsStruct) setName(name string) error {
+	b, err := o.field("name")
+	if err != nil {
+		return err
+	}
+	if len(name) >= len(b) {
+		return fmt.Errorf("name %q has %d bytes, the kernel takes %d", name, len(name), len(b)-1)
+	}
+	clear(b)
+	copy(b, name)
+	return nil
+}
+
+// drop leaves a member out, with its program: nothing refers to either any more.
+func (o *opsStruct) drop(member string) {
+	delete(o.spec.Programs, o.progs[member])
+	delete(o.progs, member)
+}
+
+// fitKernel compares the operations with the running kernel's. What the kernel lacks and may be left out is dropped;
+// anything else that it lacks, or calls with other arguments, is a skip that says so.
+func (o *opsStruct) fitKernel(mayLack ...string) error {
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return harness.Skip("load %s: this kernel does not describe its types (BTF): %v", o.object, err)
+	}
+	var theirs *btf.Struct
+	if err := kernel.TypeByName(o.typ.Name, &theirs); errors.Is(err, btf.ErrNotFound) {
+		return harness.Skip("load %s: this kernel has no struct %s", o.object, o.typ.Name)
+	} else if err != nil {
+		return fmt.Errorf("load %s: look up struct %s: %w", o.object, o.typ.Name, err)
+	}
+	for member := range o.progs {
+		i := memberIndex(theirs, member)
+		if i < 0 && slices.Contains(mayLack, member) {
+			o.drop(member)
+			continue
+		}
+		if i < 0 {
+			return harness.Skip("load %s: this kernel's struct %s has no member %s", o.object, o.typ.Name, member)
+		}
+		mine := o.typ.Members[memberIndex(o.typ, member)]
+		if want, have := params(theirs.Members[i].Type), params(mine.Type); want != have {
+			return harness.Skip("load %s: this kernel calls %s with %d arguments, the program takes %d", o.object, member, want, have)
+		}
+	}
+	return nil
+}
+
+func memberIndex(s *btf.Struct, name string) int {
+	return slices.IndexFunc(s.Members, func(m btf.Member) bool { return m.Name == name })
+}
+
+// params counts the parameters of a pointer to a function; -1: it is none.
+func params(t btf.Type) int {
+	p, ok := btf.As[*btf.Pointer](t)
+	if !ok {
+		return -1
+	}
+	f, ok := btf.As[*btf.FuncProto](p.Target)
+	if !ok {
+		return -1
+	}
+	return len(f.Params)
+}
