@@ -30,7 +30,7 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if e.Guest.CPUs < 0 || e.Guest.MemoryMB < 0 {
 		return fmt.Errorf("guest: cpus and memorymb must not be negative")
 	}
-	if err := checkVariants(e, v.Methods); err != nil {
+	if err := checkVariants(e, v); err != nil {
 		return err
 	}
 	if err := checkWorkloads(e, family); err != nil {
@@ -55,12 +55,12 @@ func checkTargets(targets []string) error {
 	return nil
 }
 
-func checkVariants(e harness.Experiment, methods []string) error {
+func checkVariants(e harness.Experiment, words Vocabulary) error {
 	if err := unique("variant", e.Variants, func(v harness.Variant) string { return v.Name }); err != nil {
 		return err
 	}
 	for _, v := range e.Variants {
-		if err := checkVariant(v, methods); err != nil {
+		if err := checkVariant(v, words); err != nil {
 			return fmt.Errorf("variant %s: %w", v.Name, err)
 		}
 	}
@@ -70,15 +70,15 @@ func checkVariants(e harness.Experiment, methods []string) error {
 	return nil
 }
 
-func checkVariant(v harness.Variant, methods []string) error {
+func checkVariant(v harness.Variant, words Vocabulary) error {
 	if base, isAA := cutAA(v.Name); isAA {
 		return fmt.Errorf("the ending %s is kept for the second measurement of %s", harness.SuffixAA, base)
 	}
 	if err := harness.CheckName("class", v.Class); err != nil {
 		return err
 	}
-	if methods != nil {
-		if err := harness.Known("attach method", v.Attach, methods); err != nil {
+	if words.Methods != nil {
+		if err := harness.Known("attach method", v.Attach, words.Methods); err != nil {
 			return err
 		}
 	} else if v.Attach == "" {
@@ -90,7 +90,31 @@ func checkVariant(v harness.Variant, methods []string) error {
 	if v.Object == "" && len(v.Knobs) > 0 {
 		return fmt.Errorf("knobs are variables of a BPF object, and it has none")
 	}
+	if words.Methods != nil {
+		if err := checkSettings(v, words.Settings[v.Attach]); err != nil {
+			return err
+		}
+	}
+	if err := unique("setting", v.Settings, func(s harness.Setting) string { return s.Name }); err != nil {
+		return err
+	}
 	return unique("knob", v.Knobs, func(k harness.Knob) string { return k.Name })
+}
+
+// checkSettings checks a variant's settings against the values that its method knows.
+func checkSettings(v harness.Variant, known map[string][]string) error {
+	for _, s := range v.Settings {
+		if len(known) == 0 {
+			return fmt.Errorf("setting %s: method %s has no settings", s.Name, v.Attach)
+		}
+		if err := harness.Known("setting", s.Name, keys(known)); err != nil {
+			return err
+		}
+		if err := harness.Known("value of setting "+s.Name, s.Value, known[s.Name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkWorkloads(e harness.Experiment, family harness.Family) error {

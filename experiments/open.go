@@ -28,6 +28,8 @@ const maxFile = 1 << 20
 type Vocabulary struct {
 	Methods  []string // of attach
 	Families map[string]harness.Family
+	// Settings are the values of each setting of each method that has any.
+	Settings map[string]map[string][]string
 }
 
 // Names lists the shipped experiments, sorted.

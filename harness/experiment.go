@@ -61,8 +61,13 @@ type Variant struct {
 	// Object names the compiled BPF object, "lb/xdp_nat"; empty for the kernel's own implementations.
 	Object string
 	Knobs  []Knob // values for the object's const volatile variables
-	About  string // one line: what it is and what extra work it does
+	// Settings choose among what a method without an object can do.
+	Settings []Setting
+	About    string // one line: what it is and what extra work it does
 }
+
+// A Setting is a choice that an attach method offers.
+type Setting struct{ Name, Value string }
 
 // A Knob sets one const volatile variable of a BPF object.
 type Knob struct {

@@ -66,3 +66,9 @@ type Balancer interface {
 	// MaxFlows is how many connections it can track at once; 0: it tracks none.
 	MaxFlows() int
 }
+
+// A Router is a Balancer that says whether it sends packets on as a router does: one is taken from their time to live,
+// whatever the class does with them otherwise.
+type Router interface {
+	Routes() bool
+}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kxlab/kxlab/harness"
 )
 
@@ -17,14 +19,49 @@ type Options struct {
 	// Log is told what may interest whoever looks for a fault: what was loaded, what was left out. May be nil.
 	Log func(string)
 	// RingLines is the room for rings in a BPF object, in lines of 32 slots (64 bytes). 0: 1<<20, enough for 32,768
-	// services of up to 10 backends each without two that share a set of backends.
+	// services of up to 10 backends each without two that share a set of backends; on a machine with less than 3 GiB
+	// of memory, where many objects stand side by side, 1<<15.
 	RingLines uint32
+	// FlowEntries is the size of flow tables, connections, where the variant does not say. 0: what the object says, or
+	// on a machine with less than 3 GiB of memory, at most 1<<17.
+	FlowEntries uint32
+}
+
+// Sizes for machines with little memory, such as guests.
+const (
+	littleMemory     = 3 << 30 // bytes
+	littleRingLines  = 1 << 15
+	littleFlowsTable = 1 << 17
+)
+
+// fit sets the sizes that are not given by the machine's memory, in bytes.
+func (o Options) fit(memory uint64) Options {
+	if memory == 0 || memory >= littleMemory {
+		return o
+	}
+	if o.RingLines == 0 {
+		o.RingLines = littleRingLines
+	}
+	if o.FlowEntries == 0 {
+		o.FlowEntries = littleFlowsTable
+	}
+	return o
+}
+
+// machineMemory is in bytes; 0 if it is not known.
+func machineMemory() uint64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 0
+	}
+	return info.Totalram * uint64(info.Unit)
 }
 
 // An Attacher puts variants in force. It has no state of its own and is safe for concurrent use.
 type Attacher struct {
-	log       func(string)
-	ringLines uint32
+	log         func(string)
+	ringLines   uint32
+	flowEntries uint32
 }
 
 // New returns an Attacher.
@@ -32,7 +69,8 @@ func New(o Options) *Attacher {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	return &Attacher{log: o.Log, ringLines: o.RingLines}
+	o = o.fit(machineMemory())
+	return &Attacher{log: o.Log, ringLines: o.RingLines, flowEntries: o.FlowEntries}
 }
 
 // A constructor puts a variant of one method in force. On error nothing of it is left.
@@ -71,8 +109,14 @@ func (a *Attacher) methods() map[string]constructor {
 		"tcp-cc": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return newKernelCC(v, at)
 		},
-		"ipvs": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
-			return nil, harness.Skip("IPVS comes with guests")
+		"ipvs-nat": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
+			return newIPVS(v, at, ipvsMasquerade)
+		},
+		"ipvs-tun": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
+			return newIPVS(v, at, ipvsTunnel)
+		},
+		"ipvs-dr": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
+			return newIPVS(v, at, ipvsDirect)
 		},
 	}
 }
@@ -93,6 +137,12 @@ func (a *Attacher) Put(ctx context.Context, v harness.Variant, at harness.Site) 
 		return nil, fmt.Errorf("put variant %s: %w", v.Name, err)
 	}
 	return b, nil
+}
+
+// Settings lists what Variant.Settings may hold: the values of each setting of each method that has any.
+func Settings() map[string]map[string][]string {
+	ipvs := map[string][]string{"scheduler": slices.Sorted(maps.Keys(ipvsSchedulers()))}
+	return map[string]map[string][]string{"ipvs-nat": ipvs, "ipvs-tun": ipvs, "ipvs-dr": ipvs}
 }
 
 // Methods lists what Variant.Attach may name, sorted.

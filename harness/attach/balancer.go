@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/harness"
 )
@@ -37,7 +39,7 @@ func (a *Attacher) newBPF(v harness.Variant, at harness.Site, attach hook) (harn
 	if err != nil {
 		return nil, err
 	}
-	o, err := loadObject(v.Object, spec, v.Knobs, at, a.ringLines)
+	o, err := loadObject(v.Object, spec, a.sized(spec, v.Knobs), at, a.ringLines)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +49,16 @@ func (a *Attacher) newBPF(v harness.Variant, at harness.Site, attach hook) (harn
 	}
 	a.log(fmt.Sprintf("%s: %s in force by %s on %s", v.Name, v.Object, v.Attach, at.Link))
 	return b, nil
+}
+
+// sized adds the size of flow tables to the knobs of an object that has such tables and no such knob.
+func (a *Attacher) sized(spec *ebpf.CollectionSpec, knobs []harness.Knob) []harness.Knob {
+	v := spec.Variables["flow_entries"]
+	given := slices.ContainsFunc(knobs, func(k harness.Knob) bool { return k.Name == "flow_entries" })
+	if v == nil || a.flowEntries == 0 || given || variableValue(v) <= uint64(a.flowEntries) {
+		return knobs
+	}
+	return append(slices.Clone(knobs), harness.Knob{Name: "flow_entries", Value: uint64(a.flowEntries)})
 }
 
 // newBPFBalancer attaches a loaded object, which it owns from now on, also on error.

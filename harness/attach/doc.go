@@ -18,7 +18,7 @@
 //	services.go rings.go              which service uses which ring and which reals; reals.go and lines.go number them (pure)
 //	lbmaps.go flows.go                the same, written to the maps of bpf/include/lb.h, and flow tables emptied
 //	ring.go maglev.go rendezvous.go   who gets which slot of a ring (pure)
-//	iptables, nftables, forward       the kernel's own
+//	iptables, nftables, ipvs, forward the kernel's own
 //	structops.go ccload.go ccname.go  a congestion control in force, loaded, named; opsstruct.go is its struct before that (pure)
 //	kernelcc.go                       the kernel's own congestion controls
 package attach

@@ -93,11 +93,18 @@ func (f *forwarder) remove(routes []netlink.Route) error {
 // forwardRoute returns the smallest network that holds all virtual addresses and the first backend, if there is one.
 func forwardRoute(services []harness.Service) (to netip.Prefix, via netip.Addr, ok bool) {
 	for i := range services {
-		s := &services[i]
-		if backends := serving(s); !ok && len(backends) > 0 {
+		if backends := serving(&services[i]); !ok && len(backends) > 0 {
 			via, ok = backends[0].Addr.Addr(), true
 		}
-		a := s.VIP.Addr()
+	}
+	return spanning(services), via, ok
+}
+
+// spanning returns the smallest network that holds all virtual addresses, which are of one IP family; the zero Prefix
+// if there are none.
+func spanning(services []harness.Service) (to netip.Prefix) {
+	for i := range services {
+		a := services[i].VIP.Addr()
 		if !to.IsValid() {
 			to = netip.PrefixFrom(a, a.BitLen())
 		}
@@ -105,7 +112,7 @@ func forwardRoute(services []harness.Service) (to netip.Prefix, via netip.Addr, 
 			to = netip.PrefixFrom(to.Addr(), to.Bits()-1).Masked()
 		}
 	}
-	return to, via, ok
+	return to
 }
 
 // InForce returns an error if a route is not what the kernel takes, or nothing is forwarded.

@@ -25,7 +25,7 @@ type watch struct {
 // checkChanges spreads flows over a service, then takes a backend away, drains one and adds one: flows stay where they
 // are if their backend stays, and new flows go where they may.
 func checkChanges(ctx context.Context, s Subject) (err error) {
-	if _, ok := expectations()[s.Class]; !ok || s.Class == harness.ClassCeiling {
+	if s.expectation() == nil || s.Class == harness.ClassCeiling {
 		return nil
 	}
 	sc, err := s.scene()

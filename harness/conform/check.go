@@ -78,8 +78,8 @@ func (s Subject) scene() (*scene, error) {
 
 // checkPackets runs the fixtures.
 func checkPackets(ctx context.Context, s Subject) (err error) {
-	expect, ok := expectations()[s.Class]
-	if !ok {
+	expect := s.expectation()
+	if expect == nil {
 		return nil // the class handles no packets
 	}
 	sc, err := s.scene()

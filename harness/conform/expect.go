@@ -25,6 +25,19 @@ func expectations() map[string]expectation {
 	}
 }
 
+// expectation is what is expected of the subject; nil if its class does nothing to packets. One that says that it is a
+// router must take one from the time to live of what it tunnels or passes on; any other must not.
+func (s Subject) expectation() expectation {
+	expect := expectations()[s.Class]
+	if r, ok := s.Balancer.(harness.Router); expect == nil || !ok || !r.Routes() || s.Class == "nat" || s.Class == harness.ClassCeiling {
+		return expect
+	}
+	return func(in, out packet, to harness.Backend) error {
+		in.ip = routed(in.ip)
+		return expect(in, out, to)
+	}
+}
+
 // expectSame: the IP packet is untouched (dsr).
 func expectSame(in, out packet, _ harness.Backend) error {
 	return same("packet", in.ip, out.ip)

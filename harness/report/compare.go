@@ -214,7 +214,7 @@ func sameProgram(old, new *record.Env, variant string) bool {
 	}
 	a, okA := old.Variant(variant)
 	b, okB := new.Variant(variant)
-	if !okA || !okB || a.Attach != b.Attach || a.Object != b.Object || fmt.Sprint(a.Knobs) != fmt.Sprint(b.Knobs) {
+	if !okA || !okB || a.Attach != b.Attach || a.Object != b.Object || fmt.Sprint(a.Knobs, a.Settings) != fmt.Sprint(b.Knobs, b.Settings) {
 		return false
 	}
 	if a.Object == "" {

@@ -16,7 +16,7 @@ import (
 // shipped returns every variant of the shipped load balancer experiment as a member of a group.
 func shipped(t *testing.T) []harness.Member {
 	t.Helper()
-	e, err := experiments.Open("lb", experiments.Vocabulary{Methods: attach.Methods(), Families: workload.Families()})
+	e, err := experiments.Open("lb", experiments.Vocabulary{Methods: attach.Methods(), Settings: attach.Settings(), Families: workload.Families()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,6 +132,9 @@ func (l listing) print(s streams) error {
 		for _, k := range v.Knobs {
 			object += fmt.Sprintf(" %s=%d", k.Name, k.Value)
 		}
+		for _, k := range v.Settings {
+			object += fmt.Sprintf(" %s=%s", k.Name, k.Value)
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", v.Name, v.Class, v.Attach, object, v.Host, v.About)
 	}
 	fmt.Fprintln(w, "\nWORKLOAD\tAXES (default values)\tREPORTS\tABOUT")
