@@ -67,8 +67,16 @@ type Balancer interface {
 	MaxFlows() int
 }
 
-// A Router is a Balancer that says whether it sends packets on as a router does: one is taken from their time to live,
-// whatever the class does with them otherwise.
-type Router interface {
-	Routes() bool
+// Peculiarities are sound ways of treating packets that are not the class's. The correctness gate expects each of those
+// named, and none else.
+type Peculiarities struct {
+	// Routes: one is taken from the time to live also of packets that are tunnelled or passed on as they are.
+	Routes bool
+	// FillsChecksum: UDP over IPv4 that comes without a checksum, which is allowed, leaves with the right one.
+	FillsChecksum bool
+}
+
+// A Peculiar is a Balancer that has any.
+type Peculiar interface {
+	Peculiarities() Peculiarities
 }

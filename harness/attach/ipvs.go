@@ -213,8 +213,11 @@ func (b *ipvs) weights(services []harness.Service) error {
 	return nil
 }
 
-// Routes tells that IPVS takes one from a packet's time to live, whichever way it forwards it.
-func (b *ipvs) Routes() bool { return true }
+// Peculiarities tells that IPVS takes one from a packet's time to live whichever way it forwards it, and computes a whole
+// checksum where it translates and there was none.
+func (b *ipvs) Peculiarities() harness.Peculiarities {
+	return harness.Peculiarities{Routes: b.forward != ipvsMasquerade, FillsChecksum: b.forward == ipvsMasquerade}
+}
 
 // Close removes all services, and with them their connections.
 func (b *ipvs) Close() error {

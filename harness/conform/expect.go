@@ -25,15 +25,23 @@ func expectations() map[string]expectation {
 	}
 }
 
-// expectation is what is expected of the subject; nil if its class does nothing to packets. One that says that it is a
-// router must take one from the time to live of what it tunnels or passes on; any other must not.
+// expectation is what is expected of the subject, with its peculiarities; nil if its class does nothing to packets.
 func (s Subject) expectation() expectation {
 	expect := expectations()[s.Class]
-	if r, ok := s.Balancer.(harness.Router); expect == nil || !ok || !r.Routes() || s.Class == "nat" || s.Class == harness.ClassCeiling {
+	p, ok := s.Balancer.(harness.Peculiar)
+	if expect == nil || !ok {
 		return expect
 	}
+	has := p.Peculiarities()
 	return func(in, out packet, to harness.Backend) error {
-		in.ip = routed(in.ip)
+		if has.Routes {
+			in.ip = routed(in.ip)
+		}
+		if has.FillsChecksum && in.proto == protoUDP && in.ip[0]>>4 == 4 && in.segment[6] == 0 && in.segment[7] == 0 {
+			in.ip = append([]byte(nil), in.ip...)
+			in.segment = in.ip[len(in.ip)-len(in.segment):]
+			setTransportSum(in.from.Addr(), in.to.Addr(), in.proto, in.segment)
+		}
 		return expect(in, out, to)
 	}
 }

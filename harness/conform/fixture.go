@@ -100,13 +100,15 @@ func segmentLen(frame []byte) int {
 	return len(frame) - 14 - 20
 }
 
-// fragment makes a frame a fragment at the given offset, in units of 8 bytes, with more to come where more is set.
+// fragment makes a frame a fragment at the given offset, in units of 8 bytes, with more to come where more is set. The
+// offset is also its identification: fragments of two offsets are never put together.
 func fragment(frame []byte, offset uint16, more bool) []byte {
 	if frame[14]>>4 == 4 {
 		flags := offset
 		if more {
 			flags |= 0x2000
 		}
+		binary.BigEndian.PutUint16(frame[18:], offset+1)
 		binary.BigEndian.PutUint16(frame[20:], flags)
 		setHeaderSum(frame[14:])
 		return frame
@@ -118,7 +120,7 @@ func fragment(frame []byte, offset uint16, more bool) []byte {
 		field |= 1
 	}
 	header := binary.BigEndian.AppendUint16([]byte{next, 0}, field)
-	header = append(header, 0, 0, 0, 9)
+	header = append(header, 0, 0, 0, byte(offset+1))
 	out := append(append(append([]byte(nil), frame[:54]...), header...), frame[54:]...)
 	out[20] = 44
 	binary.BigEndian.PutUint16(out[18:], uint16(len(out)-54))
