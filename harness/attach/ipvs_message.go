@@ -68,14 +68,16 @@ type ipvsScheduler struct {
 	weigh bool // honours weights other than 0
 }
 
-// ipvsSchedulers are those that may be asked for. mh is Maglev's hashing; without its flag the client's port does not
-// count, and all connections of one address go to one backend.
+// ipvsSchedulers are those that may be asked for. mh is Maglev's hashing, with its fallback: without, new connections
+// whose slot is that of a drained backend are refused. Without mh-port the client's port does not count, and all
+// connections of one address go to one backend.
 func ipvsSchedulers() map[string]ipvsScheduler {
+	const fallback, port = 0x08, 0x10 // IP_VS_SVC_F_SCHED_MH_*
 	return map[string]ipvsScheduler{
 		"rr":      {name: "rr"},
 		"wrr":     {name: "wrr", weigh: true},
-		"mh":      {name: "mh", table: true, weigh: true},
-		"mh-port": {name: "mh", table: true, weigh: true, flags: 0x10}, // IP_VS_SVC_F_SCHED_MH_PORT
+		"mh":      {name: "mh", table: true, weigh: true, flags: fallback},
+		"mh-port": {name: "mh", table: true, weigh: true, flags: fallback | port},
 	}
 }
 
