@@ -226,8 +226,8 @@ func TestIPVSIsFast(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("%s, %d services: sync %v, in-force check %v, update %v", c.scheduler, c.services, synced.Sub(begin), looked.Sub(synced), time.Since(looked))
-		// Tables of Maglev are the kernel's work: about 0.3 ms each, and many times that in an emulated guest.
-		if took := synced.Sub(begin); took > 5*time.Second && c.scheduler == "rr" {
+		// In an emulated guest on a quiet machine rr takes 1.6 s. Maglev's tables are the kernel's work, 6 ms each there.
+		if took := synced.Sub(begin); took > 10*time.Second && c.scheduler == "rr" {
 			t.Errorf("Sync took %v", took)
 		}
 		if err := b.Close(); err != nil {
