@@ -13,6 +13,10 @@
 // everywhere, and every veth end but a balancer's eth0 carries an XDP program from the start, so that frames sent by
 // XDP arrive everywhere and no variant has more offloads than another.
 //
+// A Chain is the other place: five namespaces in a row, on whose routers a Path is emulated (rate, queue, delay, loss,
+// marking), for congestion control. chain.go and wire.go build it, path.go says what a path is (pure), shape.go puts it in
+// force through the disciplines of qdisc.go.
+//
 // Nothing is ever made or changed in the namespace the caller lives in: links are created inside the lab's namespaces.
 // Whatever is made carries the owner's process and its start time in its name, see Owner.
 package netlab

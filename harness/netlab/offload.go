@@ -28,13 +28,19 @@ var offloads = []struct {
 }
 
 // noOffloads switches all offloads of a link off, in the namespace of the calling thread.
-func noOffloads(link string) error {
+func noOffloads(link string) error { return switchOff(link, len(offloads)) }
+
+// noSegmentation switches off what merges packets or cuts them up, the first three offloads: queues that count packets
+// then count real ones. Checksums stay unfinished between namespaces, as on any veth.
+func noSegmentation(link string) error { return switchOff(link, 3) }
+
+func switchOff(link string, first int) error {
 	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open socket for ethtool: %w", err)
 	}
 	defer unix.Close(s)
-	for _, o := range offloads {
+	for _, o := range offloads[:first] {
 		value := struct{ cmd, data uint32 }{o.cmd, 0}
 		var req struct {
 			name [unix.IFNAMSIZ]byte

@@ -12,6 +12,9 @@
 // the same port and counts what the balancer sends. What was sent and did not arrive is located by Account, from
 // statistics of links, programs and the stack.
 //
+// A Bulk is a set of TCP flows through a chain, each with its congestion control, driven and watched at a fixed beat by one
+// thread, so that almost nothing runs but the kernel.
+//
 // Packets belong to numbered flows, see FlowSource. What a generator calls sent, it has handed to the link: only sinks
 // say what was received.
 package traffic

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netlab
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// frame is what one full data packet takes of a link's rate, bytes: 1500 of IP and an Ethernet header, as queues of the
+// kernel count it.
+const frame = 1514
+
+// The ways of managing the bottleneck's queue. With AQMNone it drops at its tail; the others need the sender to have
+// negotiated ECN if they are to mark rather than drop.
+const (
+	AQMNone    = "none"
+	AQMCodel   = "codel"    // RFC 8289 with its defaults, marking ECN
+	AQMCodelCE = "codel-ce" // marks every packet that waited longer than 242 µs, as data centres do
+	AQMFQCodel = "fq-codel" // RFC 8290 with its defaults, marking ECN
+	AQMRED     = "red"      // marks by the queue's length at the moment, above a sixth of its room: DCTCP's step
+)
+
+// AQMs lists them.
+func AQMs() []string { return []string{AQMNone, AQMCodel, AQMCodelCE, AQMFQCodel, AQMRED} }
+
+// A Path says what the way from the chain's server to its client is like. Half the delay lies in each direction; rate,
+// queue and loss in the direction of the data.
+type Path struct {
+	// Rate of the bottleneck, bit/s of Ethernet frames; 0: no bottleneck, no queue and no loss.
+	Rate float64
+	RTT  time.Duration // without any queueing
+	// Buffer is the room of the bottleneck's queue, in bandwidth-delay products (Rate times RTT).
+	Buffer float64
+	Loss   float64 // share of the data packets that are lost at random; 1: an outage
+	// Burst is the mean length of a run of losses, packets; up to 1: each loss is independent of the others. With more the
+	// losses follow Gilbert's model with the same share.
+	Burst float64
+	AQM   string // one of AQMs; empty is AQMNone
+	// Far adds delay to the way back to the server's further addresses, for flows with longer round trips.
+	Far  []time.Duration
+	Seed uint64 // of the losses
+}
+
+// BDP is the bandwidth-delay product in bytes.
+func (p Path) BDP() float64 { return p.Rate / 8 * p.RTT.Seconds() }
+
+// Packets is the room of the bottleneck's queue in full packets.
+func (p Path) Packets() int { return int(math.Round(p.Buffer * p.BDP() / frame)) }
+
+// limit is the limit of an emulating queue, which holds what is under way as well as what waits.
+func (p Path) limit() int {
+	return int(math.Ceil(p.Rate/8*(p.RTT/2).Seconds()/frame)) + p.Packets()
+}
+
+// Check returns an error unless the path can be made.
+func (p Path) Check() error {
+	switch {
+	case p.Rate < 0 || p.Rate > 100e9:
+		return fmt.Errorf("check path: rate of %g bit/s, want 0 to 1e11", p.Rate)
+	case p.RTT < 0 || p.RTT > 10*time.Second:
+		return fmt.Errorf("check path: round trip of %v, want 0 to 10 s", p.RTT)
+	case p.Loss < 0 || p.Loss > 1:
+		return fmt.Errorf("check path: loss of %g, want a share from 0 to 1", p.Loss)
+	case p.Burst > 1 && p.Loss >= 1:
+		return fmt.Errorf("check path: loss of %g in bursts: everything would be lost", p.Loss)
+	case len(p.Far) > chainFar:
+		return fmt.Errorf("check path: %d further round trips, want at most %d", len(p.Far), chainFar)
+	case p.Rate > 0 && p.Buffer*p.BDP() < frame:
+		return fmt.Errorf("check path: a buffer of %g BDP is %.0f bytes at %g bit/s and %v: less than one packet of %d",
+			p.Buffer, p.Buffer*p.BDP(), p.Rate, p.RTT, frame)
+	case p.AQM != "" && !slices.Contains(AQMs(), p.AQM):
+		return fmt.Errorf("check path: unknown AQM %q (there are: %v)", p.AQM, AQMs())
+	}
+	return nil
+}
+
+// managed says that something other than the emulator keeps the bottleneck's queue.
+func (p Path) managed() bool { return p.Rate > 0 && p.AQM != "" && p.AQM != AQMNone }
+
+// gilbert returns the chances of going from the good to the bad state and back, per packet: every packet is lost in the
+// bad state and none in the good one (Gilbert 1960), so that the mean stay in the bad state is Burst packets and its
+// share of all packets is Loss.
+func (p Path) gilbert() (toBad, toGood float64) {
+	toGood = 1 / p.Burst
+	return toGood * p.Loss / (1 - p.Loss), toGood
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netlab
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// wires holds for every namespace of a chain. IPv6 is off: its chatter would be traffic of its own.
+var wires = []setting{
+	{path: "ipv4/conf/all/rp_filter", value: "0"},
+	{path: "ipv4/conf/default/rp_filter", value: "0"},
+	{path: "ipv4/conf/all/send_redirects", value: "0"},
+	{path: "ipv4/conf/default/send_redirects", value: "0"},
+	{path: "ipv6/conf/all/disable_ipv6", value: "1", optional: true},
+	{path: "ipv6/conf/default/disable_ipv6", value: "1", optional: true},
+}
+
+// forwarders holds for the routers of a chain.
+var forwarders = []setting{{path: "ipv4/ip_forward", value: "1"}}
+
+// senders holds for both ends of a chain: nothing is remembered from one flow to the next, windows may grow as far as any
+// path here needs, and the machine's default congestion control is nobody's.
+var senders = []setting{
+	{path: "ipv4/tcp_no_metrics_save", value: "1"},
+	{path: "ipv4/tcp_congestion_control", value: "cubic", optional: true},
+	{path: "ipv4/tcp_rmem", value: "4096 131072 268435456"},
+	{path: "ipv4/tcp_wmem", value: "4096 65536 268435456"},
+	{path: "ipv4/tcp_ecn", value: "2"},
+	{path: "ipv4/ip_local_port_range", value: "1024 65535"},
+	{path: "core/somaxconn", value: "4096", optional: true},
+}
+
+// wire joins the hosts in a row and gives them addresses and routes.
+func (c *Chain) wire() error {
+	subnet := func(n byte) (up, down netip.Prefix) {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, n, 1}), 24), netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, n, 2}), 24)
+	}
+	for i := range 1 + chainFar {
+		at1, atServer := subnet(10 + byte(i))
+		_, index, err := join(c.Server, c.Router1, fmt.Sprintf("up%d", i), "down"+fmt.Sprint(i), atServer, at1)
+		if err != nil {
+			return err
+		}
+		c.links.toServer = append(c.links.toServer, index)
+		c.ServerAddrs = append(c.ServerAddrs, atServer.Addr())
+	}
+	at1, _ := subnet(10)
+	from1, toMiddle := subnet(30)
+	if _, _, err := join(c.Router1, c.Middle, "middle", "router1", from1, toMiddle); err != nil {
+		return err
+	}
+	fromMiddle, to2 := subnet(31)
+	managed, _, err := join(c.Middle, c.Router2, "router2", "middle", fromMiddle, to2)
+	if err != nil {
+		return err
+	}
+	from2, toClient := subnet(32)
+	last, _, err := join(c.Router2, c.Client, "client", "router2", from2, toClient)
+	if err != nil {
+		return err
+	}
+	c.links.managed, c.links.toClient = managed, last
+	c.ClientAddr = toClient.Addr()
+	for _, r := range []struct {
+		host *Host
+		dst  netip.Prefix
+		via  netip.Addr
+	}{
+		{c.Server, netip.Prefix{}, at1.Addr()}, {c.Router1, netip.Prefix{}, toMiddle.Addr()},
+		{c.Middle, netip.Prefix{}, from1.Addr()}, {c.Middle, toClient.Masked(), to2.Addr()},
+		{c.Router2, netip.Prefix{}, fromMiddle.Addr()}, {c.Client, netip.Prefix{}, from2.Addr()},
+	} {
+		route := &netlink.Route{Gw: r.via.AsSlice()}
+		if r.dst.IsValid() {
+			route.Dst = ipNet(r.dst)
+		} else {
+			route.Dst = &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}
+		}
+		if err := r.host.handle.RouteAdd(route); err != nil {
+			return fmt.Errorf("add route of %s: %w", r.host.Name, err)
+		}
+	}
+	return nil
+}
+
+// join lays a link from a to b, without segmentation offloads, both ends up and known to one another. It returns the
+// interface indices.
+func join(a, b *Host, nameA, nameB string, addrA, addrB netip.Prefix) (ifA, ifB int, err error) {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU, attrs.Group = nameA, 1500, linkGroup
+	attrs.HardwareAddr = wireMAC(addrA.Addr())
+	veth := netlink.NewVeth(attrs)
+	veth.PeerName, veth.PeerMTU, veth.PeerHardwareAddr = nameB, 1500, wireMAC(addrB.Addr())
+	veth.PeerNamespace = netlink.NsFd(b.ns)
+	if err := a.handle.LinkAdd(veth); err != nil {
+		return 0, 0, fmt.Errorf("make link %s of %s: %w", nameA, a.Name, unsupported(err))
+	}
+	for _, end := range []struct {
+		host        *Host
+		name        string
+		own, others netip.Prefix
+		index       *int
+	}{{a, nameA, addrA, addrB, &ifA}, {b, nameB, addrB, addrA, &ifB}} {
+		l, err := end.host.handle.LinkByName(end.name)
+		if err != nil {
+			return 0, 0, fmt.Errorf("find link %s of %s: %w", end.name, end.host.Name, err)
+		}
+		*end.index = l.Attrs().Index
+		if err := end.host.Do(func() error { return noSegmentation(end.name) }); err != nil {
+			return 0, 0, err
+		}
+		if err := end.host.handle.AddrAdd(l, &netlink.Addr{IPNet: ipNet(end.own)}); err != nil {
+			return 0, 0, fmt.Errorf("add address %s: %w", end.own, err)
+		}
+		if err := end.host.handle.LinkSetUp(l); err != nil {
+			return 0, 0, fmt.Errorf("set link %s up: %w", end.name, err)
+		}
+		n := &netlink.Neigh{LinkIndex: l.Attrs().Index, Family: unix.AF_INET, State: netlink.NUD_PERMANENT,
+			IP: end.others.Addr().AsSlice(), HardwareAddr: wireMAC(end.others.Addr())}
+		if err := end.host.handle.NeighSet(n); err != nil {
+			return 0, 0, fmt.Errorf("add neighbour: %w", err)
+		}
+	}
+	return ifA, ifB, nil
+}
+
+// wireMAC is the link address that goes with an IPv4 address of a chain.
+func wireMAC(a netip.Addr) net.HardwareAddr {
+	b := a.As4()
+	return net.HardwareAddr{0x02, 0x4b, 0x58, 0x10, b[2], b[3]}
+}
