@@ -30,35 +30,29 @@
 #define TRAFFIC_OTHER TRAFFIC_REALS
 #define TRAFFIC_SLOTS 272 /* a CPU's part is whole cache lines */
 
+/* Words of 8 bytes that hold all headers of either family and protocol. */
+#define TRAFFIC_WORDS 10
+
 /* What to send; the const volatile variable stream, set before load. Header bytes are as on the wire. */
 struct traffic_stream {
-	__u64 head0; /* the template's bytes 0..7, 8..15, 16..23, 24..31 */
-	__u64 head1;
-	__u64 head2;
-	__u64 head3;
-	__u64 dst6a; /* IPv6: bytes 0..7 of the destination */
+	__u64 head[TRAFFIC_WORDS]; /* the template: all headers, with 0 where something varies */
 	__u64 rate; /* Q40 packets per nanosecond; 0: flat out */
 	__u64 syn; /* a SYN if a 32-bit random number is below this */
-	__u32 dst6b; /* IPv6: bytes 8..11 of the destination */
 	__u32 vip; /* IPv4 address, or the last 4 bytes of the IPv6 address, of service 0; host byte order */
-	__u32 services;
+	__u32 services; /* above 1 the destination varies, and those 4 bytes of the template are 0 */
 	__u32 flows;
 	__u32 first; /* number of the first recurring flow */
 	__u32 step; /* from a flow to the next in order, no common factor with flows */
 	__u32 fresh0; /* new flows: from here */
 	__u32 fresh1; /* up to here, exclusively */
-	__u32 sum_ip; /* checksum parts over everything that does not vary, host byte order, not folded */
-	__u32 sum_data;
-	__u32 sum_syn;
-	__u32 seq; /* TCP sequence and acknowledgment number, network byte order */
-	__u32 ack;
-	__be16 port; /* of the services */
-	__be16 len; /* of the UDP datagram */
+	/* Sums of 16-bit words as they lie in memory, folded, over what does not vary: */
+	__u32 sum_ip; /* the IPv4 header, */
+	__u32 sum_data; /* the transport header with payload and pseudo header, */
+	__u32 sum_syn; /* and the same of a SYN */
 	__u8 family; /* 4 or 6 */
 	__u8 proto; /* 6 or 17 */
 	__u8 fresh; /* every packet is of a new flow */
 	__u8 pad;
-	__u32 pad2;
 };
 
 /* What has been sent; the variable state. Times in ns of CLOCK_MONOTONIC. */

@@ -101,6 +101,7 @@ static __always_inline int choose_syn(void)
 /* The number of the next packet's flow. A SYN opens a new one. */
 static __always_inline __u32 choose_flow(int syn)
 {
+	__s64 next, wrap;
 	__u32 f;
 
 	if (stream.fresh || syn) {
@@ -109,28 +110,76 @@ static __always_inline __u32 choose_flow(int syn)
 		return f;
 	}
 	f = state.next;
-	state.next = f + stream.step;
-	if (state.next >= stream.flows)
-		state.next -= stream.flows;
+	/* Whether the round begins anew is a toss-up, so without a branch. */
+	next = (__s64)f + stream.step - stream.flows;
+	wrap = next >> 63;
+	asm("" : "+r"(wrap));
+	state.next = next + (stream.flows & wrap);
 	return stream.first + f;
 }
 
-static __always_inline __be16 fold(__u32 sum)
+/* The checksum field for a sum of 16-bit words that is below 2^31. Carries go round: RFC 1071, in any byte order. */
+static __always_inline __u16 fold(__u32 sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return bpf_htons(~sum);
+	return ~(sum + ((sum + (sum >> 16)) >> 16));
+}
+
+/* A packet of flow f. family and proto are constants where it is called: so are all offsets, and no branch is left. */
+static __always_inline int fill(struct xdp_md *ctx, __u32 f, int syn, const int family, const int proto)
+{
+	const __u32 l4 = family == 4 ? 34 : 54, dst = l4 - 4, src = family == 4 ? 28 : 36;
+	const __u32 len = l4 + (proto == IPPROTO_TCP ? 20 : 8);
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 x = f & TRAFFIC_HALF_MASK, vary, vip;
+	__be16 from, sport;
+	__u16 csum;
+
+	if (data + len > end)
+		return -1;
+#pragma unroll
+	for (__u32 i = 0; i < TRAFFIC_WORDS; i++) {
+		__u32 left = len > 8 * i ? len - 8 * i : 0; /* at the end, 6 or 2 */
+		void *at = data + 8 * i;
+
+		if (left >= 8) {
+			*(__u64 *)at = stream.head[i];
+		} else if (left == 6) {
+			*(__u32 *)at = stream.head[i];
+			*(__u16 *)(at + 4) = stream.head[i] >> 32;
+		} else if (left == 2) {
+			*(__u16 *)at = stream.head[i];
+		}
+	}
+	from = bpf_htons(x);
+	sport = bpf_htons(TRAFFIC_PORT0 + (((f >> TRAFFIC_HALF_BITS) ^ f) & TRAFFIC_HALF_MASK));
+	*(__be16 *)(data + src) = from;
+	*(__be16 *)(data + l4) = sport;
+	vary = from;
+	if (stream.services > 1) {
+		vip = bpf_htonl(stream.vip + f % stream.services);
+		*(__be32 *)(data + dst) = vip;
+		vary += (vip & 0xffff) + (vip >> 16);
+	}
+	if (family == 4)
+		*(__u16 *)(data + 24) = fold(stream.sum_ip + vary);
+	csum = fold((syn ? stream.sum_syn : stream.sum_data) + vary + sport);
+	if (proto == IPPROTO_UDP) {
+		*(__u16 *)(data + l4 + 6) = csum ? csum : 0xffff;
+		return 0;
+	}
+	*(__u16 *)(data + l4 + 16) = csum;
+	if (syn) {
+		*(__be32 *)(data + l4 + 8) = 0;
+		*(__be16 *)(data + l4 + 12) = bpf_htons(0x5002);
+	}
+	return 0;
 }
 
 SEC("xdp")
 int generate(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 f, x, sport, vip, sum, vary;
 	__u64 sent = state.sent;
-	__be16 csum;
-	void *l4;
-	int syn;
+	int syn = 0, bad;
 
 	if (sent >= VOLATILE(state.limit))
 		return XDP_DROP;
@@ -140,56 +189,20 @@ int generate(struct xdp_md *ctx)
 	} else if (!(sent & (TRAFFIC_STAMP - 1)) && !stamp(bpf_ktime_get_ns())) {
 		return XDP_DROP;
 	}
-
-	syn = stream.proto == IPPROTO_TCP ? choose_syn() : 0;
-	f = choose_flow(syn);
-	x = f & TRAFFIC_HALF_MASK;
-	sport = TRAFFIC_PORT0 + (((f >> TRAFFIC_HALF_BITS) ^ f) & TRAFFIC_HALF_MASK);
-	vip = stream.vip;
-	if (stream.services > 1)
-		vip += f % stream.services;
-	vary = x + (vip >> 16) + (vip & 0xffff);
-
-	if (stream.family == 4) {
-		if (data + 14 + 20 + (stream.proto == IPPROTO_TCP ? 20 : 8) > end)
-			return XDP_ABORTED;
-		*(__u64 *)data = stream.head0;
-		*(__u64 *)(data + 8) = stream.head1;
-		*(__u64 *)(data + 16) = stream.head2;
-		*(__be16 *)(data + 24) = fold(stream.sum_ip + vary);
-		*(__be32 *)(data + 26) = bpf_htonl(TRAFFIC_SRC4 | x);
-		*(__be32 *)(data + 30) = bpf_htonl(vip);
-		l4 = data + 34;
+	if (stream.proto == IPPROTO_UDP) {
+		if (stream.family == 4)
+			bad = fill(ctx, choose_flow(0), 0, 4, IPPROTO_UDP);
+		else
+			bad = fill(ctx, choose_flow(0), 0, 6, IPPROTO_UDP);
 	} else {
-		if (data + 14 + 40 + (stream.proto == IPPROTO_TCP ? 20 : 8) > end)
-			return XDP_ABORTED;
-		*(__u64 *)data = stream.head0;
-		*(__u64 *)(data + 8) = stream.head1;
-		*(__u64 *)(data + 16) = stream.head2;
-		*(__u64 *)(data + 24) = stream.head3;
-		*(__be16 *)(data + 32) = 0;
-		*(__be32 *)(data + 34) = bpf_htonl(x);
-		*(__u64 *)(data + 38) = stream.dst6a;
-		*(__be32 *)(data + 46) = stream.dst6b;
-		*(__be32 *)(data + 50) = bpf_htonl(vip);
-		l4 = data + 54;
+		syn = choose_syn();
+		if (stream.family == 4)
+			bad = fill(ctx, choose_flow(syn), syn, 4, IPPROTO_TCP);
+		else
+			bad = fill(ctx, choose_flow(syn), syn, 6, IPPROTO_TCP);
 	}
-
-	sum = vary + sport + (syn ? stream.sum_syn : stream.sum_data);
-	csum = fold(sum);
-	*(__be16 *)l4 = bpf_htons(sport);
-	*(__be16 *)(l4 + 2) = stream.port;
-	if (stream.proto == IPPROTO_TCP) {
-		*(__be32 *)(l4 + 4) = stream.seq;
-		*(__be32 *)(l4 + 8) = syn ? 0 : stream.ack;
-		*(__be16 *)(l4 + 12) = bpf_htons(syn ? 0x5002 : 0x5010);
-		*(__be16 *)(l4 + 14) = bpf_htons(0xffff);
-		*(__be16 *)(l4 + 16) = csum;
-		*(__be16 *)(l4 + 18) = 0;
-	} else {
-		*(__be16 *)(l4 + 4) = stream.len;
-		*(__be16 *)(l4 + 6) = csum ? csum : 0xffff;
-	}
+	if (bad)
+		return XDP_ABORTED;
 	state.sent = sent + 1;
 	return bpf_redirect_map(&port, 0, 0);
 }

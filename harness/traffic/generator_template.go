@@ -29,25 +29,23 @@ const (
 
 // wireStream is struct traffic_stream of bpf/include/traffic.h.
 type wireStream struct {
-	Head            [4]uint64
-	Dst6a           uint64
-	Rate            uint64
-	SYN             uint64
-	Dst6b           uint32
-	VIP             uint32
-	Services        uint32
-	Flows           uint32
-	First           uint32
-	Step            uint32
-	Fresh0, Fresh1  uint32
-	SumIP           uint32
-	SumData, SumSYN uint32
-	Seq, Ack        uint32
-	Port, Len       uint16
-	Family, Proto   uint8
-	Fresh, _        uint8
-	_               uint32
+	Head                   [wireWords]uint64
+	Rate                   uint64
+	SYN                    uint64
+	VIP                    uint32
+	Services               uint32
+	Flows                  uint32
+	First                  uint32
+	Step                   uint32
+	Fresh0, Fresh1         uint32
+	SumIP, SumData, SumSYN uint32
+	Family, Proto          uint8
+	Fresh, _               uint8
+	_                      uint32
 }
+
+// wireWords is TRAFFIC_WORDS.
+const wireWords = 10
 
 // wireState is struct traffic_state.
 type wireState struct {
@@ -83,10 +81,16 @@ func (s Stream) template() []byte {
 		copy(ip[8:], FlowSource(6, 0).Addr().AsSlice())
 		copy(ip[24:36], s.VIP.Addr().AsSlice())
 	}
+	if s.Services <= 1 {
+		vip := s.VIP.Addr().AsSlice()
+		copy(f[s.l4()-4:], vip[len(vip)-4:])
+	}
 	be.PutUint16(l4[2:], s.VIP.Port())
 	payload := l4[udpLen:]
 	if s.Proto == harness.TCP {
 		be.PutUint32(l4[4:], tcpSeq)
+		be.PutUint32(l4[8:], tcpAck)
+		be.PutUint16(l4[12:], tcpOffData)
 		be.PutUint16(l4[14:], tcpWindow)
 		payload = l4[tcpLen:]
 	} else {
@@ -98,49 +102,59 @@ func (s Stream) template() []byte {
 	return f
 }
 
+// l4 is where the TCP or UDP header begins in a frame.
+func (s Stream) l4() int {
+	if s.Family == 4 {
+		return ethLen + ip4Len
+	}
+	return ethLen + ip6Len
+}
+
 // wire translates the stream for the program: everything is made ready that does not vary.
 func (s Stream) wire() wireStream {
-	ne, be := binary.NativeEndian, binary.BigEndian
+	be := binary.BigEndian
 	f, p := s.template(), s.plan()
 	w := wireStream{
 		Services: uint32(max(s.Services, 1)), Flows: p.flows, First: p.first, Step: p.step, Fresh0: p.fresh0, Fresh1: p.fresh1,
 		Rate: uint64(math.Round(s.Rate / 1e9 * (1 << 40))), SYN: uint64(math.Round(s.SYNShare * (1 << 32))),
 		Family: uint8(s.Family), Proto: uint8(s.Proto), Fresh: uint8(boolean(s.Fresh)),
 	}
+	head := make([]byte, 8*wireWords)
+	copy(head, f)
 	for i := range w.Head {
-		w.Head[i] = ne.Uint64(f[8*i:])
+		w.Head[i] = binary.NativeEndian.Uint64(head[8*i:])
 	}
 	vip := s.VIP.Addr().AsSlice()
 	w.VIP = be.Uint32(vip[len(vip)-4:])
-	l4 := f[ethLen+ip4Len:]
-	pseudo := f[ethLen+12 : ethLen+20]
-	if s.Family == 6 {
-		w.Dst6a, w.Dst6b = ne.Uint64(vip), ne.Uint32(vip[8:])
-		l4 = f[ethLen+ip6Len:]
-		pseudo = f[ethLen+8 : ethLen+40]
-	} else {
-		w.SumIP = partial(f[ethLen : ethLen+ip4Len])
+	ip, l4 := f[ethLen:s.l4()], f[s.l4():]
+	addrs := ip[8:] // source and destination
+	if s.Family == 4 {
+		addrs = ip[12:]
+		w.SumIP = partial(ip)
 	}
-	w.Port = ne.Uint16(l4[2:])
-	sum := partial(pseudo) + partial(l4) + uint32(s.Proto) + uint32(len(l4))
-	w.SumData = sum
+	pseudo := be.AppendUint32(be.AppendUint32(nil, uint32(s.Proto)), uint32(len(l4)))
+	w.SumData = partial(addrs, pseudo, l4)
 	if s.Proto == harness.TCP {
-		w.SumData, w.SumSYN = sum+tcpAck+tcpOffData, sum+tcpOffSYN
-		w.Seq = ne.Uint32(l4[4:])
-		w.Ack = ne.Uint32(be.AppendUint32(nil, tcpAck))
-	} else {
-		w.Len = ne.Uint16(l4[4:])
+		be.PutUint32(l4[8:], 0)
+		be.PutUint16(l4[12:], tcpOffSYN)
+		w.SumSYN = partial(addrs, pseudo, l4)
 	}
 	return w
 }
 
-// partial adds up b in 16-bit words as the internet checksum does, without folding. Good for up to 64 KiB.
-func partial(b []byte) (sum uint32) {
-	for ; len(b) >= 2; b = b[2:] {
-		sum += uint32(b[0])<<8 | uint32(b[1])
+// partial adds up 16-bit words as they lie in memory, as the internet checksum does, and folds the sum to 16 bits. Only the
+// last part may have an odd length. Good for up to 64 KiB.
+func partial(parts ...[]byte) (sum uint32) {
+	for _, b := range parts {
+		for ; len(b) >= 2; b = b[2:] {
+			sum += uint32(binary.NativeEndian.Uint16(b))
+		}
+		if len(b) > 0 {
+			sum += uint32(binary.NativeEndian.Uint16([]byte{b[0], 0}))
+		}
 	}
-	if len(b) > 0 {
-		sum += uint32(b[0]) << 8
+	for sum > math.MaxUint16 {
+		sum = sum&math.MaxUint16 + sum>>16
 	}
 	return sum
 }
