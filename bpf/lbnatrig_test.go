@@ -197,7 +197,7 @@ func newNATRig(tb testing.TB, object string, reals int, knobs map[string]any) *n
 	r.setRings(tb, 0)
 	for i := range natServices {
 		for _, proto := range []uint8{protoTCP, protoUDP} {
-			v := testVIP{ID: uint32(2*i) + uint32(proto&1), RingSize: ringSize}
+			v := testVIP{RingSize: ringSize}
 			r.put(tb, "vips4", testVIP4{Addr: vip(4, i).As4(), Port: [2]byte{0, 80}, Proto: proto}, v)
 			v.RingLine = natRing6
 			r.put(tb, "vips6", testVIP6{Addr: vip(6, i).As16(), Port: [2]byte{0, 80}, Proto: proto}, v)

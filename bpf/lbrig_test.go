@@ -30,7 +30,7 @@ type (
 		Proto uint8
 		_     uint8
 	}
-	testVIP  struct{ ID, RingSize, RingLine, Flags uint32 }
+	testVIP  struct{ RingSize, RingLine, Flags uint32 }
 	testReal struct {
 		Addr  [16]byte
 		MAC   [6]byte
@@ -192,7 +192,7 @@ func (r *rig) fill(tb testing.TB) {
 	}
 	for i := range r.spec.Services {
 		for _, proto := range protos {
-			v := testVIP{ID: uint32(2*i) + uint32(proto&1), RingSize: ringSize}
+			v := testVIP{RingSize: ringSize}
 			r.put(tb, "vips4", testVIP4{Addr: vip(4, i).As4(), Port: [2]byte{0, 80}, Proto: proto}, v)
 			r.put(tb, "vips6", testVIP6{Addr: vip(6, i).As16(), Port: [2]byte{0, 80}, Proto: proto}, v)
 		}

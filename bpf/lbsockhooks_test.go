@@ -199,7 +199,7 @@ func TestSockOthers(t *testing.T) {
 			return peer(fd, direct)
 		})
 	}
-	r.put(t, "vips4", testVIP4{Addr: vip(4, 5).As4(), Port: [2]byte{0, 80}, Proto: protoTCP}, testVIP{ID: 99})
+	r.put(t, "vips4", testVIP4{Addr: vip(4, 5).As4(), Port: [2]byte{0, 80}, Proto: protoTCP}, testVIP{})
 	r.do(t, func() error {
 		fd, err := open(service(4, 5), unix.SOCK_STREAM, false)
 		if err != nil {

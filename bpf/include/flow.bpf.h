@@ -98,27 +98,42 @@ static __always_inline void flow_write(__u64 *entry, __u64 value)
 /*
  * The real of a flow, or -1. Refreshes the entry, at most once a tick, so that a busy flow does not write. Of an
  * idle UDP flow nothing is said, and flow_insert takes its place again.
+ *
+ * Which entry it is cannot be predicted, and behind a mispredicted branch nothing goes on until the line has come from
+ * memory. So matches are masked and joined; only that there is one is asked. Races can leave two: the first counts.
  */
 static __always_inline int flow_find(struct flow_line *line, __u64 hash, bool udp, __u64 now)
 {
 	__u64 tag = hash & FLOW_TAG;
-	__u64 found;
+	__u64 found = 0, x;
+	__s64 hits = 0, hit;
 	__u32 age;
 	int way;
 
 #pragma unroll
 	for (way = 0; way < FLOW_WAYS; way++) {
-		found = flow_read(&line->entry[way]) ^ tag; /* clears the tag if it is the same */
-		if (found <= ~FLOW_TAG && found)
-			goto hit;
+		x = flow_read(&line->entry[way]) ^ tag; /* clears the tag if it is the same */
+		hit = (__s64)((x >> FLOW_LINE_BITS) - 1) >> 63; /* then -1, else 0 */
+		asm("" : "+r"(hit)); /* or clang makes a branch of it */
+		found |= x & hit;
+		hits += hit;
 	}
-	return -1;
-hit:
+	if (!found)
+		return -1;
+	if (hits != -1) {
+		for (way = 0; way < FLOW_WAYS; way++) {
+			found = flow_read(&line->entry[way]) ^ tag;
+			if (found <= ~FLOW_TAG && found)
+				break;
+		}
+		if (way == FLOW_WAYS)
+			return -1; /* gone meanwhile */
+	}
 	age = (__u8)(now - (found >> FLOW_AGE_SHIFT));
 	if (age) {
 		if (udp && age > udp_idle_sec)
 			return -1;
-		/* The index of a hit is not kept in the unrolled loop: find it again, once a tick. */
+		/* Where it stood is not known any more: find it again, once a tick. */
 		for (way = 0; way < FLOW_WAYS; way++)
 			if (flow_read(&line->entry[way]) == (tag | found))
 				flow_write(&line->entry[way], tag | (now & 0xff) << FLOW_AGE_SHIFT | (found & 0xffff));

@@ -97,7 +97,7 @@ static __always_inline int forward_ipv4(hook_ctx *ctx, struct cursor *c, track_f
 		return forward_pass();
 	if (how == FORWARD_TUNNEL && p.ip_len > cfg.client_mtu)
 		return forward_toobig(ctx, &p, parsed, 4);
-	hash = hash_flow4(cfg.seed, &p, vip->id);
+	hash = hash_flow4(cfg.seed, &p);
 	real = choose(vip, &p, hash, parsed == PARSED_ICMP_ERROR ? TRACK_ABOUT : TRACK_FLOW);
 	return forward_to(ctx, &p, parsed, real, hash, 4, how);
 }
@@ -117,7 +117,7 @@ static __always_inline int forward_ipv6(hook_ctx *ctx, struct cursor *c, track_f
 		return forward_pass();
 	if (how == FORWARD_TUNNEL && p.ip_len > cfg.client_mtu)
 		return forward_toobig(ctx, &p, parsed, 6);
-	hash = hash_flow6(cfg.seed, &p, vip->id);
+	hash = hash_flow6(cfg.seed, &p);
 	real = choose(vip, &p, hash, parsed == PARSED_ICMP_ERROR ? TRACK_ABOUT : TRACK_FLOW);
 	return forward_to(ctx, &p, parsed, real, hash, 6, how);
 }

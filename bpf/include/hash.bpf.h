@@ -24,22 +24,24 @@ static __always_inline __u64 hash_end(__u64 h)
 }
 
 /*
- * The hash of a flow of an IPv4 service. The service's id stands for its address, port and protocol, too; it is all
- * that tells apart flows of two services in one flow table.
+ * The hash of an IPv4 flow, its service's address and port included: one flow table holds the flows of all services. It
+ * is of the packet alone, so that the flow's cache line can be under way while the service is still being looked up.
  */
-static __always_inline __u64 hash_flow4(__u64 seed, const struct packet *p, __u32 service)
+static __always_inline __u64 hash_flow4(__u64 seed, const struct packet *p)
 {
 	__u64 h = hash_step(seed, (__u64)p->src[0] << 32 | p->ports);
 
-	return hash_end(hash_step(h, service));
+	return hash_end(hash_step(h, (__u64)p->dst[0] << 32 | p->proto));
 }
 
-static __always_inline __u64 hash_flow6(__u64 seed, const struct packet *p, __u32 service)
+static __always_inline __u64 hash_flow6(__u64 seed, const struct packet *p)
 {
 	__u64 h = hash_step(seed, (__u64)p->src[0] << 32 | p->src[1]);
 
 	h = hash_step(h, (__u64)p->src[2] << 32 | p->src[3]);
-	return hash_end(hash_step(h, (__u64)service << 32 | p->ports));
+	h = hash_step(h, (__u64)p->dst[0] << 32 | p->dst[1]);
+	h = hash_step(h, (__u64)p->dst[2] << 32 | p->dst[3]);
+	return hash_end(hash_step(h, (__u64)p->proto << 32 | p->ports));
 }
 
 #endif

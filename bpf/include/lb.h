@@ -35,7 +35,6 @@ struct lb_vip6 {
 
 /* What is known of a service. A service without backends has ring_size 0. */
 struct lb_vip {
-	__u32 id; /* of the service: its index, unique */
 	__u32 ring_size; /* slots, a prime */
 	__u32 ring_line; /* first line of its ring in the map rings */
 	__u32 flags; /* LB_VIP_* */

@@ -54,7 +54,7 @@ static __always_inline bool nat_stale(const struct nat_flow *flow, const struct 
 static __always_inline int nat_open(const struct packet *pkt, struct nat_key *key, struct lb_vip *vip,
 				    struct nat_flow *flow, const bool v6)
 {
-	__u64 hash = v6 ? hash_flow6(cfg.seed, pkt, vip->id) : hash_flow4(cfg.seed, pkt, vip->id);
+	__u64 hash = v6 ? hash_flow6(cfg.seed, pkt) : hash_flow4(cfg.seed, pkt);
 	struct nat_flow back = {}, *other;
 	struct nat_key peer = {};
 	struct lb_real *real;

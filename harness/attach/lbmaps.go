@@ -30,7 +30,6 @@ type (
 		Pad   uint8
 	}
 	lbVIP struct {
-		ID       uint32
 		RingSize uint32
 		RingLine uint32
 		Flags    uint32

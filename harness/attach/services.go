@@ -46,13 +46,10 @@ type serviceTable struct {
 	lines    *lineTable
 	rings    map[ringKey]*ring
 	services map[serviceKey]*service
-	ids      []uint32 // ids of services out of use
-	nextID   uint32
 	idle     map[uint16]bool // reals whose last use ended during the current change
 }
 
 type service struct {
-	id    uint32
 	set   string // whom it is spread over, see set.format
 	ring  *ring  // nil: nobody to send to
 	reals []uint16
@@ -179,18 +176,13 @@ func (t *serviceTable) set(n *harness.Service) (err error) {
 	s := &service{set: of.format(), reals: reals}
 	look := ""
 	if old != nil {
-		s.id, s.ring = old.id, old.ring
+		s.ring = old.ring
 		if old.ring != nil {
 			look = old.ring.tracked
 		}
-	} else {
-		s.id = t.takeID()
 	}
 	if old == nil || old.set != s.set {
 		if err := t.point(k, s, of, look); err != nil {
-			if old == nil {
-				t.ids = append(t.ids, s.id)
-			}
 			return err
 		}
 	}
@@ -207,7 +199,7 @@ func (t *serviceTable) point(k serviceKey, s *service, of set, look string) erro
 	if err != nil {
 		return fmt.Errorf("set service %s: %w", k, err)
 	}
-	v := lbVIP{ID: s.id}
+	var v lbVIP
 	if r != nil {
 		v.RingSize, v.RingLine = uint32(r.size), r.first
 		if r.drains {
@@ -232,7 +224,6 @@ func (t *serviceTable) remove(k serviceKey) error {
 	delete(t.services, k)
 	t.releaseRing(s.ring)
 	t.releaseReals(s.reals)
-	t.ids = append(t.ids, s.id)
 	return nil
 }
 
@@ -256,14 +247,4 @@ func (t *serviceTable) releaseReals(reals []uint16) {
 			t.idle[i] = true
 		}
 	}
-}
-
-func (t *serviceTable) takeID() uint32 {
-	if n := len(t.ids); n > 0 {
-		id := t.ids[n-1]
-		t.ids = t.ids[:n-1]
-		return id
-	}
-	t.nextID++
-	return t.nextID - 1
 }
