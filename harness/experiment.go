@@ -78,6 +78,10 @@ type Knob struct {
 // ClassCeiling is the class of variants that do no work: the physical limit on this machine.
 const ClassCeiling = "ceiling"
 
+// ClassBroken is the class of variants that are broken on purpose, to show that the gate catches them: one that passes
+// its gate is the failure.
+const ClassBroken = "broken"
+
 // SuffixAA marks the second name under which one variant is measured to show the run's own noise.
 const SuffixAA = "+aa"
 

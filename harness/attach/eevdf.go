@@ -41,7 +41,7 @@ func (eevdf) InForce() error {
 }
 
 // Name is the kernel's name for it.
-func (eevdf) Name() string { return "eevdf" }
+func (eevdf) Name() string { return "" }
 
 // Exit is never told of it.
 func (eevdf) Exit() (harness.SchedExit, bool) { return harness.SchedExit{}, false }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -192,10 +193,15 @@ func (r *run) gates(ctx context.Context, g *Group, stage harness.Stage) (failed 
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if err := r.gate(g, m.Name, cerr); err != nil {
+		failed[m.Name] = cerr != nil || m.Class == harness.ClassBroken
+		if m.Class == harness.ClassBroken {
+			err = r.caught(g, m.Name, cerr)
+		} else {
+			err = r.gate(g, m.Name, cerr)
+		}
+		if err != nil {
 			return nil, err
 		}
-		failed[m.Name] = cerr != nil
 	}
 	return failed, nil
 }
@@ -221,6 +227,23 @@ func (r *run) gate(g *Group, member string, cerr error) error {
 		r.Rejected++
 		return r.Record.Reject(harness.Trial{Cell: c, Start: time.Now()}, "gate: "+cerr.Error())
 	}, member)
+}
+
+// caught writes down how the gate of a member that is broken on purpose ended: it has to fail, and then all is well.
+func (r *run) caught(g *Group, member string, cerr error) error {
+	if cerr == nil {
+		cerr = errors.New("it is broken on purpose, and its gate did not notice")
+		return r.gate(g, member, cerr)
+	}
+	if errors.Is(cerr, harness.ErrNotSupported) {
+		return r.gate(g, member, cerr)
+	}
+	detail := "broken on purpose, and caught: " + cerr.Error()
+	if err := r.Record.Gate(record.Gate{Variant: member, Where: g.String(), Passed: true, Detail: detail}); err != nil {
+		return err
+	}
+	first, _, _ := strings.Cut(detail, "\n")
+	return r.drop(g, func(c harness.Cell) error { return r.skip(c, first) }, member)
 }
 
 // drop calls f for the group's cells, only those of the named members if any are named.

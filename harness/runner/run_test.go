@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
 )
 
@@ -179,5 +180,49 @@ func TestRunRecorderFails(t *testing.T) {
 	f.recorder = errors.New("disk is full")
 	if _, err := f.run(t, t.Context(), plan(t, runner.Selection{})); !errors.Is(err, f.recorder) || len(f.trials) != 1 {
 		t.Errorf("%v after %d trials", err, len(f.trials))
+	}
+}
+
+// A variant that is broken on purpose has to fail its gate: then the run is well and its cells are skipped with the reason.
+func TestRunBroken(t *testing.T) {
+	for _, noticed := range []bool{true, false} {
+		f := newFake()
+		f.check = func(member string) error {
+			if member == "a" && noticed {
+				return errors.New("stall: task x waited for 2 s\ndump: all of it")
+			}
+			return nil
+		}
+		p := plan(t, runner.Selection{})
+		for i := range p.Groups {
+			for j := range p.Groups[i].Members {
+				if m := &p.Groups[i].Members[j]; m.Name == "a" {
+					m.Class = harness.ClassBroken
+				}
+			}
+		}
+		sum, err := f.run(t, t.Context(), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tr := range f.trials {
+			if tr.Cell.Variant == "a" {
+				t.Errorf("noticed %v: it has a number", noticed)
+			}
+		}
+		if _, failed := sum.GateFailed["a"]; failed == noticed {
+			t.Errorf("noticed %v: failed gates %v", noticed, sum.GateFailed)
+		}
+		whole := slices.ContainsFunc(f.gates, func(g record.Gate) bool {
+			return g.Variant == "a" && g.Passed == noticed && (!noticed || strings.Contains(g.Detail, "dump: all of it"))
+		})
+		if !whole {
+			t.Errorf("noticed %v: gates %+v", noticed, f.gates)
+		}
+		for cell, why := range f.skips {
+			if noticed && strings.Contains(cell, "variant=a/") && why != "broken on purpose, and caught: stall: task x waited for 2 s" {
+				t.Errorf("%s was skipped because %q", cell, why)
+			}
+		}
 	}
 }

@@ -4,6 +4,7 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/netlab"
 )
 
 // Sched is the family of CPU schedulers. Only one can be in force at a time, so members are put in force for each trial
@@ -20,21 +22,32 @@ type Sched struct{}
 // schedMeasure measures one trial of one workload.
 type schedMeasure func(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error)
 
-// workloads is the table of behaviours by the name definitions use.
+// workloads is the table of behaviours by the name definitions use, each under one scheduler.
 func (s *schedStage) workloads() map[string]schedMeasure {
 	return map[string]schedMeasure{
-		"nginx": s.none, "hackbench": s.none, "schbench": s.none, "stress": s.none, "cyclictest": s.none, "fair": s.none,
-		"wake": s.none, "pipe": s.none, "mixed": s.none, "churn": s.none, "switch": s.none, "timeline": s.none,
+		"nginx":      s.nginx,
+		"hackbench":  s.hackbench,
+		"schbench":   s.schbench,
+		"stress":     s.stress,
+		"cyclictest": s.cyclictest,
+		"fair":       s.fair,
+		"wake":       s.wake,
+		"pipe":       s.pipe,
+		"mixed":      s.mixed,
+		"churn":      s.churn,
+		"timeline":   s.timeline,
 	}
 }
 
-// none stands for workloads that are written down and not yet built.
-func (s *schedStage) none(context.Context, harness.Cell, harness.Budget) (harness.Result, error) {
-	return harness.Result{}, harness.Skip("this workload is defined but not built yet")
-}
+// schedSwitch is the workload that puts schedulers in force itself.
+const schedSwitch = "switch"
 
 // Workloads names the behaviours of the family, sorted.
-func (Sched) Workloads() []string { return slices.Sorted(maps.Keys((&schedStage{}).workloads())) }
+func (Sched) Workloads() []string {
+	names := append(slices.Collect(maps.Keys((&schedStage{}).workloads())), schedSwitch)
+	slices.Sort(names)
+	return names
+}
 
 // schedWords are the axes whose values are words.
 func schedWords() map[string][]string {
@@ -54,18 +67,9 @@ func schedBounds() map[string][2]int {
 
 // Axes names the axes the family understands.
 func (Sched) Axes() []string {
-	return slices.Sorted(maps.Keys(mergeKeys(schedWords(), schedBounds())))
-}
-
-func mergeKeys[A, B any](a map[string]A, b map[string]B) map[string]struct{} {
-	out := map[string]struct{}{}
-	for k := range a {
-		out[k] = struct{}{}
-	}
-	for k := range b {
-		out[k] = struct{}{}
-	}
-	return out
+	names := slices.AppendSeq(slices.Collect(maps.Keys(schedWords())), maps.Keys(schedBounds()))
+	slices.Sort(names)
+	return names
 }
 
 // CheckAxis returns an error unless the axis can have the value.
@@ -81,34 +85,75 @@ func (Sched) CheckAxis(name, value string) error {
 	return nil
 }
 
+// number is the value of a cell's axis that CheckAxis has passed; 0 if the cell does not have it.
+func number(c harness.Cell, axis string) int {
+	n, _ := strconv.Atoi(c.Axis(axis))
+	return n
+}
+
 // schedStage is the machine with the members of a group, of which one at a time is in force.
 type schedStage struct {
-	members map[string]harness.Member
+	members []harness.Member
+	island  *netlab.Island // where servers and clients meet
+	moves   *moves
+	seed    uint64
 }
 
 // Prepare takes note of the members: each is put in force when its trial comes.
 func (Sched) Prepare(_ context.Context, g harness.Group) (harness.Stage, error) {
-	s := &schedStage{members: map[string]harness.Member{}}
-	for _, m := range g.Members {
-		s.members[m.Name] = m
+	island, err := netlab.NewIsland()
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	return &schedStage{members: g.Members, island: island, moves: newMoves(), seed: g.Seed}, nil
+}
+
+// member finds a member by its name in the record.
+func (s *schedStage) member(name string) (harness.Member, error) {
+	i := slices.IndexFunc(s.members, func(m harness.Member) bool { return m.Name == name })
+	if i < 0 {
+		return harness.Member{}, fmt.Errorf("no member %q in this group", name)
+	}
+	return s.members[i], nil
 }
 
 // Absent is empty: what cannot be put in force is found by the gate.
 func (s *schedStage) Absent() map[string]string { return nil }
 
-// Check runs the correctness gate on a member.
-func (s *schedStage) Check(context.Context, string) error { return nil }
-
-// Measure measures one cell.
-func (s *schedStage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+// Measure measures one cell: the member is put in force for it and taken out after it.
+func (s *schedStage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (r harness.Result, err error) {
+	m, err := s.member(c.Variant)
+	if err != nil {
+		return r, err
+	}
+	if c.Workload == schedSwitch {
+		return s.change(ctx, m, c, b)
+	}
 	measure, ok := s.workloads()[c.Workload]
 	if !ok {
-		return harness.Result{}, fmt.Errorf("unknown workload %q", c.Workload)
+		return r, fmt.Errorf("unknown workload %q", c.Workload)
 	}
-	return measure(ctx, c, b)
+	f, err := enforce(ctx, m, s.seed)
+	if err != nil {
+		return r, err
+	}
+	r, err = measure(ctx, c, b)
+	f.told(&r)
+	broken := f.broken()
+	if cerr := f.close(); cerr != nil {
+		return r, errors.Join(err, cerr)
+	}
+	switch {
+	case broken != nil: // what else went wrong is likely its doing
+		r.Invalid = fmt.Sprintf("the scheduler fell out of force during the trial: %v", broken)
+		return r, nil
+	case err != nil:
+		return r, err
+	}
+	return r, nil
 }
 
-// Close has nothing to undo between trials.
-func (s *schedStage) Close() error { return nil }
+// Close gives the island back. Every member was taken out of force after its trial.
+func (s *schedStage) Close() error {
+	return errors.Join(s.moves.close(), s.island.Close())
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package load is a program that loads the CPUs in known ways and says what became of it: threads that compute, wake one
+// another, pass a byte to and fro, serve requests or fork. It runs as a process of its own, the lab's own binary under
+// another first argument, so that the lab's threads and garbage collection are not among what is measured.
+//
+// Main is the program, Start runs it. Every thread of a load is a thread of the kernel with a name. The Go runtime adds
+// one thread that wakes every 10 ms and does nothing; preemption by signals and garbage collection are off.
+//
+// It decides nothing about which scheduler is in force, nor what its numbers mean: package workload does.
+package load
+
+import "time"
+
+// Command is the first argument that makes the lab's binary this program.
+const Command = "load"
+
+// The kinds of load.
+const (
+	Spin   = "spin"   // Threads compute without sleeping
+	Pipe   = "pipe"   // two threads on CPUs pass a byte to and fro; operations are rounds
+	Wake   = "wake"   // a thread is woken about every half millisecond, beside Threads that compute
+	Bench  = "bench"  // schbench's pattern: a message thread and Workers
+	Mixed  = "mixed"  // requests at random times to two threads, beside Threads that compute
+	Fork   = "fork"   // Workers fork children that end at once; operations are children
+	Probe  = "probe"  // one connection asks Addr for Path again and again, with 200 µs of rest
+	Sleepy = "sleepy" // Threads compute, Workers sleep a millisecond or so and compute a little
+)
+
+// A Spec says what to do. Fields that a kind does not use are ignored.
+type Spec struct {
+	Kind    string
+	Warm    time.Duration // before the measurement
+	Measure time.Duration // 0: until Stop; kinds Spin, Sleepy and Probe only
+	Seed    uint64
+	Threads []Thread
+	Workers int
+	CPUs    [2]int        // of the two threads of Pipe; -1: any
+	Bound   time.Duration // of Mixed: within which a request has to be done
+	Addr    string        // of Probe, "127.0.0.1:80"
+	Path    string
+}
+
+// A Thread is one thread that computes.
+type Thread struct {
+	Name string // at most 15 bytes
+	Nice int
+	CPU  int // where it is pinned; -1: nowhere
+}
+
+// A Report is what became of it, in the measured time.
+type Report struct {
+	Elapsed time.Duration
+	Ops     float64        // what it counts depends on the kind; portions of Portion rounds where threads compute
+	Threads []ThreadReport `json:",omitempty"` // in the order of Spec.Threads
+	Latency Distribution   // of requests, or of being woken (Wake)
+	Waking  Distribution   // from being woken to running (Bench)
+	Rate    float64        // requests a second (Mixed)
+	Failed  int            // requests (Probe)
+	At      []float64      `json:",omitempty"` // seconds since the start, one a request (Probe)
+	Took    []float64      `json:",omitempty"` // seconds
+	// Switches are what the process's threads went through, Forced those they had not asked for.
+	Switches, Forced int64
+}
+
+// A ThreadReport is what one thread got.
+type ThreadReport struct {
+	Run    time.Duration // CPU time
+	Ops    float64       // portions
+	Gap    time.Duration // the longest between two looks at the clock, which a running thread takes each 10,000 rounds
+	Strays int64         // looks at which a pinned thread was elsewhere
+}
+
+// Portion is how many rounds of computing are one operation.
+const Portion = 100_000
+
+// glance is how many rounds a thread computes between two looks at the clock.
+const glance = Portion / 10
+
+// MixedFirst is the rate that Mixed tries first, requests a second; MixedSteps is how many rates it tries.
+const (
+	MixedFirst = 100
+	MixedSteps = 6
+)

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// servers is how many threads serve the requests of Mixed.
+const servers = 2
+
+// maxRequests is how many come at most.
+const maxRequests = 1 << 18
+
+// enough is the share of the requests that must be done within the bound.
+const enough = 0.99
+
+// A request comes at a time and takes as long as it takes, nanoseconds.
+type request struct{ at, took int64 }
+
+// serving is what the threads that serve share.
+type serving struct {
+	queue    [2]int    // a pipe of numbers of requests, from 1
+	requests []request // all of them, made beforehand
+	next     int       // those before it have come
+	pending  atomic.Int64
+}
+
+// serve takes requests until there is a zero.
+func (s *serving) serve(t *team) func() {
+	return func() {
+		var x uint64
+		for n := wait(s.queue[0]); n > 0; n = wait(s.queue[0]) {
+			x = compute(x, Portion)
+			r := &s.requests[n-1]
+			r.took = t.now() - r.at
+			s.pending.Add(-1)
+		}
+	}
+}
+
+// try sends requests at a rate for a while, waits until all are done and returns how long each took.
+func (s *serving) try(t *team, rate float64, d time.Duration, rng *rand.Rand) []int64 {
+	first := s.next
+	at := t.now()
+	end := at + int64(d)
+	for s.next < len(s.requests) {
+		at += int64(rng.ExpFloat64() / rate * 1e9)
+		if at >= end {
+			break
+		}
+		if pause := at - t.now(); pause > 0 {
+			rest(time.Duration(pause))
+		}
+		s.requests[s.next].at = at
+		s.next++
+		s.pending.Add(1)
+		poke(s.queue[1], uint64(s.next))
+	}
+	for s.pending.Load() > 0 {
+		rest(time.Millisecond)
+	}
+	var took []int64
+	for _, r := range s.requests[first:s.next] {
+		took = append(took, r.took)
+	}
+	return took
+}
+
+// within is the share of requests that took at most the bound; 1 if there were none.
+func within(took []int64, bound time.Duration) float64 {
+	if len(took) == 0 {
+		return 1
+	}
+	n := 0
+	for _, d := range took {
+		if d <= int64(bound) {
+			n++
+		}
+	}
+	return float64(n) / float64(len(took))
+}
+
+// mixed looks for the highest rate of requests that can be served within the bound: it doubles the rate until one fails,
+// and then halves the (logarithmic) distance between the highest that held and the lowest that did not.
+func (p *program) mixed() (Report, error) {
+	s := &serving{requests: make([]request, maxRequests)}
+	if err := unix.Pipe2(s.queue[:], unix.O_CLOEXEC); err != nil {
+		return Report{}, fmt.Errorf("make pipe: %w", err)
+	}
+	t, err := newTeam(p, len(p.Threads)+servers+1)
+	if err != nil {
+		return Report{}, err
+	}
+	ss := p.spinners(t)
+	for i := range servers {
+		t.add(anywhere(fmt.Sprintf("server%d", i)), s.serve(t))
+	}
+	var r Report
+	t.add(anywhere("client"), func() {
+		rng := rand.New(rand.NewPCG(p.Seed, 2))
+		if pause := t.t0 - t.now(); pause > 0 {
+			rest(time.Duration(pause))
+		}
+		good, bad, rate := 0.0, math.Inf(1), float64(MixedFirst)
+		for i := range MixedSteps {
+			took := s.try(t, rate, p.Measure/MixedSteps, rng)
+			if within(took, p.Bound) >= enough {
+				good = rate
+			} else {
+				bad = rate
+			}
+			if i == 0 {
+				r.Latency = distribution(took)
+			}
+			switch {
+			case good == 0:
+				rate /= 2
+			case math.IsInf(bad, 1):
+				rate *= 2
+			default:
+				rate = math.Sqrt(good * bad)
+			}
+		}
+		r.Rate = good
+		p.stopped.Store(true)
+		for range servers {
+			poke(s.queue[1], 0)
+		}
+	})
+	all, err := t.report()
+	all.Rate, all.Latency = r.Rate, r.Latency
+	put(&all, ss)
+	for _, s := range ss {
+		all.Ops += s.Ops
+	}
+	return all, err
+}

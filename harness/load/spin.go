@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// spinner is a thread that computes without sleeping.
+type spinner struct {
+	Thread
+	ThreadReport
+	sum uint64 // of its computing, so that it is not left out
+}
+
+// body computes until the end. A thread that does not run uses no CPU time: what it had at the beginning of the
+// measurement is read exactly at the first look at the clock after it, however late that comes.
+func (s *spinner) body(t *team, delay time.Duration) func() {
+	return func() {
+		if delay > 0 {
+			rest(delay)
+		}
+		var began bool
+		var cpu0, looks int64
+		last := t.now()
+		for {
+			s.sum = compute(s.sum, glance)
+			now := t.now()
+			if !began && now >= t.t0 {
+				began, cpu0, looks, last = true, cpuTime(), 0, max(last, t.t0)
+			}
+			if began {
+				looks++
+				s.Gap = max(s.Gap, time.Duration(now-last))
+				if s.CPU >= 0 && currentCPU() != s.CPU {
+					s.Strays++
+				}
+				if t.over(now) {
+					break
+				}
+			}
+			last = now
+		}
+		s.Run = time.Duration(cpuTime() - cpu0)
+		s.Ops = float64(looks*glance) / Portion
+	}
+}
+
+// currentCPU is the number of the CPU that the thread runs on.
+func currentCPU() int {
+	var cpu uint32
+	unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0)
+	return int(cpu)
+}
+
+// stagger is how far apart threads begin to compute, at most: those that all began at one instant would stay in step.
+const stagger = 5 * time.Millisecond
+
+// spinners adds the threads that compute. They begin at times that the seed says, all of them before the measurement.
+func (p *program) spinners(t *team) []*spinner {
+	rng := rand.New(rand.NewPCG(p.Seed, 1))
+	var out []*spinner
+	for i, th := range p.Threads {
+		if th.Name == "" {
+			th.Name = fmt.Sprintf("busy%d", i)
+		}
+		s := &spinner{Thread: th}
+		out = append(out, s)
+		t.add(th, s.body(t, time.Duration(rng.Int64N(int64(stagger)))))
+	}
+	return out
+}
+
+// put adds what the spinners did to a report.
+func put(r *Report, ss []*spinner) {
+	for _, s := range ss {
+		r.Threads = append(r.Threads, s.ThreadReport)
+	}
+}
+
+// spin is the load of threads that compute.
+func (p *program) spin() (Report, error) {
+	t, err := newTeam(p, len(p.Threads))
+	if err != nil {
+		return Report{}, err
+	}
+	ss := p.spinners(t)
+	r, err := t.report()
+	put(&r, ss)
+	for _, s := range ss {
+		r.Ops += s.Ops
+	}
+	return r, err
+}
+
+// sleepy is spin with workers beside that sleep for a millisecond or so and compute a little.
+func (p *program) sleepy() (Report, error) {
+	t, err := newTeam(p, len(p.Threads)+p.Workers)
+	if err != nil {
+		return Report{}, err
+	}
+	ss := p.spinners(t)
+	for i := range p.Workers {
+		rng := rand.New(rand.NewPCG(p.Seed, uint64(2+i)))
+		t.add(anywhere(fmt.Sprintf("sleepy%d", i)), func() {
+			var x uint64
+			for !t.over(t.now()) {
+				rest(time.Duration(500+rng.Int64N(1000)) * time.Microsecond)
+				x = compute(x, 2*glance)
+			}
+		})
+	}
+	r, err := t.report()
+	put(&r, ss)
+	return r, err
+}

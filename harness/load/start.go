@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A Load is the program running. It is not safe for concurrent use.
+type Load struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	out    *bufio.Reader
+	stderr strings.Builder
+	waited bool
+}
+
+// Start starts the program and returns when it is ready to begin. When ctx is done it is killed.
+func Start(ctx context.Context, s Spec) (_ *Load, err error) {
+	arg, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("start load: %w", err)
+	}
+	l := &Load{cmd: exec.CommandContext(ctx, "/proc/self/exe", Command, string(arg))}
+	l.cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1", "GOGC=off", "GOMEMLIMIT=off")
+	l.cmd.Stderr = &l.stderr
+	l.cmd.WaitDelay = time.Second
+	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if l.in, err = l.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start load: %w", err)
+	}
+	out, err := l.cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start load: %w", err)
+	}
+	l.out = bufio.NewReader(out)
+	if err := l.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start load: %w", err)
+	}
+	if line, err := l.out.ReadString('\n'); err != nil || line != "ready\n" {
+		return nil, errors.Join(fmt.Errorf("start load %s: it said %q: %s", s.Kind, line, l.stderr.String()), l.Close())
+	}
+	return l, nil
+}
+
+// Pid is the program's process.
+func (l *Load) Pid() int { return l.cmd.Process.Pid }
+
+// Go begins the load.
+func (l *Load) Go() error {
+	if _, err := io.WriteString(l.in, "go\n"); err != nil {
+		return fmt.Errorf("begin load: %w", err)
+	}
+	return nil
+}
+
+// Stop ends a load without an end of its own.
+func (l *Load) Stop() error {
+	if _, err := io.WriteString(l.in, "stop\n"); err != nil {
+		return fmt.Errorf("stop load: %w", err)
+	}
+	return nil
+}
+
+// Wait waits for the end and returns what became of it.
+func (l *Load) Wait() (Report, error) {
+	var r Report
+	line, err := l.out.ReadString('\n')
+	if err == nil {
+		err = json.Unmarshal([]byte(line), &r)
+	}
+	if werr := l.Close(); err == nil {
+		err = werr
+	}
+	if err != nil {
+		return r, fmt.Errorf("wait for load: %w: %s", err, l.stderr.String())
+	}
+	return r, nil
+}
+
+// Close ends the program if it has not ended. It may be called more than once.
+func (l *Load) Close() error {
+	if l.waited {
+		return nil
+	}
+	l.waited = true
+	_ = l.in.Close() // the program ends when its input does
+	killer := time.AfterFunc(time.Second, func() { _ = l.cmd.Process.Kill() })
+	defer killer.Stop()
+	if err := l.cmd.Wait(); err != nil {
+		return fmt.Errorf("end load: %w: %s", err, l.stderr.String())
+	}
+	return nil
+}
+
+// Run starts the load, begins it and waits for its end.
+func Run(ctx context.Context, s Spec) (Report, error) {
+	l, err := Start(ctx, s)
+	if err != nil {
+		return Report{}, err
+	}
+	defer l.Close()
+	if err := l.Go(); err != nil {
+		return Report{}, err
+	}
+	return l.Wait()
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// team is the threads of a load. They set themselves up and begin together, so that the first does not run away while
+// the last is still being made.
+type team struct {
+	p        *program
+	left     atomic.Int32 // still to come
+	door     [2]int       // a pipe that nobody writes to: its closing lets all in
+	t0, t1   int64        // when the measurement begins and ends, nanoseconds of now; t1 is 0 if it has no end
+	base     time.Time
+	done     sync.WaitGroup
+	mu       sync.Mutex
+	err      error
+	switches struct{ all, forced int64 } // at t0
+}
+
+// newTeam makes a team of n threads.
+func newTeam(p *program, n int) (*team, error) {
+	t := &team{p: p, base: time.Now()}
+	t.left.Store(int32(n))
+	if err := unix.Pipe2(t.door[:], unix.O_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("make pipe: %w", err)
+	}
+	return t, nil
+}
+
+// now is the time since the team was made, nanoseconds.
+func (t *team) now() int64 { return int64(time.Since(t.base)) }
+
+// add starts a thread. body runs when all threads of the team are there.
+func (t *team) add(th Thread, body func()) {
+	t.done.Add(1)
+	go func() {
+		defer t.done.Done()
+		runtime.LockOSThread()
+		if err := th.settle(); err != nil {
+			t.fail(err)
+		}
+		t.enter()
+		body()
+	}()
+}
+
+// enter waits until all threads are there.
+func (t *team) enter() {
+	if t.left.Add(-1) == 0 {
+		t.t0 = t.now() + int64(t.p.Warm)
+		if len(t.p.Threads) > 0 {
+			t.t0 += int64(stagger)
+		}
+		if t.p.Measure > 0 && t.p.Kind != Mixed { // which ends when it has tried its last rate
+			t.t1 = t.t0 + int64(t.p.Measure)
+		}
+		t.switches.all, t.switches.forced = counts()
+		_ = unix.Close(t.door[1])
+		return
+	}
+	wait(t.door[0])
+}
+
+// over tells whether the measurement has ended.
+func (t *team) over(now int64) bool {
+	return t.t1 > 0 && now >= t.t1 || t.p.stopped.Load()
+}
+
+func (t *team) fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+// report waits for all threads, and begins the report.
+func (t *team) report() (Report, error) {
+	t.done.Wait()
+	var r Report
+	r.Elapsed = time.Duration(t.now() - t.t0)
+	r.Switches, r.Forced = counts()
+	r.Switches -= t.switches.all
+	r.Forced -= t.switches.forced
+	return r, t.err
+}
+
+// settle gives the calling thread its name, weight and place.
+func (th Thread) settle() error {
+	name := append([]byte(th.Name), 0)
+	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
+		return fmt.Errorf("name thread %s: %w", th.Name, err)
+	}
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("set timer slack of %s: %w", th.Name, err)
+	}
+	if th.Nice != 0 {
+		if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), th.Nice); err != nil {
+			return fmt.Errorf("set nice of %s to %d: %w", th.Name, th.Nice, err)
+		}
+	}
+	if th.CPU >= 0 {
+		var set unix.CPUSet
+		set.Set(th.CPU)
+		if err := unix.SchedSetaffinity(0, &set); err != nil {
+			return fmt.Errorf("pin %s to CPU %d: %w", th.Name, th.CPU, err)
+		}
+	}
+	return nil
+}
+
+// anywhere is a thread of that name without a place.
+func anywhere(name string) Thread { return Thread{Name: name, CPU: -1} }
+
+// wait reads from a descriptor until something comes or it is closed. The runtime is not told, so that nothing but the
+// kernel's scheduler comes between the waking and the running.
+func wait(fd int) (n uint64) {
+	var b [8]byte
+	for {
+		_, _, e := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b)), uintptr(len(b)))
+		if e != unix.EINTR {
+			return *(*uint64)(unsafe.Pointer(&b))
+		}
+	}
+}
+
+// poke writes a number to a descriptor.
+func poke(fd int, n uint64) {
+	unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&n)), 8)
+}
+
+// rest sleeps.
+func rest(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
+}
+
+// event makes a counter that threads can wait for.
+func event() (int, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("make event: %w", err)
+	}
+	return fd, nil
+}
+
+// compute does rounds of dependent arithmetic: about 7 instructions each.
+func compute(x uint64, rounds int) uint64 {
+	for range rounds {
+		x = x*6364136223846793005 + 1442695040888963407
+	}
+	return x
+}
+
+// cpuTime is the calling thread's, nanoseconds.
+func cpuTime() int64 {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) != nil {
+		return 0
+	}
+	return ts.Nano()
+}

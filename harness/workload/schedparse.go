@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// wrkReport is what wrk says at its end.
+type wrkReport struct {
+	requests, failed int64
+	elapsed          time.Duration
+	p50, p99         time.Duration
+	forced           int64 // switches that its threads had not asked for
+}
+
+// metrics are the figures of it.
+func (r wrkReport) metrics() []harness.Metric {
+	return []harness.Metric{
+		{Unit: "req/s", Value: float64(r.requests-r.failed) / r.elapsed.Seconds()},
+		{Unit: "p50-sec", Value: r.p50.Seconds()},
+		{Unit: "p99-sec", Value: r.p99.Seconds()},
+		{Unit: "failed-share", Value: float64(r.failed) / float64(max(1, r.requests))},
+	}
+}
+
+// parseWrk reads what wrk 4 prints with --latency.
+func parseWrk(out string) (r wrkReport, err error) {
+	ok := false
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 2 && f[0] == "50%":
+			r.p50, err = time.ParseDuration(f[1])
+		case len(f) == 2 && f[0] == "99%":
+			r.p99, err = time.ParseDuration(f[1])
+		case len(f) >= 4 && f[1] == "requests" && f[2] == "in":
+			ok = true
+			if r.requests, err = strconv.ParseInt(f[0], 10, 64); err == nil {
+				r.elapsed, err = time.ParseDuration(strings.TrimSuffix(f[3], ","))
+			}
+		case strings.HasPrefix(strings.TrimSpace(line), "Socket errors:"):
+			// Socket errors: connect 0, read 3, write 0, timeout 1
+			for i := 3; i < len(f); i += 2 {
+				n, nerr := strconv.ParseInt(strings.TrimSuffix(f[i], ","), 10, 64)
+				r.failed, err = r.failed+n, errors.Join(err, nerr)
+			}
+		case strings.HasPrefix(strings.TrimSpace(line), "Non-2xx or 3xx responses:"):
+			n, nerr := strconv.ParseInt(f[len(f)-1], 10, 64)
+			r.failed, err = r.failed+n, nerr
+		}
+		if err != nil {
+			return r, fmt.Errorf("read what wrk says: %q: %w", strings.TrimSpace(line), err)
+		}
+	}
+	if !ok || r.elapsed <= 0 {
+		return r, fmt.Errorf("read what wrk says: no number of requests in %q", out)
+	}
+	return r, nil
+}
+
+// parseHackbench reads the time that hackbench took.
+func parseHackbench(out string) (time.Duration, error) {
+	for line := range strings.Lines(out) {
+		if rest, ok := strings.CutPrefix(line, "Time: "); ok {
+			secs, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil || secs <= 0 {
+				return 0, fmt.Errorf("read what hackbench says: %q", strings.TrimSpace(line))
+			}
+			return time.Duration(secs * float64(time.Second)), nil
+		}
+	}
+	return 0, fmt.Errorf("read what hackbench says: no time in %q", out)
+}
+
+// parseStress reads the table of stress-ng --metrics-brief: bogus operations of each stressor, and the longest real time.
+func parseStress(out string) (ops int64, longest time.Duration, err error) {
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		// stress-ng: metrc: [158] pipe  2000  0.02  0.01  0.03  86110.31  46523.53
+		if len(f) < 7 || f[0] != "stress-ng:" || !strings.HasPrefix(f[2], "[") {
+			continue
+		}
+		n, err1 := strconv.ParseInt(f[4], 10, 64)
+		secs, err2 := strconv.ParseFloat(f[5], 64)
+		if err1 != nil || err2 != nil {
+			continue // a heading, or a line of another table
+		}
+		ops += n
+		longest = max(longest, time.Duration(secs*float64(time.Second)))
+	}
+	if ops == 0 {
+		return 0, 0, fmt.Errorf("read what stress-ng says: no operations in %q", out)
+	}
+	return ops, longest, nil
+}
+
+// parseCyclictest reads the histogram of cyclictest -h: how often a thread was so many microseconds late, all threads
+// together, and how often later than the histogram goes.
+func parseCyclictest(out string) (histogram []int, over int, err error) {
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if rest, ok := strings.CutPrefix(line, "# Histogram Overflows:"); ok {
+			for n := range strings.FieldsSeq(rest) {
+				k, err := strconv.Atoi(n)
+				if err != nil {
+					return nil, 0, fmt.Errorf("read what cyclictest says: %q", strings.TrimSpace(line))
+				}
+				over += k
+			}
+			continue
+		}
+		if len(f) < 2 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		us, err := strconv.Atoi(f[0])
+		if err != nil || us != len(histogram) {
+			continue // an error message, or something else that is none of the histogram
+		}
+		sum := 0
+		for _, n := range f[1:] {
+			k, err := strconv.Atoi(n)
+			if err != nil {
+				return nil, 0, fmt.Errorf("read what cyclictest says: %q", strings.TrimSpace(line))
+			}
+			sum += k
+		}
+		histogram = append(histogram, sum)
+	}
+	if len(histogram) == 0 {
+		return nil, 0, fmt.Errorf("read what cyclictest says: no histogram in %q", out)
+	}
+	return histogram, over, nil
+}
+
+// histogramQuantile is the lateness in microseconds that at least the share p of the values does not exceed. What lies
+// over the histogram counts as its end.
+func histogramQuantile(histogram []int, over int, p float64) float64 {
+	total := over
+	for _, n := range histogram {
+		total += n
+	}
+	seen := 0
+	for us, n := range histogram {
+		seen += n
+		if n > 0 && float64(seen) >= p*float64(total) {
+			return float64(us)
+		}
+	}
+	return float64(len(histogram))
+}
