@@ -119,6 +119,14 @@ func TestParseRefuses(t *testing.T) {
 		{"plot's unit", "unit: pkt/s, x", "unit: pkt, x", `plot p: unknown unit "pkt"`},
 		{"plot's axis", "x: services", "x: service", `plot p: x: unknown axis "service"`},
 		{"plot's class", "class: nat, where", "class: dsr, where", `plot p: unknown class "dsr"`},
+		{"plot's kind", "unit: pkt/s, x: services", "unit: pkt/s, kind: pie", `plot p: unknown kind "pie"`},
+		{"plot's kind and axis", "unit: pkt/s, x: services", "unit: pkt/s, kind: cdf, series: s, x: services", "plot p: x: kind cdf has no axis"},
+		{"plot's missing series", "unit: pkt/s, x: services", "unit: pkt/s, kind: timeline", "plot p: series"},
+		{"plot's needless series", "unit: pkt/s, x: services", "unit: pkt/s, x: services, series: s", "plot p: series"},
+		{"plot's missing unit", "unit: pkt/s, x: services", "unit: pkt/s, kind: scatter", "plot p: against"},
+		{"plot's second unit", "unit: pkt/s, x: services", "unit: pkt/s, kind: scatter, against: B", "plot p: against: unknown unit"},
+		{"plot's marks", "unit: pkt/s, x: services", "unit: pkt/s, x: services, marks: m", "plot p: marks"},
+		{"plot's variants", "class: nat, where", "class: nat, only: [z], where", "plot p: only: unknown variant"},
 		{"plot's cells", "where: [{name: flows", "where: [{name: fl", "plot p: where: unknown axis"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {

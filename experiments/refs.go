@@ -114,13 +114,13 @@ func checkPlot(e harness.Experiment, p harness.PlotSpec) error {
 	if err := harness.Known("unit", p.Unit, units); err != nil {
 		return err
 	}
-	axes := names(w.Axes, axisName)
-	if p.X != "" {
-		if err := harness.Known("axis", p.X, axes); err != nil {
-			return fmt.Errorf("x: %w", err)
+	if err := checkKind(p, units, names(w.Axes, axisName)); err != nil {
+		return err
+	}
+	for _, v := range p.Only {
+		if err := harness.Known("variant", v, names(e.Variants, variantName)); err != nil {
+			return fmt.Errorf("only: %w", err)
 		}
-	} else if p.LogX {
-		return fmt.Errorf("logx without an axis along x")
 	}
 	if p.Class != "" {
 		classes := names(e.Variants, func(v harness.Variant) string { return v.Class })
@@ -130,6 +130,39 @@ func checkPlot(e harness.Experiment, p harness.PlotSpec) error {
 		}
 	}
 	return checkWhere(w, p.Where)
+}
+
+// checkKind checks that a plot has what its kind needs along the abscissa, and nothing that its kind does not draw.
+func checkKind(p harness.PlotSpec, units, axes []string) error {
+	if p.Kind != "" {
+		if err := harness.Known("kind", p.Kind, harness.PlotKinds()); err != nil {
+			return err
+		}
+	}
+	series := p.Kind == harness.PlotSeries || p.Kind == harness.PlotCDF || p.Kind == harness.PlotTimeline
+	switch {
+	case p.Kind == "" && p.X == "" && p.LogX:
+		return fmt.Errorf("logx without an axis along x")
+	case p.Kind != "" && p.X != "":
+		return fmt.Errorf("x: kind %s has no axis along x", p.Kind)
+	case series != (p.Series != ""):
+		return fmt.Errorf("series: the kinds series, cdf and timeline need it, others have none")
+	case p.Marks != "" && p.Kind != harness.PlotSeries:
+		return fmt.Errorf("marks: only kind series has them")
+	case (p.Kind == harness.PlotScatter) != (p.Against != ""):
+		return fmt.Errorf("against: kind scatter needs it, others have none")
+	}
+	if p.Against != "" {
+		if err := harness.Known("unit", p.Against, units); err != nil {
+			return fmt.Errorf("against: %w", err)
+		}
+	}
+	if p.X != "" {
+		if err := harness.Known("axis", p.X, axes); err != nil {
+			return fmt.Errorf("x: %w", err)
+		}
+	}
+	return nil
 }
 
 // checkWhere checks axis values that select cells of a workload.

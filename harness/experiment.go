@@ -146,13 +146,31 @@ type ProfileWorkload struct {
 type PlotSpec struct {
 	Name     string // file name, without ending
 	Title    string
+	Kind     string // one of PlotKinds; empty: bars, or lines over X
 	Workload string
-	Unit     string
+	Unit     string // of the ordinate, and of the abscissa in PlotCDF
+	// Against is the unit along the abscissa in PlotScatter, Series names the raw series that the kinds of series draw,
+	// and Marks one whose X are drawn as upright lines.
+	Against string
+	Series  string
+	Marks   string
 	// X is the axis along the abscissa; empty for a bar a variant.
 	X      string
 	LogX   bool
 	LogY   bool
 	Class  string      // restricts to one class and the ceilings; empty for all
+	Only   []string    // restricts to these variants; empty for all
 	Where  []AxisValue // only cells with these axis values
 	Labels struct{ X, Y string }
 }
+
+// The kinds of plots beside bars and lines over an axis.
+const (
+	PlotScatter  = "scatter"  // one unit against another, a point a variant
+	PlotSeries   = "series"   // a raw series of one trial over its X, a line a variant
+	PlotCDF      = "cdf"      // a raw series with values as X and shares as Y, a line a variant
+	PlotTimeline = "timeline" // who ran where: series called "SERIES CPU TASK", X when turns began, Y how long they were
+)
+
+// PlotKinds lists them.
+func PlotKinds() []string { return []string{PlotScatter, PlotSeries, PlotCDF, PlotTimeline} }

@@ -45,6 +45,7 @@ type endLabel struct {
 	text  string
 	x, y  float64 // in the data; x is NaN for the right edge
 	color color.RGBA
+	loose bool // belongs to no height: no line leads to it
 }
 
 func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*Sample) (*figure, error) {
@@ -62,7 +63,9 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*Sample) (*figure,
 	}
 	sc := scaleFor(spec.Unit, mids)
 	f.subtitle = fmt.Sprintf("%s, kernel %s, %s", e.Target, e.Kernel, e.CPU)
-	if len(least.Values) > 1 {
+	if spec.Kind == harness.PlotSeries || spec.Kind == harness.PlotTimeline {
+		f.subtitle += "\nthe first trial of each"
+	} else if len(least.Values) > 1 {
 		f.subtitle += fmt.Sprintf("\nmedian of n ≥ %d with interval at %s; %s is better", len(least.Values), percent(level, false), wayWord(e, spec))
 	} else {
 		f.subtitle += fmt.Sprintf("\none trial, no interval; %s is better", wayWord(e, spec))
@@ -72,7 +75,16 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*Sample) (*figure,
 	} else {
 		f.subtitle += whereText(spec) + "; RUN " + strings.ToUpper(r.State())
 	}
-	if spec.X == "" {
+	switch {
+	case spec.Kind == harness.PlotScatter:
+		return f, f.scatter(r, spec, chosen, sc)
+	case spec.Kind == harness.PlotSeries:
+		return f, f.series(r, spec, chosen, sc)
+	case spec.Kind == harness.PlotCDF:
+		return f, f.cdf(r, spec, chosen, sc)
+	case spec.Kind == harness.PlotTimeline:
+		return f, f.timeline(r, spec, chosen)
+	case spec.X == "":
 		return f, f.bars(e, spec, chosen, sc)
 	}
 	return f, f.lines(e, spec, chosen, sc)
@@ -153,7 +165,7 @@ func (f *figure) bars(e *record.Env, spec harness.PlotSpec, chosen []*Sample, sc
 			hi = math.Max(v, b.Hi*sc.factor)
 			p.Add(whisker{x0: b.Lo * sc.factor, x1: b.Hi * sc.factor, y: y})
 		}
-		f.labels = append(f.labels, endLabel{sc.format(b.Median), hi, y, ink})
+		f.labels = append(f.labels, endLabel{sc.format(b.Median), hi, y, ink, false})
 		p.X.Max = math.Max(p.X.Max, hi)
 	}
 	if p.X.Max == 0 {
@@ -225,7 +237,7 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*Sample, s
 		sp.GlyphStyle = draw.GlyphStyle{Color: lk.color, Radius: vg.Points(2.6), Shape: lk.glyph}
 		p.Add(pg, ln, sp)
 		end := mid[len(mid)-1]
-		f.labels = append(f.labels, endLabel{l.variant, math.NaN(), end.Y, lk.color})
+		f.labels = append(f.labels, endLabel{l.variant, math.NaN(), end.Y, lk.color, false})
 	}
 	if len(xs) == 0 {
 		return fmt.Errorf("no value that a logarithmic axis can show")
@@ -302,7 +314,9 @@ func (f *figure) drawLabels(c, data draw.Canvas) {
 	}
 	for _, l := range edge {
 		x := data.Max.X
-		c.StrokeLine2(draw.LineStyle{Color: faded(l.color, 0.5), Width: vg.Points(0.6)}, x+vg.Points(4), l.at, x+vg.Points(13), l.y)
+		if !l.loose {
+			c.StrokeLine2(draw.LineStyle{Color: faded(l.color, 0.5), Width: vg.Points(0.6)}, x+vg.Points(4), l.at, x+vg.Points(13), l.y)
+		}
 		s := st
 		s.Color = l.color
 		c.FillText(s, vg.Point{X: x + vg.Points(16), Y: l.y}, l.text)

@@ -195,7 +195,7 @@ func headline(r *record.Run) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, spec := range r.Env.Plots {
-		if spec.X != "" {
+		if spec.X != "" || spec.Kind != "" {
 			continue
 		}
 		way := better(&r.Env, spec.Workload, spec.Unit)

@@ -4,10 +4,12 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -53,6 +55,10 @@ func Plots(r *record.Run) (plots []Plot, remarks []string, err error) {
 			continue
 		}
 		f, err := newFigure(r, spec, chosen)
+		if nothing := undrawn(""); errors.As(err, &nothing) {
+			remarks = append(remarks, fmt.Sprintf("plot %s: %s", spec.Name, nothing))
+			continue
+		}
 		if err != nil {
 			return plots, remarks, fmt.Errorf("draw plot %s: %w", spec.Name, err)
 		}
@@ -95,7 +101,7 @@ func choose(r *record.Run, spec harness.PlotSpec) []*Sample {
 		if spec.Class != "" && c.Class != spec.Class && c.Class != harness.ClassCeiling {
 			continue
 		}
-		fits := true
+		fits := len(spec.Only) == 0 || slices.Contains(spec.Only, c.Variant)
 		for _, w := range spec.Where {
 			// An axis that the run's definition did not have yet cannot be asked for.
 			fits = fits && (c.Axis(w.Name) == w.Value || c.Axis(w.Name) == "")
