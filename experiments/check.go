@@ -63,11 +63,27 @@ func checkVariants(e harness.Experiment, words Vocabulary) error {
 		if err := checkVariant(v, words); err != nil {
 			return fmt.Errorf("variant %s: %w", v.Name, err)
 		}
+		if err := checkOriginal(e, v); err != nil {
+			return fmt.Errorf("variant %s: original: %w", v.Name, err)
+		}
 	}
 	if err := harness.Known("variant", e.AA, names(e.Variants, variantName)); err != nil {
 		return fmt.Errorf("aa: %w", err)
 	}
 	return nil
+}
+
+// checkOriginal checks that a variant claims to behave like another one of the definition.
+func checkOriginal(e harness.Experiment, v harness.Variant) error {
+	switch {
+	case v.Original == "" && v.Control:
+		return fmt.Errorf("none: a control needs one that it differs from")
+	case v.Original == "":
+		return nil
+	case v.Original == v.Name:
+		return fmt.Errorf("%s is the variant itself", v.Original)
+	}
+	return harness.Known("variant", v.Original, names(e.Variants, variantName))
 }
 
 func checkVariant(v harness.Variant, words Vocabulary) error {

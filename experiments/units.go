@@ -13,7 +13,7 @@ import (
 // and numbers in different scales cannot be compared by eye.
 var (
 	amounts = []string{"pkt", "conn", "req", "op", "B", "bit", "sec", "cpu-ns", "insn", "broken", "share", "switch", "migration"}
-	pers    = []string{"s", "pkt", "conn", "req", "op", "B", "update", "sync", "switch"}
+	pers    = []string{"s", "pkt", "seg", "conn", "req", "op", "B", "update", "sync", "switch"}
 )
 
 // checkUnit returns an error unless unit is an amount, or an amount per something, where the amount may be qualified by

@@ -61,6 +61,10 @@ type Variant struct {
 	// Object names the compiled BPF object, "lb/xdp_nat"; empty for the kernel's own implementations.
 	Object string
 	Knobs  []Knob // values for the object's const volatile variables
+	// Original names the variant that this one claims to behave like: workloads and reports hold it against that.
+	Original string
+	// Control says that the claim is wrong on purpose: reports check that they find it so.
+	Control bool
 	// Settings choose among what a method without an object can do.
 	Settings []Setting
 	About    string // one line: what it is and what extra work it does

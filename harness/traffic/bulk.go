@@ -63,6 +63,7 @@ type FlowReport struct {
 	Connected time.Duration // when the connection stood, since the start of the run; 0: never
 	Completed time.Duration // from connect to the last byte at the receiver; 0: not complete
 	Received  int64         // bytes in order at the receiver
+	Lost      int64         // bytes acknowledged to the sender that the receiver does not have
 	// Buckets are the bytes in order at the receiver in each bucket of the run.
 	Buckets []int64
 	Samples []FlowSample

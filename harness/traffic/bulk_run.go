@@ -248,6 +248,7 @@ func (r *bulkRun) report() *BulkReport {
 		if f.send >= 0 {
 			f.Ran, _ = unix.GetsockoptString(f.send, unix.IPPROTO_TCP, unix.TCP_CONGESTION)
 			f.Segment = segment(f.send)
+			f.settle()
 		}
 		f.judge(r.Bulk, r.elapsed)
 		out.Flows = append(out.Flows, f.FlowReport)

@@ -253,6 +253,17 @@ func (f *bulkFlow) sample(now time.Duration) (int64, error) {
 	return want - int64(i.Notsent_bytes), nil
 }
 
+// settle compares, at the end, what the sender was told has arrived with what the receiver has: the connection's own
+// beginning and end count as one byte each.
+func (f *bulkFlow) settle() {
+	var sender, receiver unix.TCPInfo
+	if f.recv < 0 || tcpInfo(f.send, &sender) != nil || tcpInfo(f.recv, &receiver) != nil {
+		return
+	}
+	f.Received = int64(receiver.Bytes_received)
+	f.Lost = max(0, int64(sender.Bytes_acked)-1-f.Received)
+}
+
 // bucket closes a bucket.
 func (f *bulkFlow) bucket() {
 	var n int64

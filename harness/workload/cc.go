@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/netlab"
+)
+
+// CC is the family of congestion controls. All members of a group are registered side by side, by names of their own, and
+// share one chain, whose path every trial shapes anew.
+type CC struct{}
+
+// ccMeasure measures one trial of one workload.
+type ccMeasure func(ctx context.Context, m *ccMember, c harness.Cell, b harness.Budget) (harness.Result, error)
+
+// workloads is the table of behaviours by the name definitions use.
+func (s *ccStage) workloads() map[string]ccMeasure {
+	return map[string]ccMeasure{
+		"coexist":     s.coexist,
+		"random-loss": s.alone,
+		"shallow":     s.alike,
+		"bufferbloat": s.alike,
+		"ecn":         s.alike,
+		"fairness":    s.fairness,
+		"short-flows": s.shortFlows,
+		"step":        s.step,
+		"equivalence": s.equivalence,
+		"swap":        s.swap,
+		"loopback":    s.loopback,
+	}
+}
+
+// Workloads names the behaviours of the family, sorted.
+func (CC) Workloads() []string { return slices.Sorted(maps.Keys((&ccStage{}).workloads())) }
+
+// ccStage is a chain with the members of a group in force.
+type ccStage struct {
+	chain   *netlab.Chain
+	members map[string]*ccMember
+	absent  map[string]string
+	seed    uint64
+}
+
+// ccMember is one variant in force.
+type ccMember struct {
+	name     string
+	variant  harness.Variant
+	original string // the variant that it claims to behave like, or ""
+	control  harness.CongestionControl
+}
+
+// Prepare builds the chain and puts every member in force.
+func (CC) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
+	if len(g.Axes) > 0 {
+		return nil, fmt.Errorf("axis %s cannot be set up: every trial shapes the path anew", g.Axes[0].Name)
+	}
+	s := &ccStage{members: map[string]*ccMember{}, absent: map[string]string{}, seed: g.Seed}
+	if s.chain, err = netlab.NewChain(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	site := harness.Site{NS: s.chain.Server.NSPath, Seed: g.Seed}
+	for _, member := range g.Members {
+		if g.Progress != nil {
+			g.Progress("set up " + member.Name)
+		}
+		if err := s.add(ctx, member, site); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			s.absent[member.Name] = err.Error()
+		}
+	}
+	return s, nil
+}
+
+// add puts one member in force.
+func (s *ccStage) add(ctx context.Context, member harness.Member, site harness.Site) error {
+	extension, err := member.Put(ctx, site)
+	if err != nil {
+		return err
+	}
+	control, ok := extension.(harness.CongestionControl)
+	if !ok {
+		return errors.Join(fmt.Errorf("%s is no congestion control", member.Name), extension.Close())
+	}
+	s.members[member.Name] = &ccMember{name: member.Name, variant: member.Variant, original: member.Original, control: control}
+	return nil
+}
+
+// Absent gives the reasons why members could not be put in force.
+func (s *ccStage) Absent() map[string]string { return s.absent }
+
+// Measure measures one cell: the member must be in force before and after, or the trial does not count.
+func (s *ccStage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	m, ok := s.members[c.Variant]
+	if !ok {
+		return harness.Result{}, harness.Skip("%s", s.absent[c.Variant])
+	}
+	measure, ok := s.workloads()[c.Workload]
+	if !ok {
+		return harness.Result{}, fmt.Errorf("unknown workload %q", c.Workload)
+	}
+	if err := m.control.InForce(); err != nil {
+		return harness.Result{}, fmt.Errorf("before the trial: %w", err)
+	}
+	if err := s.chain.ECN(marks(c)); err != nil {
+		return harness.Result{}, err
+	}
+	r, err := measure(ctx, m, c, b)
+	if err != nil {
+		return r, err
+	}
+	if err := m.control.InForce(); err != nil {
+		r.Invalid = fmt.Sprintf("fell out of force during the trial: %v", err)
+	}
+	return r, nil
+}
+
+// algorithm is the name by which sockets ask for a variant, by the variant's name: a member of the group if there is one,
+// else one of the kernel's own.
+func (s *ccStage) algorithm(name string) string {
+	if m, ok := s.members[name]; ok {
+		return m.control.Algorithm()
+	}
+	return name
+}
+
+// Close takes every member out of force and removes the chain.
+func (s *ccStage) Close() error {
+	var errs []error
+	for _, m := range s.members {
+		errs = append(errs, m.control.Close())
+	}
+	if s.chain != nil {
+		errs = append(errs, s.chain.Close())
+	}
+	return errors.Join(errs...)
+}

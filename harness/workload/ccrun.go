@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/traffic"
+)
+
+// startWithin is the time within which flows that start together really start, each at a time that the seed decides: no
+// two of them keep step.
+const startWithin = 100 * time.Millisecond
+
+// A ccRun is one set of flows on one path.
+type ccRun struct {
+	path   netlab.Path
+	flows  []traffic.BulkFlow
+	names  []string // of the flows' variants, for people
+	events []traffic.BulkEvent
+	during time.Duration
+	verify bool
+	seed   uint64
+}
+
+// newRun begins a run on the cell's path.
+func newRun(c harness.Cell, b harness.Budget) (*ccRun, error) {
+	p, err := pathOf(c, b.Seed)
+	if err != nil {
+		return nil, err
+	}
+	return &ccRun{path: p, during: b.Measure, seed: b.Seed}, nil
+}
+
+// add adds n flows of a variant that start at a time, or a little later, in the order in which they were added.
+func (r *ccRun) add(s *ccStage, variant string, n int, at time.Duration) {
+	for range n {
+		rng := rand.New(rand.NewPCG(r.seed, uint64(len(r.flows))))
+		r.flows = append(r.flows, traffic.BulkFlow{
+			Algorithm: s.algorithm(variant), From: s.chain.ServerAddrs[0], To: s.chain.ClientAddr,
+			Start: at + time.Duration(rng.Int64N(int64(startWithin))),
+		})
+		r.names = append(r.names, variant)
+	}
+}
+
+// run shapes the path and makes the flows run.
+func (r *ccRun) run(ctx context.Context, s *ccStage) (*traffic.BulkReport, error) {
+	if err := s.chain.Shape(r.path); err != nil {
+		return nil, err
+	}
+	return traffic.Bulk{
+		Server: s.chain.Server, Client: s.chain.Client, Flows: r.flows, Duration: r.during, Events: r.events,
+		Verify: r.verify, Seed: r.seed,
+	}.Run(ctx)
+}
+
+// counted runs and, where the clock counts instructions, says how many of them an acknowledged packet took.
+func (s *ccStage) counted(ctx context.Context, r *ccRun, b harness.Budget) (*traffic.BulkReport, []harness.Metric, error) {
+	report, err := r.run(ctx, s)
+	return report, nil, err
+}
+
+// judged is the trial's result so far: what went wrong, if anything did, and the series of the first flows.
+func (r *ccRun) judged(report *traffic.BulkReport) harness.Result {
+	res := harness.Result{Measured: report.Elapsed}
+	for i := range report.Flows {
+		res.Iterations += int64(report.Flows[i].Acked())
+	}
+	if i, why := report.Wrong(); why != "" {
+		res.Invalid = fmt.Sprintf("flow %d of %d (%s) %s", i+1, len(report.Flows), r.names[i], why)
+		return res
+	}
+	if res.Iterations == 0 {
+		res.Invalid = "nothing was acknowledged"
+	}
+	res.Series = flowSeries(report, r.names)
+	return res
+}
+
+// take are the numbers of some of a report's flows: what they received together, their round trips and what they resent.
+func take(report *traffic.BulkReport, flows []traffic.FlowReport) []harness.Metric {
+	var goodput float64
+	var sent, resent uint64
+	for i := range flows {
+		goodput += flows[i].Goodput(report.Elapsed)
+		if n := len(flows[i].Samples); n > 0 {
+			sent, resent = sent+flows[i].Samples[n-1].Sent, resent+flows[i].Samples[n-1].Resent
+		}
+	}
+	rtts := traffic.RTTs(flows)
+	return []harness.Metric{
+		{Unit: "bit/s", Value: goodput},
+		{Unit: "p50-rtt-sec", Value: traffic.Quantile(rtts, 0.50).Seconds()},
+		{Unit: "p95-rtt-sec", Value: traffic.Quantile(rtts, 0.95).Seconds()},
+		{Unit: "retrans-share", Value: float64(resent) / float64(max(sent, 1))},
+	}
+}
+
+// fair are the numbers that say how flows shared the link.
+func fair(report *traffic.BulkReport) []harness.Metric {
+	life, worst := report.Fairness()
+	took, _ := report.Convergence() // never: all the time there was, which is what is known
+	return []harness.Metric{
+		{Unit: "jain-share", Value: life},
+		{Unit: "worst-jain-share", Value: worst},
+		{Unit: "converge-sec", Value: took.Seconds()},
+	}
+}

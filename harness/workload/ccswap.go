@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/traffic"
+)
+
+// swapShare is the part of the time in which swaps happen: flows have time to start before, and to go on after.
+const swapShare = 0.6
+
+// swapLater is how many flows start while swaps happen, to show what new connections take.
+const swapLater = 5
+
+// swap replaces the variant by itself under running flows again and again, comparing every byte that arrives. How many
+// sockets use the present operations is read after each swap: those connected before keep the ones they have.
+func (s *ccStage) swap(ctx context.Context, m *ccMember, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	r, err := newRun(c, b)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	flows, err := ccNumber(c, "flows", 10)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	swaps, err := ccNumber(c, "swaps", 20)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	r.verify = true
+	r.add(s, m.name, int(flows), 0)
+	first := b.Measure / 5
+	span := time.Duration(swapShare * float64(b.Measure))
+	for i := range swapLater {
+		r.add(s, m.name, 1, first+time.Duration(i+1)*span/(swapLater+1))
+	}
+	sw := newSwapper(ctx, m, int(swaps), first, span/time.Duration(swaps))
+	report, err := r.run(ctx, s)
+	took, sockets, serr := sw.stop()
+	if errors.Is(serr, harness.ErrNotSupported) {
+		return harness.Result{}, serr
+	}
+	if err := errors.Join(err, serr); err != nil {
+		return harness.Result{}, fmt.Errorf("after %d of %d swaps: %w", len(took), int(swaps), err)
+	}
+	res := harness.Result{Iterations: int64(len(took)), Measured: report.Elapsed, Series: append(flowSeries(report, r.names), sockets)}
+	broken, lost := 0, int64(0)
+	for i := range report.Flows {
+		f := &report.Flows[i]
+		if f.Wrong != "" {
+			broken++
+			res.Series = append(res.Series, harness.Series{Name: fmt.Sprintf("broken/%d", i+1), Unit: "op", Y: []float64{1}, Notes: f.Wrong})
+		}
+		lost += f.Lost
+	}
+	if len(took) != int(swaps) {
+		res.Invalid = fmt.Sprintf("only %d of %d swaps were made in time", len(took), int(swaps))
+		return res, nil
+	}
+	slices.Sort(took)
+	res.Metrics = []harness.Metric{
+		{Unit: "p50-sec", Value: traffic.Quantile(took, 0.50).Seconds()},
+		{Unit: "p99-sec", Value: traffic.Quantile(took, 0.99).Seconds()},
+		{Unit: "broken/op", Value: float64(broken) / float64(len(took))},
+		{Unit: "lost-B", Value: float64(lost)},
+	}
+	return res, nil
+}
+
+// A swapper replaces a member by itself again and again, on a goroutine of its own: flows are not held up by it more than
+// by any other program.
+type swapper struct {
+	member       *ccMember
+	n            int
+	first, every time.Duration
+
+	end  chan struct{}
+	done chan struct{}
+	took []time.Duration
+	seen harness.Series
+	err  error
+}
+
+// newSwapper starts one.
+func newSwapper(ctx context.Context, m *ccMember, n int, first, every time.Duration) *swapper {
+	w := &swapper{member: m, n: n, first: first, every: every, end: make(chan struct{}), done: make(chan struct{})}
+	w.seen = harness.Series{Name: "sockets", Unit: "op", Notes: "X: sec; Y: sockets that use the present operations, right after each swap"}
+	go w.run(ctx)
+	return w
+}
+
+func (w *swapper) run(ctx context.Context) {
+	defer close(w.done)
+	begin := time.Now()
+	for i := range w.n {
+		select {
+		case <-w.end:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Until(begin.Add(w.first + time.Duration(i)*w.every))):
+		}
+		start := time.Now()
+		if w.err = w.member.control.Replace(ctx, w.member.variant); w.err != nil {
+			return
+		}
+		w.took = append(w.took, time.Since(start))
+		if n, err := w.member.control.Counters(); err == nil {
+			w.seen.X = append(w.seen.X, short(time.Since(begin).Seconds()))
+			w.seen.Y = append(w.seen.Y, float64(n["sockets"]))
+		}
+	}
+}
+
+// stop ends it and returns how long each swap took, how many sockets used the present operations after each, and the error
+// that it ended with.
+func (w *swapper) stop() ([]time.Duration, harness.Series, error) {
+	close(w.end)
+	<-w.done
+	return w.took, w.seen, w.err
+}
