@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
@@ -57,11 +58,13 @@ func machineMemory() uint64 {
 	return info.Totalram * uint64(info.Unit)
 }
 
-// An Attacher puts variants in force. It has no state of its own and is safe for concurrent use.
+// An Attacher puts variants in force. It has no state but what it has read of the running kernel, and is safe for
+// concurrent use.
 type Attacher struct {
 	log         func(string)
 	ringLines   uint32
 	flowEntries uint32
+	types       *btf.Cache // of the kernel: to read them takes longer than to load an object
 }
 
 // New returns an Attacher.
@@ -70,7 +73,7 @@ func New(o Options) *Attacher {
 		o.Log = func(string) {}
 	}
 	o = o.fit(machineMemory())
-	return &Attacher{log: o.Log, ringLines: o.RingLines, flowEntries: o.FlowEntries}
+	return &Attacher{types: btf.NewCache(), log: o.Log, ringLines: o.RingLines, flowEntries: o.FlowEntries}
 }
 
 // A constructor puts a variant of one method in force. On error nothing of it is left.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
@@ -73,7 +74,7 @@ func checkCC(object string, spec *ebpf.CollectionSpec) (*opsStruct, error) {
 }
 
 // loadCC gives the operations their name, sets the knobs and loads them. The specification is used up.
-func loadCC(o *opsStruct, name string, knobs []harness.Knob) (*ccInstance, error) {
+func loadCC(types *btf.Cache, o *opsStruct, name string, knobs []harness.Knob) (*ccInstance, error) {
 	if err := o.setName(name); err != nil {
 		return nil, fmt.Errorf("configure %s: %w", o.object, err)
 	}
@@ -89,13 +90,13 @@ func loadCC(o *opsStruct, name string, knobs []harness.Knob) (*ccInstance, error
 			return nil, fmt.Errorf("configure %s: %w", o.object, err)
 		}
 	}
-	if err := o.fitKernel(ccMayLack...); err != nil {
+	if err := o.fitKernel(types, ccMayLack...); err != nil {
 		return nil, err
 	}
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, fmt.Errorf("load %s: %w", o.object, err)
 	}
-	coll, err := ebpf.NewCollection(o.spec)
+	coll, err := ebpf.NewCollectionWithOptions(o.spec, ebpf.CollectionOptions{Cache: types})
 	if err != nil {
 		return nil, explainLoad(o.object, err)
 	}

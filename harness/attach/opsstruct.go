@@ -105,8 +105,8 @@ func (o *opsStruct) drop(member string) {
 
 // fitKernel compares the operations with the running kernel's. What the kernel lacks and may be left out is dropped;
 // anything else that it lacks, or calls with other arguments, is a skip that says so.
-func (o *opsStruct) fitKernel(mayLack ...string) error {
-	kernel, err := btf.LoadKernelSpec()
+func (o *opsStruct) fitKernel(types *btf.Cache, mayLack ...string) error {
+	kernel, err := types.Kernel()
 	if err != nil {
 		return harness.Skip("load %s: this kernel does not describe its types (BTF): %v", o.object, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
@@ -24,9 +25,10 @@ const registerTries = 5
 // A bpfCC is a congestion control in BPF that is registered with the kernel, for the whole machine, by a name of its own.
 // The registration lives as long as the link, which dies with the process.
 type bpfCC struct {
-	name string
-	now  *ccInstance
-	link link.Link
+	name  string
+	types *btf.Cache
+	now   *ccInstance
+	link  link.Link
 }
 
 // newStructOps loads a variant's object and registers its congestion control.
@@ -51,7 +53,7 @@ func (a *Attacher) newStructOps(v harness.Variant) (harness.Extension, error) {
 		if err != nil {
 			return nil, err
 		}
-		c, err := registerCC(o, name, v.Knobs)
+		c, err := registerCC(a.types, o, name, v.Knobs)
 		if errors.Is(err, unix.EEXIST) && try < registerTries {
 			continue
 		}
@@ -64,8 +66,8 @@ func (a *Attacher) newStructOps(v harness.Variant) (harness.Extension, error) {
 }
 
 // registerCC loads the operations and registers them by the name.
-func registerCC(o *opsStruct, name string, knobs []harness.Knob) (*bpfCC, error) {
-	i, err := loadCC(o, name, knobs)
+func registerCC(types *btf.Cache, o *opsStruct, name string, knobs []harness.Knob) (*bpfCC, error) {
+	i, err := loadCC(types, o, name, knobs)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +75,7 @@ func registerCC(o *opsStruct, name string, knobs []harness.Knob) (*bpfCC, error)
 	if err != nil {
 		return nil, errors.Join(explainRegister(o.object, name, err), i.Close())
 	}
-	return &bpfCC{name: name, now: i, link: l}, nil
+	return &bpfCC{name: name, types: types, now: i, link: l}, nil
 }
 
 // explainRegister says in words what the kernel says in numbers.
@@ -104,7 +106,7 @@ func (c *bpfCC) Replace(ctx context.Context, v harness.Variant) error {
 	if err != nil {
 		return fmt.Errorf("replace %s: %w", c.name, err)
 	}
-	next, err := loadCC(o, c.name, v.Knobs)
+	next, err := loadCC(c.types, o, c.name, v.Knobs)
 	if err != nil {
 		return fmt.Errorf("replace %s: %w", c.name, err)
 	}

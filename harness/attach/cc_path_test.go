@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attach
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// A ccPath is two namespaces with a cable between them, on which data packets can be dropped or marked. Every packet is
+// one segment.
+type ccPath struct {
+	sender, receiver string // paths of the namespaces
+	addr             string // of the receiver
+	cfg              *ebpf.Map
+}
+
+// Keys of the path's settings.
+const (
+	pathDrop = uint32(iota) // so many data packets to be dropped from now on
+	pathMark                // 1: data packets that may be are marked as having met congestion
+	pathSettings
+)
+
+func newCCPath(t testing.TB) *ccPath {
+	t.Helper()
+	asRoot(t)
+	p := &ccPath{addr: "198.18.5.2"}
+	var ends [2]netns.NsHandle
+	done := make(chan error)
+	go func() { // on a thread that is thrown away
+		runtime.LockOSThread()
+		done <- func() error {
+			for i := range ends {
+				if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+					return err
+				}
+				h, err := netns.Get()
+				if err != nil {
+					return err
+				}
+				ends[i] = h
+				for path, value := range map[string]string{
+					"tcp_slow_start_after_idle": "0", "tcp_no_metrics_save": "1", "tcp_ecn": "1",
+				} {
+					if err := os.WriteFile("/proc/sys/net/ipv4/"+path, []byte(value), 0o644); err != nil {
+						return err
+					}
+				}
+			}
+			la := netlink.NewLinkAttrs() // the thread is in the receiver's namespace
+			la.Name = "eth0"
+			if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: la, PeerName: "eth1", PeerNamespace: netlink.NsFd(int(ends[0]))}); err != nil {
+				return err
+			}
+			if err := ccUp("eth0", p.addr+"/24"); err != nil {
+				return err
+			}
+			if err := netns.Set(ends[0]); err != nil {
+				return err
+			}
+			return ccUp("eth1", "198.18.5.1/24")
+		}()
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ends[0].Close(); ends[1].Close() })
+	p.sender = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), int(ends[0]))
+	p.receiver = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), int(ends[1]))
+	p.watch(t)
+	return p
+}
+
+// ccUp gives a link its address, takes segmentation off it and brings it up.
+func ccUp(name, addr string) error {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkSetGSOMaxSegs(l, 1); err != nil {
+		return err
+	}
+	a, err := netlink.ParseAddr(addr)
+	if err != nil {
+		return err
+	}
+	if err := netlink.AddrAdd(l, a); err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(l)
+}
+
+// watch puts a program where packets come in at the receiver that drops and marks them as the settings say.
+func (p *ccPath) watch(t testing.TB) {
+	t.Helper()
+	var err error
+	if p.cfg, err = ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: pathSettings}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.cfg.Close() })
+	setting := func(key uint32) asm.Instructions { // r0 = its address
+		return asm.Instructions{
+			asm.StoreImm(asm.RFP, -4, int64(key), asm.Word),
+			asm.LoadMapPtr(asm.R1, p.cfg.FD()),
+			asm.Mov.Reg(asm.R2, asm.RFP),
+			asm.Add.Imm(asm.R2, -4),
+			asm.FnMapLookupElem.Call(),
+			asm.JEq.Imm(asm.R0, 0, "pass"),
+		}
+	}
+	ins := asm.Instructions{
+		asm.Mov.Reg(asm.R6, asm.R1),
+		asm.LoadMem(asm.R1, asm.R6, 0, asm.Word), // len
+		asm.JLT.Imm(asm.R1, 500, "pass"),
+	}
+	ins = append(ins, setting(pathMark)...)
+	ins = append(ins,
+		asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord),
+		asm.JEq.Imm(asm.R1, 0, "unmarked"),
+		asm.Mov.Reg(asm.R1, asm.R6),
+		asm.FnSkbEcnSetCe.Call(),
+	)
+	drop := setting(pathDrop)
+	drop[0] = drop[0].WithSymbol("unmarked")
+	ins = append(ins, drop...)
+	ins = append(ins,
+		asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord),
+		asm.JEq.Imm(asm.R1, 0, "pass"),
+		asm.Add.Imm(asm.R1, -1),
+		asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R0, 2), // TCX_DROP
+		asm.Return(),
+		asm.Mov.Imm(asm.R0, 0).WithSymbol("pass"),
+		asm.Return(),
+	)
+	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL", Instructions: ins})
+	if err != nil {
+		t.Fatalf("%+v", err)
+	}
+	defer prog.Close()
+	var l link.Link
+	if err := inNS(p.receiver, func() error {
+		dev, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		l, err = link.AttachTCX(link.TCXOptions{Interface: dev.Attrs().Index, Program: prog, Attach: ebpf.AttachTCXIngress})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+}
+
+func (p *ccPath) set(t testing.TB, key uint32, value uint64) {
+	t.Helper()
+	if err := p.cfg.Put(key, value); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *ccPath) setting(t testing.TB, key uint32) (value uint64) {
+	t.Helper()
+	if err := p.cfg.Lookup(key, &value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// A ccFlow is a connection over the path whose receiver counts and checks what arrives.
+type ccFlow struct {
+	conn *net.TCPConn
+	sent int64
+	got  atomic.Int64
+	done chan error // what ended the receiver; nil: the sender's end
+}
+
+// pattern is what flows carry, over and over.
+var pattern = func() []byte {
+	b := make([]byte, 251*257) // no power of two divides it
+	for i := range b {
+		b[i] = byte(i * 31 / 7)
+	}
+	return b
+}()
+
+// withCC asks for an algorithm on a socket before it connects or listens.
+func withCC(algorithm string) func(_, _ string, c syscall.RawConn) error {
+	return func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if cerr := c.Control(func(fd uintptr) {
+			err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, algorithm)
+		}); cerr != nil {
+			return cerr
+		}
+		return err
+	}
+}
+
+// flow opens a connection under the algorithm, at both ends.
+func (p *ccPath) flow(t testing.TB, algorithm string) *ccFlow {
+	t.Helper()
+	f, err := p.open(algorithm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.conn.Close() })
+	return f
+}
+
+func (p *ccPath) open(algorithm string) (*ccFlow, error) {
+	f, in, err := p.connect(algorithm)
+	if err != nil {
+		return nil, err
+	}
+	go f.receive(in)
+	return f, nil
+}
+
+// connect opens a connection whose receiver is left to the caller.
+func (p *ccPath) connect(algorithm string) (*ccFlow, net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var lis net.Listener
+	if err := inNS(p.receiver, func() (err error) {
+		lc := net.ListenConfig{Control: withCC(algorithm)}
+		lc.SetMultipathTCP(false)
+		lis, err = lc.Listen(ctx, "tcp4", p.addr+":0")
+		return err
+	}); err != nil {
+		return nil, nil, err
+	}
+	defer lis.Close()
+	f := &ccFlow{done: make(chan error, 1)}
+	if err := inNS(p.sender, func() error {
+		d := net.Dialer{Control: withCC(algorithm)}
+		d.SetMultipathTCP(false)
+		c, err := d.DialContext(ctx, "tcp4", lis.Addr().String())
+		if err == nil {
+			f.conn = c.(*net.TCPConn)
+		}
+		return err
+	}); err != nil {
+		return nil, nil, err
+	}
+	in, err := lis.Accept()
+	if err != nil {
+		f.conn.Close()
+		return nil, nil, err
+	}
+	return f, in, nil
+}
+
+func (f *ccFlow) receive(in net.Conn) {
+	defer in.Close()
+	buf, at := make([]byte, len(pattern)), 0
+	for {
+		n, err := in.Read(buf)
+		for rest := buf[:n]; len(rest) > 0; {
+			m := min(len(rest), len(pattern)-at)
+			if !bytes.Equal(rest[:m], pattern[at:at+m]) {
+				f.done <- fmt.Errorf("wrong bytes near %d", f.got.Load())
+				return
+			}
+			rest, at = rest[m:], (at+m)%len(pattern)
+		}
+		f.got.Add(int64(n))
+		if err == io.EOF {
+			err = nil
+			f.done <- nil
+			return
+		}
+		if err != nil {
+			f.done <- err
+			return
+		}
+	}
+}
+
+// send writes n bytes.
+func (f *ccFlow) send(n int64) error {
+	for n > 0 {
+		at := f.sent % int64(len(pattern))
+		m, err := f.conn.Write(pattern[at:min(int64(len(pattern)), at+n)])
+		f.sent += int64(m)
+		n -= int64(m)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish ends the flow and returns an error unless all that was sent has arrived.
+func (f *ccFlow) finish() error {
+	if err := f.conn.CloseWrite(); err != nil {
+		return err
+	}
+	select {
+	case err := <-f.done:
+		if err != nil {
+			return err
+		}
+	case <-time.After(30 * time.Second):
+		return errors.New("the end did not arrive within 30 s")
+	}
+	if got := f.got.Load(); got != f.sent {
+		return fmt.Errorf("%d bytes arrived of %d", got, f.sent)
+	}
+	return f.conn.Close()
+}
+
+// info reads what the kernel knows of the sender.
+func (f *ccFlow) info(t testing.TB) *unix.TCPInfo {
+	t.Helper()
+	var info *unix.TCPInfo
+	f.control(t, func(fd int) (err error) {
+		info, err = unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		return err
+	})
+	return info
+}
+
+func (f *ccFlow) control(t testing.TB, do func(fd int) error) {
+	t.Helper()
+	raw, err := f.conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cerr := raw.Control(func(fd uintptr) { err = do(int(fd)) }); cerr != nil || err != nil {
+		t.Fatal(cerr, err)
+	}
+}
+
+// quiet waits until everything sent is acknowledged, and returns the state then.
+func (f *ccFlow) quiet(t testing.TB) *unix.TCPInfo {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if i := f.info(t); i.Unacked == 0 && i.Notsent_bytes == 0 {
+			return i
+		}
+	}
+	t.Fatal("what was sent is not acknowledged after 10 s")
+	return nil
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package attach
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// TestCCCarriesTraffic sends 50 MB under each congestion control, under its own name, and all of it arrives.
+func TestCCCarriesTraffic(t *testing.T) {
+	path := newCCPath(t)
+	for _, object := range ccObjects(t) {
+		t.Run(object, func(t *testing.T) {
+			c := putCC(t, ccVariant(object))
+			f := path.flow(t, c.Algorithm())
+			if err := f.send(50 << 20); err != nil {
+				t.Fatal(err)
+			}
+			f.control(t, func(fd int) error {
+				name, err := unix.GetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION)
+				if err == nil && name != c.Algorithm() {
+					t.Errorf("the socket uses %s, not %s", name, c.Algorithm())
+				}
+				return err
+			})
+			if n, err := c.Counters(); err != nil || n["sockets"] < 2 {
+				t.Errorf("counters with a connection: %v, %v", n, err)
+			}
+			if err := c.InForce(); err != nil {
+				t.Error(err)
+			}
+			i := f.info(t)
+			if err := f.finish(); err != nil {
+				t.Error(err)
+			}
+			t.Logf("window %d, threshold %d, rtt %d us, paced %d B/s, %d retransmitted", i.Snd_cwnd, i.Snd_ssthresh, i.Rtt,
+				i.Pacing_rate, i.Total_retrans)
+		})
+	}
+}
+
+// bump sends so much that the window is wide open, and returns it when all is acknowledged.
+func bump(t *testing.T, f *ccFlow) uint32 {
+	t.Helper()
+	for range 50 {
+		if err := f.send(1 << 20); err != nil {
+			t.Fatal(err)
+		}
+		if w := f.quiet(t).Snd_cwnd; w >= 60 {
+			return w
+		}
+	}
+	t.Fatalf("the window does not open: %d", f.info(t).Snd_cwnd)
+	return 0
+}
+
+// TestWindowAfterLoss drops one packet of a burst that is smaller than half the window, so that nothing grows it, and
+// compares the threshold with the window before.
+func TestWindowAfterLoss(t *testing.T) {
+	path := newCCPath(t)
+	for _, test := range []struct {
+		name string
+		v    harness.Variant
+		beta uint32 // 1/1024
+	}{
+		{"reno of the kernel", harness.Variant{Name: "reno", Attach: "tcp-cc"}, 512},
+		{"bpf-reno", ccVariant("cc/bpf_reno"), 512},
+		{"cubic of the kernel", harness.Variant{Name: "cubic", Attach: "tcp-cc"}, 717},
+		{"bpf-cubic", ccVariant("cc/bpf_cubic"), 717},
+		{"bpf-cubic with a wrong beta", ccVariant("cc/bpf_cubic", harness.Knob{Name: "beta", Value: 300}), 300},
+		{"bpf-dctcp", ccVariant("cc/bpf_dctcp"), 512},
+		{"bbr of the kernel", harness.Variant{Name: "bbr", Attach: "tcp-cc"}, 1024},
+		{"bpf-bbr", ccVariant("cc/bpf_bbr"), 1024},
+		{"bpf-copa", ccVariant("cc/bpf_copa"), 1024},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := putCC(t, test.v)
+			f := path.flow(t, c.Algorithm())
+			before := bump(t, f)
+			path.set(t, pathDrop, 1)
+			if err := f.send(20 * 1448); err != nil {
+				t.Fatal(err)
+			}
+			after := f.quiet(t)
+			if path.setting(t, pathDrop) != 0 || after.Total_retrans == 0 {
+				t.Fatalf("no packet was dropped or none sent again: %d, %d", path.setting(t, pathDrop), after.Total_retrans)
+			}
+			t.Logf("window %d, then %d, threshold %d, state %d, retransmitted %d", before, after.Snd_cwnd, after.Snd_ssthresh,
+				after.Ca_state, after.Total_retrans)
+			if test.beta == 1024 { // a loss is no reason to slow down
+				if after.Snd_cwnd < before*3/4 {
+					t.Errorf("the window fell from %d to %d", before, after.Snd_cwnd)
+				}
+				return
+			}
+			if want := before * test.beta / 1024; after.Snd_ssthresh != want {
+				t.Errorf("threshold %d after a loss at window %d, want %d", after.Snd_ssthresh, before, want)
+			}
+		})
+	}
+}
+
+// TestDCTCPReactsToMarks: after many rounds without a mark the first cuts nothing, and when all packets are marked for
+// long a mark cuts half.
+func TestDCTCPReactsToMarks(t *testing.T) {
+	path := newCCPath(t)
+	c := putCC(t, ccVariant("cc/bpf_dctcp"))
+	f := path.flow(t, c.Algorithm())
+	round := func() *unix.TCPInfo { // a burst, then silence: a round trip or two
+		if err := f.send(20 * 1448); err != nil {
+			t.Fatal(err)
+		}
+		return f.quiet(t)
+	}
+	bump(t, f)
+	for range 100 {
+		round()
+	}
+	before := f.quiet(t)
+	path.set(t, pathMark, 1)
+	first := round()
+	if first.Delivered_ce == 0 {
+		t.Fatal("no mark was echoed")
+	}
+	// Alpha has begun to grow, by at most 1/16 of the rest in each of the few rounds that the burst takes. What it was
+	// at the beginning of the connection would cut half.
+	if cut := int(before.Snd_cwnd) - int(first.Snd_ssthresh); cut < 0 || cut > int(before.Snd_cwnd)/4 {
+		t.Errorf("the first mark cut the window from %d to a threshold of %d", before.Snd_cwnd, first.Snd_ssthresh)
+	}
+	for range 60 {
+		round()
+	}
+	path.set(t, pathMark, 0)
+	low := f.quiet(t)
+	t.Logf("window %d, after the first marks %d, after many %d", before.Snd_cwnd, first.Snd_cwnd, low.Snd_cwnd)
+	// With a small alpha it would stay where the first cut left the window.
+	if low.Snd_ssthresh > 3 {
+		t.Errorf("the threshold is %d after 60 rounds of marks", low.Snd_ssthresh)
+	}
+	if err := f.finish(); err != nil {
+		t.Error(err)
+	}
+}
