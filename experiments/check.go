@@ -39,6 +39,9 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if err := checkProfiles(e, family); err != nil {
 		return err
 	}
+	if err := checkScores(e); err != nil {
+		return err
+	}
 	return checkPlots(e)
 }
 

@@ -139,14 +139,16 @@ func checkKind(p harness.PlotSpec, units, axes []string) error {
 			return err
 		}
 	}
-	series := p.Kind == harness.PlotSeries || p.Kind == harness.PlotCDF || p.Kind == harness.PlotTimeline
+	series := p.Kind == harness.PlotSeries || p.Kind == harness.PlotCDF || p.Kind == harness.PlotFlows || p.Kind == harness.PlotTimeline
 	switch {
 	case p.Kind == "" && p.X == "" && p.LogX:
 		return fmt.Errorf("logx without an axis along x")
-	case p.Kind != "" && p.X != "":
+	case p.Kind == harness.PlotHeatmap && p.X == "":
+		return fmt.Errorf("x: kind heatmap needs an axis for its columns")
+	case p.Kind != "" && p.Kind != harness.PlotHeatmap && p.X != "":
 		return fmt.Errorf("x: kind %s has no axis along x", p.Kind)
 	case series != (p.Series != ""):
-		return fmt.Errorf("series: the kinds series, cdf and timeline need it, others have none")
+		return fmt.Errorf("series: the kinds series, cdf, flows and timeline need it, others have none")
 	case p.Marks != "" && p.Kind != harness.PlotSeries:
 		return fmt.Errorf("marks: only kind series has them")
 	case (p.Kind == harness.PlotScatter) != (p.Against != ""):

@@ -23,6 +23,7 @@ type Experiment struct {
 	Workloads []WorkloadSpec
 	Profiles  []Profile
 	Plots     []PlotSpec
+	Scores    []Score
 }
 
 // The targets: where trials run.
@@ -173,8 +174,27 @@ const (
 	PlotScatter  = "scatter"  // one unit against another, a point a variant
 	PlotSeries   = "series"   // a raw series of one trial over its X, a line a variant
 	PlotCDF      = "cdf"      // a raw series with values as X and shares as Y, a line a variant
+	PlotFlows    = "flows"    // numbered series of one trial, "SERIES 1" and on, over their X, a line each
+	PlotHeatmap  = "heatmap"  // a variant a row, a value of axis X a column, the unit as shade and number
 	PlotTimeline = "timeline" // who ran where: series called "SERIES CPU TASK", X when turns began, Y how long they were
 )
 
 // PlotKinds lists them.
-func PlotKinds() []string { return []string{PlotScatter, PlotSeries, PlotCDF, PlotTimeline} }
+func PlotKinds() []string {
+	return []string{PlotScatter, PlotSeries, PlotCDF, PlotFlows, PlotHeatmap, PlotTimeline}
+}
+
+// A Score is a threshold that a variant is expected to meet, declared beside the experiment and checked like a test.
+type Score struct {
+	Name     string
+	About    string // what it stands for: throughput, round trip, loss avoidance, fairness, convergence
+	Workload string
+	Where    []AxisValue // together with the variant, exactly one cell
+	Unit     string
+	Variant  string
+	// Over, when not empty, makes the score the variant's value divided by this one's in the same cell.
+	Over string
+	// Least and Most are the bounds of the median; at least one is there.
+	Least *float64
+	Most  *float64
+}

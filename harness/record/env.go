@@ -78,6 +78,7 @@ type Env struct {
 	Workloads []harness.WorkloadSpec `json:"workloads,omitempty"`
 	Plots     []harness.PlotSpec     `json:"plots,omitempty"`
 	Claims    []harness.Claim        `json:"claims,omitempty"`
+	Scores    []harness.Score        `json:"scores,omitempty"`
 }
 
 // Skipped is a cell that could not run here, with the reason.

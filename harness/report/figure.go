@@ -63,7 +63,7 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*Sample) (*figure,
 	}
 	sc := scaleFor(spec.Unit, mids)
 	f.subtitle = fmt.Sprintf("%s, kernel %s, %s", e.Target, e.Kernel, e.CPU)
-	if spec.Kind == harness.PlotSeries || spec.Kind == harness.PlotTimeline {
+	if spec.Kind == harness.PlotSeries || spec.Kind == harness.PlotFlows || spec.Kind == harness.PlotTimeline {
 		f.subtitle += "\nthe first trial of each"
 	} else if len(least.Values) > 1 {
 		f.subtitle += fmt.Sprintf("\nmedian of n ≥ %d with interval at %s; %s is better", len(least.Values), percent(level, false), wayWord(e, spec))
@@ -80,6 +80,10 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*Sample) (*figure,
 		return f, f.scatter(r, spec, chosen, sc)
 	case spec.Kind == harness.PlotSeries:
 		return f, f.series(r, spec, chosen, sc)
+	case spec.Kind == harness.PlotFlows:
+		return f, f.flows(r, spec, chosen, sc)
+	case spec.Kind == harness.PlotHeatmap:
+		return f, f.heatmap(spec, chosen, sc)
 	case spec.Kind == harness.PlotCDF:
 		return f, f.cdf(r, spec, chosen, sc)
 	case spec.Kind == harness.PlotTimeline:

@@ -81,6 +81,7 @@ func (f *figure) axes(spec harness.PlotSpec) {
 // series draws a raw series of each variant's first trial over its X, seconds.
 func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*Sample, sc scale) error {
 	f.dress(false, true)
+	sc = ownScale(r, chosen, spec.Series, sc)
 	drawn := 0
 	for _, s := range chosen {
 		found := rawSeries(r, s.Cell.BenchName(), spec.Series)

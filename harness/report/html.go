@@ -64,6 +64,7 @@ type page struct {
 	Facts    [][2]string
 	Headline []string
 	Findings []Finding
+	Verdicts []htmlGrid
 	Plots    []picture
 	Classes  []class
 	Noise    []Noise
@@ -116,6 +117,9 @@ var (
 func newPage(r *record.Run) (page, error) {
 	p := page{Run: r, ID: identity(r), Facts: facts(r), Headline: headline(r), Findings: Findings(r),
 		Noise: aaNoise(r, DefaultMinEffect)}
+	for _, g := range verdicts(r) {
+		p.Verdicts = append(p.Verdicts, htmlGrid{Title: g.title, Footer: g.footer, Head: g.head, Rows: g.rows})
+	}
 	p.Broken = brokenGates(p.Noise, DefaultMinEffect)
 	plots, remarks, err := Plots(r)
 	if err != nil {

@@ -106,7 +106,7 @@ func choose(r *record.Run, spec harness.PlotSpec) []*Sample {
 			// An axis that the run's definition did not have yet cannot be asked for.
 			fits = fits && (c.Axis(w.Name) == w.Value || c.Axis(w.Name) == "")
 		}
-		if spec.X != "" {
+		if spec.X != "" && spec.Kind != harness.PlotHeatmap {
 			if _, err := strconv.ParseFloat(c.Axis(spec.X), 64); err != nil {
 				fits = false
 			}

@@ -95,11 +95,13 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 			Run      Identity          `json:"run"`
 			Tables   []Table           `json:"tables"`
 			Claims   []Finding         `json:"claims"`
+			Scores   []Scored          `json:"scores,omitempty"`
+			Ports    []Equivalence     `json:"equivalence,omitempty"`
 			Noise    []Noise           `json:"aa_noise"`
 			Skipped  []record.Skipped  `json:"skipped"`
 			Rejected []record.Rejected `json:"rejected"`
 			Remarks  []string          `json:"remarks,omitempty"`
-		}{identity(r), tables, Findings(r), noise, r.Env.Skipped, r.Env.Rejected, r.Remarks})
+		}{identity(r), tables, Findings(r), Scores(r), Equivalences(r), noise, r.Env.Skipped, r.Env.Rejected, r.Remarks})
 	}
 	p, err := newPrinter(w, format)
 	if err != nil {
@@ -112,6 +114,9 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 	}
 	if f := Findings(r); len(f) > 0 {
 		p.grid(claimGrid(f))
+	}
+	for _, g := range verdicts(r) {
+		p.grid(g)
 	}
 	var lines []string
 	for _, n := range noise {
@@ -130,6 +135,18 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 	p.list("Rejected trials", lines)
 	p.list("Remarks", append(append([]string(nil), r.Env.Notes...), r.Remarks...))
 	return p.err
+}
+
+// verdicts are the tables of scores and of equivalence, where a run has any.
+func verdicts(r *record.Run) []grid {
+	var out []grid
+	if s := Scores(r); len(s) > 0 {
+		out = append(out, scoreGrid(s))
+	}
+	if e := Equivalences(r); len(e) > 0 {
+		out = append(out, equivalenceGrid(e))
+	}
+	return out
 }
 
 // printer writes grids and lists as text or markdown. The first error stays.

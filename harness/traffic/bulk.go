@@ -111,6 +111,9 @@ func (b Bulk) Run(ctx context.Context) (*BulkReport, error) {
 	return r.report(), nil
 }
 
+// startLimit is how long a connection may take to stand before the flow counts as never started.
+const startLimit = 4 * time.Second
+
 // silence is how long a flow may go without anything acknowledged at the end of its life: longer than any retransmission
 // timer here should have backed off to.
 func (b Bulk) silence() time.Duration { return max(3*time.Second, b.Duration/3) }
@@ -120,6 +123,8 @@ func (f *FlowReport) judge(b Bulk, elapsed time.Duration) {
 	switch {
 	case f.Wrong != "":
 	case f.Start >= elapsed:
+	case f.Connected == 0 && elapsed-f.Start < startLimit:
+		// Its first packets may have been lost, which costs a second or three: nothing can be said.
 	case f.Connected == 0:
 		f.Wrong = fmt.Sprintf("never started: no connection within %v", (elapsed - f.Start).Round(time.Millisecond))
 	case f.Ran != f.Algorithm:

@@ -19,7 +19,7 @@ const (
 )
 
 // flowSeries are goodput, round trip and window over time, for the first flows; and the distribution of all round trips.
-// A series is called by what it shows, the flow's number and its variant: "window/1/cubic".
+// A series is called by what it shows and the flow's number, "window 1"; its notes name the flow's variant.
 func flowSeries(report *traffic.BulkReport, names []string) []harness.Series {
 	var out []harness.Series
 	for i := range report.Flows[:min(len(report.Flows), seriesFlows)] {
@@ -27,14 +27,15 @@ func flowSeries(report *traffic.BulkReport, names []string) []harness.Series {
 		if f.Size > 0 {
 			continue
 		}
-		name := func(what string) string { return fmt.Sprintf("%s/%d/%s", what, i+1, names[i]) }
-		goodput := harness.Series{Name: name("goodput"), Unit: "bit/s"}
+		begin := func(what, unit string) harness.Series {
+			return harness.Series{Name: fmt.Sprintf("%s %d", what, i+1), Unit: unit, Notes: names[i]}
+		}
+		goodput := begin("goodput", "bit/s")
 		for k, n := range f.Buckets {
 			goodput.X = append(goodput.X, (time.Duration(k+1) * report.Bucket).Seconds())
 			goodput.Y = append(goodput.Y, short(8*float64(n)/report.Bucket.Seconds()))
 		}
-		rtt := harness.Series{Name: name("rtt"), Unit: "sec"}
-		window := harness.Series{Name: name("window"), Unit: "pkt"}
+		rtt, window := begin("rtt", "sec"), begin("window", "pkt")
 		step := max(1, (len(f.Samples)+seriesPoints-1)/seriesPoints)
 		for k := step - 1; k < len(f.Samples); k += step {
 			s := f.Samples[k]

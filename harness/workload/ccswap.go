@@ -20,7 +20,7 @@ const swapShare = 0.6
 const swapLater = 5
 
 // swap replaces the variant by itself under running flows again and again, comparing every byte that arrives. How many
-// sockets use the present operations is read after each swap: those connected before keep the ones they have.
+// sockets use the present operations is read before and after each swap: those connected before keep the ones they have.
 func (s *ccStage) swap(ctx context.Context, m *ccMember, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, err := newRun(c, b)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *ccStage) swap(ctx context.Context, m *ccMember, c harness.Cell, b harne
 	if err := errors.Join(err, serr); err != nil {
 		return harness.Result{}, fmt.Errorf("after %d of %d swaps: %w", len(took), int(swaps), err)
 	}
-	res := harness.Result{Iterations: int64(len(took)), Measured: report.Elapsed, Series: append(flowSeries(report, r.names), sockets)}
+	res := harness.Result{Iterations: int64(len(took)), Measured: report.Elapsed, Series: append(flowSeries(report, r.names), sockets[:]...)}
 	broken, lost := 0, int64(0)
 	for i := range report.Flows {
 		f := &report.Flows[i]
@@ -84,14 +84,15 @@ type swapper struct {
 	end  chan struct{}
 	done chan struct{}
 	took []time.Duration
-	seen harness.Series
+	seen [2]harness.Series // before and after each swap
 	err  error
 }
 
 // newSwapper starts one.
 func newSwapper(ctx context.Context, m *ccMember, n int, first, every time.Duration) *swapper {
 	w := &swapper{member: m, n: n, first: first, every: every, end: make(chan struct{}), done: make(chan struct{})}
-	w.seen = harness.Series{Name: "sockets", Unit: "op", Notes: "X: sec; Y: sockets that use the present operations, right after each swap"}
+	w.seen[0] = harness.Series{Name: "sockets-before", Unit: "op", Notes: "X: sec; Y: sockets that use the operations about to be replaced"}
+	w.seen[1] = harness.Series{Name: "sockets-after", Unit: "op", Notes: "X: sec; Y: sockets that use the operations just put in their place"}
 	go w.run(ctx)
 	return w
 }
@@ -107,21 +108,27 @@ func (w *swapper) run(ctx context.Context) {
 			return
 		case <-time.After(time.Until(begin.Add(w.first + time.Duration(i)*w.every))):
 		}
+		w.look(0, time.Since(begin))
 		start := time.Now()
 		if w.err = w.member.control.Replace(ctx, w.member.variant); w.err != nil {
 			return
 		}
 		w.took = append(w.took, time.Since(start))
-		if n, err := w.member.control.Counters(); err == nil {
-			w.seen.X = append(w.seen.X, short(time.Since(begin).Seconds()))
-			w.seen.Y = append(w.seen.Y, float64(n["sockets"]))
-		}
+		w.look(1, time.Since(begin))
 	}
 }
 
-// stop ends it and returns how long each swap took, how many sockets used the present operations after each, and the error
+// look notes how many sockets use the present operations.
+func (w *swapper) look(series int, at time.Duration) {
+	if n, err := w.member.control.Counters(); err == nil {
+		w.seen[series].X = append(w.seen[series].X, short(at.Seconds()))
+		w.seen[series].Y = append(w.seen[series].Y, float64(n["sockets"]))
+	}
+}
+
+// stop ends it and returns how long each swap took, how many sockets used the operations before and after each, and the error
 // that it ended with.
-func (w *swapper) stop() ([]time.Duration, harness.Series, error) {
+func (w *swapper) stop() ([]time.Duration, [2]harness.Series, error) {
 	close(w.end)
 	<-w.done
 	return w.took, w.seen, w.err

@@ -39,7 +39,7 @@ func newEnv(ctx context.Context, p *runner.Plan, f runFlags) (record.Env, error)
 		Profile: f.profile, Repeats: f.repeat, Seed: f.seed, CPUs: facts.CPUs, MemBytes: facts.MemBytes,
 		KernelFacts: facts.Settings, Tools: facts.Tools, Mitigations: facts.Mitigations, Objects: map[string]string{},
 		Plan: p.Trials(), AA: []string{p.AA},
-		Title: e.Title, Question: e.Question, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims,
+		Title: e.Title, Question: e.Question, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores,
 	}
 	if env.Claims, err = experiments.Claims(); err != nil {
 		return env, err

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -66,5 +67,17 @@ func page(s streams, dir string) error {
 		return fmt.Errorf("make report of %s: %w", dir, err)
 	}
 	s.note("the report is in %s", path)
+	return nil
+}
+
+// scoreError names the declared scores that a run failed; nil if there are none.
+func scoreError(dir string) error {
+	r, err := record.Open(dir)
+	if err != nil {
+		return err
+	}
+	if failed := report.FailedScores(report.Scores(r)); len(failed) > 0 {
+		return fmt.Errorf("%d of %d scores failed:\n  %s", len(failed), len(r.Env.Scores), strings.Join(failed, "\n  "))
+	}
 	return nil
 }

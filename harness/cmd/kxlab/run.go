@@ -203,5 +203,5 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 	if sum.Valid == 0 {
 		return fmt.Errorf("experiment %s: no trial was valid", j.plan.Experiment.Name)
 	}
-	return nil
+	return scoreError(j.dir)
 }
