@@ -113,7 +113,7 @@ func shareStage(b *testing.B, n int, names ...string) *lbStage {
 	if os.Geteuid() != 0 {
 		b.Skip("needs root for namespaces and BPF")
 	}
-	e, err := experiments.Open("lb", experiments.Vocabulary{Methods: attach.Methods(), Families: Families()})
+	e, err := experiments.Open("lb", experiments.Vocabulary{Methods: attach.Methods(), Settings: attach.Settings(), Families: Families()})
 	if err != nil {
 		b.Fatal(err)
 	}
