@@ -8,6 +8,7 @@
 
 /* Limits of the maps' indices. */
 #define LB_MAX_REALS 16384 /* a ring slot has 14 bits for the real */
+#define LB_SERVICES  32768 /* of a family, that maps are made for */
 
 /* A slot of a ring: the index of a real and two flags, both used by just-enough tracking only. */
 #define LB_SLOT_REAL	  0x3fff

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Which service a packet is for: the maps vips4 and vips6 and looking them up.
+ *
+ * The maps are four times the services that are wanted, so that few share a bucket: whether the first is the right one
+ * could not be predicted. Elements are made when they are needed, so that the room costs little.
  */
 #ifndef KXLAB_VIP_BPF_H
 #define KXLAB_VIP_BPF_H
@@ -11,14 +14,16 @@
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4 * LB_SERVICES);
 	__type(key, struct lb_vip4);
 	__type(value, struct lb_vip);
 } vips4 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 32768);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4 * LB_SERVICES);
 	__type(key, struct lb_vip6);
 	__type(value, struct lb_vip);
 } vips6 SEC(".maps");
