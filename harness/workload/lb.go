@@ -212,6 +212,9 @@ func (s *lbStage) Measure(ctx context.Context, c harness.Cell, b harness.Budget)
 	if err := m.balancer.InForce(); err != nil {
 		r.Invalid = fmt.Sprintf("fell out of force during the trial: %v", err)
 	}
+	if b.Exact {
+		r = counted(r)
+	}
 	return r, nil
 }
 

@@ -71,6 +71,8 @@ func average(ctx context.Context, d time.Duration, change func(i int) error) (ti
 const (
 	churnConnections = 10_000
 	churnSpare       = 300
+	// churnExact is how many there are on target exact, where each costs 10^5 instructions and more a round.
+	churnExact = 400
 )
 
 // churn adds, drains and removes a backend under live connections and counts those that break. Unavoidable are those
@@ -85,7 +87,7 @@ func (s *lbStage) churn(ctx context.Context, m *lbMember, _ harness.Cell, b harn
 	}()
 	// As a receive queue of a real NIC does, one CPU sees all packets of a connection: flow tables may be a CPU's own.
 	if m.class != "socket" {
-		thread, err := m.host.Thread(balancerCPU)
+		thread, err := m.host.Thread(cpuOr(balancerCPU))
 		if err != nil {
 			return r, fmt.Errorf("give the balancer a thread: %w", err)
 		}
@@ -96,6 +98,9 @@ func (s *lbStage) churn(ctx context.Context, m *lbMember, _ harness.Cell, b harn
 		return r, fmt.Errorf("find out how many connections fit: %w", err)
 	}
 	live := min(churnConnections, limit-churnSpare)
+	if b.Exact {
+		live = min(churnExact, live)
+	}
 	start := time.Now()
 	pool, opened, err := traffic.OpenPool(ctx, s.load(m), live)
 	if err != nil {

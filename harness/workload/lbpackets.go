@@ -15,7 +15,7 @@ import (
 )
 
 // The CPUs of packet measurements. With rate 0 all runs on packetCPU; at a fixed rate the balancer's receive thread has
-// balancerCPU to itself and everything else runs on packetCPU.
+// balancerCPU to itself and everything else runs on packetCPU. On a machine with one CPU both are that.
 const (
 	packetCPU   = 0
 	balancerCPU = 1
@@ -119,7 +119,7 @@ func openPath(m *lbMember, stream traffic.Stream) (_ *path, err error) {
 
 // spread gives the balancer's receive work a CPU of its own.
 func (p *path) spread() (err error) {
-	if p.balancer, err = p.member.host.Thread(balancerCPU); err != nil {
+	if p.balancer, err = p.member.host.Thread(cpuOr(balancerCPU)); err != nil {
 		return fmt.Errorf("give the balancer a thread: %w", err)
 	}
 	if p.port, err = p.member.host.Port.Thread(packetCPU); err != nil {
