@@ -119,7 +119,7 @@ func base(k *Kernel, self string, tools, modules []string) ([]entry, error) {
 				return nil, err
 			}
 			for _, f := range files {
-				if out, err = appendFile(out, f, guestPath(f)); err != nil {
+				if out, err = appendProgram(out, f, f); err != nil { // extensions have libraries of their own
 					return nil, err
 				}
 			}

@@ -24,7 +24,7 @@ type Options struct {
 	// of memory, where many objects stand side by side, 1<<15.
 	RingLines uint32
 	// FlowEntries is the size of flow tables, connections, where the variant does not say. 0: what the object says, or
-	// on a machine with less than 3 GiB of memory, at most 1<<17.
+	// on a machine with less than 3 GiB of memory, at most 1<<16.
 	FlowEntries uint32
 }
 
@@ -32,7 +32,7 @@ type Options struct {
 const (
 	littleMemory     = 3 << 30 // bytes
 	littleRingLines  = 1 << 15
-	littleFlowsTable = 1 << 17
+	littleFlowsTable = 1 << 16
 )
 
 // fit sets the sizes that are not given by the machine's memory, in bytes.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/conform"
@@ -204,6 +205,10 @@ func (s *lbStage) Measure(ctx context.Context, c harness.Cell, b harness.Budget)
 	}
 	if err := m.balancer.Flush(ctx); err != nil {
 		return harness.Result{}, fmt.Errorf("forget connections: %w", err)
+	}
+	if b.Exact {
+		// What the kernel put off is done first: it would be counted. Waiting for it is free.
+		time.Sleep(quietTime)
 	}
 	r, err := measure(ctx, m, c, b)
 	if err != nil {

@@ -4,9 +4,13 @@ package workload
 
 import (
 	"runtime"
+	"time"
 
 	"github.com/kxlab/kxlab/harness"
 )
+
+// quietTime is how long target exact lets the kernel finish what it put off before a trial.
+const quietTime = 200 * time.Millisecond
 
 // counted adds to a result of target exact the same costs as instructions: there a nanosecond is one, of whatever runs on
 // the machine's only CPU, and idle time none as long as something is under way.

@@ -12,7 +12,8 @@ import (
 	"github.com/kxlab/kxlab/harness/traffic"
 )
 
-// clientThreads is how many requests are under way at a time.
+// clientThreads is how many requests are under way at a time; on target exact one, so that nothing is measured of how
+// threads take turns on the only CPU.
 const clientThreads = 4
 
 // load is what clients ask of a member's wanted service.
@@ -27,12 +28,22 @@ func (s *lbStage) load(m *lbMember) traffic.Load {
 func (s *lbStage) crr(ctx context.Context, m *lbMember, _ harness.Cell, b harness.Budget) (harness.Result, error) {
 	l := s.load(m)
 	l.Reset = true
+	l.Threads = threads(b)
 	return exchange(ctx, b, l.CRR, "conn/s")
 }
 
 // rr measures requests per second and latency over connections that are kept.
 func (s *lbStage) rr(ctx context.Context, m *lbMember, _ harness.Cell, b harness.Budget) (harness.Result, error) {
-	return exchange(ctx, b, s.load(m).RR, "req/s")
+	l := s.load(m)
+	l.Threads = threads(b)
+	return exchange(ctx, b, l.RR, "req/s")
+}
+
+func threads(b harness.Budget) int {
+	if b.Exact {
+		return 1
+	}
+	return clientThreads
 }
 
 // exchange warms up and measures one kind of exchange. One that fails makes the trial invalid.
