@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/conform"
@@ -207,8 +206,7 @@ func (s *lbStage) Measure(ctx context.Context, c harness.Cell, b harness.Budget)
 		return harness.Result{}, fmt.Errorf("forget connections: %w", err)
 	}
 	if b.Exact {
-		// What the kernel put off is done first: it would be counted. Waiting for it is free.
-		time.Sleep(quietTime)
+		defer quieten()()
 	}
 	r, err := measure(ctx, m, c, b)
 	if err != nil {

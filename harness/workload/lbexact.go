@@ -4,6 +4,7 @@ package workload
 
 import (
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -11,6 +12,16 @@ import (
 
 // quietTime is how long target exact lets the kernel finish what it put off before a trial.
 const quietTime = 200 * time.Millisecond
+
+// quieten sees to it that a trial of target exact has the only CPU to itself: what was put off is done before, by this
+// process (garbage) and by the kernel. Waiting for it is free, and what came in between would be counted. The function
+// that it returns ends the quiet.
+func quieten() (end func()) {
+	runtime.GC()
+	before := debug.SetGCPercent(-1)
+	time.Sleep(quietTime)
+	return func() { debug.SetGCPercent(before) }
+}
 
 // counted adds to a result of target exact the same costs as instructions: there a nanosecond is one, of whatever runs on
 // the machine's only CPU, and idle time none as long as something is under way.
