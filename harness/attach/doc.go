@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package attach puts a variant in force at a site and takes it out again, whatever the variant is made of: a BPF
-// program on XDP, tcx or cgroup hooks, or rules of the kernel's own packet filters. All of them come out as a
-// harness.Balancer, so nobody above knows the difference.
+// program on XDP, tcx or cgroup hooks, rules of the kernel's own packet filters, or a congestion control. All balancers
+// come out as a harness.Balancer and all congestion controls as a harness.CongestionControl, so nobody above knows the
+// difference.
 //
 // It owns what is in force between Put and Close: programs, links, maps and rules, and for the BPF objects the control
 // plane that turns services into rings of backends. It does not own the site: namespaces, links, addresses and routes
