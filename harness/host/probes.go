@@ -33,6 +33,7 @@ func probes() []probe {
 		{what: "bridge", needed: "everything", fix: "a kernel with CONFIG_BRIDGE", vital: true, inside: true, try: bridge},
 		{what: "native XDP on veth", needed: "everything", fix: "Linux 5.9 or newer with CONFIG_BPF_SYSCALL=y", vital: true, inside: true, try: nativeXDP},
 		{what: "live XDP frames", needed: "everything", fix: "Linux 5.18 or newer", vital: true, inside: true, try: liveFrames},
+		{what: "netem", needed: "emulated links (experiment cc)", fix: "a kernel with CONFIG_NET_SCH_NETEM; or --target exact or vm", inside: true, try: netem},
 		{what: "tcx", methods: []string{"tcx"}, fix: "Linux 6.6 or newer with CONFIG_NET_XGRESS=y", inside: true, try: tcx},
 	}
 	for _, t := range tools {
@@ -119,6 +120,20 @@ func conntrack(context.Context) (string, error) {
 func veth(context.Context) (string, error) { return "", addLink(&netlink.Veth{PeerName: "kxprobe1"}) }
 
 func bridge(context.Context) (string, error) { return "", addLink(&netlink.Bridge{}) }
+
+// netem puts an emulated delay on the loopback device of this namespace, and takes it away again.
+func netem(context.Context) (string, error) {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return "", err
+	}
+	q := netlink.NewNetem(netlink.QdiscAttrs{LinkIndex: lo.Attrs().Index, Parent: netlink.HANDLE_ROOT, Handle: 1 << 16},
+		netlink.NetemQdiscAttrs{Latency: 1000})
+	if err := netlink.QdiscAdd(q); err != nil {
+		return "", unsupported("queueing discipline netem", err)
+	}
+	return "", netlink.QdiscDel(q)
+}
 
 // addLink adds a link of the given type in this namespace and removes it again.
 func addLink(l netlink.Link) error {

