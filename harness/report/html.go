@@ -70,6 +70,7 @@ type page struct {
 	Noise    []Noise
 	Broken   []string
 	Missing  []string
+	Gates    []record.Gate // those that failed, or caught what is broken on purpose
 }
 
 type picture struct {
@@ -116,7 +117,7 @@ var (
 
 func newPage(r *record.Run) (page, error) {
 	p := page{Run: r, ID: identity(r), Facts: facts(r), Headline: headline(r), Findings: Findings(r),
-		Noise: aaNoise(r, DefaultMinEffect)}
+		Noise: aaNoise(r, DefaultMinEffect), Gates: gatesOfNote(r)}
 	for _, g := range verdicts(r) {
 		p.Verdicts = append(p.Verdicts, htmlGrid{Title: g.title, Footer: g.footer, Head: g.head, Rows: g.rows})
 	}
@@ -184,7 +185,8 @@ func facts(r *record.Run) [][2]string {
 		if g.Passed {
 			passed++
 		} else {
-			failed = append(failed, g.Variant+" "+g.Where+": "+g.Detail)
+			first, _, _ := strings.Cut(g.Detail, "\n") // all of it stands further down
+			failed = append(failed, g.Variant+" "+g.Where+": "+first)
 		}
 	}
 	gates := fmt.Sprintf("%d passed", passed)

@@ -128,6 +128,9 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 		lines = append(lines, s.Cell+": "+s.Reason)
 	}
 	p.list("Skipped", lines)
+	for _, g := range gatesOfNote(r) {
+		p.block("Gate of "+g.Variant, g.Detail)
+	}
 	lines = nil
 	for _, s := range r.Env.Rejected {
 		lines = append(lines, fmt.Sprintf("%s, repeat %d: %s", s.Cell, s.Repeat, s.Reason))
@@ -196,6 +199,25 @@ func (p *printer) list(title string, lines []string) {
 		}
 	}
 	p.printf("\n")
+}
+
+// block writes text of several lines as it is.
+func (p *printer) block(title, text string) {
+	if p.markdown {
+		p.printf("### %s\n\n```\n%s\n```\n\n", title, strings.TrimRight(text, "\n"))
+		return
+	}
+	p.printf("%s\n  %s\n\n", title, strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  "))
+}
+
+// gatesOfNote are the gates that have a story to tell: those that failed, or caught what is broken on purpose.
+func gatesOfNote(r *record.Run) (out []record.Gate) {
+	for _, g := range r.Env.Gates {
+		if !g.Passed || strings.Contains(g.Detail, "\n") {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 func (p *printer) grid(g grid) {

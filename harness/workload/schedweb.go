@@ -152,6 +152,22 @@ func (w *web) close() error {
 	return nil
 }
 
+// tasks is how many threads a process has.
+func tasks(pid int) int {
+	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return len(entries)
+}
+
+// closed tells whether a channel is; a nil one never is.
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // ask runs wrk against nginx for so long, or until done is closed, and returns what it says.
 func (s *schedStage) ask(ctx context.Context, conns int, d time.Duration, done <-chan struct{}) (wrkReport, error) {
 	// wrk takes whole seconds: it is stopped earlier, by the signal at which it sums up.
@@ -165,13 +181,25 @@ func (s *schedStage) ask(ctx context.Context, conns int, d time.Duration, done <
 	if err := s.island.Do(cmd.Start); err != nil {
 		return wrkReport{}, fmt.Errorf("start wrk: %w", err)
 	}
+	for began := time.Now(); tasks(cmd.Process.Pid) <= min(wrkThreads, conns) && time.Since(began) < 2*time.Second; {
+		time.Sleep(time.Millisecond) // its threads are still to come
+	}
 	select {
 	case <-time.After(d):
 	case <-done:
 	case <-ctx.Done():
 	}
-	_ = cmd.Process.Signal(os.Interrupt)
-	if err := cmd.Wait(); err != nil {
+	// A signal that comes just before wrk goes to sleep does not wake it: it is sent until it does.
+	ended := make(chan struct{})
+	go func() {
+		for !closed(ended) {
+			_ = cmd.Process.Signal(os.Interrupt)
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	err = cmd.Wait()
+	close(ended)
+	if err != nil {
 		return wrkReport{}, fmt.Errorf("run wrk: %w: %s", err, out.String())
 	}
 	r, err := parseWrk(out.String())
