@@ -61,7 +61,7 @@ func (t *team) enter() {
 		if len(t.p.Threads) > 0 {
 			t.t0 += int64(stagger)
 		}
-		if t.p.Measure > 0 && t.p.Kind != Mixed { // which ends when it has tried its last rate
+		if t.p.Measure > 0 && t.p.Kind != Mixed && t.p.Kind != Wake { // these know themselves when they have seen enough
 			t.t1 = t.t0 + int64(t.p.Measure)
 		}
 		t.switches.all, t.switches.forced = counts()

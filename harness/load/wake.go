@@ -55,6 +55,9 @@ func (p *program) pipe() (Report, error) {
 // wakePeriod is how long the waking thread rests between two wakings, and up to as long again.
 const wakePeriod = 350 * time.Microsecond
 
+// leastWakes is how often a thread is woken at least.
+const leastWakes = 8
+
 // wake wakes one thread from another, beside threads that compute, and sees how long it takes to run.
 func (p *program) wake() (Report, error) {
 	bell, err := event()
@@ -79,16 +82,23 @@ func (p *program) wake() (Report, error) {
 	})
 	t.add(anywhere("waker"), func() {
 		rng := rand.New(rand.NewPCG(p.Seed, 2))
-		for !t.over(t.now()) {
+		// Where it is kept waiting itself, it goes on until it has woken the sleeper a few times, and the busy threads too.
+		end := t.t0 + int64(p.Measure)
+		for made := 0; t.now() < end || made < leastWakes; {
 			rest(wakePeriod + time.Duration(rng.Int64N(int64(wakePeriod))))
 			if stamp.Load() == 0 {
-				stamp.Store(t.now())
+				now := t.now()
+				if now >= t.t0 {
+					made++
+				}
+				stamp.Store(now)
 				poke(bell, 1)
 			}
 		}
 		for stamp.Load() != 0 { // a second number would be added to the first
 			rest(wakePeriod)
 		}
+		p.stopped.Store(true)
 		poke(bell, 2)
 	})
 	r, err := t.report()

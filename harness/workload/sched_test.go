@@ -15,9 +15,11 @@ import (
 	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/load"
 	"github.com/kxlab/kxlab/harness/workload"
+	"github.com/kxlab/kxlab/vm"
 )
 
 func TestMain(m *testing.M) {
+	vm.Guest() // does not return in a guest
 	if len(os.Args) > 1 && os.Args[1] == load.Command {
 		os.Exit(load.Main(os.Args[2:]))
 	}

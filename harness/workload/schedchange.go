@@ -90,12 +90,12 @@ func (s *schedStage) change(ctx context.Context, m harness.Member, c harness.Cel
 	return out, nil
 }
 
-// after is the next BPF scheduler of the group that is not broken on purpose; m itself if there is no other.
+// after is the next BPF scheduler of the group that has passed its gate; m itself if there is no other.
 func (s *schedStage) after(m harness.Member) harness.Member {
 	at := slices.IndexFunc(s.members, func(o harness.Member) bool { return o.Name == m.Name })
 	for i := 1; i < len(s.members); i++ {
 		o := s.members[(at+i)%len(s.members)]
-		if o.Object != "" && o.Class != harness.ClassBroken {
+		if o.Object != "" && s.passed[o.Name] {
 			return o
 		}
 	}

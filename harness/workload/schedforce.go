@@ -82,8 +82,25 @@ func (f *force) broken() error {
 	return nil
 }
 
-// why is the error, or all that the kernel says of the scheduler's exit: several lines, for people.
+// disablePatience is how long the kernel may take to take a scheduler out of force.
+const disablePatience = 10 * time.Second
+
+// settled waits until sched_ext is neither coming into force nor going out.
+func settled() (scxView, error) {
+	for deadline := time.Now().Add(disablePatience); ; time.Sleep(time.Millisecond) {
+		v, err := readScx()
+		if err != nil || v.state == "enabled" || v.state == "disabled" || time.Now().After(deadline) {
+			return v, err
+		}
+	}
+}
+
+// why is the error, or all that the kernel says of the scheduler's exit: several lines, for people. The kernel tells it
+// only when it has given all tasks back.
 func (f *force) why(err error) error {
+	if _, serr := settled(); serr != nil {
+		return errors.Join(err, serr)
+	}
 	if e, ok := f.scheduler.Exit(); ok {
 		return fmt.Errorf("the kernel took it out: %s", strings.TrimSpace(e.Text()))
 	}
@@ -95,18 +112,11 @@ func (f *force) close() error {
 	if err := f.scheduler.Close(); err != nil {
 		return fmt.Errorf("take scheduler out of force: %w", err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		v, err := readScx()
-		if err != nil {
-			return err
-		}
-		if v.state == "disabled" {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("take scheduler out of force: sched_ext is still %s", v.state)
-		}
+	v, err := settled()
+	if err == nil && v.state != "disabled" {
+		err = fmt.Errorf("take scheduler out of force: sched_ext is still %s", v.state)
 	}
+	return err
 }
 
 // told adds to a result what the scheduler has counted itself: all of it as a series, and of one that foretells how a
