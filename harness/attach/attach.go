@@ -26,6 +26,10 @@ type Options struct {
 	// FlowEntries is the size of flow tables, connections, where the variant does not say. 0: what the object says, or
 	// on a machine with less than 3 GiB of memory, at most 1<<16.
 	FlowEntries uint32
+	// Guest says that this is a guest of the lab, whose scheduler may be replaced.
+	Guest bool
+	// AllowSchedExtOnHost lets a scheduler be replaced outside a guest, for the whole machine and all its users.
+	AllowSchedExtOnHost bool
 }
 
 // Sizes for machines with little memory, such as guests.
@@ -65,6 +69,8 @@ type Attacher struct {
 	ringLines   uint32
 	flowEntries uint32
 	types       *btf.Cache // of the kernel: to read them takes longer than to load an object
+
+	guest, allowSchedExtOnHost bool
 }
 
 // New returns an Attacher.
@@ -73,7 +79,8 @@ func New(o Options) *Attacher {
 		o.Log = func(string) {}
 	}
 	o = o.fit(machineMemory())
-	return &Attacher{types: btf.NewCache(), log: o.Log, ringLines: o.RingLines, flowEntries: o.FlowEntries}
+	return &Attacher{types: btf.NewCache(), log: o.Log, ringLines: o.RingLines, flowEntries: o.FlowEntries,
+		guest: o.Guest, allowSchedExtOnHost: o.AllowSchedExtOnHost}
 }
 
 // A constructor puts a variant of one method in force. On error nothing of it is left.
@@ -105,6 +112,9 @@ func (a *Attacher) methods() map[string]constructor {
 		},
 		"eevdf": func(context.Context, harness.Variant, harness.Site) (harness.Extension, error) {
 			return newEEVDF()
+		},
+		"sched_ext": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
+			return a.newSchedExt(ctx, v)
 		},
 		"struct_ops": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return a.newStructOps(v)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package attach puts a variant in force at a site and takes it out again, whatever the variant is made of: a BPF
-// program on XDP, tcx or cgroup hooks, rules of the kernel's own packet filters, or a congestion control. All balancers
-// come out as a harness.Balancer and all congestion controls as a harness.CongestionControl, so nobody above knows the
-// difference.
+// program on XDP, tcx or cgroup hooks, rules of the kernel's own packet filters, a congestion control, or a CPU scheduler.
+// All balancers come out as a harness.Balancer, all congestion controls as a harness.CongestionControl and all schedulers
+// as a harness.Scheduler, so nobody above knows the difference.
 //
 // It owns what is in force between Put and Close: programs, links, maps and rules, and for the BPF objects the control
 // plane that turns services into rings of backends. It does not own the site: namespaces, links, addresses and routes
@@ -22,4 +22,6 @@
 //	iptables, nftables, ipvs, forward the kernel's own
 //	structops.go ccload.go ccname.go  a congestion control in force, loaded, named; opsstruct.go is its struct before that (pure)
 //	kernelcc.go                       the kernel's own congestion controls
+//	schedext.go eevdf.go              a scheduler in force: a BPF one, the kernel's own; schedstate.go is what the kernel says
+//	schedload.go kfunc.go             a scheduler set and resolved for the running kernel; schedexit.go why it ended
 package attach

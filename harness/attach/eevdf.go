@@ -3,41 +3,28 @@
 package attach
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// schedExtState is where the kernel says whether a scheduler of sched_ext is in force.
-const schedExtState = "/sys/kernel/sched_ext/state"
-
-// eevdf is the kernel's own scheduler: in force while no other is.
-type eevdf struct{}
-
-func newEEVDF() (harness.Extension, error) {
-	if err := (eevdf{}).InForce(); err != nil {
-		return nil, err
-	}
-	return eevdf{}, nil
+// eevdf is the kernel's own scheduler (EEVDF since 6.6): nothing is loaded, it is in force while no other is.
+type eevdf struct {
+	seq uint64 // enable_seq when it was put in force
 }
 
-// InForce returns an error if a scheduler of sched_ext runs instead.
-func (eevdf) InForce() error {
-	state, err := os.ReadFile(schedExtState)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a kernel without sched_ext has no other
+func newEEVDF() (harness.Scheduler, error) {
+	now, err := readSchedState(sysSchedExt)
+	switch {
+	case errors.Is(err, harness.ErrNotSupported): // without sched_ext there is no other
+		return eevdf{}, nil
+	case err != nil:
+		return nil, err
+	case now.state != "disabled":
+		return nil, fmt.Errorf("scheduler %s is in force (state %s), not the kernel's own", now.ops, now.state)
 	}
-	if err != nil {
-		return fmt.Errorf("read state of sched_ext: %w", err)
-	}
-	if s := string(bytes.TrimSpace(state)); s != "disabled" {
-		return fmt.Errorf("sched_ext is %s: another scheduler is in force", s)
-	}
-	return nil
+	return eevdf{seq: now.seq}, nil
 }
 
 // Name is the kernel's name for it.
@@ -45,6 +32,22 @@ func (eevdf) Name() string { return "" }
 
 // Exit is never told of it.
 func (eevdf) Exit() (harness.SchedExit, bool) { return harness.SchedExit{}, false }
+
+// InForce notices also a scheduler that came and went in between.
+func (s eevdf) InForce() error {
+	now, err := readSchedState(sysSchedExt)
+	switch {
+	case errors.Is(err, harness.ErrNotSupported):
+		return nil
+	case err != nil:
+		return err
+	case now.state != "disabled":
+		return fmt.Errorf("the kernel's own scheduler: %s is in force instead (state %s)", now.ops, now.state)
+	case now.seq != s.seq:
+		return fmt.Errorf("the kernel's own scheduler: %d others were in force in between", now.seq-s.seq)
+	}
+	return nil
+}
 
 // Counters has nothing: what the kernel counts is the same for all schedulers and read by the workload.
 func (eevdf) Counters() (map[string]uint64, error) { return nil, nil }

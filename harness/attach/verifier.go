@@ -23,7 +23,8 @@ const (
 var lacks = [...]string{
 	"invalid func unknown#", // a helper
 	"unknown kfunc",
-	"bad CO-RE relocation", // a field or type of the kernel
+	"invalid kernel function call not eliminated", // a kfunc of which the kernel has no form
+	"bad CO-RE relocation",                        // a field or type of the kernel
 }
 
 // explainLoad turns the error of loading an object into one for people: a feature that the kernel lacks wraps

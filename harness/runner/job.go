@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/record"
 )
 
@@ -74,7 +75,8 @@ type ending struct {
 	GateFailed map[string]string `json:"gate_failed,omitempty"`
 }
 
-// Inside runs a job, in the guest, and tells what happens as lines of JSON. Put is as in Options.
+// Inside runs a job, in the guest, and tells what happens as lines of JSON. Put is as in Options; nil: package attach
+// does, which may replace the scheduler here.
 func Inside(ctx context.Context, j Job, families map[string]harness.Family, out io.Writer,
 	put func(context.Context, harness.Variant, harness.Site) (harness.Extension, error)) error {
 	plan, err := NewPlan(j.Experiment, j.Selection)
@@ -88,6 +90,9 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	family := families[cmp.Or(j.Experiment.Family, j.Experiment.Name)]
 	if family == nil {
 		return fmt.Errorf("plan job: unknown family %q", j.Experiment.Family)
+	}
+	if put == nil {
+		put = attach.New(attach.Options{Guest: true}).Put
 	}
 	t := teller{json.NewEncoder(out)}
 	sum, err := Run(ctx, plan, Options{

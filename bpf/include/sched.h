@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What schedulers share with Go (harness/attach/schedexit.go, which checks sizes and offsets by a test): why a scheduler
+ * ended. No code, no maps.
+ */
+#ifndef KXLAB_SCHED_H
+#define KXLAB_SCHED_H
+
+#include <linux/types.h>
+
+#define SCHED_EXIT_BT	  64
+#define SCHED_EXIT_REASON 128
+#define SCHED_EXIT_MSG	  1024
+#define SCHED_EXIT_DUMP	  32768 /* the kernel's default for exit_dump_len */
+
+/* Why the kernel ended a scheduler: its struct scx_exit_info, copied. All zeros while the scheduler is in force. */
+struct sched_exit {
+	__u64 kind; /* enum scx_exit_kind of the kernel; written last */
+	__s64 code;
+	__u32 bt_len; /* addresses in bt */
+	__u32 pad;
+	__u64 bt[SCHED_EXIT_BT]; /* kernel addresses, innermost first */
+	char reason[SCHED_EXIT_REASON];
+	char msg[SCHED_EXIT_MSG];
+	char dump[SCHED_EXIT_DUMP];
+};
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * sched_ext as a scheduler sees it: the kernel's types, constants and kfuncs that the schedulers here use, no more, and
+ * the wrappers that hide what changed between 6.13 and 7.x.
+ *
+ * Structs hold only the fields in use; the loader finds their places in the running kernel (CO-RE). Kfuncs are declared
+ * with the arguments of their newest form: an older kernel does not look at those it does not know. They are resolved by
+ * their exact names (harness/attach/kfunc.go). A kfunc that a program asks after with scx_has() may be missing, all
+ * others must be there.
+ */
+#ifndef KXLAB_SCX_BPF_H
+#define KXLAB_SCX_BPF_H
+
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+typedef __u8 u8;
+typedef __u32 u32;
+typedef __s32 s32;
+typedef __u64 u64;
+typedef __s64 s64;
+
+/* Part of the kernel's interface to schedulers, the same in all versions (include/linux/sched/ext.h, kernel/sched). */
+#define SCX_DSQ_GLOBAL	 0x8000000000000001ULL
+#define SCX_DSQ_LOCAL	 0x8000000000000002ULL
+#define SCX_DSQ_LOCAL_ON 0xc000000000000000ULL
+#define SCX_ENQ_WAKEUP	 0x1ULL
+#define SCX_ENQ_PREEMPT	 (1ULL << 32)
+#define SCX_DEQ_SLEEP	 0x1ULL
+#define SCX_WAKE_SYNC	 0x10ULL
+#define SCX_KICK_IDLE	 0x1ULL
+#define SCX_KICK_PREEMPT 0x2ULL
+#define SCX_WEIGHT_NICE0 100 /* p->scx.weight of nice 0 */
+
+#define PF_EXITING	 0x00000004
+#define PF_KTHREAD	 0x00200000
+
+#define NSEC_PER_USEC	 1000ULL
+#define NSEC_PER_MSEC	 1000000ULL
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct cpumask {
+};
+
+struct sched_ext_entity {
+	u32 weight;
+	u64 slice;
+	u64 dsq_vtime;
+};
+
+struct sched_entity {
+	u64 sum_exec_runtime;
+};
+
+struct task_struct {
+	unsigned int flags;
+	int pid;
+	int nr_cpus_allowed;
+	const struct cpumask *cpus_ptr;
+	struct sched_entity se;
+	struct sched_ext_entity scx;
+};
+
+enum scx_exit_kind {
+	SCX_EXIT_NONE,
+};
+
+struct scx_exit_info {
+	enum scx_exit_kind kind;
+	s64 exit_code;
+	const char *reason;
+	unsigned long *bt;
+	u32 bt_len;
+	char *msg;
+	char *dump;
+};
+
+struct scx_init_task_args {
+	bool fork;
+};
+
+#pragma clang attribute pop
+
+/* The callbacks in use here and the settings; the loader matches them by name. */
+struct sched_ext_ops {
+	s32 (*select_cpu)(struct task_struct *p, s32 prev_cpu, u64 wake_flags);
+	void (*enqueue)(struct task_struct *p, u64 enq_flags);
+	void (*dequeue)(struct task_struct *p, u64 deq_flags);
+	void (*dispatch)(s32 cpu, struct task_struct *prev);
+	void (*tick)(struct task_struct *p);
+	void (*runnable)(struct task_struct *p, u64 enq_flags);
+	void (*running)(struct task_struct *p);
+	void (*stopping)(struct task_struct *p, bool runnable);
+	void (*quiescent)(struct task_struct *p, u64 deq_flags);
+	bool (*yield)(struct task_struct *from, struct task_struct *to);
+	void (*set_weight)(struct task_struct *p, u32 weight);
+	void (*update_idle)(s32 cpu, bool idle);
+	s32 (*init_task)(struct task_struct *p, struct scx_init_task_args *args);
+	void (*enable)(struct task_struct *p);
+	void (*disable)(struct task_struct *p);
+	s32 (*init)(void);
+	void (*exit)(struct scx_exit_info *ei);
+	u32 dispatch_max_batch;
+	u64 flags;
+	u32 timeout_ms;
+	u32 exit_dump_len;
+	char name[128];
+};
+
+struct scx_bpf_dsq_insert_vtime_args {
+	u64 dsq_id;
+	u64 slice;
+	u64 vtime;
+	u64 enq_flags;
+};
+
+extern void scx_bpf_dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags) __ksym;
+extern bool scx_bpf_dsq_move_to_local(u64 dsq_id, u64 enq_flags) __ksym; /* enq_flags: since its second form, 7.1 */
+extern s32 scx_bpf_create_dsq(u64 dsq_id, s32 node) __ksym;
+extern s32 scx_bpf_dsq_nr_queued(u64 dsq_id) __ksym;
+extern s32 scx_bpf_select_cpu_dfl(struct task_struct *p, s32 prev_cpu, u64 wake_flags, bool *is_idle) __ksym;
+extern s32 scx_bpf_pick_idle_cpu(const struct cpumask *allowed, u64 flags) __ksym;
+extern void scx_bpf_kick_cpu(s32 cpu, u64 flags) __ksym;
+extern u32 scx_bpf_nr_cpu_ids(void) __ksym;
+extern s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym;
+extern bool bpf_cpumask_test_cpu(u32 cpu, const struct cpumask *mask) __ksym;
+
+/* The four that follow come in two forms each. */
+extern bool __scx_bpf_dsq_insert_vtime(struct task_struct *p,
+				       struct scx_bpf_dsq_insert_vtime_args *args) __ksym __weak; /* since 6.19 */
+extern void scx_bpf_dsq_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
+				     u64 enq_flags) __ksym __weak; /* until some 7.x */
+extern bool scx_bpf_task_set_dsq_vtime(struct task_struct *p, u64 vtime) __ksym __weak; /* since 6.19 */
+extern u64 scx_bpf_now(void) __ksym __weak; /* since 6.14 */
+
+/* Tells whether the kernel has a kfunc; the verifier drops the branch not taken. */
+#define scx_has(kfunc) (!!(kfunc))
+
+/* A callback: SCX_OP(name, arguments), SCX_OP_SLEEPABLE where the callback may sleep. */
+#define SCX_OP(name, args...)		SEC("struct_ops/" #name) BPF_PROG(name, ##args)
+#define SCX_OP_SLEEPABLE(name, args...) SEC("struct_ops.s/" #name) BPF_PROG(name, ##args)
+
+/* Put a task into a queue that is ordered by vtime. If the kernel has neither form, the verifier refuses the call left. */
+static __always_inline void dsq_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime, u64 enq_flags)
+{
+	if (!scx_has(__scx_bpf_dsq_insert_vtime) && scx_has(scx_bpf_dsq_insert_vtime)) {
+		scx_bpf_dsq_insert_vtime(p, dsq_id, slice, vtime, enq_flags);
+	} else {
+		struct scx_bpf_dsq_insert_vtime_args args = {
+		    .dsq_id = dsq_id,
+		    .slice = slice,
+		    .vtime = vtime,
+		    .enq_flags = enq_flags,
+		};
+		__scx_bpf_dsq_insert_vtime(p, &args);
+	}
+}
+
+/* Set a task's own vtime. Newer kernels deprecate writing the field. */
+static __always_inline void set_vtime(struct task_struct *p, u64 vtime)
+{
+	if (scx_has(scx_bpf_task_set_dsq_vtime))
+		scx_bpf_task_set_dsq_vtime(p, vtime);
+	else
+		p->scx.dsq_vtime = vtime;
+}
+
+/* Nanoseconds; the run queue's cached clock where the kernel lends it. */
+static __always_inline u64 now_ns(void)
+{
+	return scx_has(scx_bpf_now) ? scx_bpf_now() : bpf_ktime_get_ns();
+}
+
+/* Tells whether time a is before time b; both may have wrapped. */
+static __always_inline bool before(u64 a, u64 b)
+{
+	return (s64)(a - b) < 0;
+}
+
+#endif

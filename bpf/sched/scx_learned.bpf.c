@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * scx-learned: first those who will soon give up the CPU by themselves, as a predictor says that learns while it runs.
+ *
+ * Policy. A task's turn begins when it wakes, or has used up a slice, and ends when it sleeps, or has used up the next. At
+ * its beginning a logistic predictor says how probable it is that the turn will end in sleep. The deadline is the time
+ * of that moment plus patience_us times the probability that it will not, divided by weight. The queue is ordered by
+ * deadline, and a task that wakes interrupts what its CPU runs if that could have waited margin_us longer. Which
+ * tasks wait for less than they make others wait is what shortest-job-first asks for, and cannot know: this guesses it.
+ *
+ * The predictor. Ten numbers describe a task at the beginning of a turn (enum feature); each has a weight, the same for
+ * all tasks; the sum of their products, squeezed into 0 to 1 by straight lines, is the probability. When the turn ends,
+ * each weight moves by the error times its number, by 2^-rate_shift of it (stochastic gradient descent on the log
+ * loss). It begins with all weights 0 and knows nothing of any load before it has seen it. All arithmetic is in
+ * integers: numbers in 1/256, weights and probabilities in 1/65536.
+ *
+ * Its accuracy is counted, not claimed: turns, how many ended in sleep (always guessing the commoner end is the base
+ * rate), how many were foretold, and how many "as last time" would have foretold.
+ *
+ * Good for: servers beside batch loads, like scx-interactive, from which it differs in nothing but how urgency is judged.
+ *
+ * Known weakness: as there, it takes from tasks that compute. Tasks that behave alike now and differently later are told
+ * apart late. The weights are shared by all CPUs and written without a lock: an update may be lost. It costs about 500
+ * instructions more a switch than a queue alone.
+ *
+ * Deviations from the experiment that it follows (the sched_ext cover letter of 2022):
+ *  1. Linear in its features, where that had a hidden layer of 16.
+ *  2. Features of what the scheduler sees anyway, where that had decaying counts of 64 system calls. To see those, every
+ *     system call of every task would have to pass a tracepoint.
+ *  3. It learns while it runs, in the kernel, where that was trained before.
+ */
+enum sched_stat {
+	STAT_TURNS, /* turns that ended */
+	STAT_SLEPT, /* of them: in sleep */
+	STAT_FORETOLD, /* ends that the predictor had given the greater probability */
+	STAT_FORETOLD_SLEPT, /* of them: sleep */
+	STAT_AS_LAST, /* turns that ended as the task's turn before */
+	SCHED_STATS,
+};
+
+#include "scx.bpf.h"
+#include "schedexit.bpf.h"
+#include "schedstats.bpf.h"
+#include "urgent.bpf.h"
+
+char _license[] SEC("license") = "GPL";
+
+const volatile u32 slice_us = 4000; /* how long a task may run in a turn */
+const volatile u32 patience_us = 40000; /* what a task that will surely not sleep can wait */
+const volatile u32 margin_us = 500; /* a preemption must be worth this much */
+const volatile u32 rate_shift = 7; /* of an error, 2^-rate_shift is learned; 32 or more: nothing */
+
+/* What a task is known by. Lengths of time are logarithms of microseconds, 12/256 a doubling. */
+enum feature {
+	F_ALWAYS, /* 1: its weight is what holds for all tasks */
+	F_LAST_RUN, /* how long it ran from its last waking to sleeping */
+	F_MEAN_RUN, /* the same, a decaying mean */
+	F_SLEPT, /* how many of its turns ended in sleep, a decaying mean */
+	F_AWAKE, /* how long it has run since it woke: 0 for who just did */
+	F_SLEEP, /* how long it slept before this turn */
+	F_PERIOD, /* from one wake-up to the next, a decaying mean */
+	F_SYNC, /* woken by somebody about to sleep */
+	F_WAKES, /* how many tasks it wakes in a turn, a decaying mean */
+	F_KERNEL, /* 1 for a thread of the kernel */
+	FEATURES,
+};
+
+#define ONE  65536 /* of weights and probabilities */
+#define UNIT 256 /* of features */
+
+/* What was learned; not static, so that it can be read from outside. */
+s32 weights[FEATURES];
+
+/* What is known of a task. Times in nanoseconds. */
+struct task_ctx {
+	u64 deadline;
+	u64 turn; /* how long it ran in this turn */
+	u64 awake; /* how long it ran since it woke */
+	u64 last_run;
+	u64 mean_run;
+	u64 slept_at; /* when it last fell asleep */
+	u64 woke_at; /* when it last woke */
+	u64 period;
+	u32 slept; /* decaying mean of turns that ended in sleep, 1/256 */
+	u32 wakes; /* decaying mean of tasks woken in a turn, 1/256 */
+	u32 waking; /* tasks woken in this turn */
+	u32 sync; /* this wake-up was by somebody about to sleep */
+	s32 probability; /* that this turn ends in sleep */
+	s32 last; /* the turn before ended in sleep */
+	s32 feature[FEATURES]; /* at the beginning of this turn */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_ctx);
+} tasks SEC(".maps");
+
+static __always_inline struct task_ctx *task_ctx(struct task_struct *p)
+{
+	return bpf_task_storage_get(&tasks, p, NULL, 0);
+}
+
+/* A length of time as a feature. */
+static __always_inline s32 span(u64 ns)
+{
+	return log2x4(ns >> 10) * 3;
+}
+
+/* Begin a turn: describe the task, predict, and set the deadline. */
+static __always_inline void begin(struct task_struct *p, struct task_ctx *t, u64 now, u64 sleep)
+{
+	s64 sum = 0, probability;
+	u64 wait;
+	int i;
+
+	t->turn = 0;
+	t->waking = 0;
+	t->feature[F_ALWAYS] = UNIT;
+	t->feature[F_LAST_RUN] = span(t->last_run);
+	t->feature[F_MEAN_RUN] = span(t->mean_run);
+	t->feature[F_SLEPT] = t->slept;
+	t->feature[F_AWAKE] = span(t->awake);
+	t->feature[F_SLEEP] = span(sleep);
+	t->feature[F_PERIOD] = span(t->period);
+	t->feature[F_SYNC] = t->sync ? UNIT : 0;
+	t->feature[F_WAKES] = t->wakes > UNIT ? UNIT : t->wakes;
+	t->feature[F_KERNEL] = p->flags & PF_KTHREAD ? UNIT : 0;
+	t->sync = 0;
+
+	for (i = 0; i < FEATURES; i++)
+		sum += (s64)weights[i] * t->feature[i];
+	probability = ONE / 2 + (sum >> (8 + 2)); /* a quarter: the slope of the logistic function at 0 */
+	if (probability < 0)
+		probability = 0;
+	if (probability > ONE)
+		probability = ONE;
+	t->probability = probability;
+
+	wait = patience_us * NSEC_PER_USEC * (u64)(ONE - probability) / ONE;
+	t->deadline = now + wait * SCX_WEIGHT_NICE0 / (p->scx.weight ?: 1);
+}
+
+/* End a turn: count what was foretold and learn from it. */
+static __always_inline void end(struct task_ctx *t, bool sleeps)
+{
+	s32 error = (sleeps ? ONE : 0) - t->probability;
+	s32 shift = rate_shift + 8; /* the features' unit */
+	int i;
+
+	count(STAT_TURNS);
+	if (sleeps)
+		count(STAT_SLEPT);
+	if (sleeps == (t->probability >= ONE / 2)) {
+		count(STAT_FORETOLD);
+		if (sleeps)
+			count(STAT_FORETOLD_SLEPT);
+	}
+	if (sleeps == t->last)
+		count(STAT_AS_LAST);
+	t->last = sleeps;
+	t->slept = t->slept - (t->slept >> 3) + (sleeps ? UNIT / 8 : 0);
+	t->wakes = t->wakes - (t->wakes >> 3) + t->waking * (UNIT / 8);
+
+	if (!error || rate_shift >= 32)
+		return;
+	for (i = 0; i < FEATURES; i++)
+		weights[i] += ((s64)error * t->feature[i] + (1LL << (shift - 1))) >> shift;
+}
+
+s32 SCX_OP(learned_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
+{
+	struct task_ctx *t = task_ctx(p);
+
+	if (t)
+		t->sync = !!(wake_flags & SCX_WAKE_SYNC);
+	return urgent_select_cpu(p, prev_cpu, wake_flags, slice_us * NSEC_PER_USEC);
+}
+
+void SCX_OP(learned_runnable, struct task_struct *p, u64 enq_flags)
+{
+	struct task_ctx *t = task_ctx(p), *waker;
+	u64 now;
+
+	if (!t)
+		return;
+	now = now_ns();
+	if (enq_flags & SCX_ENQ_WAKEUP) {
+		t->period = ewma8(t->period, now - t->woke_at);
+		t->woke_at = now;
+		t->awake = 0;
+		/* An interrupt wakes in the name of whom it interrupts; the noise is learned to be noise. */
+		waker = task_ctx(bpf_get_current_task_btf());
+		if (waker && waker->waking < 64)
+			waker->waking++;
+	}
+	begin(p, t, now, now - t->slept_at);
+}
+
+void SCX_OP(learned_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	struct task_ctx *t = task_ctx(p);
+	u64 slice = slice_us * NSEC_PER_USEC;
+
+	if (!t)
+		dsq_insert_vtime(p, URGENT_QUEUE, slice, now_ns(), enq_flags);
+	else
+		urgent_enqueue(p, t->deadline, slice, margin_us * NSEC_PER_USEC, enq_flags);
+}
+
+void SCX_OP(learned_dispatch, s32 cpu, struct task_struct *prev)
+{
+	scx_bpf_dsq_move_to_local(URGENT_QUEUE, 0);
+}
+
+void SCX_OP(learned_running, struct task_struct *p)
+{
+	struct task_ctx *t = task_ctx(p);
+
+	urgent_running(p, t ? t->deadline : 0);
+}
+
+void SCX_OP(learned_stopping, struct task_struct *p, bool runnable)
+{
+	struct task_ctx *t = task_ctx(p);
+	u64 ran = urgent_ran(p);
+
+	if (!t)
+		return;
+	t->turn += ran;
+	t->awake += ran;
+	if (!runnable) {
+		end(t, true);
+		t->last_run = t->awake;
+		t->mean_run = ewma8(t->mean_run, t->awake);
+		t->slept_at = now_ns();
+	} else if (t->turn >= slice_us * NSEC_PER_USEC) {
+		end(t, false);
+		begin(p, t, now_ns(), 0);
+	} /* else it was interrupted: its turn goes on, and it keeps its place */
+}
+
+s32 SCX_OP(learned_init_task, struct task_struct *p, struct scx_init_task_args *args)
+{
+	struct task_ctx *t = bpf_task_storage_get(&tasks, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!t)
+		return -12; /* ENOMEM */
+	t->mean_run = NSEC_PER_MSEC;
+	t->last_run = NSEC_PER_MSEC;
+	t->period = 4 * NSEC_PER_MSEC;
+	t->slept = UNIT / 2;
+	t->woke_at = t->slept_at = t->deadline = now_ns();
+	return 0;
+}
+
+s32 SCX_OP_SLEEPABLE(learned_init)
+{
+	return scx_bpf_create_dsq(URGENT_QUEUE, -1);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops ops = {
+    .select_cpu = (void *)learned_select_cpu,
+    .enqueue = (void *)learned_enqueue,
+    .dispatch = (void *)learned_dispatch,
+    .runnable = (void *)learned_runnable,
+    .running = (void *)learned_running,
+    .stopping = (void *)learned_stopping,
+    .init_task = (void *)learned_init_task,
+    .init = (void *)learned_init,
+    .exit = (void *)record_exit,
+    .name = "scx_learned",
+};

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * scx-vtime: weighted fair sharing by virtual time, with one queue for all CPUs.
+ *
+ * Policy. Every task has a virtual time that advances, while it runs, with its run time divided by its weight. The queue is
+ * ordered by it: who had least, for its weight, runs next. A global clock follows the largest virtual time that was ever
+ * put on a CPU; a task that comes back from sleep starts at most one slice behind it, so that sleeping does not pile up
+ * credit. A task that wakes while a CPU is idle runs there at once.
+ *
+ * Good for: loads that compute and shall share CPUs by weight; showing that fairness takes a page of code.
+ *
+ * Known weakness: nothing is preempted, so a task that wakes waits for the end of the slice that is running, up to
+ * slice_us. The slack of one slice favours tasks that sleep a little. One queue has one lock, and tasks move between CPUs
+ * freely.
+ *
+ * Deviations from scx_simple of the kernel's tools:
+ *  1. What a task used is the difference of the kernel's own count of its run time. scx_simple takes what is left of the
+ *     slice, and so charges a whole slice to who yields.
+ *  2. Placement on an idle CPU is left to the kernel (no select_cpu callback): one callback less a wake-up.
+ */
+#include "scx.bpf.h"
+#include "schedexit.bpf.h"
+
+#define QUEUE	 0
+#define MAX_CPUS 1024
+
+char _license[] SEC("license") = "GPL";
+
+const volatile u32 slice_us = 3000; /* how long a task may run in a turn */
+
+static u64 vtime_now; /* races lose an update of a few microseconds now and then; the next one makes up for it */
+static u64 started[MAX_CPUS]; /* the run time of the task on each CPU when it was put there, ns */
+
+void SCX_OP(vtime_enqueue, struct task_struct *p, u64 enq_flags)
+{
+	u64 slice = slice_us * NSEC_PER_USEC;
+	u64 vtime = p->scx.dsq_vtime;
+
+	if (before(vtime, vtime_now - slice))
+		vtime = vtime_now - slice;
+	dsq_insert_vtime(p, QUEUE, slice, vtime, enq_flags);
+}
+
+void SCX_OP(vtime_dispatch, s32 cpu, struct task_struct *prev)
+{
+	scx_bpf_dsq_move_to_local(QUEUE, 0);
+}
+
+void SCX_OP(vtime_running, struct task_struct *p)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+
+	if (before(vtime_now, p->scx.dsq_vtime))
+		vtime_now = p->scx.dsq_vtime;
+	if (cpu < MAX_CPUS)
+		started[cpu] = p->se.sum_exec_runtime;
+}
+
+void SCX_OP(vtime_stopping, struct task_struct *p, bool runnable)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	u64 slice = slice_us * NSEC_PER_USEC;
+	u64 vtime = p->scx.dsq_vtime;
+	u32 weight = p->scx.weight;
+	u64 used;
+
+	if (cpu >= MAX_CPUS)
+		return;
+	used = p->se.sum_exec_runtime - started[cpu];
+	if (before(vtime, vtime_now - slice)) /* as enqueue took it */
+		vtime = vtime_now - slice;
+	set_vtime(p, vtime + used * SCX_WEIGHT_NICE0 / (weight ?: 1));
+}
+
+void SCX_OP(vtime_enable, struct task_struct *p)
+{
+	set_vtime(p, vtime_now);
+}
+
+s32 SCX_OP_SLEEPABLE(vtime_init)
+{
+	return scx_bpf_create_dsq(QUEUE, -1);
+}
+
+SEC(".struct_ops.link")
+struct sched_ext_ops ops = {
+    .enqueue = (void *)vtime_enqueue,
+    .dispatch = (void *)vtime_dispatch,
+    .running = (void *)vtime_running,
+    .stopping = (void *)vtime_stopping,
+    .enable = (void *)vtime_enable,
+    .init = (void *)vtime_init,
+    .exit = (void *)record_exit,
+    .name = "scx_vtime",
+};
