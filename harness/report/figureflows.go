@@ -37,7 +37,7 @@ func ownScale(r *record.Run, chosen []*Sample, name string, otherwise scale) sca
 // series' notes say.
 func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*Sample, sc scale) error {
 	if len(chosen) > 1 {
-		return fmt.Errorf("both %s and %s are chosen: name an axis or a variant more", chosen[0].Cell.BenchName(), chosen[1].Cell.BenchName())
+		return undrawn(fmt.Sprintf("both %s and %s are chosen: name an axis or a variant more", chosen[0].Cell.BenchName(), chosen[1].Cell.BenchName()))
 	}
 	f.dress(false, true)
 	sc = ownScale(r, chosen, spec.Series+" 1", sc)
@@ -102,7 +102,7 @@ func (f *figure) heatmap(spec harness.PlotSpec, chosen []*Sample, sc scale) erro
 	for _, s := range chosen {
 		t := tile{slices.Index(columns, s.Cell.Axis(spec.X)), slices.Index(rows, s.Cell.Variant), summarize(s.Values).Median, ""}
 		if slices.ContainsFunc(tiles, func(o tile) bool { return o.x == t.x && o.y == t.y }) {
-			return fmt.Errorf("several cells of %s at %s=%s are chosen: name an axis more", s.Cell.Variant, spec.X, columns[t.x])
+			return undrawn(fmt.Sprintf("several cells of %s at %s=%s are chosen: name an axis more", s.Cell.Variant, spec.X, columns[t.x]))
 		}
 		t.text = sc.format(t.value)
 		least, most = math.Min(least, t.value), math.Max(most, t.value)

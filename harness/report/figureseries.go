@@ -167,7 +167,7 @@ func (f *figure) scatter(r *record.Run, spec harness.PlotSpec, chosen []*Sample,
 	var mids []float64
 	for _, s := range choose(r, other) {
 		if _, twice := byVariant[s.Cell.Variant]; twice {
-			return fmt.Errorf("several cells of %s are chosen: name an axis more", s.Cell.Variant)
+			return undrawn(fmt.Sprintf("several cells of %s are chosen: name an axis more", s.Cell.Variant))
 		}
 		byVariant[s.Cell.Variant] = summarize(s.Values).Median
 		mids = append(mids, byVariant[s.Cell.Variant])

@@ -123,7 +123,7 @@ func bars(chosen []*Sample, way int) ([]bar, error) {
 	seen := map[string]string{}
 	for _, s := range chosen {
 		if other, ok := seen[s.Cell.Variant]; ok {
-			return nil, fmt.Errorf("both %s and %s are chosen: name an axis more", other, s.Cell.BenchName())
+			return nil, undrawn(fmt.Sprintf("both %s and %s are chosen: name an axis more", other, s.Cell.BenchName()))
 		}
 		seen[s.Cell.Variant] = s.Cell.BenchName()
 		out = append(out, bar{s.Cell.Variant, summarize(s.Values)})
@@ -150,7 +150,7 @@ func lines(chosen []*Sample, axis string) ([]line, error) {
 		x, _ := strconv.ParseFloat(s.Cell.Axis(axis), 64) // choose has looked
 		for _, p := range out[i].points {
 			if p.x == x {
-				return nil, fmt.Errorf("%s=%v of %s is chosen twice: name an axis more", axis, x, s.Cell.Variant)
+				return nil, undrawn(fmt.Sprintf("%s=%v of %s is chosen twice: name an axis more", axis, x, s.Cell.Variant))
 			}
 		}
 		out[i].points = append(out[i].points, point{x, summarize(s.Values)})

@@ -143,8 +143,8 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 // verdicts are the tables of scores and of equivalence, where a run has any.
 func verdicts(r *record.Run) []grid {
 	var out []grid
-	if s := Scores(r); len(s) > 0 {
-		out = append(out, scoreGrid(s))
+	if g := scoreGrid(Scores(r)); len(g.rows) > 0 {
+		out = append(out, g)
 	}
 	if e := Equivalences(r); len(e) > 0 {
 		out = append(out, equivalenceGrid(e))

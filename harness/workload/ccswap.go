@@ -54,11 +54,17 @@ func (s *ccStage) swap(ctx context.Context, m *ccMember, c harness.Cell, b harne
 	broken, lost := 0, int64(0)
 	for i := range report.Flows {
 		f := &report.Flows[i]
+		if f.Connected == 0 && f.Start < first {
+			res.Invalid = fmt.Sprintf("flow %d was not there when swaps began: %s", i+1, f.Wrong)
+		}
 		if f.Wrong != "" {
 			broken++
 			res.Series = append(res.Series, harness.Series{Name: fmt.Sprintf("broken/%d", i+1), Unit: "op", Y: []float64{1}, Notes: f.Wrong})
 		}
 		lost += f.Lost
+	}
+	if res.Invalid != "" {
+		return res, nil
 	}
 	if len(took) != int(swaps) {
 		res.Invalid = fmt.Sprintf("only %d of %d swaps were made in time", len(took), int(swaps))
