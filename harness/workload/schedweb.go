@@ -228,7 +228,12 @@ func (s *schedStage) nginx(ctx context.Context, c harness.Cell, b harness.Budget
 			return out, err
 		}
 	}
-	time.Sleep(b.Warm)
+	// Warm is wrk's load too: a scheduler that learns has to see it.
+	if b.Warm > 0 {
+		if _, err := s.ask(ctx, number(c, "conns"), b.Warm, nil); err != nil {
+			return out, err
+		}
+	}
 	before, err := s.count()
 	if err != nil {
 		return out, err
