@@ -29,10 +29,15 @@ type accel interface {
 	kernelArgs() []string
 }
 
-// tcg translates instructions, as fast as it can.
-type tcg struct{}
+// tcg translates instructions, as fast as it can: each CPU of the guest on a thread of its own, or all on one.
+type tcg struct{ oneThread bool }
 
-func (tcg) args() []string       { return []string{"-accel", "tcg", "-cpu", "max"} }
+func (t tcg) args() []string {
+	if t.oneThread {
+		return []string{"-accel", "tcg,thread=single", "-cpu", "max"}
+	}
+	return []string{"-accel", "tcg", "-cpu", "max"}
+}
 func (tcg) kernelArgs() []string { return nil }
 
 // kvm lets the processor execute them.

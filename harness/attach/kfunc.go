@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -100,7 +101,12 @@ func (r *kfuncs) find(name string) (btf.TypeID, error) {
 	if here == nil {
 		return 0, fmt.Errorf("resolve kfunc %s: the object does not declare it", name)
 	}
-	if err := callable(here, there); err != nil {
+	err := callable(here, there)
+	if err != nil && r.optional[name] {
+		r.ids[name] = 0 // not there in a form that can be called
+		return 0, nil
+	}
+	if err != nil {
 		return 0, harness.Skip("kernel has another sched_ext API generation: kfunc %s: %v", name, err)
 	}
 	id, err := r.kernel.TypeID(there)
@@ -135,8 +141,15 @@ func callable(here, there *btf.Func) error {
 		return fmt.Errorf("it has no prototype")
 	}
 	params := t.Params
-	if n := len(params); n > 0 && isImplicit(params[n-1]) {
-		params = params[:n-1]
+	if n := len(params); n > 0 {
+		switch last := params[n-1]; {
+		case strings.HasSuffix(last.Name, "__prog"): // passed by the verifier (before 7.0)
+			params = params[:n-1]
+		case kindOf(last.Type) == "pointer to bpf_prog_aux":
+			// Since 7.0 the build takes this argument of the verifier's out of what it describes. Where it forgot to, as
+			// for some functions of Debian's 7.1.13, the verifier refuses every call: "does not have a valid func_proto".
+			return fmt.Errorf("the kernel's build describes it wrongly, with an argument that only the verifier passes")
+		}
 	}
 	if len(params) > len(h.Params) {
 		return fmt.Errorf("it takes %d arguments, not %d", len(params), len(h.Params))
@@ -151,9 +164,6 @@ func callable(here, there *btf.Func) error {
 	}
 	return nil
 }
-
-// isImplicit reports whether a parameter is one that the verifier fills in.
-func isImplicit(p btf.FuncParam) bool { return kindOf(p.Type) == "pointer to bpf_prog_aux" }
 
 // kindOf describes a type as far as it matters to a caller.
 func kindOf(t btf.Type) string {

@@ -13,16 +13,23 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/vm"
 )
 
-// roleEnv makes this binary a load or a holder of a scheduler instead of a test.
-const roleEnv = "KXLAB_TEST_ROLE"
+// What the environment says to this binary.
+const (
+	roleEnv  = "KXLAB_TEST_ROLE"  // be a load or a holder of a scheduler instead of a test
+	guestEnv = "KXLAB_TEST_GUEST" // this is a guest of the lab
+	exactEnv = "KXLAB_TEST_EXACT" // its clock counts instructions
+)
 
 func TestMain(m *testing.M) {
+	vm.Guest() // does not return in a guest
 	if role := os.Getenv(roleEnv); role != "" {
 		roles[role]()
 		os.Exit(0)
@@ -98,7 +105,7 @@ func command(role string, env ...string) *exec.Cmd {
 
 // rawIO reads or writes one byte without the runtime's knowledge, which would bring other threads into play.
 func rawIO(call, fd uintptr, b *[1]byte) (uintptr, uintptr, syscall.Errno) {
-	return syscall.RawSyscall(call, fd, uintptr(unsafePointer(b)), 1)
+	return syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(b)), 1)
 }
 
 // pingPong sends a byte to and fro between two processes and returns the nanoseconds of a round trip.
