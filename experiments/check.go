@@ -27,8 +27,8 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if err := checkTargets(e.Targets); err != nil {
 		return err
 	}
-	if e.Guest.CPUs < 0 || e.Guest.MemoryMB < 0 {
-		return fmt.Errorf("guest: cpus and memorymb must not be negative")
+	if e.Guest.CPUs < 0 || e.Guest.ExactCPUs < 0 || e.Guest.MemoryMB < 0 {
+		return fmt.Errorf("guest: cpus, exactcpus and memorymb must not be negative")
 	}
 	if err := checkVariants(e, v); err != nil {
 		return err

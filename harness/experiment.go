@@ -46,9 +46,11 @@ func (e Experiment) TargetsOr() []string {
 
 // A GuestSpec is what an experiment needs of a guest beyond the lab's own binary.
 type GuestSpec struct {
-	CPUs     int // 0: 1
-	MemoryMB int // MiB; 0: 1024
-	Modules  []string
+	CPUs int // 0: 1
+	// ExactCPUs are those on target exact, where several take turns on one clock; 0: CPUs.
+	ExactCPUs int
+	MemoryMB  int // MiB; 0: 1024
+	Modules   []string
 	// Tools are commands of this machine that go into the guest of target exact, with the libraries they need.
 	Tools []string
 }

@@ -4,6 +4,7 @@ package workload_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -44,7 +45,7 @@ func TestSchedInGuest(t *testing.T) {
 		t.Fatalf("build: %v: %s", err, out)
 	}
 	var out bytes.Buffer
-	cmd := &vm.Cmd{Kernel: k, CPUs: e.Guest.CPUs, Exact: &vm.Exact{Seed: 1}, Self: self, Tools: e.Guest.Tools, Stdout: &out, Stderr: &out,
+	cmd := &vm.Cmd{Kernel: k, CPUs: cmp.Or(e.Guest.ExactCPUs, e.Guest.CPUs), Exact: &vm.Exact{Seed: 1}, Self: self, Tools: e.Guest.Tools, Stdout: &out, Stderr: &out,
 		Args: []string{"kxlab", "-test.run", "^TestSched$", "-test.v", "-test.timeout", "2m"}}
 	err = cmd.Run(ctx)
 	if errors.Is(err, harness.ErrNotSupported) {
