@@ -22,12 +22,18 @@ import (
 //  3. Weights, which kube-proxy does not have, are told by ranges of the drawn number. At equal weights the draw is
 //     kube-proxy's.
 //  4. A full sync is many transactions of nftBatch services each, not one: for each anonymous map the kernel (6.18)
-//     walks all that the transaction holds already, 7 s for 4,000 services in one. It walks all maps of the table as
-//     well, which stays: the time of a full sync grows with the square of the services. Each service changes in one
-//     transaction. kube-proxy splits nothing and writes only what changed after its first sync; here a full
-//     sync writes everything.
+//     walks all that the transaction holds already, 7 s for 4,000 services in one. Each service changes in one
+//     transaction. kube-proxy splits nothing and writes only what changed after its first sync; here a full sync
+//     writes everything.
 //     Chains that are no longer used go in the transaction that replaces them, not in a later one.
 //  5. A name is "kxlab/ADDRESS" where a cluster has a namespace and a name.
+//
+// What remains is the kernel's own: a table's maps are a list that it walks to its end five times for each new map (is
+// there one of this name, which number is free, which has its elements, which does the rule mean), so the time grows with
+// the square of the services. First setting of 10,000 services with 4 backends each on 6.18, quiet machine: 9.7 s, of
+// which nft itself takes 1.5 s and the kernel 8.3 s, three quarters of that in those walks (perf). With a name for each
+// map in place of none, which saves the search for a number, it is 6.1 to 7.1 s (4.4 s in the kernel), whatever the size
+// of a transaction: not enough to be worth another layout than kube-proxy's.
 const nftTable = "kube-proxy"
 
 // nftWords are the words that differ between the tables of the two IP families.

@@ -16,30 +16,30 @@ import (
 const changeFlows = 96
 
 // A watch follows flows of one service while its backends change.
-type watch struct {
-	t     *tap
-	sc    *scene
-	class string
+type watch struct{ *judge }
+
+// A changer is what changes of a balancer.
+type changer interface {
+	Update(context.Context, harness.Service) error
+	Flush(context.Context) error
 }
 
-// checkChanges spreads flows over a service, then takes a backend away, drains one and adds one: flows stay where they
-// are if their backend stays, and new flows go where they may.
-func checkChanges(ctx context.Context, s Subject) (err error) {
-	if s.expectation() == nil || s.Class == harness.ClassCeiling {
+// checkChanges runs the scene of changing backends.
+func checkChanges(ctx context.Context, s Subject) error {
+	return s.judged(func(j *judge) error { return j.changes(ctx, s.Balancer) })
+}
+
+// changes spreads flows over a service, then takes a backend away, drains one and adds one: flows stay where they are if
+// their backend stays, and new flows go where they may.
+func (j *judge) changes(ctx context.Context, lb changer) (err error) {
+	if j.class == harness.ClassCeiling {
 		return nil
 	}
-	sc, err := s.scene()
-	if err != nil {
-		return err
-	}
-	t, err := openTap(s.Segment.Fabric, s.Host)
-	if err != nil {
-		return err
-	}
-	w := &watch{t, sc, s.Class}
+	w, sc := &watch{j}, j.sc
 	whole := sc.tcp
 	defer func() {
-		err = errors.Join(err, s.Balancer.Update(context.WithoutCancel(ctx), whole), t.close())
+		sc.tcp = whole
+		err = errors.Join(err, lb.Update(context.WithoutCancel(ctx), whole))
 	}()
 
 	before, err := w.open(changeFlows)
@@ -55,7 +55,7 @@ func checkChanges(ctx context.Context, s Subject) (err error) {
 		changed.Spare = slices.DeleteFunc(slices.Clone(whole.Spare), func(b harness.Backend) bool {
 			return slices.ContainsFunc(backends, func(x harness.Backend) bool { return x.Addr == b.Addr })
 		})
-		if err := s.Balancer.Update(ctx, changed); err != nil {
+		if err := lb.Update(ctx, changed); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		// Flows still go to backends that are gone until they end: judge against all there ever were.
@@ -76,7 +76,7 @@ func checkChanges(ctx context.Context, s Subject) (err error) {
 
 	drained := slices.Clone(whole.Backends)
 	drained[0].Weight = 0
-	if err := errors.Join(change("put the backend back", whole.Backends), s.Balancer.Flush(ctx)); err != nil {
+	if err := errors.Join(change("put the backend back", whole.Backends), lb.Flush(ctx)); err != nil {
 		return err
 	}
 	if before, err = w.open(changeFlows); err != nil {
@@ -92,7 +92,7 @@ func checkChanges(ctx context.Context, s Subject) (err error) {
 		return err
 	}
 
-	if err := errors.Join(change("end draining", whole.Backends), s.Balancer.Flush(ctx)); err != nil {
+	if err := errors.Join(change("end draining", whole.Backends), lb.Flush(ctx)); err != nil {
 		return err
 	}
 	if before, err = w.open(changeFlows); err != nil {
@@ -150,14 +150,14 @@ func (w *watch) open(n int) (map[netip.AddrPort]netip.AddrPort, error) {
 // probe sends one packet of a flow and returns the backend it went to.
 func (w *watch) probe(from netip.AddrPort, flags byte) (netip.AddrPort, error) {
 	frame := w.sc.tcpTo(from, w.sc.tcp.VIP, flags, "")
-	if err := w.t.send(frame); err != nil {
+	if err := w.send(frame); err != nil {
 		return netip.AddrPort{}, err
 	}
 	in, err := parse(frame)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	out, err := w.t.next(patience, true)
+	out, err := w.next(patience, true)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -168,8 +168,11 @@ func (w *watch) probe(from netip.AddrPort, flags byte) (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
+	if err := w.expect(in, *out, *to); err != nil {
+		return netip.AddrPort{}, err
+	}
 	if w.class == "nat" && in.isSYN() {
-		if err := w.t.answer(w.sc, in, *to); err != nil {
+		if err := w.answer(in, *to); err != nil {
 			return netip.AddrPort{}, fmt.Errorf("answer to a SYN: %w", err)
 		}
 	}

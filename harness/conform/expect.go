@@ -67,6 +67,8 @@ func expectTunnel(in, out packet, to harness.Backend) error {
 		return fmt.Errorf("no packet in a tunnel, but protocol %d", out.proto)
 	case out.to.Addr() != to.Addr.Addr():
 		return fmt.Errorf("outer destination %s, want %s", out.to.Addr(), to.Addr.Addr())
+	case len(out.segment) != len(in.ip):
+		return fmt.Errorf("%d bytes in the tunnel, want %d", len(out.segment), len(in.ip))
 	case out.ttl < 2:
 		return fmt.Errorf("outer time to live %d", out.ttl)
 	case out.ip[0]>>4 == 4 && fold(sum(0, out.ip[:20])) != 0:

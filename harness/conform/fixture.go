@@ -68,7 +68,14 @@ func (s *scene) ether(packet []byte) []byte {
 	return ether(s.balancer.MAC, s.client.MAC, kind, packet)
 }
 
-// tcp is a TCP frame from a client to an address.
+// reply is a frame from a backend to the balancer.
+func (s *scene) reply(from harness.Backend, packet []byte) []byte {
+	frame := s.ether(packet)
+	copy(frame[6:12], from.MAC)
+	return frame
+}
+
+// tcpTo is a TCP frame from a client to an address.
 func (s *scene) tcpTo(from, to netip.AddrPort, flags byte, payload string) []byte {
 	return s.ether(ip(from.Addr(), to.Addr(), protoTCP, 64, nil, tcp(from, to, flags, []byte(payload))))
 }

@@ -44,7 +44,7 @@ func checkStreams(ctx context.Context, s Subject) error {
 		load.VIPs = []netip.AddrPort{try.service.VIP}
 		load.Proto = try.service.Proto
 		load.Request, load.Response = try.size, try.size
-		if err := s.exchange(ctx, load, try.service, try.exchange); err != nil {
+		if err := s.exchange(ctx, load, try.service, streamTime, try.exchange); err != nil {
 			return fmt.Errorf("%s: %w", try.name, err)
 		}
 	}
@@ -58,12 +58,12 @@ func unconnected(l traffic.Load, ctx context.Context, d time.Duration) (*traffic
 }
 
 // exchange runs rounds of a load until every backend has answered, and returns an error if an exchange failed, if
-// another real answered, or if one never did.
-func (s Subject) exchange(ctx context.Context, l traffic.Load, service harness.Service,
+// another real answered, or if a backend did not within the time.
+func (s Subject) exchange(ctx context.Context, l traffic.Load, service harness.Service, most time.Duration,
 	run func(traffic.Load, context.Context, time.Duration) (*traffic.LoadReport, error)) error {
 	asked := map[int]bool{}
 	backends := s.indices(service)
-	for deadline := time.Now().Add(streamTime); ; {
+	for deadline := time.Now().Add(most); ; {
 		r, err := run(l, ctx, 10*time.Millisecond)
 		if err != nil {
 			return err

@@ -1,61 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package workload_test
+package workload
 
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/attach"
-	"github.com/kxlab/kxlab/harness/workload"
 )
 
-// shipped returns every variant of the shipped load balancer experiment as a member of a group.
-func shipped(t *testing.T) []harness.Member {
+// shippedMembers returns every variant of the shipped load balancer experiment as a member of a group. Knobs are set on
+// top of those of the definition, in variants that are BPF objects; change may be nil and may return none, which leaves
+// the variant out.
+func shippedMembers(t *testing.T, change func(harness.Variant) []harness.Knob) []harness.Member {
 	t.Helper()
-	e, err := experiments.Open("lb", experiments.Vocabulary{Methods: attach.Methods(), Settings: attach.Settings(), Families: workload.Families()})
+	e, err := experiments.Open("lb", experiments.Vocabulary{Methods: attach.Methods(), Settings: attach.Settings(), Families: Families()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	attacher := attach.New(attach.Options{Log: func(s string) { t.Log(s) }})
 	var out []harness.Member
 	for _, v := range e.Variants {
+		if change != nil {
+			knobs := change(v)
+			if len(knobs) == 0 {
+				continue
+			}
+			for _, k := range v.Knobs {
+				if !slices.ContainsFunc(knobs, func(x harness.Knob) bool { return x.Name == k.Name }) {
+					knobs = append(knobs, k)
+				}
+			}
+			v.Knobs = knobs
+		}
 		out = append(out, harness.Member{Name: v.Name, Variant: v,
 			Put: func(ctx context.Context, at harness.Site) (harness.Extension, error) { return attacher.Put(ctx, v, at) }})
 	}
 	return out
 }
 
-// TestGate runs the correctness gate on every shipped variant, for both families of addresses. No variant may be absent
-// on a kernel that has been seen to run all of them.
-func TestGate(t *testing.T) {
+// prepare puts the members in force with three services. No variant may be absent but IPVS, where the kernel has none.
+func prepare(t *testing.T, family string, members []harness.Member) *lbStage {
+	t.Helper()
+	stage, err := LB{}.Prepare(t.Context(), harness.Group{
+		Axes: []harness.AxisValue{{Name: "services", Value: "3"}, {Name: "ip", Value: family}}, Members: members, Seed: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := stage.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, m := range members {
+		why, absent := stage.Absent()[m.Name]
+		if _, err := os.Stat("/proc/net/ip_vs"); absent && (err == nil || !strings.HasPrefix(m.Attach, "ipvs-")) {
+			t.Fatalf("%s is not in force: %s", m.Name, why)
+		}
+	}
+	return stage.(*lbStage)
+}
+
+// gate runs the correctness gate on members, for both families of addresses.
+func gate(t *testing.T, members []harness.Member) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root for namespaces and BPF")
 	}
 	for _, family := range []string{"4", "6"} {
 		t.Run("ip="+family, func(t *testing.T) {
-			stage, err := workload.LB{}.Prepare(t.Context(), harness.Group{
-				Axes: []harness.AxisValue{{Name: "services", Value: "3"}, {Name: "ip", Value: family}}, Members: shipped(t), Seed: 1,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := stage.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
-			for _, m := range shipped(t) {
+			stage := prepare(t, family, members)
+			for _, m := range members {
 				t.Run(m.Name, func(t *testing.T) {
 					if why, absent := stage.Absent()[m.Name]; absent {
-						if _, err := os.Stat("/proc/net/ip_vs"); err != nil && strings.HasPrefix(m.Attach, "ipvs-") {
-							t.Skip(why)
-						}
-						t.Fatalf("not in force: %s", why)
+						t.Skip(why)
 					}
 					if err := stage.Check(t.Context(), m.Name); err != nil {
 						t.Error(err)
@@ -64,4 +87,27 @@ func TestGate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGate: every shipped variant passes.
+func TestGate(t *testing.T) { gate(t, shippedMembers(t, nil)) }
+
+// TestGateFullTable: and so it does with a flow table that the gate's flood fills twice over.
+func TestGateFullTable(t *testing.T) {
+	gate(t, shippedMembers(t, func(v harness.Variant) []harness.Knob {
+		if !strings.Contains(v.Name, "nat") && v.Class != "ipip" && v.Class != "dsr" || v.Object == "" {
+			return nil
+		}
+		return []harness.Knob{{Name: "flow_entries", Value: 1024}}
+	}))
+}
+
+// TestGateFloodGuard: and with a flood guard that the gate's flood triggers.
+func TestGateFloodGuard(t *testing.T) {
+	gate(t, shippedMembers(t, func(v harness.Variant) []harness.Knob {
+		if v.Class != "ipip" && v.Class != "dsr" {
+			return nil
+		}
+		return []harness.Knob{{Name: "new_flows_max", Value: 1000}}
+	}))
 }
