@@ -19,9 +19,9 @@ import (
 type Options struct {
 	// Log is told what may interest whoever looks for a fault: what was loaded, what was left out. May be nil.
 	Log func(string)
-	// RingLines is the room for rings in a BPF object, in lines of 32 slots (64 bytes). 0: 1<<20, enough for 32,768
-	// services of up to 10 backends each without two that share a set of backends; on a machine with less than 3 GiB
-	// of memory, where many objects stand side by side, 1<<15.
+	// RingLines is the room for rings in a BPF object, in lines of 32 slots (64 bytes). 0: 1<<20, enough for 4,096 sets of
+	// up to 10 backends each, however many services share them; on a machine with less than 3 GiB of memory, where many
+	// objects stand side by side, 1<<15 (128 sets). The knob ring_size makes room for more.
 	RingLines uint32
 	// FlowEntries is the size of flow tables, connections, where the variant does not say. 0: what the object says, or
 	// on a machine with less than 3 GiB of memory, at most 1<<16.

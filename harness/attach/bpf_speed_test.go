@@ -16,7 +16,9 @@ func TestSyncIsFast(t *testing.T) {
 	site := bpfSite(t)
 	ctx := context.Background()
 	for _, object := range []string{"lb/xdp_ipip", "lb/xdp_jet"} {
-		b, err := putBalancer(ctx, New(Options{}), harness.Variant{Attach: "xdp", Object: object}, site)
+		// No two services share a ring here: rings of the usual size would not fit.
+		b, err := putBalancer(ctx, New(Options{}), harness.Variant{Attach: "xdp", Object: object,
+			Knobs: []harness.Knob{{Name: "ring_size", Value: 1021}}}, site)
 		if err != nil {
 			t.Fatal(err)
 		}

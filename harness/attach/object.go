@@ -11,7 +11,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// defaultRingLines is the room for rings in an object: 64 MiB, which holds 32,768 distinct rings of 1021 slots.
+// defaultRingLines is the room for rings in an object: 64 MiB, which holds 4,096 distinct rings of 8191 slots.
 const defaultRingLines = 1 << 20
 
 // flowsPerLine is how many connections stand in one line of a flow table that is an array.
