@@ -5,8 +5,11 @@ package vm
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,5 +61,62 @@ func lockFile(ctx context.Context, path string) (*os.File, error) {
 			return nil, fmt.Errorf("lock %s: %w", path, ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
+	}
+}
+
+// writeFile makes a file with what write writes, whole or not at all.
+func writeFile(path string, write func(io.Writer) error) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "part-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // if it still has that name
+	defer tmp.Close()
+	if err := write(tmp); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// touch notes that a file of the cache was used.
+func touch(path string) {
+	now := time.Now()
+	_ = os.Chtimes(path, now, now)
+}
+
+// staleAfter is when a file that is being written belongs to nobody any more.
+const staleAfter = time.Hour
+
+// prune removes all but the files of a folder that were used last. Who has one open keeps it.
+func prune(dir string, keep int) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	type file struct {
+		path string
+		used time.Time
+	}
+	var files []file
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || e.IsDir() {
+			continue
+		}
+		f := file{filepath.Join(dir, e.Name()), info.ModTime()}
+		if strings.HasPrefix(e.Name(), "part-") {
+			if time.Since(f.used) > staleAfter {
+				_ = os.Remove(f.path)
+			}
+			continue
+		}
+		files = append(files, f)
+	}
+	slices.SortFunc(files, func(a, b file) int { return b.used.Compare(a.used) })
+	for _, f := range files[min(len(files), keep):] {
+		_ = os.Remove(f.path)
 	}
 }

@@ -119,7 +119,11 @@ func (c *Cmd) Start(ctx context.Context) error {
 	if c.Exact != nil {
 		a = counted{seed: c.Exact.Seed}
 	}
-	c.run, err = startGuest(ctx, c, qemu, img, machine{accel: a, cpus: max(1, c.CPUs), memory: memory})
+	boot, err := bootable(ctx, c.Kernel)
+	if err != nil {
+		return fmt.Errorf("start guest: %w", err)
+	}
+	c.run, err = startGuest(ctx, c, qemu, boot, img, machine{accel: a, cpus: max(1, c.CPUs), memory: memory})
 	if err != nil {
 		return fmt.Errorf("start guest: %w", err)
 	}

@@ -5,16 +5,21 @@ package vm
 import (
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
+	"time"
 )
 
 // An entry is one name in the guest's root file system.
 type entry struct {
-	name    string // absolute, clean
-	mode    uint32 // type and permission bits as in stat(2)
-	content []byte // of a file, or where a link points
-	major   uint32 // of a device
+	name    string    // absolute, clean
+	mode    uint32    // type and permission bits as in stat(2)
+	content []byte    // of a file, or where a link points; or else
+	source  string    // the file of this machine that it is a copy of
+	size    int64     // of source, in bytes
+	changed time.Time // when source was
+	major   uint32    // of a device
 	minor   uint32
 }
 
@@ -62,19 +67,41 @@ func writeCPIO(w io.Writer, entries []entry, first int) error {
 		if e.name == "/TRAILER!!!" {
 			i = -first // inode 0
 		}
+		size := int64(len(e.content))
+		if e.source != "" {
+			size = e.size
+		}
 		head := fmt.Sprintf("070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
-			first+i, e.mode, 0, 0, 1, 0, len(e.content), 0, 0, e.major, e.minor, len(name), 0) + name
+			first+i, e.mode, 0, 0, 1, 0, size, 0, 0, e.major, e.minor, len(name), 0) + name
 		if _, err := io.WriteString(w, head+zeros[:pad4(len(head))]); err != nil {
 			return err
 		}
-		if _, err := w.Write(e.content); err != nil {
+		if err := writeContent(w, e); err != nil {
 			return err
 		}
-		if _, err := io.WriteString(w, zeros[:pad4(len(e.content))]); err != nil {
+		if _, err := io.WriteString(w, zeros[:pad4(int(size))]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writeContent writes what is in a file.
+func writeContent(w io.Writer, e entry) error {
+	if e.source == "" {
+		_, err := w.Write(e.content)
+		return err
+	}
+	f, err := os.Open(e.source)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	n, err := io.Copy(w, f)
+	if err == nil && n != e.size {
+		err = fmt.Errorf("%s was changed meanwhile", e.source)
+	}
+	return err
 }
 
 const zeros = "\x00\x00\x00\x00"

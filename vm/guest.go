@@ -136,7 +136,7 @@ func linkUp(name string) error {
 
 // loadModules loads the image's modules in their order.
 func loadModules() error {
-	files, err := filepath.Glob(guestDir + "/modules/*.ko")
+	files, err := filepath.Glob(moduleDir + "/*.ko")
 	if err != nil {
 		return err
 	}

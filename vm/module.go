@@ -4,12 +4,12 @@ package vm
 
 import (
 	"bytes"
+	"context"
 	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -24,7 +24,7 @@ type module struct {
 
 // modules returns the modules of these names and all that they need, in an order in which they can be loaded. What is built
 // into the kernel is left out; what the kernel does not have at all is a harness.Skip.
-func (k *Kernel) modules(names []string) ([]module, error) {
+func (k *Kernel) modules(ctx context.Context, names []string) ([]module, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
@@ -52,7 +52,7 @@ func (k *Kernel) modules(names []string) ([]module, error) {
 		if !ok {
 			return harness.Skip("kernel %s has no module %s", k.Release, name)
 		}
-		data, err := readModule(file)
+		data, err := readModule(ctx, file)
 		if err != nil {
 			return err
 		}
@@ -114,24 +114,17 @@ func builtinModules(dir string) (map[string]bool, error) {
 	return out, nil
 }
 
-// readModule reads a module, decompressing it if need be with the tool of the format.
-func readModule(file string) ([]byte, error) {
-	var cmd *exec.Cmd
-	switch filepath.Ext(file) {
-	case ".xz":
-		cmd = exec.Command("xz", "-dc", file)
-	case ".zst":
-		cmd = exec.Command("zstd", "-dcq", file)
-	case ".gz":
-		cmd = exec.Command("gzip", "-dc", file)
-	default:
-		return os.ReadFile(file)
-	}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	data, err := cmd.Output()
+// readModule reads a module, decompressing it if need be.
+func readModule(ctx context.Context, file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("decompress module %s: %w %s", file, err, bytes.TrimSpace(stderr.Bytes()))
+		return nil, fmt.Errorf("read module: %w", err)
+	}
+	if strings.HasSuffix(file, ".ko") {
+		return data, nil
+	}
+	if data, err = decompress(ctx, data); err != nil {
+		return nil, fmt.Errorf("decompress module %s: %w", file, err)
 	}
 	return data, nil
 }

@@ -34,7 +34,7 @@ type guestRun struct {
 }
 
 // startGuest starts QEMU and what reads from it. The descriptors that QEMU inherits are 3: image, 4: console, 5: channel.
-func startGuest(ctx context.Context, c *Cmd, qemu string, img *image, m machine) (*guestRun, error) {
+func startGuest(ctx context.Context, c *Cmd, qemu, boot string, img *image, m machine) (*guestRun, error) {
 	consoleR, consoleW, err := pipe()
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func startGuest(ctx context.Context, c *Cmd, qemu string, img *image, m machine)
 	r := &guestRun{cmd: c, ctx: ctx, done: make(chan struct{}), console: tail{also: c.Console}}
 	r.process = exec.Command(qemu, commandLine(
 		mark{owner.Prefix + owner.Self() + "-guest"}, m,
-		kernelImage{path: c.Kernel.Image, initrd: fdPath(3), args_: kernelArgs(m.accel)},
+		kernelImage{path: boot, initrd: fdPath(3), args_: kernelArgs(m.accel, m.cpus)},
 		console{fd: 4}, channel{fd: 5},
 	)...)
 	r.process.ExtraFiles = []*os.File{img.file, consoleW, channelW}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// bootable returns the file that QEMU is given. A compressed image unpacks itself in the guest, which takes a good half second of
+// a boot; where the kernel can be entered without that (CONFIG_PVH), what is in it is unpacked here once and kept in the
+// cache. Where that is not possible it is the image itself.
+func bootable(ctx context.Context, k *Kernel) (string, error) {
+	options, err := k.Options()
+	if err != nil {
+		return "", err
+	}
+	if options["PVH"] != "y" {
+		return k.Image, nil
+	}
+	raw, err := os.ReadFile(k.Image)
+	if err != nil {
+		return "", fmt.Errorf("open kernel image: %w", err)
+	}
+	dir, err := cacheDir("vmlinux")
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(raw)
+	path := filepath.Join(dir, hex.EncodeToString(sum[:16])+".elf")
+	if exists(path) {
+		touch(path)
+		return path, nil
+	}
+	vmlinux, err := unpackImage(ctx, raw)
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, exec.ErrNotFound) {
+		return k.Image, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("unpack kernel image %s: %w", k.Image, err)
+	}
+	if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(vmlinux); return err }); err != nil {
+		return "", fmt.Errorf("unpack kernel image: %w", err)
+	}
+	prune(dir, keepKernels)
+	return path, nil
+}
+
+// keepKernels is how many unpacked kernels the cache holds.
+const keepKernels = 4
+
+// unpackImage decompresses what is in a bzImage (Documentation/arch/x86/boot.rst: payload_offset at 0x248 from the end of the
+// set-up sectors, whose number is at 0x1f1; payload_length at 0x24c; its last four bytes are the length of what is in it).
+func unpackImage(ctx context.Context, raw []byte) ([]byte, error) {
+	if len(raw) < 0x250 {
+		return nil, errNotKernel
+	}
+	sectors := int(raw[0x1f1])
+	if sectors == 0 {
+		sectors = 4
+	}
+	start := (sectors+1)*512 + int(binary.LittleEndian.Uint32(raw[0x248:]))
+	end := start + int(binary.LittleEndian.Uint32(raw[0x24c:]))
+	if start+4 > end || end > len(raw) {
+		return nil, errNotKernel
+	}
+	size := int(binary.LittleEndian.Uint32(raw[end-4 : end]))
+	out, err := decompress(ctx, raw[start:end-4])
+	if err != nil {
+		return nil, err
+	}
+	if len(out) != size || !bytes.HasPrefix(out, []byte("\x7fELF")) {
+		return nil, fmt.Errorf("%w: %d bytes of something in it, %d bytes of ELF expected", errNotKernel, len(out), size)
+	}
+	return out, nil
+}
+
+// decompress finds out how data is compressed; errors.ErrUnsupported if in a way that no tool here undoes.
+func decompress(ctx context.Context, data []byte) ([]byte, error) {
+	var argv []string
+	switch {
+	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
+		r, err := gzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			return nil, err
+		}
+		return io.ReadAll(r)
+	case bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		argv = []string{"zstd", "-dcq"}
+	case bytes.HasPrefix(data, []byte{0xfd, '7', 'z', 'X', 'Z'}):
+		argv = []string{"xz", "-dc", "--single-stream"}
+	default:
+		return nil, errors.ErrUnsupported
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(data), &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w %s", argv[0], err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return out, nil
+}
