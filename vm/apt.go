@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -64,21 +65,23 @@ APT::Sandbox::User "";
 	return a, nil
 }
 
+// mirrorRE finds where Debian comes from in what APT would fetch: 'http://HOST/debian/dists/SUITE/InRelease' and more.
+var mirrorRE = regexp.MustCompile(`(?m)^'([^']*/debian)/dists/[^']*/InRelease'`)
+
 // debianMirror is the address from which the machine itself gets Debian.
 func debianMirror(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format",
-		"$(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)").Output()
+	cmd := exec.CommandContext(ctx, "apt-get", "update", "--print-uris")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("find Debian mirror: apt-get indextargets: %w", err)
+		return "", fmt.Errorf("find Debian mirror: apt-get update --print-uris: %w: %s", err, lastLines(stderr.String(), 2))
 	}
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		if len(f) == 4 && f[0] == "Packages" && f[3] == "main" && strings.HasSuffix(strings.TrimRight(f[1], "/"), "/debian") {
-			return f[1], nil
-		}
+	if m := mirrorRE.FindSubmatch(out); m != nil {
+		return string(m[1]), nil
 	}
-	return "", harness.Skip("this machine's APT has no Debian mirror (.../debian, component main) to get kernels from: " +
-		"name a kernel image or a kernel build tree instead")
+	return "", harness.Skip("this machine's APT has no Debian mirror (.../debian) to get kernels from: name a kernel image or a " +
+		"kernel build tree instead")
 }
 
 // run runs one of APT's commands and returns what it wrote.

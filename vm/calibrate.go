@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,37 +16,40 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Calibration is virtual time held against a loop of known length: in exact one nanosecond is one instruction. What is
-// measured beyond the loop's own instructions is the timer tick.
+// A Calibration is virtual time held against a loop of known length: in exact one nanosecond is one instruction. The loop is
+// run in pieces shorter than the time between two timer ticks; counted is what all would have taken if each took what
+// the median one did, and ticks is by how much they took longer together.
 type Calibration struct {
 	Known   int64         `json:"known"`   // instructions that the loop consists of
-	Counted int64         `json:"counted"` // virtual nanoseconds that it took
+	Counted int64         `json:"counted"` // virtual nanoseconds that it took, without ticks
+	Ticks   int64         `json:"ticks"`   // virtual nanoseconds
 	Waited  time.Duration `json:"waited"`  // virtual time until the guest was idle
 	Busy    float64       `json:"busy"`    // share of the last window in which it was not
 }
 
 // String is the line that a run prints.
 func (c *Calibration) String() string {
-	return fmt.Sprintf("calibration: %d instructions counted, %d known (%+.3f %%); idle after %v",
-		c.Counted, c.Known, c.off()*100, c.Waited)
+	return fmt.Sprintf("calibration: %d instructions counted, %d known (%+.3f %%), and %d in timer ticks; idle after %v",
+		c.Counted, c.Known, c.off()*100, c.Ticks, c.Waited)
 }
 
 func (c *Calibration) off() float64 { return float64(c.Counted)/float64(c.Known) - 1 }
 
 const (
-	spinLoops     = 10_000_000             // of 2 instructions
-	offMax        = 0.002                  // share by which counted may differ from known
-	idleWindow    = 500 * time.Millisecond // virtual time over which idleness is looked at
-	idleBusyMax   = 0.05                   // share of a window that an idle guest may be busy, the looking included
-	idleWait      = 60 * time.Second       // virtual time to wait for it
-	idleInARow    = 2                      // windows
-	calibrateRuns = 3                      // of the loop: the shortest counts
+	spinPieces  = 21
+	spinLoops   = 500_000                // in a piece, of 2 instructions: 1 ms
+	offMax      = 0.002                  // share by which counted may differ from known
+	ticksMax    = 0.02                   // share of known that ticks may take
+	idleWindow  = 500 * time.Millisecond // virtual time over which idleness is looked at
+	idleBusyMax = 0.05                   // share of a window that an idle guest may be busy
+	idleWait    = 60 * time.Second       // virtual time to wait for it
+	idleInARow  = 2                      // windows
 )
 
 // calibrate waits until the guest is idle and measures the loop. It returns what it saw with an error that says why nothing
 // must be measured.
 func calibrate() (*Calibration, error) {
-	c := &Calibration{Known: 2 * spinLoops}
+	c := &Calibration{Known: spinPieces * 2 * spinLoops}
 	start := time.Now()
 	for quiet := 0; quiet < idleInARow; {
 		busy, err := busyShare(idleWindow)
@@ -65,17 +69,23 @@ func calibrate() (*Calibration, error) {
 	if err != nil {
 		return c, fmt.Errorf("calibrate: %w", err)
 	}
-	for range calibrateRuns {
+	pieces := make([]int64, spinPieces)
+	for i := range pieces {
 		began := time.Now()
 		spin(spinLoops)
-		if took := time.Since(began).Nanoseconds(); c.Counted == 0 || took < c.Counted {
-			c.Counted = took
-		}
+		pieces[i] = time.Since(began).Nanoseconds()
+		c.Ticks += pieces[i]
 	}
 	restore()
+	slices.Sort(pieces)
+	c.Counted = pieces[spinPieces/2] * spinPieces
+	c.Ticks -= c.Counted
 	if off := c.off(); off > offMax || off < -offMax {
 		return c, fmt.Errorf("calibrate: %d instructions counted where %d are known (%+.2f %%, at most %.1f %%): virtual time is not "+
 			"instructions here", c.Counted, c.Known, off*100, offMax*100)
+	}
+	if share := float64(c.Ticks) / float64(c.Known); share > ticksMax {
+		return c, fmt.Errorf("calibrate: %.1f %% of a loop's time went elsewhere, at most %.0f %%: the guest is not quiet", share*100, ticksMax*100)
 	}
 	return c, nil
 }

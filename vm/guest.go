@@ -53,7 +53,10 @@ func guest(raw []byte) error {
 	}
 	status := exitStatus{}
 	if err := runTask(host, raw, h, setupErr, &status); err != nil {
-		status.Code, status.Error = 255, err.Error()
+		status.Error = err.Error()
+		if status.Code == 0 {
+			status.Code = codeLost
+		}
 	}
 	status.Tainted, status.OOM = tainted(), oomKills()
 	return host.sendJSON(frameExit, status)
@@ -154,19 +157,25 @@ func loadModules() error {
 	return nil
 }
 
+// Codes of a program that was not run, as shells have them.
+const (
+	codeNotRun    = 126
+	codeNoProgram = 127
+)
+
 // run runs the program and returns its exit code. What it writes goes to the host. All children are reaped, also those
 // that others left.
 func (p *port) run(t task) (int, error) {
 	path, err := exec.LookPath(t.Args[0])
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
-			return 127, fmt.Errorf("run %s: no such program in the guest", t.Args[0])
+			return codeNoProgram, fmt.Errorf("run %s: no such program in the guest", t.Args[0])
 		}
-		return 126, fmt.Errorf("run %s: %w", t.Args[0], err)
+		return codeNotRun, fmt.Errorf("run %s: %w", t.Args[0], err)
 	}
 	stdin, err := os.Open("/dev/null")
 	if err != nil {
-		return 126, err
+		return codeNotRun, err
 	}
 	defer stdin.Close()
 	files := []*os.File{stdin}
@@ -174,7 +183,7 @@ func (p *port) run(t task) (int, error) {
 	for _, kind := range []frameKind{frameStdout, frameStderr} {
 		r, w, err := os.Pipe()
 		if err != nil {
-			return 126, err
+			return codeNotRun, err
 		}
 		files = append(files, w)
 		copies = append(copies, p.copy(kind, r))
@@ -188,11 +197,13 @@ func (p *port) run(t task) (int, error) {
 		f.Close()
 	}
 	if err != nil {
-		return 126, fmt.Errorf("run %s: %w", t.Args[0], err)
+		return codeNotRun, fmt.Errorf("run %s: %w", t.Args[0], err)
 	}
+	// It has this process's protection from being killed for want of memory.
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", proc.Pid), []byte("0"), 0)
 	status, err := reap(proc.Pid)
 	if err != nil {
-		return 126, err
+		return codeNotRun, err
 	}
 	for _, done := range copies {
 		select {

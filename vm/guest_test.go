@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// In a guest the test binary is the first process, and what that runs: "guest:NAME" is the case NAME below.
+func TestMain(m *testing.M) {
+	Guest()
+	if len(os.Args) > 1 {
+		if name, ok := strings.CutPrefix(os.Args[1], "guest:"); ok {
+			if err := inGuest(name); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
+		}
+		if name, ok := strings.CutPrefix(os.Args[1], "parent:"); ok {
+			parent(name)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// inGuest does one thing in a guest.
+func inGuest(name string) error {
+	switch name {
+	case "hello":
+		fmt.Println("out", os.Getenv("WORD"))
+		fmt.Fprintln(os.Stderr, "err")
+		raw, err := os.ReadFile("/etc/word")
+		fmt.Printf("%s %v\n", raw, err)
+		os.Exit(3)
+	case "sleep":
+		time.Sleep(time.Hour)
+	case "panic":
+		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
+	case "warn":
+		return os.WriteFile("/dev/kmsg", []byte("<4>WARNING: CPU: 0 PID: 9 at lib/made_up.c:1 nowhere+0x0/0x10\n"), 0)
+	case "memory":
+		for {
+			keep = append(keep, bytes.Repeat([]byte{1}, 16<<20))
+		}
+	case "freeze": // the first process, which says that the guest lives
+		if err := os.Mkdir("/sys/fs/cgroup/ice", 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile("/sys/fs/cgroup/ice/cgroup.procs", []byte("1"), 0); err != nil {
+			return err
+		}
+		if err := os.WriteFile("/sys/fs/cgroup/ice/cgroup.freeze", []byte("1"), 0); err != nil {
+			return err
+		}
+		time.Sleep(time.Hour)
+	case "crash": // the first process
+		return crash(1)
+	case "digits":
+		return digits()
+	}
+	return fmt.Errorf("no case %q", name)
+}
+
+var keep [][]byte
+
+// crash makes a process go on at address 0.
+func crash(pid int) error {
+	runtime.LockOSThread()
+	if err := syscall.PtraceAttach(pid); err != nil {
+		return err
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, syscall.WALL, nil); err != nil {
+		return err
+	}
+	var regs syscall.PtraceRegs
+	if err := syscall.PtraceGetRegs(pid, &regs); err != nil {
+		return err
+	}
+	regs.Rip = 0
+	if err := syscall.PtraceSetRegs(pid, &regs); err != nil {
+		return err
+	}
+	if err := syscall.PtraceDetach(pid); err != nil {
+		return err
+	}
+	time.Sleep(time.Hour)
+	return nil
+}
+
+// digits prints what differs from boot to boot unless everything is pinned.
+func digits() error {
+	for _, file := range []string{"/proc/sys/kernel/random/uuid", "/proc/uptime"} {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s", raw)
+	}
+	began := time.Now()
+	for range 100_000 {
+		_ = syscall.Getppid()
+	}
+	fmt.Println("100,000 system calls", time.Since(began))
+	done := make(chan time.Duration)
+	for range runtime.NumCPU() {
+		go func() {
+			began := time.Now()
+			spin(1_000_000)
+			done <- time.Since(began)
+		}()
+	}
+	for range runtime.NumCPU() {
+		fmt.Println("loop", <-done)
+	}
+	raw, err := os.ReadFile("/proc/stat")
+	fmt.Printf("%s", raw)
+	return err
+}
+
+// guestCmd is a guest that does one of the cases.
+func guestCmd(t *testing.T, name string) (*Cmd, *bytes.Buffer) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("boots a guest")
+	}
+	k, err := Open(t.Context(), "")
+	if errors.Is(err, harness.ErrNotSupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &bytes.Buffer{}
+	return &Cmd{Kernel: k, Args: []string{"kxlab", "guest:" + name}, Memory: 512 << 20, Stdout: out, Stderr: out, Boot: time.Minute}, out
+}
+
+// run runs a guest in bounded time.
+func run(t *testing.T, c *Cmd) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := c.Run(ctx)
+	if errors.Is(err, harness.ErrNotSupported) {
+		t.Skip(err)
+	}
+	return err
+}
+
+func TestGuestRuns(t *testing.T) {
+	c, out := guestCmd(t, "hello")
+	c.Env, c.Files = []string{"WORD=word"}, map[string]File{"/etc/word": {Content: []byte("content")}}
+	c.Modules, c.Tools = []string{"ip_vs_mh"}, []string{"ip"}
+	err := run(t, c)
+	var exit *ExitError
+	if !errors.As(err, &exit) || exit.Code != 3 || exit.Cause != CauseProgram {
+		t.Errorf("the program ends with 3, and the guest with %v", err)
+	}
+	for _, want := range []string{"out word\n", "err\n", "content <nil>\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in %q", want, out.String())
+		}
+	}
+	if r := c.Ready(); r == nil || r.Release != c.Kernel.Release {
+		t.Errorf("ready: %+v, kernel %s", r, c.Kernel.Release)
+	}
+}
+
+// Every way in which a guest ends badly has its name.
+func TestGuestEnds(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		cause      Cause
+	}{
+		{"panic", "sysrq triggered crash", CausePanic},
+		{"warn", "lib/made_up.c:1", CauseSplat},
+		{"memory", "Killed process", CauseMemory},
+		{"freeze", "", CauseHang},
+		{"crash", "Attempted to kill init", CauseAgentLost},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g, _ := guestCmd(t, c.name)
+			g.Silence = 6 * time.Second
+			err := run(t, g)
+			var exit *ExitError
+			if !errors.As(err, &exit) || exit.Cause != c.cause {
+				t.Fatalf("%v, want %q", err, c.cause)
+			}
+			if !strings.Contains(exit.Console, c.text) {
+				t.Errorf("%q is not in the console's part %q", c.text, exit.Console)
+			}
+			if c.cause == CauseSplat && exit.Code != 0 {
+				t.Errorf("code %d, the program's was 0", exit.Code)
+			}
+		})
+	}
+}
+
+func TestGuestKilled(t *testing.T) {
+	c, _ := guestCmd(t, "sleep")
+	ready := make(chan bool, 1)
+	c.OnReady = func(Ready) { ready <- true }
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-ready
+	if err := c.run.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	var exit *ExitError
+	if err := c.Wait(); !errors.As(err, &exit) || exit.Cause != CauseKilled {
+		t.Errorf("%v, want %q", err, CauseKilled)
+	}
+}
+
+func TestGuestCancelled(t *testing.T) {
+	c, _ := guestCmd(t, "sleep")
+	ctx, cancel := context.WithCancel(t.Context())
+	c.OnReady = func(Ready) { cancel() }
+	began := time.Now()
+	if err := c.Run(ctx); !errors.Is(err, context.Canceled) || time.Since(began) > 30*time.Second {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+	if c.run.process.ProcessState == nil {
+		t.Error("QEMU is left behind")
+	}
+}
+
+// parent starts a guest and waits to be killed.
+func parent(kernel string) {
+	c := &Cmd{Args: []string{"kxlab", "guest:sleep"}, Memory: 512 << 20}
+	c.OnReady = func(Ready) { fmt.Println(c.run.process.Process.Pid) }
+	var err error
+	if c.Kernel, err = Open(context.Background(), kernel); err == nil {
+		err = c.Run(context.Background())
+	}
+	fmt.Println(err)
+	os.Exit(1)
+}
+
+// A guest ends with the process that started it, however that ends.
+func TestParentKilled(t *testing.T) {
+	c, _ := guestCmd(t, "sleep")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := exec.CommandContext(t.Context(), self, "parent:"+c.Kernel.Image)
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscan(stdout, &pid); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait()
+	for range 100 {
+		if raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err != nil || len(raw) == 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("QEMU (process %d) is left behind", pid)
+}
