@@ -6,17 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
-	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/harness"
 )
 
@@ -25,6 +21,7 @@ import (
 type kernel struct {
 	at       harness.Site
 	handle   *netlink.Handle
+	stand    place // the program at the link
 	services []harness.Service
 	index    map[serviceKey]int // into services
 	undo     []func() error     // in the order of doing
@@ -51,11 +48,10 @@ func newKernel(at harness.Site) (k *kernel, err error) {
 	if err := k.forwarding(); err != nil {
 		return nil, err
 	}
-	pass, err := attachPass(at)
-	if err != nil {
+	if k.stand, err = standXDP(at); err != nil {
 		return nil, err
 	}
-	k.undo = append(k.undo, pass.Close)
+	k.undo = append(k.undo, k.stand.Close)
 	return k, nil
 }
 
@@ -112,34 +108,6 @@ func checkTranslated(s *harness.Service) error {
 		}
 	}
 	return nil
-}
-
-// attachPass attaches the program that passes everything to the site's link, unless one stands there already.
-func attachPass(at harness.Site) (io.Closer, error) {
-	spec, err := bpf.Open("traffic/pass")
-	if err != nil {
-		return nil, err
-	}
-	coll, err := ebpf.NewCollection(spec)
-	if err != nil {
-		return nil, fmt.Errorf("load traffic/pass: %w", err)
-	}
-	defer coll.Close()
-	var l link.Link
-	err = inNS(at.NS, func() (err error) {
-		l, err = link.AttachXDP(link.XDPOptions{Program: coll.Programs["pass"], Interface: at.Ifindex,
-			Flags: link.XDPDriverMode})
-		return err
-	})
-	switch {
-	case errors.Is(err, unix.EBUSY):
-		return io.NopCloser(nil), nil
-	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, unix.EOPNOTSUPP):
-		return nil, harness.Skip("no XDP in native mode on %s: %v", at.Link, err)
-	case err != nil:
-		return nil, fmt.Errorf("attach traffic/pass to %s: %w", at.Link, err)
-	}
-	return l, nil
 }
 
 // An ipFamily is the set of a service's addresses that one tool and one table serve.

@@ -44,6 +44,9 @@ func (k *kernel) forwarding() error {
 
 // forwards returns an error if the namespace no longer forwards.
 func (k *kernel) forwards() error {
+	if err := k.stand.InForce(); err != nil {
+		return err
+	}
 	return inNS(k.at.NS, func() error {
 		v, err := os.ReadFile("/proc/sys/net/ipv4/ip_forward")
 		if err != nil {
