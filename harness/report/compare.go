@@ -5,7 +5,6 @@ package report
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -21,6 +20,9 @@ type CompareOptions struct {
 	Alpha     float64 // rate of false findings; 0: 0.05
 	// Kernels allows two runs on different kernels: kernel against kernel.
 	Kernels bool
+	// Workloads are those to compare; none: all. The p values are adjusted for the rows that are compared, so who asks
+	// about less is shown smaller differences.
+	Workloads []string
 }
 
 // DefaultMinEffect is the least difference that Compare reports unless it is asked for another.
@@ -135,6 +137,11 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 	if err := comparable(old, new, o); err != nil {
 		return nil, fmt.Errorf("compare %s with %s: %w", old.Dir, new.Dir, err)
 	}
+	for _, w := range o.Workloads {
+		if err := harness.Known("workload", w, workloads(old)); err != nil {
+			return nil, fmt.Errorf("compare %s with %s: %w", old.Dir, new.Dir, err)
+		}
+	}
 	c := &Comparison{OldRun: identity(old), NewRun: identity(new), Options: o}
 	for _, r := range []*record.Run{old, new} {
 		if !r.Env.Complete {
@@ -146,7 +153,7 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 		c.judgeExact(old, new)
 		return c, nil
 	}
-	aaOld, aaNew := aaNoise(old, o.MinEffect), aaNoise(new, o.MinEffect)
+	aaOld, aaNew := c.noise(old), c.noise(new)
 	c.Broken = append(brokenGates(aaOld, o.MinEffect), brokenGates(aaNew, o.MinEffect)...)
 	c.drift()
 	c.judge(old, new, aaOld, aaNew)
@@ -173,81 +180,6 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 		return fmt.Errorf("%w: kernel %q and %q: ask for kernel against kernel if that is meant", ErrIncomparable, a.Kernel, b.Kernel)
 	}
 	return nil
-}
-
-// pair makes the rows, and lists what only one run has.
-func (c *Comparison) pair(old, new *record.Run) {
-	type id struct{ cell, unit string }
-	olds := map[id]*Sample{}
-	for _, s := range samples(old) {
-		olds[id{s.Cell.BenchName(), s.Unit}] = s
-	}
-	for _, n := range samples(new) {
-		k := id{n.Cell.BenchName(), n.Unit}
-		s := olds[k]
-		if s == nil {
-			c.OnlyNew = append(c.OnlyNew, k.cell+" "+k.unit)
-			continue
-		}
-		delete(olds, k)
-		row := Row{Cell: n.Cell, Name: k.cell, Unit: k.unit, Old: summarize(s.Values), New: summarize(n.Values),
-			same: sameProgram(&old.Env, &new.Env, n.Cell.Variant)}
-		row.logs = positive(s.Values) && positive(n.Values)
-		if row.logs {
-			row.d = math.Log(row.New.Median / row.Old.Median)
-			row.se = math.Hypot(medianSE(s.Values), medianSE(n.Values))
-		}
-		c.Rows = append(c.Rows, row)
-	}
-	for _, s := range samples(old) { // in the run's order
-		if k := (id{s.Cell.BenchName(), s.Unit}); olds[k] != nil {
-			c.OnlyOld = append(c.OnlyOld, k.cell+" "+k.unit)
-		}
-	}
-}
-
-// sameProgram tells whether the two runs put the same thing in force under a variant's name: the kernel's own, or an
-// object with the same hash.
-func sameProgram(old, new *record.Env, variant string) bool {
-	if old.Kernel != new.Kernel {
-		return false
-	}
-	a, okA := old.Variant(variant)
-	b, okB := new.Variant(variant)
-	if !okA || !okB || a.Attach != b.Attach || a.Object != b.Object || fmt.Sprint(a.Knobs, a.Settings) != fmt.Sprint(b.Knobs, b.Settings) {
-		return false
-	}
-	if a.Object == "" {
-		return true
-	}
-	h := old.Objects[a.Object]
-	return h != "" && h == new.Objects[a.Object]
-}
-
-func positive(v []float64) bool {
-	for _, x := range v {
-		if x <= 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// medianSE is the standard error of the median of log values: sqrt(pi/2) times that of the mean, with the sample's own
-// standard deviation; 0 below two values.
-func medianSE(v []float64) float64 {
-	n := float64(len(v))
-	if n < 2 {
-		return 0
-	}
-	var mean, ss float64
-	for _, x := range v {
-		mean += math.Log(x) / n
-	}
-	for _, x := range v {
-		ss += (math.Log(x) - mean) * (math.Log(x) - mean)
-	}
-	return math.Sqrt(math.Pi/2) * math.Sqrt(ss/(n-1)) / math.Sqrt(n)
 }
 
 // Gate reports whether the new run is worse anywhere.

@@ -82,6 +82,23 @@ func TestCompareFindsSlowdown(t *testing.T) {
 	}
 }
 
+// TestCompareSome: who asks about one workload gets its rows only, and smaller p values than among all.
+func TestCompareSome(t *testing.T) {
+	a, b := synth{seed: 1, repeats: 6, noise: 0.02}.run(), synth{seed: 2, repeats: 6, noise: 0.02, slow: map[string]float64{"xdp-nat": 1.1}}.run()
+	all, some := mustCompare(t, a, b, CompareOptions{}), mustCompare(t, a, b, CompareOptions{Workloads: []string{"pps"}})
+	if len(some.Rows) == 0 || len(some.Rows) >= len(all.Rows) {
+		t.Fatalf("%d rows of %d", len(some.Rows), len(all.Rows))
+	}
+	for _, r := range some.Rows {
+		if r.Cell.Workload != "pps" {
+			t.Errorf("a row of workload %s", r.Cell.Workload)
+		}
+	}
+	if _, err := Compare(a, b, CompareOptions{Workloads: []string{"pp"}}); err == nil || !strings.Contains(err.Error(), `unknown workload "pp"`) {
+		t.Errorf("an unknown workload: %v", err)
+	}
+}
+
 func TestCompareRefuses(t *testing.T) {
 	base := synth{repeats: 2}.run()
 	for what, change := range map[string]func(*record.Env){

@@ -43,22 +43,22 @@ func (LB) Axes() []string { return []string{"services", "ip", "flows", "size", "
 
 // CheckAxis returns an error unless the axis can have the value.
 func (LB) CheckAxis(name, value string) error {
-	v, err := strconv.ParseFloat(value, 64)
+	n, err := strconv.Atoi(value)
 	bounds := map[string]struct {
-		least, most float64
+		least, most int
 		unit        string
 	}{
 		"services": {1, netlab.MaxServices, "services"},
 		"flows":    {1, traffic.MaxFlows, "flows"},
 		"size":     {64, 1514, "bytes of Ethernet frame"},
-		"rate":     {0, 1e8, "packets per second, 0 for flat out"},
+		"rate":     {0, 100_000_000, "packets per second, 0 for flat out"},
 		"syn":      {0, 100, "percent of the packets"},
 	}
 	switch b, ok := bounds[name]; {
 	case name == "ip" && value != "4" && value != "6":
 		return fmt.Errorf("ip=%s: want 4 or 6", value)
-	case ok && (err != nil || v < b.least || v > b.most):
-		return fmt.Errorf("%s=%s: want %.0f to %.0f %s", name, value, b.least, b.most, b.unit)
+	case ok && (err != nil || n < b.least || n > b.most || strconv.Itoa(n) != value): // one spelling: it names the cell
+		return fmt.Errorf("%s=%s: want a whole number from %d to %d, %s", name, value, b.least, b.most, b.unit)
 	}
 	return nil
 }

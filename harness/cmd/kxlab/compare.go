@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,12 +17,14 @@ import (
 
 const compareLong = `compare says, cell by cell, whether NEW is better or worse than OLD, both run directories. The drift of the machine
 between the runs is taken off by the ceilings; a difference counts only if it is significant and reaches the minimum
-effect. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
+effect. The more cells are compared, the larger the difference that chance can make in one of them: --workload asks about
+some only, and is shown smaller differences there. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
 
 // compareFlags are the flags of compare.
 type compareFlags struct {
 	minEffect, format string
 	gate, kernels     bool
+	workloads         []string
 }
 
 func newCompare(s streams) *cobra.Command {
@@ -35,6 +38,7 @@ func newCompare(s streams) *cobra.Command {
 	fl.BoolVar(&f.kernels, "kernels", false, "allow runs on different kernels")
 	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",
 		100*report.DefaultMinEffect, 100*report.DefaultMinEffectExact))
+	fl.StringSliceVar(&f.workloads, "workload", nil, "only these workloads")
 	fl.StringVar(&f.format, "format", "text", "text, markdown, json or junit")
 	return cmd
 }
@@ -58,7 +62,10 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if err != nil {
 		return err
 	}
-	c, err := report.Compare(before, after, report.CompareOptions{MinEffect: effect, Kernels: f.kernels})
+	c, err := report.Compare(before, after, report.CompareOptions{MinEffect: effect, Kernels: f.kernels, Workloads: f.workloads})
+	if unknown := new(harness.UnknownError); errors.As(err, &unknown) {
+		return usage(err)
+	}
 	if err != nil {
 		return err
 	}
