@@ -81,3 +81,18 @@ func scoreError(dir string) error {
 	}
 	return nil
 }
+
+// noteSkips says why cells were skipped, each reason once.
+func noteSkips(s streams, dir string) {
+	r, err := record.Open(dir)
+	if err != nil {
+		return // the reasons are there to be read
+	}
+	said := map[string]bool{}
+	for _, skip := range r.Env.Skipped {
+		if !said[skip.Reason] {
+			said[skip.Reason] = true
+			s.note("skipped %s: %s", skip.Cell, skip.Reason)
+		}
+	}
+}

@@ -191,6 +191,7 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 		s.note("no valid trial of %s: the reasons are in %s", h, filepath.Join(j.dir, record.EnvFile))
 	}
 	if sum.Valid == 0 && sum.Rejected == 0 {
+		noteSkips(s, j.dir)
 		return nothing(fmt.Errorf("experiment %s: nothing could run here: all cells were skipped, the reasons are in %s",
 			j.plan.Experiment.Name, filepath.Join(j.dir, record.EnvFile)))
 	}
