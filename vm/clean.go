@@ -46,5 +46,30 @@ func Clean() ([]string, error) {
 			}
 		}
 	}
+	dirs, err := deadGuests()
+	return append(removed, dirs...), err
+}
+
+// deadGuests removes the folders of guests whose owners are dead, and returns their names.
+func deadGuests() ([]string, error) {
+	base, err := cacheDir("guests")
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return nil, fmt.Errorf("clean guests: %w", err)
+	}
+	var removed []string
+	for _, e := range entries {
+		if !owner.Dead(e.Name()) {
+			continue
+		}
+		path := filepath.Join(base, e.Name())
+		if err := os.RemoveAll(path); err != nil {
+			return removed, fmt.Errorf("clean guests: %w", err)
+		}
+		removed = append(removed, path)
+	}
 	return removed, nil
 }

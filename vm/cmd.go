@@ -8,10 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -36,6 +32,10 @@ type Cmd struct {
 	// panics ("Oops: int3"; 3 of 5 runs with two CPUs). With Exact it is always so.
 	OneThread bool
 
+	// Virtme gives the guest this machine's root file system, read-only, through virtme-ng: every program is there. The kernel
+	// must have 9p (the full one), Files may be in /tmp and /run only, and Tools are only checked.
+	Virtme bool
+
 	Self    string          // the static binary that is the guest's first process; "": this program's own
 	Modules []string        // kernel modules, loaded in this order after what they need
 	Tools   []string        // programs of this machine, by name or path, copied with their libraries
@@ -44,6 +44,9 @@ type Cmd struct {
 	Stdout  io.Writer // what the program writes; nil: dropped
 	Stderr  io.Writer
 	Console io.Writer // what the kernel writes; nil: only kept for errors
+	// Terminal connects the program with this process's standard input and output, through the guest's console, instead of Stdout,
+	// Stderr and Console. Not with Exact: nothing may come into a guest that is to repeat.
+	Terminal bool
 	// OnReady is called when the guest is set up, before its program's output arrives; may be nil.
 	OnReady func(Ready)
 
@@ -51,7 +54,8 @@ type Cmd struct {
 	// Silence is how long nothing may come from the guest, which says every second of its own time that it lives. 0: SilenceTime.
 	Silence time.Duration
 
-	run *guestRun
+	accel accel // nil: what fits
+	run   *guestRun
 }
 
 // Exact says how a guest with counted instructions differs from others.
@@ -99,33 +103,30 @@ func (c *Cmd) Start(ctx context.Context) error {
 			return fmt.Errorf("start guest: %w", err)
 		}
 	}
-	t := task{Args: c.Args, Env: c.Env, Dir: c.Dir, Exact: c.Exact != nil, Beat: beatTime}
-	img, err := buildImage(ctx, c, self, t)
-	if err != nil {
-		return fmt.Errorf("start guest: %w", err)
-	}
-	defer img.Close() // QEMU has its own
+	t := task{Args: c.Args, Env: c.Env, Dir: c.Dir, Exact: c.Exact != nil, Beat: beatTime, Terminal: c.Terminal}
 	memory := c.Memory
 	if memory == 0 {
 		memory = DefaultMemory
 	}
-	if least := 2*img.size + memorySpare; memory < least {
-		return fmt.Errorf("start guest: %d MiB of memory are too little: with this image it needs %d", memory>>20, least>>20+1)
-	}
 	if free, err := freeMemory(); err == nil && memory > free {
 		return harness.Skip("the guest needs %d MiB of memory and this machine has %d free", memory>>20, free>>20)
 	}
-	var a accel = tcg{oneThread: c.OneThread}
-	if c.Exact != nil {
-		a = counted{seed: c.Exact.Seed}
-	}
-	boot, err := bootable(ctx, c.Kernel)
+	a, err := c.chooseAccel(ctx)
 	if err != nil {
 		return fmt.Errorf("start guest: %w", err)
 	}
-	c.run, err = startGuest(ctx, c, qemu, boot, img, machine{accel: a, cpus: max(1, c.CPUs), memory: memory})
+	m := machine{accel: a, cpus: max(1, c.CPUs), memory: memory}
+	l := &launch{qemu: qemu}
+	if c.Virtme {
+		err = c.composeVirtme(ctx, l, m, self, t)
+	} else {
+		err = c.composeImage(ctx, l, m, self, t)
+	}
 	if err != nil {
-		return fmt.Errorf("start guest: %w", err)
+		return fmt.Errorf("start guest: %w", errors.Join(err, l.Close()))
+	}
+	if c.run, err = startGuest(ctx, c, l); err != nil {
+		return fmt.Errorf("start guest: %w", errors.Join(err, l.Close()))
 	}
 	return nil
 }
@@ -148,47 +149,3 @@ func (c *Cmd) Ready() *Ready {
 	<-c.run.done
 	return c.run.ready
 }
-
-// findQEMU finds the emulator for this machine's kind of processor.
-func findQEMU() (string, error) {
-	path, err := exec.LookPath("qemu-system-x86_64")
-	if err != nil {
-		return "", harness.Skip("qemu-system-x86_64 is not installed (package qemu-system-x86)")
-	}
-	return path, nil
-}
-
-// QEMUVersion is the version of QEMU that boots guests. Digits in exact are comparable only within one.
-func QEMUVersion(ctx context.Context) (string, error) {
-	qemu, err := findQEMU()
-	if err != nil {
-		return "", err
-	}
-	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
-	if err != nil {
-		return "", fmt.Errorf("ask QEMU for its version: %w", err)
-	}
-	f := strings.Fields(string(out))
-	if i := slices.Index(f, "version"); i >= 0 && i+1 < len(f) {
-		return f[i+1], nil
-	}
-	return "", fmt.Errorf("ask QEMU for its version: it says %q", out)
-}
-
-// freeMemory is what this machine can give a guest, in bytes.
-func freeMemory() (int64, error) {
-	raw, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(raw)) {
-		var kib int64
-		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); n == 1 {
-			return kib << 10, nil
-		}
-	}
-	return 0, errors.New("/proc/meminfo does not say")
-}
-
-// fdPath is the path by which a child opens a file that it inherits.
-func fdPath(fd int) string { return filepath.Join("/proc/self/fd", fmt.Sprint(fd)) }

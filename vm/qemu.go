@@ -19,8 +19,15 @@ type machine struct {
 }
 
 func (m machine) args() []string {
-	return append(m.accel.args(), "-machine", "q35,sata=off,smbus=off", "-smp", strconv.Itoa(m.cpus), "-m", fmt.Sprintf("%dK", m.memory>>10),
-		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot")
+	return append(append(m.accel.args(), quiet{}.args()...),
+		"-machine", "q35,sata=off,smbus=off", "-smp", strconv.Itoa(m.cpus), "-m", fmt.Sprintf("%dK", m.memory>>10))
+}
+
+// quiet leaves out what QEMU adds unasked: devices, a user's settings, a screen, a network; a guest that reboots has ended.
+type quiet struct{}
+
+func (quiet) args() []string {
+	return []string{"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot"}
 }
 
 // An accel is how instructions are executed. Each also says what the kernel must be told.
@@ -85,6 +92,13 @@ type console struct{ fd int }
 
 func (c console) args() []string {
 	return append(outFile("console", c.fd), "-device", "isa-serial,chardev=console")
+}
+
+// terminal is the guest's first serial port, connected with QEMU's standard input and output. All keys go to the guest.
+type terminal struct{}
+
+func (terminal) args() []string {
+	return []string{"-chardev", "stdio,id=console,signal=off,mux=off", "-device", "isa-serial,chardev=console"}
 }
 
 // channelPort is the port to which the guest's first process writes frames. QEMU stops the guest until a byte is taken, so

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 type guestRun struct {
 	cmd     *Cmd
 	ctx     context.Context
+	launch  *launch
 	process *exec.Cmd
 	stderr  bytes.Buffer // of QEMU
 	console tail
@@ -33,8 +35,11 @@ type guestRun struct {
 	ready   *Ready
 }
 
-// startGuest starts QEMU and what reads from it. The descriptors that QEMU inherits are 3: image, 4: console, 5: channel.
-func startGuest(ctx context.Context, c *Cmd, qemu, boot string, img *image, m machine) (*guestRun, error) {
+// firstFD is the first descriptor that QEMU inherits beside the usual three.
+const firstFD = 3
+
+// startGuest starts QEMU and what reads from it.
+func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 	consoleR, consoleW, err := pipe()
 	if err != nil {
 		return nil, err
@@ -45,15 +50,22 @@ func startGuest(ctx context.Context, c *Cmd, qemu, boot string, img *image, m ma
 		consoleW.Close()
 		return nil, err
 	}
-	r := &guestRun{cmd: c, ctx: ctx, done: make(chan struct{}), console: tail{also: c.Console}}
-	r.process = exec.Command(qemu, commandLine(
-		mark{owner.Prefix + owner.Self() + "-guest"}, m,
-		kernelImage{path: boot, initrd: fdPath(3), args_: kernelArgs(m.accel, m.cpus)},
-		console{fd: 4}, channel{fd: 5},
-	)...)
-	r.process.ExtraFiles = []*os.File{img.file, consoleW, channelW}
+	r := &guestRun{cmd: c, ctx: ctx, launch: l, done: make(chan struct{}), console: tail{also: c.Console}}
+	fd := firstFD + len(l.files)
+	var port device = console{fd: fd}
+	if c.Terminal {
+		port = terminal{}
+	}
+	r.process = exec.Command(l.qemu, append(slices.Clone(l.args),
+		commandLine(mark{owner.Prefix + owner.Self() + "-guest"}, port, channel{fd: fd + 1})...)...)
+	r.process.ExtraFiles = append(slices.Clone(l.files), consoleW, channelW)
 	r.process.Stderr = &r.stderr
 	r.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	if c.Terminal {
+		r.process.Stdin, r.process.Stdout = os.Stdin, os.Stdout
+		r.process.SysProcAttr.Setpgid = false // who reads from a terminal must be in its foreground
+		l.undo = restoreTerminal(l.undo)
+	}
 	ended, err := startOnThread(r.process)
 	consoleW.Close()
 	channelW.Close()
@@ -74,10 +86,30 @@ func startGuest(ctx context.Context, c *Cmd, qemu, boot string, img *image, m ma
 		status, cause := r.follow(channelR, ended)
 		<-ended
 		<-consoleDone
-		r.err = r.judge(status, cause)
+		r.err = errors.Join(r.judge(status, cause), r.launch.Close())
 	}()
 	return r, nil
 }
+
+// restoreTerminal notes how standard input is set, which QEMU changes and cannot restore when it is killed, and returns what sets
+// it so again, and then closes also.
+func restoreTerminal(also io.Closer) io.Closer {
+	old, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS)
+	return closeFunc(func() error {
+		var errs []error
+		if err == nil { // it is a terminal
+			errs = append(errs, unix.IoctlSetTermios(int(os.Stdin.Fd()), unix.TCSETS, old))
+		}
+		if also != nil {
+			errs = append(errs, also.Close())
+		}
+		return errors.Join(errs...)
+	})
+}
+
+type closeFunc func() error
+
+func (f closeFunc) Close() error { return f() }
 
 // pipe makes a pipe that holds as much as it may, so that QEMU need never wait for this process.
 func pipe() (r, w *os.File, err error) {

@@ -2,7 +2,10 @@
 
 package vm
 
-import "time"
+import (
+	"io/fs"
+	"time"
+)
 
 // A task is what the guest's first process is to do; it lies in the image.
 type task struct {
@@ -11,6 +14,15 @@ type task struct {
 	Dir   string        `json:"dir,omitempty"`
 	Exact bool          `json:"exact,omitempty"`
 	Beat  time.Duration `json:"beat"` // how often the guest says that it lives, in its own time
+	// Terminal lets the program run on the console instead of its output going to the channel.
+	Terminal bool       `json:"terminal,omitempty"`
+	Files    []taskFile `json:"files,omitempty"` // to be written first, where they cannot be in the image
+}
+
+type taskFile struct {
+	Path    string      `json:"path"`
+	Content []byte      `json:"content"`
+	Mode    fs.FileMode `json:"mode"`
 }
 
 // Hello is the first thing that a guest says.

@@ -43,7 +43,7 @@ type probe struct {
 func Probe(ctx context.Context) ([]Capability, error) {
 	out := []Capability{attempt(ctx, probe{what: "root", needed: "everything", fix: "sudo", vital: true, try: root})}
 	if !out[0].OK {
-		return append(out, guests()...), nil // without it every other probe would fail for the same reason
+		return out, nil // without it every other probe would fail for the same reason
 	}
 	for _, p := range probes() {
 		if p.inside {
@@ -64,7 +64,7 @@ func Probe(ctx context.Context) ([]Capability, error) {
 	if err != nil {
 		netnsRow.Detail, netnsRow.Fix = err.Error(), "a kernel with CONFIG_NET_NS; in a container: --privileged"
 	}
-	out = append(append(append(out, netnsRow), inside...), guests()...)
+	out = append(append(out, netnsRow), inside...)
 	return out, ctx.Err()
 }
 
@@ -82,15 +82,6 @@ func attempt(ctx context.Context, p probe) Capability {
 	return c
 }
 
-// guests says that the other targets cannot be used yet.
-func guests() []Capability {
-	var out []Capability
-	for _, target := range []string{"vm", "exact"} {
-		out = append(out, Capability{What: "guests", Target: target, For: "everything", Vital: true, Detail: NoGuests})
-	}
-	return out
-}
-
 // Missing says why variants of an attach method cannot run on the target host, from the rows of Probe; "" if they can.
 func Missing(rows []Capability, method string) string {
 	for _, r := range rows {
@@ -100,9 +91,6 @@ func Missing(rows []Capability, method string) string {
 	}
 	return ""
 }
-
-// NoGuests is why the targets vm and exact cannot run.
-const NoGuests = "this version boots no guests: it measures on the target host only"
 
 // throwAway calls f in a new network namespace, which goes away with the thread it was made on.
 func throwAway(f func() []Capability) ([]Capability, error) {

@@ -5,6 +5,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +15,8 @@ import (
 )
 
 const doctorLong = `doctor tries out what each target needs on this machine, in a throw-away network namespace, and says what is missing and
-what adds it. Nothing that it makes outlives it. Exit code 4: nothing can run here.`
+what adds it. Whether guests can use KVM it finds out by booting one, once for a kernel of this machine. Nothing else that it
+makes outlives it. Exit code 4: nothing can run here.`
 
 func newDoctor(s streams) *cobra.Command {
 	var asJSON bool
@@ -24,6 +28,11 @@ func newDoctor(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			guests, err := guestRows(cmd.Context())
+			if err != nil {
+				return err
+			}
+			rows = append(rows, guests...)
 			if asJSON {
 				err = s.json(rows)
 			} else {
@@ -32,10 +41,8 @@ func newDoctor(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			for _, r := range rows {
-				if r.Target == "host" && r.Vital && !r.OK {
-					return nothing(errors.New("nothing can run on target host: " + r.What + ": " + r.Detail))
-				}
+			if why := nowhere(rows); why != "" {
+				return nothing(errors.New("nothing can run here: " + why))
 			}
 			return nil
 		}),
@@ -63,4 +70,21 @@ func printDoctor(s streams, rows []host.Capability) error {
 		}
 	}
 	return nil
+}
+
+// nowhere says why no target can run anything; "" if one can.
+func nowhere(rows []host.Capability) string {
+	why := map[string]string{}
+	for _, r := range rows {
+		if _, known := why[r.Target]; !known {
+			why[r.Target] = ""
+		}
+		if r.Vital && !r.OK && why[r.Target] == "" {
+			why[r.Target] = "target " + r.Target + ": " + r.What + ": " + r.Detail
+		}
+	}
+	if slices.Contains(slices.Collect(maps.Values(why)), "") {
+		return ""
+	}
+	return strings.Join(slices.Sorted(maps.Values(why)), "; ")
 }

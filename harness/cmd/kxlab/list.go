@@ -152,6 +152,5 @@ func (l listing) print(s streams) error {
 	for _, p := range l.Profiles {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", p.Name, p.Cells, p.Trials, p.About)
 	}
-	fmt.Fprintln(w, "\nTargets vm and exact: "+host.NoGuests+".")
 	return w.Flush()
 }

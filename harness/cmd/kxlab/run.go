@@ -73,7 +73,7 @@ func runAll(ctx context.Context, s streams, f runFlags, args []string) error {
 		return err
 	}
 	if f.target != "host" {
-		return nothing(fmt.Errorf("target %s: %s", f.target, host.NoGuests))
+		return nothing(fmt.Errorf("target %s: %s", f.target, "run boots no guests yet"))
 	}
 	if err := host.RequireRoot(); err != nil {
 		return err

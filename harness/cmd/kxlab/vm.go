@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,7 @@ func newVM(s streams) *cobra.Command {
 		Use: "vm", Short: "The kernels at hand; get one; run a command in one", Long: vmLong, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newVMKernels(s), newVMFetch(s), newVMRun(s))
+	cmd.AddCommand(newVMKernels(s), newVMFetch(s), newVMShell(), newVMRun(s))
 	return cmd
 }
 
@@ -73,7 +74,7 @@ func newVMFetch(s streams) *cobra.Command {
 
 type vmFlags struct {
 	kernel         string
-	exact          bool
+	exact, virtme  bool
 	seed           uint64
 	cpus           int
 	memory         int64
@@ -87,7 +88,6 @@ func (f *vmFlags) add(cmd *cobra.Command) {
 	cmd.Flags().Int64Var(&f.memory, "memory", vm.DefaultMemory>>20, "memory, in MiB")
 	cmd.Flags().StringSliceVar(&f.modules, "modules", nil, "kernel modules to load")
 	cmd.Flags().StringSliceVar(&f.tools, "tools", nil, "programs of this machine to take along")
-	cmd.Flags().BoolVar(&f.console, "console", false, "show the kernel's messages")
 }
 
 func newVMRun(s streams) *cobra.Command {
@@ -95,13 +95,16 @@ func newVMRun(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a command of this machine in a guest", Args: cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
+			if f.virtme && !cmd.Flags().Changed("kernel") {
+				f.kernel += "/full"
+			}
 			k, err := vm.Open(cmd.Context(), f.kernel)
 			if err != nil {
 				return unable(err)
 			}
 			c := &vm.Cmd{
 				Kernel: k, Args: args, CPUs: f.cpus, Memory: f.memory << 20, Modules: f.modules, Tools: f.tools,
-				Stdout: s.out, Stderr: s.err,
+				Stdout: s.out, Stderr: s.err, Virtme: f.virtme,
 			}
 			if f.exact {
 				c.Exact = &vm.Exact{Seed: f.seed}
@@ -117,8 +120,35 @@ func newVMRun(s streams) *cobra.Command {
 		}),
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&f.console, "console", false, "show the kernel's messages")
+	cmd.Flags().BoolVar(&f.virtme, "virtme", false, "with this machine's root file system, read-only, through virtme-ng")
 	cmd.Flags().BoolVar(&f.exact, "exact", false, "count instructions: virtual time is the same in every run with one seed")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "of all entropy, with --exact")
+	return cmd
+}
+
+func newVMShell() *cobra.Command {
+	var f vmFlags
+	cmd := &cobra.Command{
+		Use: "shell [flags] [-- COMMAND [ARG...]]", Short: "A shell in a guest that has this machine's root file system, read-only",
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("kernel") {
+				f.kernel += "/full" // the one for clouds cannot share file systems
+			}
+			k, err := vm.Open(cmd.Context(), f.kernel)
+			if err != nil {
+				return unable(err)
+			}
+			if len(args) == 0 {
+				args = []string{"bash", "-l"}
+			}
+			return guestEnd((&vm.Cmd{
+				Kernel: k, Args: args, CPUs: f.cpus, Memory: f.memory << 20, Modules: f.modules, Tools: f.tools,
+				Virtme: true, Terminal: true, Env: []string{"TERM=" + os.Getenv("TERM")}, Dir: "/",
+			}).Run(cmd.Context()))
+		}),
+	}
+	f.add(cmd)
 	return cmd
 }
 

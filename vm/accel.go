@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Verdict says whether guests can use this machine's virtualisation, as found by booting one. A /dev/kvm that opens proves
+// nothing.
+type Verdict struct {
+	KVM bool   `json:"kvm"`
+	Why string `json:"why"` // how it is known, or what is against it
+	// For is what the verdict holds for: this machine's kernel and QEMU. Another asks for a new one.
+	For string `json:"for"`
+}
+
+// String is the line that doctor prints.
+func (v Verdict) String() string {
+	if v.KVM {
+		return "KVM: " + v.Why
+	}
+	return "TCG, which translates instructions: " + v.Why
+}
+
+// tryTime is how long a guest may take to boot under KVM. Where KVM works it takes about a second.
+const tryTime = 20 * time.Second
+
+// JudgeKVM returns the verdict from the cache, or boots k under KVM to find out. Its error is about that only: a guest that does
+// not boot is a verdict.
+func JudgeKVM(ctx context.Context, k *Kernel) (Verdict, error) {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return Verdict{}, fmt.Errorf("try KVM: %w", err)
+	}
+	version, err := QEMUVersion(ctx)
+	if err != nil {
+		return Verdict{}, fmt.Errorf("try KVM: %w", err)
+	}
+	v := Verdict{For: fmt.Sprintf("Linux %s, QEMU %s", unix.ByteSliceToString(uts.Release[:]), version)}
+	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		v.Why = err.Error() // cheap to find out: not kept, it may be granted
+		return v, nil
+	}
+	f.Close()
+	dir, err := cacheDir()
+	if err != nil {
+		return v, err
+	}
+	path := filepath.Join(dir, "kvm.json")
+	var kept Verdict
+	if raw, err := os.ReadFile(path); err == nil && json.Unmarshal(raw, &kept) == nil && kept.For == v.For {
+		return kept, nil
+	}
+	if v.KVM, v.Why, err = tryKVM(ctx, k); err != nil {
+		return v, fmt.Errorf("try KVM: %w", err)
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return v, err
+	}
+	if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(raw); return err }); err != nil {
+		return v, fmt.Errorf("keep verdict on KVM: %w", err)
+	}
+	return v, nil
+}
+
+// tryKVM boots a guest under KVM.
+func tryKVM(ctx context.Context, k *Kernel) (works bool, why string, err error) {
+	var out bytes.Buffer
+	c := &Cmd{Kernel: k, Args: []string{"true"}, Tools: []string{"true"}, Memory: 512 << 20, Stderr: &out, Boot: tryTime, accel: kvm{}}
+	began := time.Now()
+	err = c.Run(ctx)
+	var exit *ExitError
+	switch {
+	case err == nil:
+		return true, fmt.Sprintf("a guest booted in %.1f s", time.Since(began).Seconds()), nil
+	case errors.As(err, &exit) && exit.Cause == CauseHang:
+		return false, fmt.Sprintf("/dev/kvm opens, but a guest did not boot within %v", tryTime), nil
+	case errors.As(err, &exit):
+		return false, fmt.Sprintf("/dev/kvm opens, but a guest does not boot: %s %s", exit.Cause, exit.Detail), nil
+	}
+	return false, "", err
+}

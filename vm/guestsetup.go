@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// mountAll mounts what programs expect and nobody mounted before. All but the first three may be missing in a kernel.
+func mountAll() error {
+	_ = unix.Mount("proc", "/proc", "proc", 0, "") // shows what else is there
+	raw, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	mounted := map[string]bool{}
+	for line := range strings.Lines(string(raw)) {
+		if f := strings.Fields(line); len(f) > 1 {
+			mounted[f[1]] = true
+		}
+	}
+	for i, m := range []struct{ kind, dir, options string }{
+		{"sysfs", "/sys", ""}, {"devtmpfs", "/dev", ""},
+		{"devpts", "/dev/pts", "ptmxmode=0666"}, {"tmpfs", "/dev/shm", ""}, {"tmpfs", "/tmp", "mode=1777"}, {"tmpfs", "/run", "mode=755"},
+		{"cgroup2", "/sys/fs/cgroup", ""}, {"bpf", "/sys/fs/bpf", ""},
+		{"debugfs", "/sys/kernel/debug", ""}, {"tracefs", "/sys/kernel/tracing", ""},
+	} {
+		if mounted[m.dir] {
+			continue
+		}
+		_ = os.MkdirAll(m.dir, 0o755)
+		if err := unix.Mount(m.kind, m.dir, m.kind, 0, m.options); err != nil && i < 2 {
+			return fmt.Errorf("mount %s: %w", m.dir, err)
+		}
+	}
+	return nil
+}
+
+// guestPATH is where programs are looked for in a guest.
+const guestPATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+// setup gives the guest a name and a loopback, and tells the kernel not to look for a program that loads modules.
+func setup(dir string) error {
+	_ = unix.Symlink("/proc/self/fd", "/dev/fd")
+	_ = os.WriteFile("/proc/sys/kernel/modprobe", []byte("\n"), 0)
+	if err := unix.Sethostname([]byte("guest")); err != nil {
+		return err
+	}
+	for key, value := range map[string]string{"PATH": dir + ":" + guestPATH, "HOME": "/root"} {
+		if err := os.Setenv(key, value); err != nil {
+			return err
+		}
+	}
+	return linkUp("lo")
+}
+
+func linkUp(name string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq(name)
+	if err != nil {
+		return err
+	}
+	req.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req)
+}
+
+// loadModules loads the image's modules in their order.
+func loadModules(dir string) error {
+	files, err := filepath.Glob(dir + "/modules/*.ko")
+	if err != nil {
+		return err
+	}
+	for _, name := range files { // sorted
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		err = unix.FinitModule(int(f.Fd()), "", 0)
+		f.Close()
+		if err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("load module %s: %w", filepath.Base(name)[4:], err)
+		}
+	}
+	return nil
+}
+
+// writeFiles writes files that could not be part of the image.
+func writeFiles(files []taskFile) error {
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(f.Path, f.Content, f.Mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// chooseAccel returns how the guest's instructions are executed.
+func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
+	switch {
+	case c.accel != nil:
+		return c.accel, nil
+	case c.Exact != nil && c.Virtme:
+		return nil, errors.New("a guest with this machine's root cannot be exact: what it reads from there comes when it comes")
+	case c.Exact != nil && c.Terminal:
+		return nil, errors.New("a guest with a terminal cannot be exact: what is typed comes when it comes")
+	case c.Exact != nil:
+		return counted{seed: c.Exact.Seed}, nil
+	case c.OneThread:
+		return tcg{oneThread: true}, nil
+	}
+	v, err := JudgeKVM(ctx, c.Kernel)
+	if err != nil {
+		return nil, err
+	}
+	if v.KVM {
+		return kvm{}, nil
+	}
+	return tcg{}, nil
+}
+
+// A launch is a command line of QEMU with what it refers to.
+type launch struct {
+	qemu string
+	args []string
+	// files are inherited by QEMU, from descriptor 3 on, and closed when it was started.
+	files []*os.File
+	// undo is closed when the guest has ended.
+	undo io.Closer
+}
+
+func (l *launch) Close() error {
+	var errs []error
+	for _, f := range l.files {
+		errs = append(errs, f.Close())
+	}
+	l.files = nil
+	if l.undo != nil {
+		errs = append(errs, l.undo.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// composeImage makes a guest whose root file system is an initramfs.
+func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self string, t task) error {
+	img, err := buildImage(ctx, c, self, t)
+	if err != nil {
+		return err
+	}
+	l.files = append(l.files, img.file)
+	if least := 2*img.size + memorySpare; m.memory < least {
+		return fmt.Errorf("%d MiB of memory are too little: with this image it needs %d", m.memory>>20, least>>20+1)
+	}
+	boot, err := bootable(ctx, c.Kernel)
+	if err != nil {
+		return err
+	}
+	l.args = commandLine(m, kernelImage{path: boot, initrd: fdPath(firstFD), args_: kernelArgs(m.accel, m.cpus)})
+	return nil
+}
+
+// composeVirtme makes a guest whose root file system is this machine's.
+func (c *Cmd) composeVirtme(ctx context.Context, l *launch, m machine, self string, t task) error {
+	if err := c.Kernel.Require("NET_9P_VIRTIO", "9P_FS"); err != nil {
+		return fmt.Errorf("%w: take the full kernel (/full)", err)
+	}
+	v, err := openVirtme(ctx)
+	if err != nil {
+		return err
+	}
+	composed, err := v.compose(ctx, c, self, t, m.cpus, m.memory)
+	if err != nil {
+		return err
+	}
+	l.undo = composed
+	l.args = append(composed.args, commandLine(m.accel, quiet{})...)
+	return nil
+}
