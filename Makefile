@@ -21,7 +21,7 @@ help: ## what there is to make
 
 build: ## bin/kxlab
 	@scripts/setup run
-	go build -trimpath -o bin/kxlab ./harness/cmd/kxlab
+	CGO_ENABLED=0 go build -trimpath -o bin/kxlab ./harness/cmd/kxlab
 
 bench: build ## run the load balancer comparison (profile quick, about 7 minutes) and say where the report is
 	$(SUDO) bin/kxlab run lb --target host --profile quick

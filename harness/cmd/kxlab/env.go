@@ -18,11 +18,11 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/host"
 	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/vm"
 )
 
 // newEnv is what is known of a run before it begins.
-func newEnv(ctx context.Context, p *runner.Plan, f runFlags) (record.Env, error) {
+func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 	facts, err := host.ReadFacts(ctx)
 	if err != nil {
 		return record.Env{}, err
@@ -32,17 +32,22 @@ func newEnv(ctx context.Context, p *runner.Plan, f runFlags) (record.Env, error)
 		return record.Env{}, err
 	}
 	version, commit := build()
+	p := j.plan
 	e := p.Experiment
 	env := record.Env{
-		Experiment: e.Name, Target: f.target, Kernel: facts.Kernel, CPU: facts.CPU,
+		Experiment: e.Name, Target: p.Target, Kernel: facts.Kernel, CPU: facts.CPU,
 		Started: time.Now(), Commit: commit, Version: version, Command: append([]string{"kxlab"}, os.Args[1:]...),
 		Profile: f.profile, Repeats: f.repeat, Seed: f.seed, CPUs: facts.CPUs, MemBytes: facts.MemBytes,
 		KernelFacts: facts.Settings, Tools: facts.Tools, Mitigations: facts.Mitigations, Objects: map[string]string{},
 		Plan: p.Trials(), AA: []string{p.AA},
 		Title: e.Title, Question: e.Question, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores,
 	}
-	if env.Claims, err = experiments.Claims(); err != nil {
-		return env, err
+	if j.guests != nil {
+		if env.QEMU, err = vm.QEMUVersion(ctx); err != nil {
+			return env, unable(err)
+		}
+		env.Kernel, env.CPU, env.CPUs, env.MemBytes = j.guests.kernel.Release, j.guests.cpu(facts.CPU), j.guests.cpus, uint64(j.guests.memory)
+		env.KernelFacts, env.Mitigations = map[string]string{"from": j.guests.kernel.From}, nil
 	}
 	if env.Repeats == 0 {
 		i := slices.IndexFunc(e.Profiles, func(pr harness.Profile) bool { return pr.Name == f.profile })

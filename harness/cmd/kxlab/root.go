@@ -39,6 +39,6 @@ func newRoot(s streams) *cobra.Command {
 	root.SetErr(s.err)
 	root.PersistentFlags().String("config", "", "read settings from this file (default kxlab.yaml, if it is there)")
 	root.PersistentFlags().String("cache", "", "keep kernels and guest images here (default kxlab in the user's cache folder)")
-	root.AddCommand(newDoctor(s), newList(s), newRun(s), newCompare(s), newReport(s), newClean(s), newVM(s), newVersion(s))
+	root.AddCommand(newDoctor(s), newList(s), newRun(s), newCompare(s), newReport(s), newClean(s), newVM(s), newVersion(s), newInside(s))
 	return root
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
 	"github.com/kxlab/kxlab/harness/workload"
+	"github.com/kxlab/kxlab/vm"
 )
 
 const runLong = `run measures the cells of experiments: EXPERIMENT is one of kxlab list, or a definition of your own: ./mine.yaml.
@@ -30,7 +31,8 @@ type runFlags struct {
 	target, profile, out string
 	variants, workloads  []string
 	axes                 []string
-	repeat               int
+	kernels              []string
+	repeat, cpus         int
 	seed                 uint64
 	json, wait           bool
 }
@@ -43,7 +45,9 @@ func newRun(s streams) *cobra.Command {
 		RunE: action(func(cmd *cobra.Command, args []string) error { return runAll(cmd.Context(), s, f, args) }),
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.target, "target", "host", "where trials run: host; vm and exact come with guests, which this version does not boot")
+	fl.StringVar(&f.target, "target", "", "where trials run: host, vm (a guest) or exact (a guest whose clock counts instructions) (default: the experiment's first)")
+	fl.StringSliceVar(&f.kernels, "kernel", nil, "kernels of the guests, one run for each: a suite, a version, an image, a build tree (see kxlab vm)")
+	fl.IntVar(&f.cpus, "cpus", 0, "virtual CPUs of the guests (0: as many as the experiment says)")
 	fl.StringVar(&f.profile, "profile", "quick", "how much is run: smoke, quick or full")
 	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")
 	fl.StringSliceVar(&f.workloads, "workload", nil, "only these workloads")
@@ -56,37 +60,50 @@ func newRun(s streams) *cobra.Command {
 	return cmd
 }
 
-// job is one experiment to run.
+// job is one experiment to run on one target and kernel.
 type job struct {
-	plan   *runner.Plan
-	family harness.Family
-	dir    string
+	plan      *runner.Plan
+	selection runner.Selection
+	family    harness.Family
+	dir       string
+	kernel    string  // as the user named it
+	guests    *guests // nil on the host
 }
 
 // runAll checks everything that can be checked before it touches anything.
 func runAll(ctx context.Context, s streams, f runFlags, args []string) error {
-	if err := harness.Known("target", f.target, []string{"host", "vm", "exact"}); err != nil {
-		return usage(err)
+	if f.target != "" {
+		if err := harness.Known("target", f.target, harness.Targets()); err != nil {
+			return usage(err)
+		}
+	}
+	if f.cpus < 0 {
+		return usage(fmt.Errorf("--cpus %d: want 0 or more", f.cpus))
 	}
 	jobs, err := f.jobs(args, time.Now())
 	if err != nil {
 		return err
 	}
-	if f.target != "host" {
-		return nothing(fmt.Errorf("target %s: %s", f.target, "run boots no guests yet"))
+	var timed bool // by the wall clock, which two runs at once would distort
+	for _, j := range jobs {
+		if j.plan.Target == harness.TargetHost {
+			if err := host.RequireRoot(); err != nil {
+				return err
+			}
+		}
+		timed = timed || j.plan.Target != harness.TargetExact
 	}
-	if err := host.RequireRoot(); err != nil {
-		return err
+	if timed {
+		var told func(*runner.BusyError)
+		if f.wait {
+			told = func(b *runner.BusyError) { s.note("%v; waiting", b) }
+		}
+		lock, err := runner.Lock(ctx, told)
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
 	}
-	var told func(*runner.BusyError)
-	if f.wait {
-		told = func(b *runner.BusyError) { s.note("%v; waiting", b) }
-	}
-	lock, err := runner.Lock(ctx, told)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
 	var errs []error
 	for _, j := range jobs {
 		errs = append(errs, j.run(ctx, s, f))
@@ -94,7 +111,21 @@ func runAll(ctx context.Context, s streams, f runFlags, args []string) error {
 			break
 		}
 	}
-	return worst(errs)
+	return worst(append(errs, compareKernels(s, jobs, errs)))
+}
+
+// compareKernels puts the runs of an experiment on one kernel and the next beside one another.
+func compareKernels(s streams, jobs []job, errs []error) error {
+	for i := 1; i < len(jobs) && i < len(errs); i++ {
+		a, b := jobs[i-1], jobs[i]
+		if a.plan.Experiment.Name != b.plan.Experiment.Name || a.kernel == b.kernel || errs[i-1] != nil || errs[i] != nil {
+			continue
+		}
+		if err := compare(s, compareFlags{format: "text", kernels: true}, a.dir, b.dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // worst returns what went wrong in any of the runs. Only if none of them could run anything does that count.
@@ -120,7 +151,7 @@ func worst(errs []error) error {
 }
 
 func (f runFlags) jobs(args []string, now time.Time) ([]job, error) {
-	sel := runner.Selection{Profile: f.profile, Variants: f.variants, Workloads: f.workloads, Repeats: f.repeat}
+	sel := runner.Selection{Profile: f.profile, Target: f.target, Variants: f.variants, Workloads: f.workloads, Repeats: f.repeat}
 	for _, a := range f.axes {
 		name, values, ok := strings.Cut(a, "=")
 		if !ok {
@@ -134,11 +165,18 @@ func (f runFlags) jobs(args []string, now time.Time) ([]job, error) {
 		if err != nil {
 			return nil, err
 		}
+		sel := sel
+		if sel.Target == "" {
+			sel.Target = e.TargetsOr()[0]
+		}
+		if err := harness.Known("target of "+e.Name, sel.Target, e.TargetsOr()); err != nil {
+			return nil, usage(err)
+		}
 		plan, err := runner.NewPlan(e, sel)
 		if err != nil {
 			return nil, usage(fmt.Errorf("experiment %s: %w", e.Name, err))
 		}
-		j := job{plan: plan, family: workload.Families()[e.Family], dir: f.out}
+		j := job{plan: plan, selection: sel, family: workload.Families()[e.Family], dir: f.out}
 		for _, a := range sel.Axes {
 			for _, v := range a.Values {
 				if err := harness.CheckAxis(j.family, a.Name, v); err != nil {
@@ -153,14 +191,48 @@ func (f runFlags) jobs(args []string, now time.Time) ([]job, error) {
 		case len(args) > 1:
 			j.dir = filepath.Join(f.out, fmt.Sprintf("%d-%s", i+1, e.Name))
 		}
-		jobs = append(jobs, j)
+		more, err := f.onKernels(j)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, more...)
 	}
 	return jobs, nil
 }
 
+// onKernels gives a job a guest's kernel, or makes one job for each kernel that was asked for.
+func (f runFlags) onKernels(j job) ([]job, error) {
+	if j.plan.Target == harness.TargetHost {
+		if len(f.kernels) > 0 {
+			return nil, usage(errors.New("--kernel: target host runs on this machine's kernel; take --target vm or exact"))
+		}
+		return []job{j}, nil
+	}
+	if len(f.kernels) == 0 {
+		return []job{j}, nil
+	}
+	var out []job
+	for i, k := range f.kernels {
+		on := j
+		on.kernel = k
+		if len(f.kernels) > 1 {
+			on.dir = filepath.Join(j.dir, fmt.Sprintf("kernel%d", i+1))
+		}
+		out = append(out, on)
+	}
+	return out, nil
+}
+
 // run measures one experiment, and reports.
 func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
-	env, err := newEnv(ctx, j.plan, f)
+	if j.plan.Target != harness.TargetHost {
+		k, err := vm.Open(ctx, j.kernel)
+		if err != nil {
+			return unable(err)
+		}
+		j.guests = newGuests(k, j.plan.Experiment, j.plan.Target, f.cpus)
+	}
+	env, err := newEnv(ctx, j, f)
 	if err != nil {
 		return err
 	}
@@ -169,11 +241,17 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	opts := runner.Options{Family: j.family, Record: w, Seed: f.seed, Progress: runner.NewProgress(s.err, s.columns)}
+	var rec runner.Recorder = w
 	if f.json {
-		opts.Record = newJSONLines(s.out, w)
+		rec = newJSONLines(s.out, w)
 	}
-	sum, err := runner.Run(ctx, j.plan, opts)
+	progress := runner.NewProgress(s.err, s.columns)
+	var sum runner.Summary
+	if j.guests != nil {
+		sum, err = j.guests.run(ctx, s, j.plan, j.selection, runner.GuestOptions{Record: rec, Seed: f.seed, Progress: progress}, w)
+	} else {
+		sum, err = runner.Run(ctx, j.plan, runner.Options{Family: j.family, Record: rec, Seed: f.seed, Progress: progress})
+	}
 	share := fmt.Sprintf("%d of %d trials valid, %d rejected, %d cells skipped; %.0f %% of %v spent measuring",
 		sum.Valid, sum.Planned, sum.Rejected, sum.Skipped, 100*sum.Share(), sum.Wall.Round(time.Second))
 	if err != nil {

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/harness/attach"
+	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/harness/workload"
+)
+
+// jobPath is where a guest finds the job that it is to run.
+const jobPath = "/kxlab/job.json"
+
+// newInside is what a guest of a run calls; nobody types it.
+func newInside(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "inside", Short: "Run a job in a guest", Hidden: true, Args: cobra.NoArgs,
+		RunE: action(func(cmd *cobra.Command, _ []string) error {
+			raw, err := os.ReadFile(jobPath)
+			if err != nil {
+				return fmt.Errorf("read job: %w (this command is for guests of kxlab run)", err)
+			}
+			var j runner.Job
+			if err := json.Unmarshal(raw, &j); err != nil {
+				return fmt.Errorf("read job: %w", err)
+			}
+			return runner.Inside(cmd.Context(), j, workload.Families(), s.out, attach.New(attach.Options{RingLines: guestRingLines}).Put)
+		}),
+	}
+}
+
+// guestRingLines is the room for rings in a guest, where memory is dear: 4 MiB an object, enough for a thousand services.
+const guestRingLines = 1 << 16
