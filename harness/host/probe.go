@@ -39,7 +39,7 @@ type probe struct {
 	try               func(context.Context) (string, error)
 }
 
-// Probe tries everything that the lab needs. Nothing that it makes outlives it. Its error is that of ctx.
+// Probe tries everything that the lab needs on target host. Nothing that it makes outlives it. Its error is that of ctx.
 func Probe(ctx context.Context) ([]Capability, error) {
 	out := []Capability{attempt(ctx, probe{what: "root", needed: "everything", fix: "sudo", vital: true, try: root})}
 	if !out[0].OK {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -168,9 +169,11 @@ func (r *guests) shard(ctx context.Context, s *shard) error {
 			s.job.Done = append(s.job.Done, *g.begun)
 		default:
 			if deaths++; deaths == maxDeaths {
+				reason := err.Error() // once with the console, for the others without
 				for _, st := range s.steps {
 					if s.job.wants(st) {
-						g.reject(st.mark(), err.Error())
+						g.reject(st.mark(), reason)
+						reason, _, _ = strings.Cut(reason, "\n")
 					}
 				}
 				return r.failure()

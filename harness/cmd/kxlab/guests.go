@@ -35,6 +35,9 @@ const (
 // newGuests reads what an experiment and the command line say of its guests.
 func newGuests(k *vm.Kernel, e harness.Experiment, target string, cpus int) *guests {
 	g := &guests{kernel: k, exact: target == harness.TargetExact, cpus: cpus, memory: defaultGuestMB << 20, spec: e.Guest}
+	if g.cpus == 0 && g.exact {
+		g.cpus = e.Guest.ExactCPUs
+	}
 	if g.cpus == 0 {
 		g.cpus = max(defaultCPUs, e.Guest.CPUs)
 	}
@@ -73,6 +76,9 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 	}
 	if g.exact {
 		c.Exact = &vm.Exact{Seed: j.BootSeed()}
+	} else {
+		// With a thread for each, QEMU 7.2 was seen to panic guests while it patched their code.
+		c.OneThread = true
 	}
 	return c.Run(ctx)
 }

@@ -30,10 +30,7 @@ func newInside(s streams) *cobra.Command {
 			if err := json.Unmarshal(raw, &j); err != nil {
 				return fmt.Errorf("read job: %w", err)
 			}
-			return runner.Inside(cmd.Context(), j, workload.Families(), s.out, attach.New(attach.Options{RingLines: guestRingLines}).Put)
+			return runner.Inside(cmd.Context(), j, workload.Families(), s.out, attach.New(attach.Options{Guest: true}).Put)
 		}),
 	}
 }
-
-// guestRingLines is the room for rings in a guest, where memory is dear: 4 MiB an object, enough for a thousand services.
-const guestRingLines = 1 << 16

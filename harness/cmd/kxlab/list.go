@@ -78,6 +78,7 @@ type listing struct {
 	Title     string                 `json:"title"`
 	Question  string                 `json:"question"`
 	AA        string                 `json:"aa"`
+	Targets   []string               `json:"targets"`
 	Variants  []listedVariant        `json:"variants"`
 	Workloads []harness.WorkloadSpec `json:"workloads"`
 	Profiles  []listedProfile        `json:"profiles"`
@@ -96,7 +97,7 @@ type listedProfile struct {
 }
 
 func newListing(ctx context.Context, e harness.Experiment) (listing, error) {
-	l := listing{Name: e.Name, Title: e.Title, Question: e.Question, AA: e.AA, Workloads: e.Workloads}
+	l := listing{Name: e.Name, Title: e.Title, Question: e.Question, AA: e.AA, Targets: e.TargetsOr(), Workloads: e.Workloads}
 	rows, err := host.Probe(ctx)
 	if err != nil {
 		return l, err
@@ -109,7 +110,7 @@ func newListing(ctx context.Context, e harness.Experiment) (listing, error) {
 		l.Variants = append(l.Variants, listedVariant{Variant: v, Host: can})
 	}
 	for _, p := range e.Profiles {
-		plan, err := runner.NewPlan(e, runner.Selection{Profile: p.Name})
+		plan, err := runner.NewPlan(e, runner.Selection{Profile: p.Name, Target: e.TargetsOr()[0]})
 		if err != nil {
 			return l, fmt.Errorf("profile %s: %w", p.Name, err)
 		}
@@ -152,5 +153,6 @@ func (l listing) print(s streams) error {
 	for _, p := range l.Profiles {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", p.Name, p.Cells, p.Trials, p.About)
 	}
+	fmt.Fprintf(w, "\nTargets: %s (the first is taken where none is named)\n", strings.Join(l.Targets, ", "))
 	return w.Flush()
 }

@@ -46,8 +46,9 @@ func TestUsage(t *testing.T) {
 		{"run lb --repeat -1", codeUsage, "negative"},
 		{"run lb --repeat x", codeUsage, "invalid argument"},
 		{"run lb --target moon", codeUsage, `unknown target "moon"`},
-		{"run lb --target vm", codeNothing, "boots no guests"},
-		{"run lb --target exact", codeNothing, "boots no guests"},
+		{"run lb --target vm --kernel ./none", codeFailed, "./none"},
+		{"run lb --target host --kernel 6.12", codeUsage, "this machine's kernel"},
+		{"run sched --target host", codeUsage, `target of sched`},
 		{"list bl", codeUsage, "unknown experiment"},
 		{"compare a", codeUsage, "accepts 2 arg"},
 		{"compare a b", codeFailed, "no such file"},
@@ -110,13 +111,13 @@ func TestSettings(t *testing.T) {
 		{"list in environment", "", "KXLAB_VARIANTS=xdp-nat,a", "run lb", codeUsage, `unknown variant "a"`},
 		{"axes in environment", "", "KXLAB_AXIS=services=1,2 nope=2", "run lb", codeUsage, `unknown axis "nope"`},
 		{"environment over file", "profile: quik\n", "KXLAB_PROFILE=quack", "run lb", codeUsage, `"quack"`},
-		{"flag over both", "profile: quik\n", "KXLAB_PROFILE=quack", "run lb --target vm --profile full", codeNothing, "guests"},
+		{"flag over both", "profile: quik\n", "KXLAB_PROFILE=quack", "run lb --target exact --kernel ./none --profile full", codeFailed, "./none"},
 		{"hyphen", "", "KXLAB_MIN_EFFECT=much", "compare a b", codeUsage, "not a share"},
 		{"unknown in file", "profil: quick\n", "", "list", codeUsage, `unknown setting "profil", did you mean "profile"`},
 		{"unknown in environment", "", "KXLAB_PROFIL=quick", "list", codeUsage, `did you mean "KXLAB_PROFILE"`},
 		{"bad value", "repeat: many\n", "", "run lb", codeUsage, "setting repeat"},
 		{"bad file", "repeat: [\n", "", "list", codeUsage, "kxlab.yaml"},
-		{"of another command", "min-effect: 2%\n", "KXLAB_GATE=true", "run lb --target vm", codeNothing, "guests"},
+		{"of another command", "min-effect: 2%\n", "KXLAB_GATE=true", "run lb --target exact --kernel ./none", codeFailed, "./none"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -141,7 +142,7 @@ func TestVersionAndHelp(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"version", "kxlab "},
 		{"", "Exit codes: 0 done"},
-		{"run --help", "vm and exact come with guests"},
+		{"run --help", "a guest whose clock counts instructions"},
 		{"completion bash", "bash completion"},
 	} {
 		code, out, errs := try(t, strings.Fields(tt.args)...)
