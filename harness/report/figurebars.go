@@ -3,9 +3,7 @@
 package report
 
 import (
-	"bytes"
 	"math"
-	"regexp"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -73,12 +71,4 @@ func (w whisker) Plot(c draw.Canvas, p *plot.Plot) {
 	c.StrokeLine2(ls, tx(w.x0), y, tx(w.x1), y)
 	c.StrokeLine2(ls, tx(w.x0), y-d, tx(w.x0), y+d)
 	c.StrokeLine2(ls, tx(w.x1), y-d, tx(w.x1), y+d)
-}
-
-var fontRE = regexp.MustCompile(`font-family:[^;"]*`)
-
-// fixFonts names fonts that a browser on any machine has, beside the one that the text was laid out with.
-func fixFonts(svg []byte) []byte {
-	svg = fontRE.ReplaceAll(svg, []byte("font-family:Liberation Sans,Arimo,Arial,Helvetica,sans-serif"))
-	return bytes.ReplaceAll(svg, []byte("font-variant:Sans;"), nil)
 }

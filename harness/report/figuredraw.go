@@ -16,7 +16,7 @@ import (
 func (f *figure) draw(c draw.Canvas) {
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
-	in := draw.Crop(c, vg.Points(10), -margin, vg.Points(8), -vg.Points(52))
+	in := draw.Crop(c, vg.Points(10), -margin, vg.Points(8), -vg.Points(30+11*float64(1+strings.Count(f.subtitle, "\n"))))
 	title := style(vg.Points(13), ink)
 	title.Font = sans(vg.Points(13), true)
 	title.XAlign, title.YAlign = draw.XLeft, draw.YTop

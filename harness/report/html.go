@@ -238,7 +238,11 @@ func lead(r *record.Run, spec harness.PlotSpec, class string, ss []*Sample, way 
 	floor = max(floor, DefaultMinEffect)
 	best := ss[0]
 	sc := scaleFor(spec.Unit, []float64{median(best.Values)})
-	text := fmt.Sprintf("%s, class %s: %s leads with %s %s", spec.Title, class, best.Cell.Variant, sc.format(median(best.Values)), sc.unit)
+	title := spec.Title
+	if !strings.HasSuffix(title, "class "+class) {
+		title += ", class " + class
+	}
+	text := fmt.Sprintf("%s: %s leads with %s %s", title, best.Cell.Variant, sc.format(median(best.Values)), sc.unit)
 	for i, o := range []*Sample{ss[1], ss[len(ss)-1]} {
 		if i == 1 && len(ss) == 2 {
 			break

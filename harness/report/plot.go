@@ -169,7 +169,7 @@ func (f *figure) render() (svg, png []byte, err error) {
 	if _, err := sc.WriteTo(&b); err != nil {
 		return nil, nil, err
 	}
-	svg = fixFonts(b.Bytes())
+	svg = fixText(b.Bytes())
 	ic := vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(144))
 	f.draw(draw.New(ic))
 	var pb bytes.Buffer
