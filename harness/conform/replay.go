@@ -21,21 +21,26 @@ func Replay(ctx context.Context, s Subject, seed uint64, n int) (seen [][]byte, 
 	if err := s.Balancer.Flush(ctx); err != nil {
 		return nil, fmt.Errorf("forget connections: %w", err)
 	}
-	err = s.judged(func(j *judge) error {
-		r := replay{judge: j, rnd: rand.New(rand.NewPCG(seed, 0))}
-		for i := range n {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			out, err := r.step()
-			if err != nil {
-				return fmt.Errorf("packet %d: %w", i, err)
-			}
-			seen = append(seen, out)
-		}
-		return nil
+	err = s.judged(func(j *judge) (err error) {
+		seen, err = j.replay(ctx, seed, n)
+		return err
 	})
 	return seen, err
+}
+
+func (j *judge) replay(ctx context.Context, seed uint64, n int) (seen [][]byte, err error) {
+	r := replay{judge: j, rnd: rand.New(rand.NewPCG(seed, 0))}
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return seen, err
+		}
+		out, err := r.step()
+		if err != nil {
+			return seen, fmt.Errorf("packet %d: %w", i, err)
+		}
+		seen = append(seen, out)
+	}
+	return seen, nil
 }
 
 // A replay is a mix of packets under way.
