@@ -5,6 +5,8 @@ package vm
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,7 +60,8 @@ func JudgeKVM(ctx context.Context, k *Kernel) (Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	path := filepath.Join(dir, "kvm.json")
+	sum := sha256.Sum256([]byte(v.For))
+	path := filepath.Join(dir, "kvm-"+hex.EncodeToString(sum[:4])+".json")
 	var kept Verdict
 	if raw, err := os.ReadFile(path); err == nil && json.Unmarshal(raw, &kept) == nil && kept.For == v.For {
 		return kept, nil

@@ -44,30 +44,50 @@ const (
 	idleBusyMax = 0.05                   // share of a window that an idle guest may be busy
 	idleWait    = 60 * time.Second       // virtual time to wait for it
 	idleInARow  = 2                      // windows
+
+	calibrateTries = 5
 )
 
-// calibrate waits until the guest is idle and measures the loop. It returns what it saw with an error that says why nothing
-// must be measured.
+// calibrate waits until the guest is idle and measures the loop, again if something went on after all. It returns what it saw
+// with an error that says why nothing must be measured.
 func calibrate() (*Calibration, error) {
-	c := &Calibration{Known: spinPieces * 2 * spinLoops}
 	start := time.Now()
+	for try := 1; ; try++ {
+		c := &Calibration{Known: spinPieces * 2 * spinLoops}
+		err := c.waitIdle(start)
+		if err != nil {
+			return c, err
+		}
+		if err = c.measure(); err == nil || try == calibrateTries {
+			return c, err
+		}
+	}
+}
+
+// waitIdle waits until the guest is idle, at most until idleWait after start.
+func (c *Calibration) waitIdle(start time.Time) error {
 	for quiet := 0; quiet < idleInARow; {
 		busy, err := busyShare(idleWindow)
 		if err != nil {
-			return c, err
+			return err
 		}
 		c.Busy = busy
 		if quiet++; busy > idleBusyMax {
 			quiet = 0
 		}
 		if time.Since(start) > idleWait {
-			return c, fmt.Errorf("calibrate: the guest is not idle after %v of its time: %.0f %% busy", idleWait, busy*100)
+			return fmt.Errorf("calibrate: the guest is not idle after %v of its time: %.0f %% busy", idleWait, busy*100)
 		}
 	}
 	c.Waited = time.Since(start)
+	return nil
+}
+
+// measure runs the loop.
+func (c *Calibration) measure() error {
 	restore, err := alone()
 	if err != nil {
-		return c, fmt.Errorf("calibrate: %w", err)
+		return fmt.Errorf("calibrate: %w", err)
 	}
 	pieces := make([]int64, spinPieces)
 	for i := range pieces {
@@ -81,13 +101,13 @@ func calibrate() (*Calibration, error) {
 	c.Counted = pieces[spinPieces/2] * spinPieces
 	c.Ticks -= c.Counted
 	if off := c.off(); off > offMax || off < -offMax {
-		return c, fmt.Errorf("calibrate: %d instructions counted where %d are known (%+.2f %%, at most %.1f %%): virtual time is not "+
+		return fmt.Errorf("calibrate: %d instructions counted where %d are known (%+.2f %%, at most %.1f %%): virtual time is not "+
 			"instructions here", c.Counted, c.Known, off*100, offMax*100)
 	}
 	if share := float64(c.Ticks) / float64(c.Known); share > ticksMax {
-		return c, fmt.Errorf("calibrate: %.1f %% of a loop's time went elsewhere, at most %.0f %%: the guest is not quiet", share*100, ticksMax*100)
+		return fmt.Errorf("calibrate: %.1f %% of a loop's time went elsewhere, at most %.0f %%: the guest is not quiet", share*100, ticksMax*100)
 	}
-	return c, nil
+	return nil
 }
 
 // alone keeps all else that this process does off the CPUs while the calling goroutine runs: the Go runtime's own thread, which

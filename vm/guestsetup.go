@@ -25,13 +25,14 @@ func mountAll() error {
 			mounted[f[1]] = true
 		}
 	}
+	inMemory := os.Getpid() == 1 // the root file system is: what the caller put into /tmp stays there
 	for i, m := range []struct{ kind, dir, options string }{
 		{"sysfs", "/sys", ""}, {"devtmpfs", "/dev", ""},
 		{"devpts", "/dev/pts", "ptmxmode=0666"}, {"tmpfs", "/dev/shm", ""}, {"tmpfs", "/tmp", "mode=1777"}, {"tmpfs", "/run", "mode=755"},
 		{"cgroup2", "/sys/fs/cgroup", ""}, {"bpf", "/sys/fs/bpf", ""},
 		{"debugfs", "/sys/kernel/debug", ""}, {"tracefs", "/sys/kernel/tracing", ""},
 	} {
-		if mounted[m.dir] {
+		if mounted[m.dir] || inMemory && (m.dir == "/tmp" || m.dir == "/run") {
 			continue
 		}
 		_ = os.MkdirAll(m.dir, 0o755)

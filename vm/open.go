@@ -19,8 +19,8 @@ import (
 // sched_ext, IPVS, netem and BTF.
 const DefaultSpec = "forky"
 
-// suites are those whose kernels are looked through for a version, oldest first.
-var suites = []string{"bookworm", "bookworm-backports", "trixie", "trixie-backports", "forky", "sid"}
+// suites are those whose kernels are looked through for a version: releases before what was backported to them.
+var suites = []string{"bookworm", "trixie", "forky", "sid", "bookworm-backports", "trixie-backports"}
 
 // A spec is what a kernel's name means.
 type spec struct {

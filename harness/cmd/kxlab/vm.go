@@ -3,9 +3,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -92,6 +94,7 @@ func (f *vmFlags) add(cmd *cobra.Command) {
 
 func newVMRun(s streams) *cobra.Command {
 	var f vmFlags
+	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a command of this machine in a guest", Args: cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
@@ -116,10 +119,17 @@ func newVMRun(s streams) *cobra.Command {
 			if f.console {
 				c.Console = s.err
 			}
-			return guestEnd(c.Run(cmd.Context()))
+			ctx := cmd.Context()
+			if timeout > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, timeout)
+				defer cancel()
+			}
+			return guestEnd(c.Run(ctx))
 		}),
 	}
 	f.add(cmd)
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "end the guest after this time (0: only when nothing comes from it any more)")
 	cmd.Flags().BoolVar(&f.console, "console", false, "show the kernel's messages")
 	cmd.Flags().BoolVar(&f.virtme, "virtme", false, "with this machine's root file system, read-only, through virtme-ng")
 	cmd.Flags().BoolVar(&f.exact, "exact", false, "count instructions: virtual time is the same in every run with one seed")

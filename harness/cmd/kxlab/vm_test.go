@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/vm"
+)
+
+// What `kxlab vm run` exits with is the program's code, or 255 where the guest lost it.
+func TestVMRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots guests")
+	}
+	if _, err := vm.Open(t.Context(), ""); errors.Is(err, harness.ErrNotSupported) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := vm.QEMUVersion(t.Context()); errors.Is(err, harness.ErrNotSupported) {
+		t.Skip(err)
+	}
+	self := static(t, "kxlab", "build", ".")
+	for _, c := range []struct {
+		args string
+		code int
+		said string
+	}{
+		{"vm run -- false", 1, "program ended with code 1"},
+		{"vm run --tools sh -- sh -c <panic>", 255, "sysrq triggered crash"},
+		{"vm run --timeout 5s -- sleep 1000", 1, "deadline exceeded"},
+		{"vm run -- echo word", 0, "word"},
+		{"vm run --kernel nowhere/to/be/found -- true", 1, "no such file"},
+		{"vm run", 2, "requires at least 1 arg"},
+	} {
+		args := strings.Fields(c.args)
+		for i := range args {
+			if args[i] == "<panic>" {
+				args[i] = "echo c >/proc/sysrq-trigger"
+			}
+		}
+		cmd := exec.CommandContext(t.Context(), self, args...)
+		cmd.Dir, cmd.Env = t.TempDir(), os.Environ()
+		said, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		if code := cmd.ProcessState.ExitCode(); code != c.code || !strings.Contains(string(said), c.said) {
+			t.Errorf("kxlab %s: code %d, want %d; said %q, want %q in it", c.args, code, c.code, said, c.said)
+		}
+	}
+}
