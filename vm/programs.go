@@ -47,7 +47,11 @@ func programs(self string, tools []string) ([]entry, error) {
 				return nil, err
 			}
 			for _, f := range files {
-				if out, err = appendProgram(out, f, f); err != nil { // extensions have libraries of their own
+				add := appendFile
+				if strings.HasSuffix(f, ".so") { // an extension, with libraries of its own
+					add = appendProgram
+				}
+				if out, err = add(out, f, guestPath(f)); err != nil {
 					return nil, err
 				}
 			}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"crypto/sha256"
+	"errors"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// The same inputs give the same image, made anew or taken from the cache, and taking it is fast.
+func TestImageRepeats(t *testing.T) {
+	c, _ := guestCmd(t, "hello")
+	c.Modules, c.Tools = []string{"ip_vs_mh", "veth", "sch_netem"}, []string{"ip", "tc", "nft", "iptables-legacy"}
+	c.Files = map[string]File{"/etc/a": {Content: []byte("a")}, "/etc/b": {Source: "/etc/passwd"}}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := func() (sum [sha256.Size]byte, took time.Duration) {
+		began := time.Now()
+		img, err := buildImage(t.Context(), c, self, task{Args: c.Args})
+		took = time.Since(began)
+		if errors.Is(err, harness.ErrNotSupported) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer img.Close()
+		h := sha256.New()
+		if _, err := io.Copy(h, io.NewSectionReader(img.file, 0, img.size)); err != nil {
+			t.Fatal(err)
+		}
+		return [sha256.Size]byte(h.Sum(nil)), took
+	}
+	t.Setenv(CacheEnv, t.TempDir())
+	first, made := build()
+	again, taken := build()
+	t.Setenv(CacheEnv, t.TempDir())
+	anew, _ := build()
+	t.Logf("made in %v, taken in %v", made, taken)
+	if first != again || first != anew {
+		t.Errorf("images differ: %x, from the cache %x, made anew %x", first, again, anew)
+	}
+	if taken > time.Second {
+		t.Errorf("taken from the cache in %v, want at most 1 s", taken)
+	}
+}
