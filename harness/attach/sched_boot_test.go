@@ -49,10 +49,20 @@ func TestSchedulersInGuest(t *testing.T) {
 	} {
 		t.Run(strings.Trim(test.run, "^$"), func(t *testing.T) {
 			var out bytes.Buffer
-			cmd := &vm.Cmd{Kernel: k, CPUs: test.cpus, Exact: test.exact, OneThread: true, Self: self, Stdout: &out, Stderr: &out,
-				Env:  append(test.env, guestEnv+"=1"),
-				Args: []string{"kxlab", "-test.run", test.run, "-test.v", "-test.timeout", "3m"}}
-			err := cmd.Run(ctx)
+			run := func() error {
+				out.Reset()
+				cmd := &vm.Cmd{Kernel: k, CPUs: test.cpus, Exact: test.exact, OneThread: true, Self: self, Stdout: &out, Stderr: &out,
+					Env:  append(test.env, guestEnv+"=1"),
+					Args: []string{"kxlab", "-test.run", test.run, "-test.v", "-test.timeout", "3m"}}
+				return cmd.Run(ctx)
+			}
+			err := run()
+			// On a loaded machine a guest may get so little of the CPU that its RCU complains: once is forgiven, twice is not.
+			var exit *vm.ExitError
+			if errors.As(err, &exit) && exit.Cause == vm.CauseSplat && strings.Contains(exit.Console, "rcu: INFO") {
+				t.Logf("once more: %v", err)
+				err = run()
+			}
 			if errors.Is(err, harness.ErrNotSupported) {
 				t.Skip(err)
 			}
