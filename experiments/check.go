@@ -27,8 +27,8 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if err := checkTargets(e.Targets); err != nil {
 		return err
 	}
-	if e.Guest.CPUs < 0 || e.Guest.ExactCPUs < 0 || e.Guest.MemoryMB < 0 {
-		return fmt.Errorf("guest: cpus, exactcpus and memorymb must not be negative")
+	if g := e.Guest; g.CPUs < 0 || g.ExactCPUs < 0 || g.ExactParts < 0 || g.MemoryMB < 0 {
+		return fmt.Errorf("guest: cpus, exactcpus, exactparts and memorymb must not be negative")
 	}
 	if err := checkVariants(e, v); err != nil {
 		return err

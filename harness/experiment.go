@@ -49,8 +49,10 @@ type GuestSpec struct {
 	CPUs int // 0: 1
 	// ExactCPUs are those on target exact, where several take turns on one clock; 0: CPUs.
 	ExactCPUs int
-	MemoryMB  int // MiB; 0: 1024
-	Modules   []string
+	// ExactParts is how many guests share the workloads of a group on target exact, where they may run side by side; 0: 1.
+	ExactParts int
+	MemoryMB   int // MiB; 0: 1024
+	Modules    []string
 	// Tools are commands of this machine that go into the guest of target exact, with the libraries they need.
 	Tools []string
 }

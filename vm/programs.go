@@ -76,6 +76,12 @@ func findTool(name string) (string, error) {
 	return "", harness.Skip("program %s, which the guest needs, is not installed", name)
 }
 
+// NoTool tells whether this machine lacks a program, so that no guest can have it.
+func NoTool(name string) bool {
+	_, err := findTool(name)
+	return err != nil
+}
+
 // appendProgram adds a program of this machine under a name in the guest, with its libraries. Links stay links, so that a
 // program that goes by several names is there once.
 func appendProgram(out []entry, path, name string) ([]entry, error) {

@@ -22,13 +22,15 @@ type GuestOptions struct {
 	// Parallel is how many guests run side by side; 0: 1. More than one is for a target whose numbers do not depend on
 	// the machine's load.
 	Parallel int
+	// Parts is into how many jobs a group is cut; 0: 1.
+	Parts int
 	// EachRepeat gives every repeat of a group a guest of its own, booted with another seed.
 	EachRepeat bool
 	Progress   *Progress
 	Boot       Boot
 }
 
-// RunGuests measures the plan in guests, a group or a repeat of a group in each. What guests tell is recorded in the plan's
+// RunGuests measures the plan in guests, a group, a part of one or a repeat of either in each. What guests tell is recorded in the plan's
 // order whichever ends first, so that two runs with the same numbers have the same record. A guest that dies costs the
 // trial that it was making, which is recorded as invalid with the cause; another guest goes on with the rest.
 func RunGuests(ctx context.Context, p *Plan, selection Selection, o GuestOptions) (Summary, error) {
@@ -75,19 +77,21 @@ type shard struct {
 // shardsOf makes the jobs of one repeat, or of all.
 func (r *guests) shardsOf(selection Selection, repeat int) []*shard {
 	var out []*shard
-	for i := range r.plan.Groups {
-		g := &r.plan.Groups[i]
-		s := &shard{group: g, job: Job{
-			Experiment: r.plan.Experiment, Selection: selection, Seed: r.Seed, Group: g.String(), Repeat: repeat,
-		}}
-		for _, st := range g.Order(r.Seed) {
-			if s.job.wants(st) {
-				s.steps = append(s.steps, st)
-				r.steps[st.mark()] = st
+	for _, whole := range r.plan.Groups {
+		for part, g := range whole.parts(r.Parts) {
+			s := &shard{group: &g, job: Job{
+				Experiment: r.plan.Experiment, Selection: selection, Seed: r.Seed,
+				Group: g.String(), Part: part, Parts: r.Parts, Repeat: repeat,
+			}}
+			for _, st := range g.Order(r.Seed) {
+				if s.job.wants(st) {
+					s.steps = append(s.steps, st)
+					r.steps[st.mark()] = st
+				}
 			}
-		}
-		if len(s.steps) > 0 {
-			out = append(out, s)
+			if len(s.steps) > 0 {
+				out = append(out, s)
+			}
 		}
 	}
 	return out

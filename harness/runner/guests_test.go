@@ -66,7 +66,7 @@ func TestRunGuests(t *testing.T) {
 	p := plan(t, runner.Selection{})
 	var orders [][]string
 	for _, parallel := range []int{1, 2} {
-		f, sum, err := guestsOf(t, runner.GuestOptions{Seed: 5, Parallel: parallel, EachRepeat: true}, runner.Selection{}, nil)
+		f, sum, err := guestsOf(t, runner.GuestOptions{Seed: 5, Parallel: parallel, Parts: 3, EachRepeat: true}, runner.Selection{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,8 @@ type Job struct {
 	Selection  Selection          `json:"selection"`
 	Seed       uint64             `json:"seed"`
 	Group      string             `json:"group"`          // which of the plan's groups, by Group.String
+	Part       int                `json:"part"`           // which part of the group
+	Parts      int                `json:"parts"`          // into how many it is cut; 0: 1
 	Repeat     int                `json:"repeat"`         // which repeat; EveryRepeat: all of them
 	Done       []Mark             `json:"done,omitempty"` // steps that an earlier guest has made, or died of
 }
@@ -87,6 +89,11 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	if len(plan.Groups) == 0 {
 		return fmt.Errorf("plan job: no group %q", j.Group)
 	}
+	parts := plan.Groups[0].parts(j.Parts)
+	if j.Part < 0 || j.Part >= len(parts) {
+		return fmt.Errorf("plan job: no part %d of %d of group %q", j.Part, len(parts), j.Group)
+	}
+	plan.Groups = parts[j.Part : j.Part+1]
 	family := families[cmp.Or(j.Experiment.Family, j.Experiment.Name)]
 	if family == nil {
 		return fmt.Errorf("plan job: unknown family %q", j.Experiment.Family)

@@ -39,7 +39,7 @@ type IperfReport struct {
 func (i Iperf) Run(ctx context.Context) (IperfReport, error) {
 	path, err := exec.LookPath("iperf3")
 	if err != nil {
-		return IperfReport{}, harness.Skip("iperf3 is not installed: apt-get install iperf3")
+		return IperfReport{}, harness.Skip("iperf3 is not here: scripts/setup run installs it")
 	}
 	seconds := max(1, int(math.Round(i.Duration.Seconds())))
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+30*time.Second)

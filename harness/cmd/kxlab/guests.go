@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/kxlab/kxlab/harness"
@@ -63,7 +64,8 @@ func (g *guests) cpu(host string) string {
 	return fmt.Sprintf("QEMU TCG, %d CPU, on %s", g.cpus, host)
 }
 
-// boot is a runner.Boot.
+// boot is a runner.Boot. What wants a tool that this machine does not have is skipped in the guest, with its name: the others
+// need not wait for it.
 func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error {
 	raw, err := json.Marshal(j)
 	if err != nil {
@@ -71,7 +73,7 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 	}
 	c := &vm.Cmd{
 		Kernel: g.kernel, Args: []string{"kxlab", "inside"}, CPUs: g.cpus, Memory: g.memory,
-		Modules: g.spec.Modules, Tools: g.spec.Tools, Files: map[string]vm.File{jobPath: {Content: raw}},
+		Modules: g.spec.Modules, Tools: slices.DeleteFunc(slices.Clone(g.spec.Tools), vm.NoTool), Files: map[string]vm.File{jobPath: {Content: raw}},
 		Stdout: to, Stderr: os.Stderr, OnReady: g.ready,
 	}
 	if g.exact {
@@ -97,6 +99,9 @@ func (g *guests) run(ctx context.Context, s streams, p *runner.Plan, sel runner.
 		})
 	}
 	o.Boot, o.Parallel, o.EachRepeat = g.boot, g.parallel(), g.exact
+	if g.exact {
+		o.Parts = g.spec.ExactParts
+	}
 	sum, err := runner.RunGuests(ctx, p, sel, o)
 	return sum, errors.Join(err, noteErr)
 }
