@@ -169,6 +169,31 @@ func TestShipped(t *testing.T) {
 	}
 }
 
+// TestObjectsOf: variants with an object come along with their knobs, to be loaded only; the others do not.
+func TestObjectsOf(t *testing.T) {
+	with := strings.Replace(good, "variants:\n", "objectsof: [lb]\nvariants:\n", 1)
+	e, err := experiments.Parse("t.yaml", []byte(with), experiments.Vocabulary{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) int {
+		return slices.IndexFunc(e.Variants, func(v harness.Variant) bool { return v.Name == name })
+	}
+	if at("iptables") >= 0 {
+		t.Error("iptables has no object and came along")
+	}
+	if i := at("xdp-ipip-shared"); i < 0 || e.Variants[i].Attach != "load" || e.Variants[i].Class != "lb" || len(e.Variants[i].Knobs) != 2 {
+		t.Errorf("xdp-ipip-shared: %d of %+v", i, e.Variants)
+	}
+	if i := at("a"); i != 0 || e.Variants[0].Attach != "nft" {
+		t.Errorf("the definition's own first variant is %+v", e.Variants[0])
+	}
+	if _, err := experiments.Parse("t.yaml", []byte(strings.Replace(with, "[lb]", "[lbb]", 1)), experiments.Vocabulary{}); err == nil ||
+		!strings.Contains(err.Error(), `objectsof: unknown experiment "lbb", did you mean "lb"`) {
+		t.Errorf("an unknown experiment: %v", err)
+	}
+}
+
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	own := filepath.Join(dir, "own.yaml")

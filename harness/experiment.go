@@ -18,8 +18,11 @@ type Experiment struct {
 	// Guest is what its guests need (targets vm and exact).
 	Guest GuestSpec
 	// AA names the variant that is measured twice, the second time as NAME+aa, to show the run's own noise.
-	AA        string
-	Variants  []Variant
+	AA       string
+	Variants []Variant
+	// ObjectsOf names experiments all of whose variants with a BPF object take part as well: with the same knobs, but
+	// loaded only and attached to nothing. Their class is the experiment's name.
+	ObjectsOf []string
 	Workloads []WorkloadSpec
 	Profiles  []Profile
 	Plots     []PlotSpec

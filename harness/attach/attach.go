@@ -122,6 +122,9 @@ func (a *Attacher) methods() map[string]constructor {
 		"tcp-cc": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return newKernelCC(v, at)
 		},
+		"load": func(_ context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
+			return a.newLoaded(v, at)
+		},
 		"ipvs-nat": func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error) {
 			return newIPVS(v, at, ipvsMasquerade)
 		},

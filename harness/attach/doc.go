@@ -16,6 +16,7 @@
 //	object.go knobs.go   from an object's specification to its programs and maps in the kernel; verifier.go explains refusals
 //	balancer.go          a BPF object in force: its hooks, its control plane and what it reports
 //	xdp.go tcx.go cgroup.go           the hooks
+//	load.go              an object loaded and attached to nothing
 //	services.go rings.go              which service uses which ring and which reals; reals.go and lines.go number them (pure)
 //	lbmaps.go flows.go                the same, written to the maps of bpf/include/lb.h, and flow tables emptied
 //	ring.go maglev.go rendezvous.go   who gets which slot of a ring (pure)

@@ -82,7 +82,7 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 	has := false
 	set.flowSides = 1
 	for name, m := range spec.Maps {
-		if !isFlows(name) {
+		if !isFlows(name) || m.Type == ebpf.Array && spec.Variables["flow_entries"] == nil { // the latter: not a balancer's
 			continue
 		}
 		has = true

@@ -13,5 +13,5 @@ import "github.com/kxlab/kxlab/harness"
 
 // Families returns the kinds of kernel extension that can be measured, by the name experiments use.
 func Families() map[string]harness.Family {
-	return map[string]harness.Family{"cc": CC{}, "lb": LB{}, "sched": Sched{}}
+	return map[string]harness.Family{"cc": CC{}, "lb": LB{}, "objects": Objects{}, "sched": Sched{}}
 }

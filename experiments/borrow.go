@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiments
+
+import (
+	"fmt"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// attachLoad is the method that loads an object and attaches it to nothing.
+const attachLoad = "load"
+
+// borrow adds the variants of the experiments that a definition takes objects of. These are read as they stand in their
+// files: what they themselves may borrow is not looked at.
+func borrow(e *harness.Experiment) error {
+	for _, name := range e.ObjectsOf {
+		if err := harness.Known("experiment", name, Names()); err != nil {
+			return fmt.Errorf("objectsof: %w", err)
+		}
+		raw, err := files.ReadFile(name + suffix)
+		if err != nil {
+			return fmt.Errorf("objectsof: %w", err)
+		}
+		var from harness.Experiment
+		if err := decode(raw, &from); err != nil {
+			return fmt.Errorf("objectsof %s: %w", name, err)
+		}
+		for _, v := range from.Variants {
+			if v.Object == "" {
+				continue
+			}
+			e.Variants = append(e.Variants, harness.Variant{
+				Name: v.Name, Class: name, Attach: attachLoad, Object: v.Object, Knobs: v.Knobs, About: v.About,
+			})
+		}
+	}
+	return nil
+}
