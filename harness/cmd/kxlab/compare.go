@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,12 +19,13 @@ import (
 const compareLong = `compare says, cell by cell, whether NEW is better or worse than OLD, both run directories. The drift of the machine
 between the runs is taken off by the ceilings; a difference counts only if it is significant and reaches the minimum
 effect. The more cells are compared, the larger the difference that chance can make in one of them: --workload asks about
-some only, and is shown smaller differences there. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
+some only, and is shown smaller differences there. --changed leaves out what did not change. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
 
 // compareFlags are the flags of compare.
 type compareFlags struct {
 	minEffect, format string
 	gate, kernels     bool
+	changed           bool
 	workloads         []string
 }
 
@@ -35,6 +37,7 @@ func newCompare(s streams) *cobra.Command {
 	}
 	fl := cmd.Flags()
 	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if something became worse")
+	fl.BoolVar(&f.changed, "changed", false, "write only what changed, and nothing if nothing did (text and markdown)")
 	fl.BoolVar(&f.kernels, "kernels", false, "allow runs on different kernels")
 	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",
 		100*report.DefaultMinEffect, 100*report.DefaultMinEffectExact))
@@ -46,6 +49,9 @@ func newCompare(s streams) *cobra.Command {
 func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if err := harness.Known("format", f.format, report.CompareFormats()); err != nil {
 		return usage(err)
+	}
+	if f.changed && !slices.Contains(report.ChangeFormats(), f.format) {
+		return usage(fmt.Errorf("--changed: format %s says of each row whether it changed; leave --changed out", f.format))
 	}
 	var effect float64 // 0: the target's own
 	if f.minEffect != "" {
@@ -69,7 +75,11 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Write(s.out, f.format); err != nil {
+	write := c.Write
+	if f.changed {
+		write = c.WriteChanges
+	}
+	if err := write(s.out, f.format); err != nil {
 		return err
 	}
 	if f.gate && c.Gate() {
