@@ -17,8 +17,7 @@
 #define TRAFFIC_SRC6_HI	  0x20010002 /* 2001:2:0:1::, host byte order */
 #define TRAFFIC_SRC6_LO	  0x00000001
 
-/* Packets between two looks at the clock when the generator runs flat out; a power of two. */
-#define TRAFFIC_STAMP 1024
+#define TRAFFIC_LAPS	  256 /* looks at the clock that are remembered; a power of two */
 
 /* Q40 packets: the fixed point of the pacer. */
 #define TRAFFIC_Q	40
@@ -53,6 +52,7 @@ struct traffic_stream {
 	__u8 proto; /* 6 or 17 */
 	__u8 fresh; /* every packet is of a new flow */
 	__u8 pad;
+	__u32 lap; /* flat out: packets between two looks at the clock, a power of two, less one */
 };
 
 /* What has been sent; the variable state. Times in ns of CLOCK_MONOTONIC. */
@@ -71,6 +71,8 @@ struct traffic_state {
 	__u64 random;
 	__u32 next; /* position in the round of recurring flows */
 	__u32 fresh; /* number of the next new flow */
+	__u64 looks; /* flat out: at the clock so far */
+	__u64 laps[TRAFFIC_LAPS]; /* when; the last ones, look n at n modulo TRAFFIC_LAPS */
 };
 
 /* One counter of a sink. */

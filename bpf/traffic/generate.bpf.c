@@ -186,8 +186,12 @@ int generate(struct xdp_md *ctx)
 	if (stream.rate) {
 		if (!due())
 			return XDP_DROP;
-	} else if (!(sent & (TRAFFIC_STAMP - 1)) && !stamp(bpf_ktime_get_ns())) {
-		return XDP_DROP;
+	} else if (!(sent & stream.lap)) {
+		__u64 now = bpf_ktime_get_ns();
+
+		if (!stamp(now))
+			return XDP_DROP;
+		state.laps[state.looks++ & (TRAFFIC_LAPS - 1)] = now;
 	}
 	if (stream.proto == IPPROTO_UDP) {
 		if (stream.family == 4)

@@ -20,6 +20,9 @@ import (
 // other end has no XDP program, or it is down.
 var ErrNoReceiver = errors.New("nobody receives at the other end")
 
+// LapPackets is how many packets a lap has.
+const LapPackets = lapPacketsAlone
+
 // Sent is what a run handed to the link. It says nothing about what arrived.
 type Sent struct {
 	Packets uint64
@@ -28,6 +31,8 @@ type Sent struct {
 	Taken   uint64
 	Bytes   uint64        // of frames, as Stream.Size counts them
 	Elapsed time.Duration // from the first packet to the last, as the program's own clock saw it
+	// Laps are the times of LapPackets each, of streams that are sent alone: the last 255, in their order.
+	Laps []time.Duration
 	// Missed is time in which the generator did not run, or was too slow for its rate, and that it did not make up for.
 	Missed time.Duration
 }
@@ -109,6 +114,9 @@ func (g *Generator) For(ctx context.Context, cpu int, d time.Duration) (Sent, er
 	if d <= 0 {
 		return Sent{}, fmt.Errorf("generate for %v: no time", d)
 	}
+	if g.stream.Alone {
+		return Sent{}, fmt.Errorf("generate for %v alone on the CPU: nobody could end it", d)
+	}
 	return g.run(ctx, cpu, math.MaxUint64, d)
 }
 
@@ -154,6 +162,9 @@ func (g *Generator) run(ctx context.Context, cpu int, limit uint64, d time.Durat
 	sent := Sent{
 		Packets: s.Sent, SYNs: s.SYNs, Bytes: s.Sent * uint64(g.stream.Size), Elapsed: elapsed, Missed: time.Duration(s.Missed),
 		Taken: after.taken() - before.taken(),
+	}
+	if g.stream.Alone {
+		sent.Laps = s.laps()
 	}
 	switch {
 	case ctx.Err() != nil:

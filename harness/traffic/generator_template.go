@@ -5,6 +5,7 @@ package traffic
 import (
 	"encoding/binary"
 	"math"
+	"time"
 
 	"github.com/kxlab/kxlab/harness"
 )
@@ -41,7 +42,7 @@ type wireStream struct {
 	SumIP, SumData, SumSYN uint32
 	Family, Proto          uint8
 	Fresh, _               uint8
-	_                      uint32
+	Lap                    uint32
 }
 
 // wireWords is TRAFFIC_WORDS.
@@ -54,6 +55,26 @@ type wireState struct {
 	Debt, Allow, Missed, Credit uint64
 	Random                      uint64
 	Next, Fresh                 uint32
+	Looks                       uint64
+	Laps                        [wireLaps]uint64
+}
+
+// Packets from one look at the clock to the next where the generator runs flat out: a lap. Powers of two. wireLaps is
+// TRAFFIC_LAPS.
+const (
+	lapPackets      = 1024
+	lapPacketsAlone = 64
+	wireLaps        = 256
+)
+
+// laps are the times of the laps that are remembered, in their order.
+func (s *wireState) laps() []time.Duration {
+	var out []time.Duration
+	n := s.Looks
+	for i := max(n, wireLaps) - wireLaps + 1; i < n; i++ {
+		out = append(out, time.Duration(s.Laps[i%wireLaps]-s.Laps[(i-1)%wireLaps]))
+	}
+	return out
 }
 
 // template returns a frame with everything in place that does not vary from packet to packet; what varies is 0.
@@ -117,7 +138,10 @@ func (s Stream) wire() wireStream {
 	w := wireStream{
 		Services: uint32(max(s.Services, 1)), Flows: p.flows, First: p.first, Step: p.step, Fresh0: p.fresh0, Fresh1: p.fresh1,
 		Rate: uint64(math.Round(s.Rate / 1e9 * (1 << 40))), SYN: uint64(math.Round(s.SYNShare * (1 << 32))),
-		Family: uint8(s.Family), Proto: uint8(s.Proto), Fresh: uint8(boolean(s.Fresh)),
+		Family: uint8(s.Family), Proto: uint8(s.Proto), Fresh: uint8(boolean(s.Fresh)), Lap: lapPackets - 1,
+	}
+	if s.Alone {
+		w.Lap = lapPacketsAlone - 1
 	}
 	head := make([]byte, 8*wireWords)
 	copy(head, f)

@@ -70,6 +70,11 @@ func (g *Generator) execute(ctx context.Context, cpu int) error {
 			if err := pin(cpu); err != nil {
 				return err
 			}
+			if g.stream.Alone {
+				if err := alone(); err != nil {
+					return err
+				}
+			}
 			tid.Store(int32(unix.Gettid()))
 			return g.loop(&stop)
 		})

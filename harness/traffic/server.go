@@ -19,6 +19,8 @@ type ServerOptions struct {
 	Ports []int
 	// CPUs gives one thread for each entry, pinned; the reals are dealt out to the threads. Empty: one thread, not pinned.
 	CPUs []int
+	// Alone lets the threads run before all others of their CPUs but those that are alone as well (SCHED_FIFO).
+	Alone bool
 }
 
 // Servers answer requests in real hosts until closed.
@@ -52,11 +54,20 @@ func Serve(reals []*netlab.Host, opts ServerOptions) (*Servers, error) {
 	}
 	for _, l := range s.loops {
 		s.done.Add(1)
+		ready := make(chan error)
 		go func() {
 			defer s.done.Done()
 			runtime.LockOSThread() // not unlocked: the pinned thread ends here
+			var err error
+			if opts.Alone {
+				err = alone()
+			}
+			ready <- err
 			l.run()
 		}()
+		if err := <-ready; err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }

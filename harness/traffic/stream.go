@@ -39,8 +39,11 @@ type Stream struct {
 	FirstFlow int
 	Seed      uint64
 	Rate      float64 // packets per second; 0: flat out
-	SrcMAC    net.HardwareAddr
-	DstMAC    net.HardwareAddr
+	// Alone keeps all other threads off the CPU while packets are sent (SCHED_FIFO), the process's own too: such a stream is
+	// sent by Run, flat out, and not for long.
+	Alone  bool
+	SrcMAC net.HardwareAddr
+	DstMAC net.HardwareAddr
 
 	part, parts int // which part of the flows this is, of how many; see Split
 }
@@ -85,6 +88,8 @@ func (s Stream) Check() error {
 		return bad("SYN share %v without TCP", s.SYNShare)
 	case !(s.Rate >= 0 && s.Rate <= 1e8):
 		return bad("rate of %v pkt/s, want 0 (flat out) to 1e8", s.Rate)
+	case s.Alone && s.Rate > 0:
+		return bad("rate of %v pkt/s alone on the CPU: nobody else could work between packets", s.Rate)
 	case len(s.SrcMAC) != 6 || len(s.DstMAC) != 6:
 		return errors.New("stream: no link addresses")
 	}

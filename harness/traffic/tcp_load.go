@@ -31,6 +31,8 @@ type Load struct {
 	Threads int           // default 1; each has one request under way at a time
 	// CPUs pins thread i to CPUs[i % len]; empty: not pinned.
 	CPUs []int
+	// Alone lets the client threads run before all others of their CPUs but those that are alone as well (SCHED_FIFO).
+	Alone bool
 	// Sources is over how many generated addresses connections are spread, at most 1<<15, so that ports in TIME_WAIT do
 	// not run out; 0: the client's own address, -1: 4096.
 	Sources int
@@ -97,6 +99,12 @@ func (l *Load) inClient(thread int, f func() error) error {
 			set.Set(l.CPUs[thread%len(l.CPUs)])
 			if err := unix.SchedSetaffinity(0, &set); err != nil {
 				done <- fmt.Errorf("pin client to CPU %d: %w", l.CPUs[thread%len(l.CPUs)], err)
+				return
+			}
+		}
+		if l.Alone {
+			if err := alone(); err != nil {
+				done <- err
 				return
 			}
 		}

@@ -67,6 +67,7 @@ func (LB) CheckAxis(name, value string) error {
 type lbStage struct {
 	segment *netlab.Segment
 	servers *traffic.Servers
+	exact   bool
 	family  int // 4 or 6
 	count   int // services
 	members map[string]*lbMember
@@ -90,7 +91,7 @@ func (m *lbMember) returnVia() bool { return m.class == "nat" }
 
 // Prepare builds a segment, puts every member in force on it and gives all of them the same services.
 func (LB) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
-	s := &lbStage{family: 4, count: 1, members: map[string]*lbMember{}, absent: map[string]string{}}
+	s := &lbStage{family: 4, count: 1, exact: g.Exact, members: map[string]*lbMember{}, absent: map[string]string{}}
 	for _, a := range g.Axes {
 		n, convErr := strconv.Atoi(a.Value)
 		switch {
@@ -113,7 +114,7 @@ func (LB) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err er
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.servers, err = traffic.Serve(s.segment.Reals, traffic.ServerOptions{}); err != nil {
+	if s.servers, err = traffic.Serve(s.segment.Reals, traffic.ServerOptions{Alone: g.Exact}); err != nil {
 		return nil, fmt.Errorf("start servers: %w", err)
 	}
 	for _, member := range g.Members {

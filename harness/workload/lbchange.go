@@ -14,7 +14,7 @@ import (
 )
 
 // update measures how long it takes to change one backend of one service, and to change all services, each averaged over
-// as many as fit into half the time. The services are as before afterwards.
+// as many as fit into half the time (target exact: their median). The services are as before afterwards.
 func (s *lbStage) update(ctx context.Context, m *lbMember, _ harness.Cell, b harness.Budget) (r harness.Result, err error) {
 	if m.class == harness.ClassCeiling {
 		return r, harness.Skip("a ceiling has no services to change")
@@ -31,13 +31,13 @@ func (s *lbStage) update(ctx context.Context, m *lbMember, _ harness.Cell, b har
 	if err != nil {
 		return r, err
 	}
-	update, n, err := average(ctx, b.Measure/2, func(i int) error {
+	update, n, err := s.typical(ctx, b, func(i int) error {
 		return m.balancer.Update(ctx, []harness.Service{one, wanted}[i%2])
 	})
 	if err != nil {
 		return r, fmt.Errorf("change one backend: %w", err)
 	}
-	sync, k, err := average(ctx, b.Measure/2, func(i int) error {
+	sync, k, err := s.typical(ctx, b, func(i int) error {
 		return m.balancer.Sync(ctx, [][]harness.Service{other, m.services}[i%2])
 	})
 	if err != nil {
@@ -50,20 +50,39 @@ func (s *lbStage) update(ctx context.Context, m *lbMember, _ harness.Cell, b har
 	}, nil
 }
 
-// average repeats a change for at least the time, at least once, and returns how long one takes.
-func average(ctx context.Context, d time.Duration, change func(i int) error) (time.Duration, int, error) {
-	start := time.Now()
-	for n := 1; ; n++ {
-		if err := ctx.Err(); err != nil {
-			return 0, 0, err
+// typical repeats a change for at least half the time, at least once, and returns how long one takes: the mean, or on target
+// exact the median of at least exactChanges, with nothing else on the CPU.
+func (s *lbStage) typical(ctx context.Context, b harness.Budget, change func(i int) error) (one time.Duration, n int, err error) {
+	var each []time.Duration
+	repeat := func() error {
+		for start := time.Now(); len(each) == 0 || time.Since(start) < b.Measure/2 || s.exact && len(each) < exactChanges; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			began := time.Now()
+			if err := change(len(each)); err != nil {
+				return err
+			}
+			each = append(each, time.Since(began))
 		}
-		if err := change(n - 1); err != nil {
-			return 0, 0, err
-		}
-		if took := time.Since(start); took >= d {
-			return took / time.Duration(n), n, nil
-		}
+		return nil
 	}
+	if s.exact {
+		err = traffic.Alone(repeat)
+	} else {
+		err = repeat()
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	if s.exact {
+		slices.Sort(each)
+		return each[len(each)/2], len(each), nil
+	}
+	for _, d := range each {
+		one += d / time.Duration(len(each))
+	}
+	return one, len(each), nil
 }
 
 // churnConnections is how many live connections there are while backends come and go, or as many as this process may
@@ -101,7 +120,11 @@ func (s *lbStage) churn(ctx context.Context, m *lbMember, _ harness.Cell, b harn
 	if b.Exact {
 		live = min(churnExact, live)
 	}
-	start := time.Now()
+	watch, err := startWatch(b.Exact)
+	if err != nil {
+		return r, err
+	}
+	defer watch.Close()
 	pool, opened, err := traffic.OpenPool(ctx, s.load(m), live)
 	if err != nil {
 		return r, fmt.Errorf("open connections: %w", err)
@@ -131,7 +154,9 @@ func (s *lbStage) churn(ctx context.Context, m *lbMember, _ harness.Cell, b harn
 			Y: []float64{float64(report.Broken)}})
 	}
 	r.Iterations = int64(live)
-	r.Measured = time.Since(start)
+	if r.Measured, err = watch.busy(); err != nil {
+		return r, err
+	}
 	r.Metrics = []harness.Metric{
 		{Unit: "broken/op", Value: float64(broken)},
 		{Unit: "moved-share", Value: float64(broken+moved) / float64(live)},

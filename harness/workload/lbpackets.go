@@ -47,6 +47,9 @@ func (s *lbStage) pps(ctx context.Context, m *lbMember, c harness.Cell, b harnes
 			return harness.Result{}, err
 		}
 	}
+	if stream.Alone {
+		return p.alone(ctx, uint64(2*stream.Flows))
+	}
 	// Every flow twice, so that all are known, and then for the time of warming up.
 	if err := p.warm(ctx, uint64(2*stream.Flows), b.Warm); err != nil {
 		return harness.Result{}, err
@@ -82,6 +85,7 @@ func (s *lbStage) stream(m *lbMember, c harness.Cell, b harness.Budget) (traffic
 	if st.Proto == harness.TCP && s.family == 6 && st.Size < minTCP6 {
 		st.Size = minTCP6
 	}
+	st.Alone = b.Exact && st.Rate == 0
 	return st, st.Check()
 }
 
@@ -188,7 +192,11 @@ func (p *path) measure(ctx context.Context, run func() (traffic.Sent, error)) (h
 		return r, nil
 	}
 	if p.balancer == nil {
-		r.Metrics = []harness.Metric{{Unit: "pkt/s", Value: float64(arrived) / sent.Elapsed.Seconds()}}
+		rate := float64(arrived) / sent.Elapsed.Seconds()
+		if len(sent.Laps) > 0 {
+			rate, r.Series = lapRate(sent.Laps)
+		}
+		r.Metrics = []harness.Metric{{Unit: "pkt/s", Value: rate}}
 		return r, nil
 	}
 	r.Metrics = []harness.Metric{
@@ -267,6 +275,13 @@ func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b ha
 	table := uint64(newflowTable)
 	if limit := m.balancer.MaxFlows(); limit > 0 {
 		table = uint64(limit) / 2
+	}
+	if stream.Alone && exactPackets < table {
+		r, err := p.alone(ctx, newflowFirst)
+		if err == nil && r.Invalid == "" {
+			r.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: 1 / r.Metrics[0].Value}}
+		}
+		return r, err
 	}
 	if err := p.warm(ctx, newflowFirst, 0); err != nil {
 		return harness.Result{}, err

@@ -20,7 +20,7 @@ const clientThreads = 4
 func (s *lbStage) load(m *lbMember) traffic.Load {
 	return traffic.Load{
 		Client: s.segment.Client, Cgroup: m.site.Cgroup, VIPs: []netip.AddrPort{m.wanted().VIP}, Proto: harness.TCP,
-		Threads: clientThreads, Sources: -1,
+		Threads: clientThreads, Sources: -1, Alone: s.exact,
 	}
 }
 
