@@ -20,9 +20,9 @@ func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	case c.Exact != nil && c.Terminal:
 		return nil, errors.New("a guest with a terminal cannot be exact: what is typed comes when it comes")
 	case c.Exact != nil:
-		return counted{seed: c.Exact.Seed}, nil
+		return counted{processor: emulated(c.Kernel.Release), seed: c.Exact.Seed}, nil
 	case c.OneThread:
-		return tcg{oneThread: true}, nil
+		return tcg{processor: emulated(c.Kernel.Release), oneThread: true}, nil
 	}
 	v, err := JudgeKVM(ctx, c.Kernel)
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	if v.KVM {
 		return kvm{}, nil
 	}
-	return tcg{}, nil
+	return tcg{processor: emulated(c.Kernel.Release)}, nil
 }
 
 // A launch is a command line of QEMU with what it refers to.

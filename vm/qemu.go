@@ -37,19 +37,28 @@ type accel interface {
 }
 
 // tcg translates instructions, as fast as it can: each CPU of the guest on a thread of its own, or all on one.
-type tcg struct{ oneThread bool }
+type tcg struct {
+	processor string
+	oneThread bool
+}
 
-// emulated is the processor of guests whose instructions are translated: all that QEMU can do but cmpxchg16b. An interrupt right
-// after that one finds the low half of an address where the flags should be (seen in QEMU 7.2: EFLAGS 049686d2 beside RAX
-// ffff8880049684d0, with the direction flag set). Kernels whose allocator takes each object with it, as up to 6.12, crash
-// within seconds; newer ones do so seldom. They all run without.
-const emulated = "max,-cx16"
+// emulated is the processor of guests whose instructions are translated: all that QEMU can do, but for older kernels no
+// cmpxchg16b. An interrupt right after that one finds the low half of an address where the flags should be (seen in QEMU 7.2:
+// EFLAGS 049686d2 beside RAX ffff8880049684d0, with the direction flag set). Kernels before 6.18, whose allocator takes each object
+// with it, crash within seconds. Newer ones use it seldom, and need it to allocate for BPF where no lock may be taken.
+func emulated(release string) string {
+	var major, minor int
+	if n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor); n == 2 && (major < 6 || major == 6 && minor < 18) {
+		return "max,-cx16"
+	}
+	return "max"
+}
 
 func (t tcg) args() []string {
 	if t.oneThread {
-		return []string{"-accel", "tcg,thread=single", "-cpu", emulated}
+		return []string{"-accel", "tcg,thread=single", "-cpu", t.processor}
 	}
-	return []string{"-accel", "tcg", "-cpu", emulated}
+	return []string{"-accel", "tcg", "-cpu", t.processor}
 }
 
 // The kernel tries at boot whether the timer interrupts, and panics if it does not within what it takes for ten ticks. On a busy
@@ -64,11 +73,14 @@ func (kvm) kernelArgs(int) []string { return nil }
 
 // counted translates instructions and counts them: each takes one virtual nanosecond (shift=0), and a guest that idles jumps to
 // its next timer (sleep=off). Clock, entropy and addresses are pinned.
-type counted struct{ seed uint64 }
+type counted struct {
+	processor string
+	seed      uint64
+}
 
 func (c counted) args() []string {
 	return []string{"-accel", "tcg", "-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm",
-		"-seed", strconv.FormatUint(c.seed, 10), "-cpu", emulated + ",-rdrand,-rdseed"}
+		"-seed", strconv.FormatUint(c.seed, 10), "-cpu", c.processor + ",-rdrand,-rdseed"}
 }
 
 // What the kernel would find out about its clocks by waiting, it is told. Calibrating the local APIC's timer, 100 ms of virtual
