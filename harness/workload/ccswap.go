@@ -54,8 +54,8 @@ func (s *ccStage) swap(ctx context.Context, m *ccMember, c harness.Cell, b harne
 	broken, lost := 0, int64(0)
 	for i := range report.Flows {
 		f := &report.Flows[i]
-		if f.Connected == 0 && f.Start < first {
-			res.Invalid = fmt.Sprintf("flow %d was not there when swaps began: %s", i+1, f.Wrong)
+		if why := late(f, first); why != "" {
+			res.Invalid = fmt.Sprintf("flow %d %s", i+1, why)
 		}
 		if f.Wrong != "" {
 			broken++
@@ -78,6 +78,20 @@ func (s *ccStage) swap(ctx context.Context, m *ccMember, c harness.Cell, b harne
 		{Unit: "lost-B", Value: float64(lost)},
 	}
 	return res, nil
+}
+
+// late says why a flow that was to run before swaps began did not; empty if it did. Where the queue is too small for the first
+// windows of all flows, requests to connect are lost in it, and each loss costs a second or more.
+func late(f *traffic.FlowReport, first time.Duration) string {
+	switch {
+	case f.Start >= first || 0 < f.Connected && f.Connected < first:
+		return ""
+	case f.Wrong != "":
+		return "did not run when swaps began: " + f.Wrong
+	case f.Connected == 0:
+		return "never connected: give the path more buffer, or run fewer flows"
+	}
+	return fmt.Sprintf("connected after %v only, when swaps had begun: give the path more buffer, or run fewer flows", f.Connected.Round(time.Millisecond))
 }
 
 // A swapper replaces a member by itself again and again, on a goroutine of its own: flows are not held up by it more than
