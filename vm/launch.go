@@ -20,7 +20,7 @@ func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	case c.Exact != nil && c.Terminal:
 		return nil, errors.New("a guest with a terminal cannot be exact: what is typed comes when it comes")
 	case c.Exact != nil:
-		return counted{processor: emulated(c.Kernel.Release), seed: c.Exact.Seed}, nil
+		return counted{processor: emulated(c.Kernel.Release), cpus: max(1, c.CPUs), seed: c.Exact.Seed}, nil
 	case c.OneThread:
 		return tcg{processor: emulated(c.Kernel.Release), oneThread: true}, nil
 	}
