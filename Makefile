@@ -14,7 +14,7 @@ CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-paramete
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench test unit fuzz bpf lint verify-objects clean
+.PHONY: help build bench regress test unit fuzz bpf lint verify-objects clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,10 @@ build: ## bin/kxlab
 
 bench: build ## run the load balancer comparison (profile quick, about 7 minutes) and say where the report is
 	$(SUDO) bin/kxlab run lb --target host --profile quick
+
+regress: ## what did this tree change against BASE (default: the last commit), counted in exact guests? Exits 3 if for the worse
+	@scripts/setup run
+	scripts/regress $(or $(BASE),HEAD^)
 
 test: ## all tests, kernel parts included
 	@scripts/setup run
