@@ -115,7 +115,7 @@ func (c *Cmd) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start guest: %w", err)
 	}
-	m := machine{accel: a, cpus: max(1, c.CPUs), memory: memory}
+	m := machine{accel: a, cpus: c.cpus(), memory: memory}
 	l := &launch{qemu: qemu}
 	if c.Virtme {
 		err = c.composeVirtme(ctx, l, m, self, t)

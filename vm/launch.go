@@ -10,6 +10,9 @@ import (
 	"os"
 )
 
+// cpus is how many CPUs the guest has.
+func (c *Cmd) cpus() int { return max(1, c.CPUs) }
+
 // chooseAccel returns how the guest's instructions are executed.
 func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	switch {
@@ -20,7 +23,7 @@ func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	case c.Exact != nil && c.Terminal:
 		return nil, errors.New("a guest with a terminal cannot be exact: what is typed comes when it comes")
 	case c.Exact != nil:
-		return counted{processor: emulated(c.Kernel.Release), cpus: max(1, c.CPUs), seed: c.Exact.Seed}, nil
+		return counted{processor: emulated(c.Kernel.Release), cpus: c.cpus(), seed: c.Exact.Seed}, nil
 	case c.OneThread:
 		return tcg{processor: emulated(c.Kernel.Release), oneThread: true}, nil
 	}
@@ -70,7 +73,7 @@ func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self strin
 	if err != nil {
 		return err
 	}
-	l.args = commandLine(m, kernelImage{path: boot, initrd: fdPath(firstFD), args_: kernelArgs(m.accel, m.cpus)})
+	l.args = commandLine(m, kernelImage{path: boot, initrd: fdPath(firstFD), args_: kernelArgs(m.accel)})
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (quiet) args() []string {
 // An accel is how instructions are executed. Each also says what the kernel must be told.
 type accel interface {
 	device
-	kernelArgs(cpus int) []string
+	kernelArgs() []string
 }
 
 // tcg translates instructions, as fast as it can: each CPU of the guest on a thread of its own, or all on one.
@@ -63,13 +63,13 @@ func (t tcg) args() []string {
 
 // The kernel tries at boot whether the timer interrupts, and panics if it does not within what it takes for ten ticks. On a busy
 // machine it does not (1 boot in 80 beside seven others).
-func (tcg) kernelArgs(int) []string { return []string{"no_timer_check"} }
+func (tcg) kernelArgs() []string { return []string{"no_timer_check"} }
 
 // kvm lets the processor execute them.
 type kvm struct{}
 
-func (kvm) args() []string          { return []string{"-accel", "kvm", "-cpu", "host"} }
-func (kvm) kernelArgs(int) []string { return nil }
+func (kvm) args() []string       { return []string{"-accel", "kvm", "-cpu", "host"} }
+func (kvm) kernelArgs() []string { return nil }
 
 // counted translates instructions and counts them: each takes one virtual nanosecond (shift=0), and a guest that idles jumps to
 // its next timer (sleep=off). Clock, entropy and addresses are pinned.
@@ -97,10 +97,10 @@ func (c counted) args() []string {
 //
 // The kernel stirs its command line into its entropy, so that is where the seed goes: QEMU hands its own on only where the
 // image is entered as a compressed one.
-func (c counted) kernelArgs(cpus int) []string {
+func (c counted) kernelArgs() []string {
 	args := []string{fmt.Sprintf("kxlab.seed=%d", c.seed), "nokaslr", "norandmaps", "random.trust_cpu=off", "tsc=reliable",
 		"tsc_early_khz=1000000", "no_timer_check"}
-	if cpus == 1 {
+	if c.cpus == 1 {
 		args = append(args, "nolapic_timer")
 	}
 	return args
@@ -164,6 +164,6 @@ func commandLine(devices ...device) []string {
 
 // kernelArgs is the kernel's command line. Warnings go to the console; a panic stops the guest; the crypto self-tests, which
 // run for seconds beside whatever is measured, are left out.
-func kernelArgs(a accel, cpus int) []string {
-	return append([]string{"console=ttyS0", "loglevel=5", "panic=-1", "cryptomgr.notests", "rdinit=/init"}, a.kernelArgs(cpus)...)
+func kernelArgs(a accel) []string {
+	return append([]string{"console=ttyS0", "loglevel=5", "panic=-1", "cryptomgr.notests", "rdinit=/init"}, a.kernelArgs()...)
 }

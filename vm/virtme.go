@@ -152,7 +152,7 @@ func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, cpus 
 	if v.busybox != "" {
 		args = append(args, "--busybox", v.busybox)
 	}
-	for _, a := range kernelArgs(tcg{}, cpus) {
+	for _, a := range kernelArgs(tcg{}) {
 		if !strings.HasPrefix(a, "console=") && !strings.HasPrefix(a, "rdinit=") {
 			args = append(args, "--kopt", a)
 		}

@@ -21,6 +21,11 @@
  *  2. Pacing is asked for by a plain write where the kernel compares and exchanges: the socket is locked.
  *  3. The longest burst is worked out with the headers' room of a usual x86-64 build (MAX_TCP_HEADER of 320 bytes).
  *  4. The first phase of a gain cycle is drawn from BPF's random numbers. They are as random, but others.
+ *
+ * In this file, from top to bottom: knobs and constants; the state; from rate to pacing, bursts and what the path holds;
+ * the cycle of gains; policers (lt_); what an acknowledgement tells of the rate and of aggregation; the modes and the
+ * smallest round-trip time; recovery and the window; at the end the operations that the kernel calls, of which
+ * cong_control is where to begin reading.
  */
 #include "tcp.bpf.h"
 #include "window.bpf.h"

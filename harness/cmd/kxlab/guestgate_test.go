@@ -34,7 +34,7 @@ func TestGateInGuest(t *testing.T) {
 		t.Fatal(err)
 	}
 	self, gate := static(t, "kxlab", "build", "."), static(t, "gate.test", "test", "-c", "../../workload")
-	const inside = "/root/gate.test"
+	const inside = "/gate.test"
 	var out bytes.Buffer
 	c := &vm.Cmd{
 		Kernel: k, CPUs: 1, Memory: int64(e.Guest.MemoryMB) << 20, Self: self, Modules: e.Guest.Modules, Tools: e.Guest.Tools,
