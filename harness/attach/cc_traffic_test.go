@@ -126,28 +126,28 @@ func TestDCTCPReactsToMarks(t *testing.T) {
 	path := newCCPath(t)
 	c := putCC(t, ccVariant("cc/bpf_dctcp"))
 	f, _ := bump(t, path, c.Algorithm())
-	round := func() *unix.TCPInfo { // a burst, then silence: a round trip or two
-		if err := f.send(20 * 1448); err != nil {
+	round := func(packets int64) *unix.TCPInfo { // a burst, then silence
+		if err := f.send(packets * 1448); err != nil {
 			t.Fatal(err)
 		}
 		return f.quiet(t)
 	}
 	for range 100 {
-		round()
+		round(20)
 	}
 	before := f.quiet(t)
 	path.set(t, pathMark, 1)
-	first := round()
+	first := round(1)
 	if first.Delivered_ce == 0 {
 		t.Fatal("no mark was echoed")
 	}
-	// Alpha has begun to grow, by at most 1/16 of the rest in each of the few rounds that the burst takes. What it was
-	// at the beginning of the connection would cut half.
+	// One packet is one round, in which alpha grows by 1/16 at most; a burst is as many as the machine's load makes of it. What
+	// alpha was at the beginning of the connection would cut half.
 	if cut := int(before.Snd_cwnd) - int(first.Snd_ssthresh); cut < 0 || cut > int(before.Snd_cwnd)/4 {
 		t.Errorf("the first mark cut the window from %d to a threshold of %d", before.Snd_cwnd, first.Snd_ssthresh)
 	}
 	for range 60 {
-		round()
+		round(20)
 	}
 	path.set(t, pathMark, 0)
 	low := f.quiet(t)
