@@ -3,6 +3,7 @@
 package vm
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -55,7 +56,7 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 	e := &ExitError{Code: codeLost}
 	switch reason {
 	case stoppedByContext:
-		return fmt.Errorf("guest was ended: %w", r.ctx.Err())
+		return fmt.Errorf("guest was ended: %w", context.Cause(r.ctx))
 	case stoppedDone:
 		e.Code = status.Code
 		e.Cause, e.Detail, e.Console = judgeStatus(status, text)

@@ -22,6 +22,7 @@ type Guest struct {
 	begun *Mark  // the trial that is being made
 	since time.Time
 	end   *ending
+	watch *watch
 }
 
 var _ io.Writer = (*Guest)(nil)
@@ -60,9 +61,11 @@ func (g *Guest) take(e event) error {
 			g.done(*g.begun) // given up
 		}
 		g.begun, g.since = e.Begin, time.Now()
+		g.watch.trial(step)
 		r.Progress.trial(step)
 		return nil
 	case e.Phase != "":
+		g.watch.phase(e.Phase)
 		r.Progress.phase(e.Phase)
 		return nil
 	case e.End != nil:

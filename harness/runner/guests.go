@@ -26,8 +26,11 @@ type GuestOptions struct {
 	Parts int
 	// EachRepeat gives every repeat of a group a guest of its own, booted with another seed.
 	EachRepeat bool
-	Progress   *Progress
-	Boot       Boot
+	// Patience is how much longer than ten times its budget a trial may take by this machine's clock before its guest is ended; 0: as
+	// watch says.
+	Patience time.Duration
+	Progress *Progress
+	Boot     Boot
 }
 
 // RunGuests measures the plan in guests, a group, a part of one or a repeat of either in each. What guests tell is recorded in the plan's
@@ -154,8 +157,12 @@ func (r *guests) shard(ctx context.Context, s *shard) error {
 		r.flush()
 	}()
 	for deaths := 0; ; {
-		g := &Guest{run: r, shard: s}
-		err := r.Boot(ctx, s.job, g)
+		w, wctx := newWatch(ctx, r.plan.Target, r.Patience)
+		g := &Guest{run: r, shard: s, watch: w}
+		err := r.Boot(wctx, s.job, g)
+		if late := w.end(); late != nil {
+			err = late
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

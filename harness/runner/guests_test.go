@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -114,6 +115,39 @@ func TestRunGuestsSurvivesDeath(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// A guest that begins a trial and never ends it is ended, the trial is named, and another guest goes on with the rest.
+func TestRunGuestsEndsWhatHangs(t *testing.T) {
+	rec := newFake()
+	s := runner.Selection{Profile: "quick"}
+	boots := 0
+	sum, err := runner.RunGuests(t.Context(), plan(t, s), s, runner.GuestOptions{
+		Record: rec, Patience: 20 * time.Millisecond, Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
+			boots++
+			f, w := newFake(), &deadly{to: to}
+			f.measure = func(context.Context, harness.Cell, int) (harness.Result, error) {
+				if len(j.Done) == 0 {
+					<-ctx.Done()
+					w.dead = ctx.Err()
+				}
+				return result(), nil
+			}
+			err := runner.Inside(context.WithoutCancel(ctx), j, map[string]harness.Family{"lb": f}, w, nothingPut)
+			return errors.Join(err, w.dead)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan(t, s)
+	groups := len(p.Groups)
+	if sum.Rejected != groups || boots != 2*groups {
+		t.Errorf("%d rejected in %d boots of %d groups; wanted one and two a group", sum.Rejected, boots, groups)
+	}
+	if len(rec.rejects) == 0 || !strings.Contains(rec.rejects[0], "the guest was ended: it was still at LB/workload=") {
+		t.Errorf("rejected: %v", rec.rejects)
 	}
 }
 

@@ -103,7 +103,7 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	}
 	t := teller{json.NewEncoder(out)}
 	sum, err := Run(ctx, plan, Options{
-		Family: family, Record: t, Seed: j.Seed, Exact: plan.Target == harness.TargetExact, Put: put, Only: j.wants,
+		Family: family, Record: t, Seed: j.Seed, Exact: plan.Target == harness.TargetExact, Put: put, Only: j.wants, Patience: guestPatience,
 		Begin: func(s Step) error { m := s.mark(); return t.tell(event{Begin: &m}) },
 		// The guest's own clock says nothing of what its machine had to share.
 		Steal: func() (time.Duration, error) { return 0, nil },

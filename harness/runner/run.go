@@ -31,6 +31,8 @@ type Options struct {
 	Seed   uint64
 	// Progress shows what is going on; nil: nothing is shown.
 	Progress *Progress
+	// Patience is how much longer than ten times its budget a trial may take; 0: two minutes.
+	Patience time.Duration
 	// Exact says that the clock counts instructions (target exact).
 	Exact bool
 	// Only restricts the run to some of the plan's steps; nil: all of them.

@@ -3,6 +3,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +21,14 @@ const (
 	maxSteal = 0.05
 	// stealTick is how coarsely the kernel counts it: a reading may be wrong by so much.
 	stealTick = 10 * time.Millisecond
-	// patience is how much longer than its budget a trial may take before it counts as stuck.
-	patience = 2 * time.Minute
+	// patience is how much longer than ten times its budget a trial may take before it counts as stuck, and guestPatience
+	// the same in a guest, where nothing is set up in a trial that would take long.
+	patience      = 2 * time.Minute
+	guestPatience = time.Minute
 )
+
+// limit is how long a trial of the block may take.
+func (b Block) limit(patience time.Duration) time.Duration { return 10*(b.Warm+b.Measure) + patience }
 
 // step makes one trial, in several attempts if they do not count.
 func (r *run) step(ctx context.Context, stage harness.Stage, s Step) error {
@@ -77,7 +83,7 @@ func (r *run) step(ctx context.Context, stage harness.Stage, s Step) error {
 
 // measure is one attempt, with what others took of the machine meanwhile.
 func (r *run) measure(ctx context.Context, stage harness.Stage, s Step) (harness.Result, error) {
-	limit := 10*(s.Block.Warm+s.Block.Measure) + patience
+	limit := s.Block.limit(cmp.Or(r.Patience, patience))
 	tctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	before, berr := r.Steal()

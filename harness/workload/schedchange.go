@@ -47,34 +47,28 @@ func (s *schedStage) change(ctx context.Context, m harness.Member, c harness.Cel
 		return out, err
 	}
 	defer probe.Close()
-	type answer struct {
-		wrkReport
-		err error
+	k, err := s.ask(ctx, changeConns)
+	if err != nil {
+		return out, err
 	}
-	answers, done := make(chan answer, 1), make(chan struct{})
-	go func() {
-		r, err := s.ask(ctx, changeConns, time.Hour, done)
-		answers <- answer{r, err}
-	}()
 	if err := probe.Go(); err != nil {
-		close(done)
-		return out, errors.Join(err, (<-answers).err)
+		_, kerr := k.end()
+		return out, errors.Join(err, kerr)
 	}
 	ch := &changes{stage: s, order: []harness.Member{m, s.after(m)}, begin: time.Now()}
 	n := number(c, "changes")
 	cerr := ch.all(ctx, n, max(changeDwell, b.Measure/time.Duration(n)))
-	close(done)
 	stop := probe.Stop()
-	wrk := <-answers
+	said, kerr := k.end()
 	seen, perr := probe.Wait()
-	if err := errors.Join(cerr, wrk.err, stop, perr); err != nil {
+	if err := errors.Join(cerr, kerr, stop, perr); err != nil {
 		return out, err
 	}
-	total := wrk.requests + int64(len(seen.At)+seen.Failed)
+	total := said.requests + int64(len(seen.At)+seen.Failed)
 	out = harness.Result{Iterations: int64(n), Measured: time.Since(ch.begin)}
-	for _, metric := range wrk.metrics() {
+	for _, metric := range said.metrics() {
 		if metric.Unit == "failed-share" {
-			metric.Value = float64(wrk.failed+int64(seen.Failed)) / float64(max(1, total))
+			metric.Value = float64(said.failed+int64(seen.Failed)) / float64(max(1, total))
 		}
 		add(&out, metric)
 	}

@@ -17,7 +17,6 @@ type wrkReport struct {
 	requests, failed int64
 	elapsed          time.Duration
 	p50, p99         time.Duration
-	forced           int64 // switches that its threads had not asked for
 }
 
 // metrics are the figures of it.

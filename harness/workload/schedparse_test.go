@@ -198,3 +198,36 @@ func TestWorstOf(t *testing.T) {
 		t.Error("middle")
 	}
 }
+
+func TestParseNetstat(t *testing.T) {
+	const raw = "TcpExt: SyncookiesSent TCPOrigDataSent Last\nTcpExt: 1 22 3\nIpExt: InNoRoutes\nIpExt: 7\n"
+	if n, err := parseNetstat([]byte(raw), "TcpExt:", "TCPOrigDataSent"); err != nil || n != 22 {
+		t.Error(n, err)
+	}
+	if n, err := parseNetstat([]byte(raw), "IpExt:", "InNoRoutes"); err != nil || n != 7 {
+		t.Error(n, err)
+	}
+	for _, bad := range []string{"", "TcpExt: TCPOrigDataSent\n", "TcpExt: TCPOrigDataSent\nTcpExt:\n", "TcpExt: Other\nTcpExt: 1\n"} {
+		if n, err := parseNetstat([]byte(bad), "TcpExt:", "TCPOrigDataSent"); err == nil {
+			t.Errorf("%q gave %d", bad, n)
+		}
+	}
+}
+
+// More CPU time than there is cannot have been used in the window.
+func TestImpossible(t *testing.T) {
+	var w webWindow
+	w.begin.at = time.Unix(1, 0)
+	w.end.at = w.begin.at.Add(time.Second)
+	w.end.web, w.end.batch = 600*time.Millisecond, 410*time.Millisecond
+	if why := w.impossible(1); why != "" {
+		t.Error(why)
+	}
+	w.end.web = 700 * time.Millisecond
+	if w.impossible(1) == "" {
+		t.Error("1.11 s of CPU time in a second were taken")
+	}
+	if why := w.impossible(2); why != "" {
+		t.Error(why)
+	}
+}

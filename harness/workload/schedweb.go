@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,7 +26,6 @@ const (
 	webPath    = "/page"
 	webSize    = 1024 // bytes of the page
 	webWorkers = 2
-	wrkThreads = 2
 	nobody     = 65534 // whom nginx runs as: it needs no rights, and as root it would look for a user by name
 )
 
@@ -130,16 +130,6 @@ func (w *web) workers() []int {
 	return out
 }
 
-// forced is how often the workers were put off the CPU without having asked for it.
-func (w *web) forced() (sum uint64) {
-	for _, pid := range w.workers() {
-		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		n, _ := parseForced(raw)
-		sum += n
-	}
-	return sum
-}
-
 // close ends nginx, its workers too, and removes its folder. It may be called on one that has not started.
 func (w *web) close() error {
 	if w.cmd.Process != nil {
@@ -152,72 +142,21 @@ func (w *web) close() error {
 	return nil
 }
 
-// tasks is how many threads a process has.
-func tasks(pid int) int {
-	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	return len(entries)
-}
-
-// closed tells whether a channel is; a nil one never is.
-func closed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
-// ask runs wrk against nginx for so long, or until done is closed, and returns what it says.
-func (s *schedStage) ask(ctx context.Context, conns int, d time.Duration, done <-chan struct{}) (wrkReport, error) {
-	// wrk takes whole seconds: it is stopped earlier, by the signal at which it sums up.
-	cmd, err := command(ctx, "wrk", "-t", strconv.Itoa(min(wrkThreads, conns)), "-c", strconv.Itoa(conns), "-d", "600s",
-		"--latency", "http://"+webAddr+webPath)
-	if err != nil {
-		return wrkReport{}, err
-	}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := s.island.Do(cmd.Start); err != nil {
-		return wrkReport{}, fmt.Errorf("start wrk: %w", err)
-	}
-	for began := time.Now(); tasks(cmd.Process.Pid) <= min(wrkThreads, conns) && time.Since(began) < 2*time.Second; {
-		time.Sleep(time.Millisecond) // its threads are still to come
-	}
-	select {
-	case <-time.After(d):
-	case <-done:
-	case <-ctx.Done():
-	}
-	// A signal that comes just before wrk goes to sleep does not wake it: it is sent until it does.
-	ended := make(chan struct{})
-	go func() {
-		for !closed(ended) {
-			_ = cmd.Process.Signal(os.Interrupt)
-			time.Sleep(20 * time.Millisecond)
-		}
-	}()
-	err = cmd.Wait()
-	close(ended)
-	if err != nil {
-		return wrkReport{}, fmt.Errorf("run wrk: %w: %s", err, out.String())
-	}
-	r, err := parseWrk(out.String())
-	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		r.forced = u.Nivcsw
-	}
-	return r, err
-}
-
-// nginx measures the throughput and latency of nginx under wrk, alone or beside threads that compute.
+// nginx measures the throughput and latency of nginx under wrk, alone or beside threads that compute. The requests answered
+// are those of the window, as the kernel counted them; the latencies are wrk's, warm-up included.
 func (s *schedStage) nginx(ctx context.Context, c harness.Cell, b harness.Budget) (out harness.Result, err error) {
 	w, err := s.serve(ctx)
 	if err != nil {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
+	pieces, err := s.pieces()
+	if err != nil {
+		return out, err
+	}
 	batch := number(c, "batch")
-	beside := &load.Load{}
+	var beside *load.Load
+	pid := 0
 	if batch > 0 {
 		beside, err = load.Start(ctx, load.Spec{Kind: load.Spin, Threads: loadThreads("batch", batch), Seed: b.Seed})
 		if err != nil {
@@ -227,41 +166,65 @@ func (s *schedStage) nginx(ctx context.Context, c harness.Cell, b harness.Budget
 		if err := beside.Go(); err != nil {
 			return out, err
 		}
+		pid = beside.Pid()
 	}
+	k, err := s.ask(ctx, number(c, "conns"))
+	if err != nil {
+		return out, err
+	}
+	web := append(w.workers(), k.cmd.Process.Pid)
 	// Warm is wrk's load too: a scheduler that learns has to see it.
-	if b.Warm > 0 {
-		if _, err := s.ask(ctx, number(c, "conns"), b.Warm, nil); err != nil {
-			return out, err
-		}
-	}
-	before, err := s.count()
-	if err != nil {
+	seen, err := s.watch(ctx, b.Warm, b.Measure, func(m *webMoment) error { return s.lookAt(m, web, pid) })
+	said, kerr := k.end()
+	if err := errors.Join(err, kerr); err != nil {
 		return out, err
 	}
-	forced := w.forced()
-	r, err := s.ask(ctx, number(c, "conns"), b.Measure, nil)
-	if err != nil {
-		return out, err
-	}
-	after, err := s.count()
-	if err != nil {
-		return out, err
-	}
-	out = harness.Result{Iterations: max(1, r.requests), Measured: r.elapsed, Metrics: s.rates(before, after)}
-	add(&out, harness.Metric{Unit: "forced-switch/s", Value: float64(int64(w.forced()-forced)+r.forced) / after.at.Sub(before.at).Seconds()})
+	n := seen.answers(pieces)
+	secs := seen.took().Seconds()
+	out = harness.Result{Iterations: max(1, int64(n)), Measured: seen.took(), Metrics: s.rates(seen.begin.tally, seen.end.tally)}
+	add(&out, harness.Metric{Unit: "forced-switch/s", Value: float64(seen.end.forced-seen.begin.forced) / secs})
 	if batch > 0 {
-		if err := beside.Stop(); err != nil {
-			return out, err
-		}
-		got, err := beside.Wait()
+		ops, err := perCPUSecond(beside)
 		if err != nil {
 			return out, err
 		}
-		add(&out, harness.Metric{Unit: "batch-op/s", Value: got.Ops / got.Elapsed.Seconds()})
+		add(&out, harness.Metric{Unit: "batch-op/s", Value: ops * (seen.end.batch - seen.begin.batch).Seconds() / secs})
 	}
-	add(&out, r.metrics()...)
-	if r.requests == 0 {
-		out.Invalid = "wrk got no answer"
+	for _, m := range said.metrics() {
+		if m.Unit == "req/s" {
+			m.Value = n / secs
+		}
+		add(&out, m)
+	}
+	if n > 0 {
+		add(&out, harness.Metric{Unit: "cpu-ns/req", Value: float64(seen.end.web-seen.begin.web) / n})
+	}
+	out.Invalid = seen.impossible(runtime.NumCPU())
+	switch {
+	case n == 0:
+		out.Invalid = "no request was answered"
+	case n > float64(said.requests+int64(2*number(c, "conns"))):
+		out.Invalid = fmt.Sprintf("%.0f requests were answered, but wrk got %d answers", n, said.requests)
 	}
 	return out, nil
+}
+
+// perCPUSecond ends threads that compute and returns how much they did in a second of CPU time, which is the same for
+// all of it.
+func perCPUSecond(l *load.Load) (float64, error) {
+	if err := l.Stop(); err != nil {
+		return 0, err
+	}
+	got, err := l.Wait()
+	if err != nil {
+		return 0, err
+	}
+	var run time.Duration
+	for _, t := range got.Threads {
+		run += t.Run
+	}
+	if run <= 0 {
+		return 0, errors.New("the batch threads did not run")
+	}
+	return got.Ops / run.Seconds(), nil
 }
