@@ -70,6 +70,7 @@ type page struct {
 	Noise    []Noise
 	Broken   []string
 	Missing  []string
+	Skipped  []string
 	Gates    []record.Gate // those that failed, or caught what is broken on purpose
 }
 
@@ -117,7 +118,7 @@ var (
 
 func newPage(r *record.Run) (page, error) {
 	p := page{Run: r, ID: identity(r), Facts: facts(r), Headline: headline(r), Findings: Findings(r),
-		Noise: aaNoise(r, DefaultMinEffect), Gates: gatesOfNote(r)}
+		Noise: aaNoise(r, DefaultMinEffect), Gates: gatesOfNote(r), Skipped: Skips(r)}
 	for _, g := range verdicts(r) {
 		p.Verdicts = append(p.Verdicts, htmlGrid{Title: g.title, Footer: g.footer, Head: g.head, Rows: g.rows})
 	}

@@ -123,11 +123,7 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 		lines = append(lines, fmt.Sprintf("%s %s: %s", n.Cell, n.Unit, percent(n.Shift, true)))
 	}
 	p.list("A/A noise: one variant measured twice under two names", append(lines, brokenGates(noise, DefaultMinEffect)...))
-	lines = nil
-	for _, s := range r.Env.Skipped {
-		lines = append(lines, s.Cell+": "+s.Reason)
-	}
-	p.list("Skipped", lines)
+	p.list("Skipped", Skips(r))
 	for _, g := range gatesOfNote(r) {
 		p.block("Gate of "+g.Variant, g.Detail)
 	}

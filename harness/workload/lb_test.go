@@ -18,3 +18,15 @@ func TestLBAxes(t *testing.T) {
 		}
 	}
 }
+
+// TestOffRate: a fixed rate that was not held within 1 % makes a trial invalid; flat out there is none to hold.
+func TestOffRate(t *testing.T) {
+	for _, c := range []struct {
+		want, got float64
+		held      bool
+	}{{0, 123, true}, {1e6, 1e6, true}, {1e6, 990_000, true}, {1e6, 972_000, false}, {20_000, 20_210, false}} {
+		if why := offRate(c.want, c.got); (why == "") != c.held {
+			t.Errorf("%.0f packets/s of %.0f: %q", c.got, c.want, why)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -95,6 +96,7 @@ const minTCP6 = 74
 // A path is a generator, a balancer and a sink, with what must be undone.
 type path struct {
 	member    *lbMember
+	rate      float64 // wanted, packets per second; 0: flat out
 	generator *traffic.Generator
 	sink      *traffic.Sink
 	balancer  *netlab.NAPIThread // nil if all runs on one CPU
@@ -103,7 +105,7 @@ type path struct {
 
 // openPath puts a counting sink and a generator on the fabric's side of a member's link.
 func openPath(m *lbMember, stream traffic.Stream) (_ *path, err error) {
-	p := &path{member: m}
+	p := &path{member: m, rate: stream.Rate}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -199,11 +201,27 @@ func (p *path) measure(ctx context.Context, run func() (traffic.Sent, error)) (h
 		r.Metrics = []harness.Metric{{Unit: "pkt/s", Value: rate}}
 		return r, nil
 	}
+	rate := float64(arrived) / sent.Elapsed.Seconds()
+	if r.Invalid = offRate(p.rate, rate); r.Invalid != "" {
+		return r, nil
+	}
 	r.Metrics = []harness.Metric{
-		{Unit: "pkt/s", Value: float64(arrived) / sent.Elapsed.Seconds()},
+		{Unit: "pkt/s", Value: rate},
 		{Unit: "cpu-ns/pkt", Value: float64(after.cpu-before.cpu) / float64(arrived)},
 	}
 	return r, nil
+}
+
+// maxOffRate is how far, as a share, the packets that arrived may be from the rate that was asked for.
+const maxOffRate = 0.01
+
+// offRate says that a rate was not held, or "": then what was measured is the cost at that rate.
+func offRate(want, got float64) string {
+	if want == 0 || math.Abs(got-want) <= maxOffRate*want {
+		return ""
+	}
+	return fmt.Sprintf("%.0f packets/s arrived where %.0f were asked for (at most %.0f %% off): choose a lower rate, or a quieter machine",
+		got, want, 100*maxOffRate)
 }
 
 // sight is what can be read of a path at one moment.

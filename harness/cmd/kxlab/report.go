@@ -88,11 +88,7 @@ func noteSkips(s streams, dir string) {
 	if err != nil {
 		return // the reasons are there to be read
 	}
-	said := map[string]bool{}
-	for _, skip := range r.Env.Skipped {
-		if !said[skip.Reason] {
-			said[skip.Reason] = true
-			s.note("skipped %s: %s", skip.Cell, skip.Reason)
-		}
+	for _, line := range report.Skips(r) {
+		s.note("skipped %s", line)
 	}
 }
