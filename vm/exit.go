@@ -45,10 +45,12 @@ func (e *ExitError) Error() string {
 		s += ": " + e.Detail
 	}
 	if e.Console != "" {
-		s += "\n  " + strings.ReplaceAll(e.Console, "\n", "\n  ")
+		s += "\n  " + indent(e.Console)
 	}
 	return s
 }
+
+func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n  ") }
 
 // judge makes an error of how the guest ended.
 func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
@@ -65,11 +67,11 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 		}
 		return e
 	case stoppedGarbled:
-		e.Cause, e.Console = CauseOutput, lastConsole(text)
+		e.Cause, e.Detail, e.Console = CauseOutput, r.garbled.Error(), lastConsole(text)
 		return e
 	}
 	// It did not say how it ended: the console may know.
-	e.Cause, e.Console = judgeConsole(text)
+	e.Cause, e.Detail, e.Console = judgeConsole(text)
 	if reason == stoppedBoot || reason == stoppedSilent {
 		if e.Cause == "" || e.Cause == CauseSplat {
 			e.Cause, e.Console = CauseHang, lastConsole(text)
@@ -95,19 +97,26 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 
 // judgeStatus finds what is wrong in what the guest said of its end.
 func judgeStatus(s *exitStatus, console string) (Cause, string, string) {
-	cause, excerpt := judgeConsole(console)
+	cause, line, excerpt := judgeConsole(console)
 	const taintDie, taintWarn = 1 << 7, 1 << 9 // Documentation/admin-guide/tainted-kernels.rst
 	switch {
 	case s.Error != "":
 		return CauseNotRun, s.Error, excerpt
 	case s.OOM > 0:
-		return CauseMemory, fmt.Sprintf("%d processes were killed for want of memory", s.OOM), excerpt
+		return CauseMemory, killedFor(s.OOM), excerpt
 	case s.Tainted&(taintDie|taintWarn) != 0 || cause == CauseSplat:
-		return CauseSplat, "", excerpt
+		return CauseSplat, line, excerpt
 	case s.Code != 0:
 		return CauseProgram, "", ""
 	}
 	return "", "", ""
+}
+
+func killedFor(n int) string {
+	if n == 1 {
+		return "1 process was killed for want of memory"
+	}
+	return fmt.Sprintf("%d processes were killed for want of memory", n)
 }
 
 // What the console says, worst first.
@@ -122,14 +131,18 @@ var consoleSigns = []struct {
 	{regexp.MustCompile(`(?m)^.*(BUG: |kernel BUG at |WARNING: .*at |Oops: |general protection fault|INFO: rcu.*detected|soft lockup|INFO: task .*blocked for more than).*$`), CauseSplat},
 }
 
-// judgeConsole finds the worst thing that the kernel wrote, and its text with what surrounds it.
-func judgeConsole(text string) (Cause, string) {
+// beforeWords is what the kernel puts before its words: when, and at a panic what everyone knows.
+var beforeWords = regexp.MustCompile(`^(<\d>)?(\[[ \d.]*\] ?)?(\[[ TC\d]*\] ?)?(Kernel panic - not syncing: )?`)
+
+// judgeConsole finds the worst thing that the kernel wrote: what it means, the line, and that with what surrounds it.
+func judgeConsole(text string) (cause Cause, line, part string) {
 	for _, sign := range consoleSigns {
 		if at := sign.re.FindStringIndex(text); at != nil {
-			return sign.cause, excerpt(text, at[0])
+			line = text[at[0]:at[1]]
+			return sign.cause, strings.TrimSpace(line[len(beforeWords.FindString(line)):]), excerpt(text, at[0])
 		}
 	}
-	return "", ""
+	return "", "", ""
 }
 
 const excerptBefore, excerptLines = 2, 24

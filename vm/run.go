@@ -31,6 +31,7 @@ type guestRun struct {
 	console tail
 	done    chan struct{} // closed when err and ready are final
 	err     error
+	garbled error // why what the guest told could not be taken
 	hello   *hello
 	ready   *Ready
 }
@@ -177,6 +178,7 @@ func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus
 			return nil, reason
 		case err := <-failed:
 			if errors.Is(err, errFrame) {
+				r.garbled = err
 				return nil, stoppedGarbled
 			}
 			select { // a closed channel means that QEMU is about to end
@@ -187,6 +189,7 @@ func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus
 		case f := <-frames:
 			status, err := r.take(f)
 			if err != nil {
+				r.garbled = err
 				return nil, stoppedGarbled
 			}
 			if status != nil {

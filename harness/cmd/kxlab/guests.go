@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
@@ -20,12 +21,13 @@ import (
 
 // guests boots the guests of one run.
 type guests struct {
-	kernel *vm.Kernel
-	exact  bool
-	cpus   int
-	memory int64 // bytes
-	spec   harness.GuestSpec
-	ready  func(vm.Ready)
+	kernel  *vm.Kernel
+	exact   bool
+	cpus    int
+	memory  int64 // bytes
+	spec    harness.GuestSpec
+	silence time.Duration // vm.Cmd.Silence
+	ready   func(vm.Ready)
 }
 
 const (
@@ -74,7 +76,7 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 	c := &vm.Cmd{
 		Kernel: g.kernel, Args: []string{"kxlab", "inside"}, CPUs: g.cpus, Memory: g.memory,
 		Modules: g.spec.Modules, Tools: slices.DeleteFunc(slices.Clone(g.spec.Tools), vm.NoTool), Files: map[string]vm.File{jobPath: {Content: raw}},
-		Stdout: to, Stderr: os.Stderr, OnReady: g.ready,
+		Stdout: to, Stderr: os.Stderr, OnReady: g.ready, Silence: g.silence,
 	}
 	if g.exact {
 		c.Exact = &vm.Exact{Seed: j.BootSeed()}

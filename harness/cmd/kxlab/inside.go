@@ -9,16 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/runner"
-	"github.com/kxlab/kxlab/harness/workload"
 )
 
 // jobPath is where a guest finds the job that it is to run.
 const jobPath = "/kxlab/job.json"
 
 // newInside is what a guest of a run calls; nobody types it.
-func newInside(s streams) *cobra.Command {
+func newInside(s streams, families map[string]harness.Family) *cobra.Command {
 	return &cobra.Command{
 		Use: "inside", Short: "Run a job in a guest", Hidden: true, Args: cobra.NoArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
@@ -30,7 +30,7 @@ func newInside(s streams) *cobra.Command {
 			if err := json.Unmarshal(raw, &j); err != nil {
 				return fmt.Errorf("read job: %w", err)
 			}
-			return runner.Inside(cmd.Context(), j, workload.Families(), s.out, attach.New(attach.Options{Guest: true}).Put)
+			return runner.Inside(cmd.Context(), j, families, s.out, attach.New(attach.Options{Guest: true}).Put)
 		}),
 	}
 }

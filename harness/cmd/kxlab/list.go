@@ -15,16 +15,16 @@ import (
 	"github.com/kxlab/kxlab/harness/runner"
 )
 
-func newList(s streams) *cobra.Command {
+func newList(s streams, words experiments.Vocabulary) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "list [EXPERIMENT]", Short: "Experiments, variants, axes, and the targets each can run on",
 		Args: cobra.MaximumNArgs(1), ValidArgs: experiments.Names(),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return listAll(s, asJSON)
+				return listAll(s, words, asJSON)
 			}
-			e, err := open(args[0])
+			e, err := open(args[0], words)
 			if err != nil {
 				return err
 			}
@@ -42,7 +42,7 @@ func newList(s streams) *cobra.Command {
 	return cmd
 }
 
-func listAll(s streams, asJSON bool) error {
+func listAll(s streams, words experiments.Vocabulary, asJSON bool) error {
 	type row struct {
 		Name     string   `json:"name"`
 		Title    string   `json:"title"`
@@ -51,7 +51,7 @@ func listAll(s streams, asJSON bool) error {
 	}
 	var rows []row
 	for _, name := range experiments.Names() {
-		e, err := open(name)
+		e, err := open(name, words)
 		if err != nil {
 			return err
 		}

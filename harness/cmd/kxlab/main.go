@@ -14,11 +14,15 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness/load"
 	"github.com/kxlab/kxlab/vm"
 )
 
-func main() {
+func main() { program(vocabulary()) }
+
+// program is main, for definitions that use these words.
+func program(words experiments.Vocabulary) {
 	if len(os.Args) > 1 && os.Args[1] == load.Command { // the lab's own load, which has to be small and quiet
 		os.Exit(load.Main(os.Args[2:]))
 	}
@@ -33,14 +37,14 @@ func main() {
 		<-signals
 		os.Exit(codeFailed)
 	}()
-	code := run(ctx, streams{out: os.Stdout, err: os.Stderr, columns: columns(os.Stderr)}, os.Args[1:])
+	code := run(ctx, streams{out: os.Stdout, err: os.Stderr, columns: columns(os.Stderr)}, words, os.Args[1:])
 	cancel()
 	os.Exit(code)
 }
 
 // run runs one command line and returns its exit code.
-func run(ctx context.Context, s streams, args []string) int {
-	root := newRoot(s)
+func run(ctx context.Context, s streams, words experiments.Vocabulary, args []string) int {
+	root := newRoot(s, words)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	return end(s, cmd, err)

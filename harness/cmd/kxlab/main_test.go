@@ -15,7 +15,7 @@ import (
 func try(t *testing.T, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = run(t.Context(), streams{out: &o, err: &e}, args)
+	code = run(t.Context(), streams{out: &o, err: &e}, vocabulary(), args)
 	return code, o.String(), e.String()
 }
 
@@ -154,7 +154,7 @@ func TestVersionAndHelp(t *testing.T) {
 
 func TestJobsOut(t *testing.T) {
 	f := runFlags{profile: "smoke", out: "here"}
-	jobs, err := f.jobs([]string{"lb", "lb"}, testTime)
+	jobs, err := f.jobs([]string{"lb", "lb"}, vocabulary(), testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestJobsOut(t *testing.T) {
 		t.Errorf("%s and %s", jobs[0].dir, jobs[1].dir)
 	}
 	f.out = ""
-	jobs, err = f.jobs([]string{"lb"}, testTime)
+	jobs, err = f.jobs([]string{"lb"}, vocabulary(), testTime)
 	if want := filepath.Join("results", "scratch", "lb-smoke-20260102-030405"); err != nil || jobs[0].dir != want {
 		t.Errorf("%v, %v", jobs, err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -20,7 +21,7 @@ Every flag can also be set in the environment (--min-effect is KXLAB_MIN_EFFECT)
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compare --gate found a regression; 4 nothing could run here.`
 
 // newRoot returns the command tree.
-func newRoot(s streams) *cobra.Command {
+func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {
 	root := &cobra.Command{
 		Use: "kxlab", Short: "A laboratory for kernel extensions", Long: rootLong,
 		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
@@ -39,6 +40,6 @@ func newRoot(s streams) *cobra.Command {
 	root.SetErr(s.err)
 	root.PersistentFlags().String("config", "", "read settings from this file (default kxlab.yaml, if it is there)")
 	root.PersistentFlags().String("cache", "", "keep kernels and guest images here (default kxlab in the user's cache folder)")
-	root.AddCommand(newDoctor(s), newList(s), newRun(s), newCompare(s), newReport(s), newClean(s), newVM(s), newVersion(s), newInside(s))
+	root.AddCommand(newDoctor(s), newList(s, words), newRun(s, words), newCompare(s), newReport(s), newClean(s), newVM(s), newVersion(s), newInside(s, words.Families))
 	return root
 }

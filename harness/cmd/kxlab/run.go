@@ -17,7 +17,6 @@ import (
 	"github.com/kxlab/kxlab/harness/host"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
-	"github.com/kxlab/kxlab/harness/workload"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -34,20 +33,22 @@ type runFlags struct {
 	kernels              []string
 	repeat, cpus         int
 	seed                 uint64
+	silence              time.Duration
 	json, wait           bool
 }
 
-func newRun(s streams) *cobra.Command {
+func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use: "run EXPERIMENT...", Short: "Measure, and say what differs", Long: runLong,
 		Args: cobra.MinimumNArgs(1), ValidArgs: experiments.Names(),
-		RunE: action(func(cmd *cobra.Command, args []string) error { return runAll(cmd.Context(), s, f, args) }),
+		RunE: action(func(cmd *cobra.Command, args []string) error { return runAll(cmd.Context(), s, words, f, args) }),
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.target, "target", "", "where trials run: host, vm (a guest) or exact (a guest whose clock counts instructions) (default: the experiment's first)")
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "kernels of the guests, one run for each: a suite, a version, an image, a build tree (see kxlab vm)")
 	fl.IntVar(&f.cpus, "cpus", 0, "virtual CPUs of the guests (0: as many as the experiment says)")
+	fl.DurationVar(&f.silence, "silence", vm.SilenceTime, "end a guest from which nothing came for so long, not even a sign of life")
 	fl.StringVar(&f.profile, "profile", "quick", "how much is run: smoke, quick or full")
 	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")
 	fl.StringSliceVar(&f.workloads, "workload", nil, "only these workloads")
@@ -71,7 +72,7 @@ type job struct {
 }
 
 // runAll checks everything that can be checked before it touches anything.
-func runAll(ctx context.Context, s streams, f runFlags, args []string) error {
+func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runFlags, args []string) error {
 	if f.target != "" {
 		if err := harness.Known("target", f.target, harness.Targets()); err != nil {
 			return usage(err)
@@ -80,7 +81,10 @@ func runAll(ctx context.Context, s streams, f runFlags, args []string) error {
 	if f.cpus < 0 {
 		return usage(fmt.Errorf("--cpus %d: want 0 or more", f.cpus))
 	}
-	jobs, err := f.jobs(args, time.Now())
+	if f.silence <= 0 {
+		return usage(fmt.Errorf("--silence %v: want more than 0", f.silence))
+	}
+	jobs, err := f.jobs(args, words, time.Now())
 	if err != nil {
 		return err
 	}
@@ -150,7 +154,7 @@ func worst(errs []error) error {
 	return nil
 }
 
-func (f runFlags) jobs(args []string, now time.Time) ([]job, error) {
+func (f runFlags) jobs(args []string, words experiments.Vocabulary, now time.Time) ([]job, error) {
 	sel := runner.Selection{Profile: f.profile, Target: f.target, Variants: f.variants, Workloads: f.workloads, Repeats: f.repeat}
 	for _, a := range f.axes {
 		name, values, ok := strings.Cut(a, "=")
@@ -161,7 +165,7 @@ func (f runFlags) jobs(args []string, now time.Time) ([]job, error) {
 	}
 	var jobs []job
 	for i, arg := range args {
-		e, err := open(arg)
+		e, err := open(arg, words)
 		if err != nil {
 			return nil, err
 		}
@@ -176,7 +180,7 @@ func (f runFlags) jobs(args []string, now time.Time) ([]job, error) {
 		if err != nil {
 			return nil, usage(fmt.Errorf("experiment %s: %w", e.Name, err))
 		}
-		j := job{plan: plan, selection: sel, family: workload.Families()[e.Family], dir: f.out}
+		j := job{plan: plan, selection: sel, family: words.Families[e.Family], dir: f.out}
 		for _, a := range sel.Axes {
 			for _, v := range a.Values {
 				if err := harness.CheckAxis(j.family, a.Name, v); err != nil {
@@ -231,6 +235,7 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 			return unable(err)
 		}
 		j.guests = newGuests(k, j.plan.Experiment, j.plan.Target, f.cpus)
+		j.guests.silence = f.silence
 	}
 	env, err := newEnv(ctx, j, f)
 	if err != nil {

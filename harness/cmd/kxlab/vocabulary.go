@@ -15,7 +15,7 @@ func vocabulary() experiments.Vocabulary {
 }
 
 // open reads an experiment by its name or path. Whatever is wrong with it is wrong usage.
-func open(name string) (harness.Experiment, error) {
-	e, err := experiments.Open(name, vocabulary())
+func open(name string, words experiments.Vocabulary) (harness.Experiment, error) {
+	e, err := experiments.Open(name, words)
 	return e, usage(err)
 }
