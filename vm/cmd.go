@@ -41,6 +41,9 @@ type Cmd struct {
 	Tools   []string        // programs of this machine, by name or path, copied with their libraries
 	Files   map[string]File // by absolute path in the guest
 
+	// Acknowledge lets the program know what of its standard output has arrived: see Told.
+	Acknowledge bool
+
 	Stdout  io.Writer // what the program writes; nil: dropped
 	Stderr  io.Writer
 	Console io.Writer // what the kernel writes; nil: only kept for errors
@@ -103,7 +106,7 @@ func (c *Cmd) Start(ctx context.Context) error {
 			return fmt.Errorf("start guest: %w", err)
 		}
 	}
-	t := task{Args: c.Args, Env: c.Env, Dir: c.Dir, Exact: c.Exact != nil, Beat: beatTime, Terminal: c.Terminal}
+	t := task{Args: c.Args, Env: c.Env, Dir: c.Dir, Exact: c.Exact != nil, Beat: beatTime, Terminal: c.Terminal, Acknowledge: c.Acknowledge}
 	memory := c.Memory
 	if memory == 0 {
 		memory = DefaultMemory

@@ -47,8 +47,8 @@ func (p *port) sendJSON(kind frameKind, v any) error {
 	return err
 }
 
-// copy sends what can be read from r until its end.
-func (p *port) copy(kind frameKind, r *os.File) <-chan struct{} {
+// copy sends what can be read from r until its end, and acknowledges it unless ack is nil.
+func (p *port) copy(kind frameKind, r, ack *os.File) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -58,6 +58,7 @@ func (p *port) copy(kind frameKind, r *os.File) <-chan struct{} {
 			n, err := r.Read(buf)
 			if n > 0 {
 				p.send(kind, buf[:n])
+				acknowledge(ack, n)
 			}
 			if err != nil {
 				return

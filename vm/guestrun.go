@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -36,6 +37,12 @@ func (p *port) run(t task) (int, error) {
 	}
 	defer stdin.Close()
 	files := []*os.File{stdin}
+	acks := map[frameKind]*os.File{}
+	if t.Acknowledge {
+		if acks[frameStdout], err = newAck(); err != nil {
+			return codeNotRun, err
+		}
+	}
 	var copies []<-chan struct{}
 	for _, kind := range []frameKind{frameStdout, frameStderr} {
 		r, w, err := os.Pipe()
@@ -43,13 +50,17 @@ func (p *port) run(t task) (int, error) {
 			return codeNotRun, err
 		}
 		files = append(files, w)
-		copies = append(copies, p.copy(kind, r))
+		copies = append(copies, p.copy(kind, r, acks[kind]))
+	}
+	inherited := files
+	if ack := acks[frameStdout]; ack != nil {
+		inherited = append(slices.Clone(files), ack) // toldFD
 	}
 	dir := t.Dir
 	if dir == "" {
 		dir = "/root"
 	}
-	proc, err := os.StartProcess(path, t.Args, &os.ProcAttr{Dir: dir, Env: append(os.Environ(), t.Env...), Files: files})
+	proc, err := os.StartProcess(path, t.Args, &os.ProcAttr{Dir: dir, Env: append(os.Environ(), t.Env...), Files: inherited})
 	for _, f := range files[1:] {
 		f.Close()
 	}

@@ -15,8 +15,10 @@ type task struct {
 	Exact bool          `json:"exact,omitempty"`
 	Beat  time.Duration `json:"beat"` // how often the guest says that it lives, in its own time
 	// Terminal lets the program run on the console instead of its output going to the channel.
-	Terminal bool       `json:"terminal,omitempty"`
-	Files    []taskFile `json:"files,omitempty"` // to be written first, where they cannot be in the image
+	Terminal bool `json:"terminal,omitempty"`
+	// Acknowledge is Cmd.Acknowledge.
+	Acknowledge bool       `json:"acknowledge,omitempty"`
+	Files       []taskFile `json:"files,omitempty"` // to be written first, where they cannot be in the image
 }
 
 type taskFile struct {

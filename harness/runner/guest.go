@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -103,7 +102,7 @@ func (g *Guest) reject(m Mark, reason string) {
 	t := harness.Trial{Cell: step.Cell, Repeat: step.Repeat, Seed: step.Seed, Start: time.Now()}
 	g.run.mu.Lock()
 	defer g.run.mu.Unlock()
-	g.run.Progress.remark("rejected %s: %s", m.Cell, cut(strings.ReplaceAll(reason, "\n", " ")))
+	g.run.Progress.remark("rejected %s: %s", m.Cell, cut(reason))
 	g.shard.told = append(g.shard.told, event{Reject: &rejection{t, reason}})
 	g.run.flush()
 }

@@ -108,10 +108,11 @@ func (r *run) measure(ctx context.Context, stage harness.Stage, s Step) (harness
 	return res, nil
 }
 
-// maxRemark is how much of a reason is shown while the run goes, bytes; all of it is in the record.
+// maxRemark is how much of a reason's first line is shown while the run goes, bytes; all of it is in the record.
 const maxRemark = 160
 
 func cut(reason string) string {
+	reason, _, _ = strings.Cut(reason, "\n")
 	if len(reason) <= maxRemark {
 		return reason
 	}

@@ -91,7 +91,7 @@ func die(variant string) error {
 			kept = append(kept, slices.Repeat([]byte{1}, 16<<20))
 		}
 	case "orphaned":
-		err = crash("/proc/1")
+		err = syscall.Kill(1, syscall.SIGQUIT) // upon which a Go program says what it was at, and ends
 	default:
 		return nil
 	}
@@ -99,28 +99,6 @@ func die(variant string) error {
 		time.Sleep(24 * time.Hour) // of the guest's time
 	}
 	return err
-}
-
-// crash overwrites the code of a process, given by its folder in /proc, with what no processor executes.
-func crash(proc string) error {
-	maps, err := os.ReadFile(proc + "/maps")
-	if err != nil {
-		return err
-	}
-	mem, err := os.OpenFile(proc+"/mem", os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer mem.Close()
-	for line := range strings.Lines(string(maps)) {
-		var from, to int64
-		var how string
-		if n, _ := fmt.Sscanf(line, "%x-%x %s", &from, &to, &how); n == 3 && how[2] == 'x' && strings.HasSuffix(line, "kxlab\n") {
-			_, err := mem.WriteAt(slices.Repeat([]byte{0x0f, 0x0b}, int(to-from)/2), from)
-			return err
-		}
-	}
-	return errors.New("it has no code")
 }
 
 // Guests that panic, hang, are killed, run out of memory or lose their agent are each a rejected trial with its cause, and the run

@@ -76,7 +76,7 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 	c := &vm.Cmd{
 		Kernel: g.kernel, Args: []string{"kxlab", "inside"}, CPUs: g.cpus, Memory: g.memory,
 		Modules: g.spec.Modules, Tools: slices.DeleteFunc(slices.Clone(g.spec.Tools), vm.NoTool), Files: map[string]vm.File{jobPath: {Content: raw}},
-		Stdout: to, Stderr: os.Stderr, OnReady: g.ready, Silence: g.silence,
+		Stdout: to, Stderr: os.Stderr, OnReady: g.ready, Silence: g.silence, Acknowledge: true,
 	}
 	if g.exact {
 		c.Exact = &vm.Exact{Seed: j.BootSeed()}

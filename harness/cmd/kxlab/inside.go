@@ -12,6 +12,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/vm"
 )
 
 // jobPath is where a guest finds the job that it is to run.
@@ -30,7 +31,7 @@ func newInside(s streams, families map[string]harness.Family) *cobra.Command {
 			if err := json.Unmarshal(raw, &j); err != nil {
 				return fmt.Errorf("read job: %w", err)
 			}
-			return runner.Inside(cmd.Context(), j, families, s.out, attach.New(attach.Options{Guest: true}).Put)
+			return runner.Inside(cmd.Context(), j, families, vm.Told(s.out), attach.New(attach.Options{Guest: true}).Put)
 		}),
 	}
 }
