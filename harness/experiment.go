@@ -56,7 +56,8 @@ type GuestSpec struct {
 	ExactParts int
 	MemoryMB   int // MiB; 0: 1024
 	Modules    []string
-	// Tools are commands of this machine that go into the guest of target exact, with the libraries they need.
+	// Tools are commands of this machine that go into guests with the lab's own root, those of target exact, with the libraries
+	// they need. Where a guest has this machine's root they are there.
 	Tools []string
 }
 

@@ -24,8 +24,6 @@ func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 		return nil, errors.New("a guest with a terminal cannot be exact: what is typed comes when it comes")
 	case c.Exact != nil:
 		return counted{processor: emulated(c.Kernel.Release), cpus: c.cpus(), seed: c.Exact.Seed}, nil
-	case c.OneThread:
-		return tcg{processor: emulated(c.Kernel.Release), oneThread: true}, nil
 	}
 	v, err := JudgeKVM(ctx, c.Kernel)
 	if err != nil {
@@ -34,7 +32,7 @@ func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	if v.KVM {
 		return kvm{}, nil
 	}
-	return tcg{processor: emulated(c.Kernel.Release)}, nil
+	return tcg{processor: emulated(c.Kernel.Release), oneThread: c.OneThread}, nil
 }
 
 // A launch is a command line of QEMU with what it refers to.
@@ -80,13 +78,13 @@ func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self strin
 // composeVirtme makes a guest whose root file system is this machine's.
 func (c *Cmd) composeVirtme(ctx context.Context, l *launch, m machine, self string, t task) error {
 	if err := c.Kernel.Require("NET_9P_VIRTIO", "9P_FS"); err != nil {
-		return fmt.Errorf("%w: take the full kernel (/full)", err)
+		return fmt.Errorf("%w: take the full kernel (/full), or a root of the lab's own (kxlab run --root image)", err)
 	}
 	v, err := openVirtme(ctx)
 	if err != nil {
 		return err
 	}
-	composed, err := v.compose(ctx, c, self, t, m.cpus, m.memory)
+	composed, err := v.compose(ctx, c, self, t, m)
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,18 @@ func parseSpec(s string) (spec, error) {
 	return spec{}, fmt.Errorf("kernel %q: neither a version (6.12), nor a suite (forky, debian:trixie), nor a path", s)
 }
 
+// Full is the name of the kernel with all drivers, file sharing among them, of the suite or version that a name is for. An image or a
+// build tree is what it is.
+func Full(name string) string {
+	if s, err := parseSpec(name); err != nil || s.path != "" || s.full {
+		return name
+	}
+	if name == "" {
+		name = DefaultSpec
+	}
+	return name + "/full"
+}
+
 // Open returns the kernel of a name: see parseSpec. What was fetched before is taken from the cache without asking the mirror;
 // Fetch looks for something newer.
 func Open(ctx context.Context, name string) (*Kernel, error) {

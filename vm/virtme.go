@@ -65,14 +65,14 @@ func openVirtme(ctx context.Context) (*virtme, error) {
 	root := filepath.Join(dir, "root")
 	path, err := FindVirtme()
 	if errors.Is(err, harness.ErrNotSupported) {
-		return nil, fmt.Errorf("start virtme-ng: %w", err)
+		return nil, fmt.Errorf("start virtme-ng (kxlab run can do without: --root image): %w", err)
 	}
 	if err == nil && !strings.HasPrefix(path, root) {
 		return &virtme{run: path}, nil
 	}
 	if err != nil {
 		if err := fetchVirtme(ctx, dir, root); err != nil {
-			return nil, fmt.Errorf("fetch virtme-ng: %w", err)
+			return nil, fmt.Errorf("fetch virtme-ng, which gives guests this machine's root (kxlab run can do without: --root image): %w", err)
 		}
 	}
 	return &virtme{
@@ -118,7 +118,7 @@ func (c *composed) Close() error { return os.RemoveAll(c.dir) }
 
 // compose prepares a virtme guest: a folder of its own with the lab's binary, the task and the modules, and QEMU's arguments.
 // The folder is named after its owner, so that it can be found when that is dead.
-func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, cpus int, memory int64) (_ *composed, err error) {
+func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, m machine) (_ *composed, err error) {
 	for _, tool := range c.Tools {
 		if _, err := findTool(tool); err != nil {
 			return nil, err
@@ -145,14 +145,14 @@ func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, cpus 
 	initrd := filepath.Join(dir, "initrd")
 	args := []string{
 		v.run, "--kimg", c.Kernel.Image, "--mods", "auto", "--force-9p", "--disable-microvm", "--disable-kvm", "--disable-monitor",
-		"--memory", fmt.Sprintf("%dK", memory>>10), "--cpus", fmt.Sprint(cpus), "--rodir=" + shareDir + "=" + share,
+		"--memory", fmt.Sprintf("%dK", m.memory>>10), "--cpus", fmt.Sprint(m.cpus), "--rodir=" + shareDir + "=" + share,
 		"--script-sh", "exec " + shareDir + "/kxlab " + agentWord + " " + shareDir,
 		"--save-initramfs", initrd, "--dry-run", "--show-command",
 	}
 	if v.busybox != "" {
 		args = append(args, "--busybox", v.busybox)
 	}
-	for _, a := range kernelArgs(tcg{}) {
+	for _, a := range kernelArgs(m.accel) {
 		if !strings.HasPrefix(a, "console=") && !strings.HasPrefix(a, "rdinit=") {
 			args = append(args, "--kopt", a)
 		}

@@ -17,8 +17,9 @@ import (
 type Guest struct {
 	run   *guests
 	shard *shard
-	rest  []byte // of a line that has not ended
-	begun *Mark  // the trial that is being made
+	rest  []byte  // of a line that has not ended
+	group *string // the group that is being measured
+	begun *Mark   // the trial that is being made
 	since time.Time
 	end   *ending
 	watch *watch
@@ -51,6 +52,9 @@ func (g *Guest) take(e event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
+	case e.Enter != nil:
+		g.group = e.Enter
+		return nil
 	case e.Begin != nil:
 		step, ok := r.steps[*e.Begin]
 		if !ok {

@@ -15,6 +15,14 @@ import (
 // when the guest is gone. An error says what became of a guest that did not end well.
 type Boot func(ctx context.Context, j Job, to *Guest) error
 
+// NoGuest marks an error of a Boot that could not start a guest at all. Unlike a death it is nobody's trial, and ends the run.
+func NoGuest(err error) error { return &noGuest{err} }
+
+type noGuest struct{ err error }
+
+func (e *noGuest) Error() string { return e.err.Error() }
+func (e *noGuest) Unwrap() error { return e.err }
+
 // GuestOptions configure a run in guests.
 type GuestOptions struct {
 	Record Recorder
@@ -24,6 +32,8 @@ type GuestOptions struct {
 	Parallel int
 	// Parts is into how many jobs a group is cut; 0: 1.
 	Parts int
+	// Together gives all groups one guest, one after another, where booting takes long; Parallel, Parts and EachRepeat mean nothing then.
+	Together bool
 	// EachRepeat gives every repeat of a group a guest of its own, booted with another seed.
 	EachRepeat bool
 	// Patience is how much longer than ten times its budget a trial may take by this machine's clock before its guest is ended; 0: as
@@ -70,8 +80,9 @@ type guests struct {
 // A shard is a job with what its guests have told.
 type shard struct {
 	job    Job
-	group  *Group
+	name   string // of the group, or of what it is of several
 	steps  []Step
+	groups map[Mark]string // by Group.String
 	told   []event
 	passed int // events recorded
 	over   bool
@@ -82,16 +93,11 @@ func (r *guests) shardsOf(selection Selection, repeat int) []*shard {
 	var out []*shard
 	for _, whole := range r.plan.Groups {
 		for part, g := range whole.parts(r.Parts) {
-			s := &shard{group: &g, job: Job{
+			s := &shard{name: g.String(), groups: map[Mark]string{}, job: Job{
 				Experiment: r.plan.Experiment, Selection: selection, Seed: r.Seed,
 				Group: g.String(), Part: part, Parts: r.Parts, Repeat: repeat,
 			}}
-			for _, st := range g.Order(r.Seed) {
-				if s.job.wants(st) {
-					s.steps = append(s.steps, st)
-					r.steps[st.mark()] = st
-				}
-			}
+			r.give(s, &g)
 			if len(s.steps) > 0 {
 				out = append(out, s)
 			}
@@ -100,8 +106,33 @@ func (r *guests) shardsOf(selection Selection, repeat int) []*shard {
 	return out
 }
 
+// give adds a group's steps to what a shard is to make.
+func (r *guests) give(s *shard, g *Group) {
+	for _, st := range g.Order(r.Seed) {
+		if s.job.wants(st) {
+			s.steps = append(s.steps, st)
+			s.groups[st.mark()] = g.String()
+			r.steps[st.mark()] = st
+		}
+	}
+}
+
+// together makes one job of the whole plan.
+func (r *guests) together(selection Selection) *shard {
+	s := &shard{name: "all groups", groups: map[Mark]string{}, job: Job{
+		Experiment: r.plan.Experiment, Selection: selection, Seed: r.Seed, Together: true, Repeat: EveryRepeat,
+	}}
+	for i := range r.plan.Groups {
+		r.give(s, &r.plan.Groups[i])
+	}
+	return s
+}
+
 // cut cuts the plan into jobs, repeat after repeat where each has guests of its own.
 func (r *guests) cut(selection Selection) []*shard {
+	if r.Together {
+		return []*shard{r.together(selection)}
+	}
 	if !r.EachRepeat {
 		return r.shardsOf(selection, EveryRepeat)
 	}
@@ -145,7 +176,7 @@ func (r *guests) all(ctx context.Context, shards []*shard) error {
 	return errors.Join(all...)
 }
 
-// maxDeaths is how many guests of a job may die while they set up before its trials are given up.
+// maxDeaths is how many guests of a job may die in a row while they set a group up before the group's trials are given up.
 const maxDeaths = 2
 
 // shard runs one job to its end, in as many guests as it takes.
@@ -157,6 +188,7 @@ func (r *guests) shard(ctx context.Context, s *shard) error {
 		r.flush()
 	}()
 	for deaths := 0; ; {
+		made := len(s.job.Done)
 		w, wctx := newWatch(ctx, r.plan.Target, r.Patience)
 		g := &Guest{run: r, shard: s, watch: w}
 		err := r.Boot(wctx, s.job, g)
@@ -169,26 +201,24 @@ func (r *guests) shard(ctx context.Context, s *shard) error {
 		if err == nil && g.end == nil {
 			err = errors.New("the guest ended without a word")
 		}
+		var none *noGuest
 		switch {
+		case errors.As(err, &none):
+			return err
 		case err == nil && g.end.Error != "":
-			return fmt.Errorf("%s: in the guest: %s", s.group, g.end.Error)
+			return fmt.Errorf("%s: in the guest: %s", s.name, g.end.Error)
 		case err == nil:
 			return r.failure()
 		case g.begun != nil:
-			deaths = 0
 			g.reject(*g.begun, err.Error())
 			s.job.Done = append(s.job.Done, *g.begun)
-		default:
+		case len(s.job.Done) == made:
 			if deaths++; deaths == maxDeaths {
-				reason := err.Error() // once with the console, for the others without
-				for _, st := range s.steps {
-					if s.job.wants(st) {
-						g.reject(st.mark(), reason)
-						reason, _, _ = strings.Cut(reason, "\n")
-					}
-				}
-				return r.failure()
+				g.giveUp(err.Error())
 			}
+		}
+		if len(s.job.Done) > made {
+			deaths = 0
 		}
 		if err := r.failure(); err != nil {
 			return err
@@ -196,6 +226,20 @@ func (r *guests) shard(ctx context.Context, s *shard) error {
 		if !s.more() {
 			return nil
 		}
+	}
+}
+
+// giveUp rejects what is left of the group that the guest did not get set up, or of all if it did not get that far.
+func (g *Guest) giveUp(reason string) {
+	reason = "the guests died before they began a trial: " + reason
+	for _, st := range g.shard.steps {
+		m := st.mark()
+		if !g.shard.job.wants(st) || g.group != nil && g.shard.groups[m] != *g.group {
+			continue
+		}
+		g.reject(m, reason)
+		g.shard.job.Done = append(g.shard.job.Done, m)
+		reason, _, _ = strings.Cut(reason, "\n") // once with the console, for the others without
 	}
 }
 

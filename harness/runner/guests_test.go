@@ -92,10 +92,12 @@ func TestRunGuests(t *testing.T) {
 }
 
 func TestRunGuestsSurvivesDeath(t *testing.T) {
-	for name, each := range map[string]bool{"a guest a group": false, "a guest a repeat": true} {
+	for name, o := range map[string]runner.GuestOptions{
+		"a guest a group": {}, "a guest a repeat": {EachRepeat: true}, "a guest for all": {Together: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			deadly := "LB/workload=pps/class=ipip/variant=b/services=1000/flows=64"
-			f, sum, err := guestsOf(t, runner.GuestOptions{EachRepeat: each}, runner.Selection{}, func(_ runner.Job, c harness.Cell) error {
+			f, sum, err := guestsOf(t, o, runner.Selection{}, func(_ runner.Job, c harness.Cell) error {
 				if c.BenchName() == deadly {
 					return errors.New("kernel panic: divide error")
 				}
@@ -115,6 +117,37 @@ func TestRunGuestsSurvivesDeath(t *testing.T) {
 				t.Error(d)
 			}
 		})
+	}
+}
+
+// All groups can share a guest. One whose set-up brings guests down is given up; it does not take the others with it.
+func TestRunGuestsTogether(t *testing.T) {
+	rec := newFake()
+	p := plan(t, runner.Selection{})
+	boots := 0
+	sum, err := runner.RunGuests(t.Context(), p, runner.Selection{Profile: "quick"}, runner.GuestOptions{
+		Record: rec, Together: true, Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
+			boots++
+			f, w := newFake(), &deadly{to: to}
+			f.prepare = func(g harness.Group) error {
+				if g.Axes[0].Value == p.Groups[0].Axes[0].Value {
+					w.dead = errors.New("kernel panic: divide error")
+				}
+				return nil
+			}
+			err := runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w, nothingPut)
+			return errors.Join(w.dead, err)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := len(p.Groups[0].Order(0))
+	if boots != 3 || sum.Rejected != lost || len(rec.trials) != p.Trials()-lost {
+		t.Errorf("%d boots, %d trials rejected, %d valid; want 3, %d, %d", boots, sum.Rejected, len(rec.trials), lost, p.Trials()-lost)
+	}
+	if len(rec.rejects) == 0 || !strings.Contains(rec.rejects[0], "before they began a trial: kernel panic: divide error") {
+		t.Errorf("rejected: %v", rec.rejects)
 	}
 }
 
@@ -166,6 +199,21 @@ func TestRunGuestsGivesUp(t *testing.T) {
 	}
 	if sum.Rejected != p.Trials() || sum.Valid != 0 || boots != 4 {
 		t.Errorf("%d of %d trials rejected after %d boots; two a group were wanted", sum.Rejected, p.Trials(), boots)
+	}
+}
+
+// What keeps guests from being started at all is no trial's fault: it ends the run.
+func TestRunGuestsWithoutGuest(t *testing.T) {
+	rec := newFake()
+	boots := 0
+	sum, err := runner.RunGuests(t.Context(), plan(t, runner.Selection{}), runner.Selection{Profile: "quick"}, runner.GuestOptions{
+		Record: rec, Boot: func(context.Context, runner.Job, *runner.Guest) error {
+			boots++
+			return runner.NoGuest(harness.Skip("no QEMU"))
+		},
+	})
+	if !errors.Is(err, harness.ErrNotSupported) || sum.Rejected+len(rec.rejects) != 0 || boots != 1 {
+		t.Errorf("%v after %d boots, %d trials rejected; want a skip after one", err, boots, sum.Rejected)
 	}
 }
 

@@ -22,7 +22,8 @@ type Job struct {
 	Experiment harness.Experiment `json:"experiment"`
 	Selection  Selection          `json:"selection"`
 	Seed       uint64             `json:"seed"`
-	Group      string             `json:"group"`          // which of the plan's groups, by Group.String
+	Together   bool               `json:"together"`       // all of the plan's groups, or else
+	Group      string             `json:"group"`          // which of them, by Group.String
 	Part       int                `json:"part"`           // which part of the group
 	Parts      int                `json:"parts"`          // into how many it is cut; 0: 1
 	Repeat     int                `json:"repeat"`         // which repeat; EveryRepeat: all of them
@@ -45,12 +46,29 @@ func (j Job) wants(s Step) bool {
 	return (j.Repeat == EveryRepeat || j.Repeat == s.Repeat) && !slices.Contains(j.Done, s.mark())
 }
 
+// groups picks what the job is to measure of a plan's groups.
+func (j Job) groups(all []Group) ([]Group, error) {
+	if j.Together {
+		return slices.DeleteFunc(all, func(g Group) bool { return !slices.ContainsFunc(g.Order(j.Seed), j.wants) }), nil
+	}
+	i := slices.IndexFunc(all, func(g Group) bool { return g.String() == j.Group })
+	if i < 0 {
+		return nil, fmt.Errorf("no group %q", j.Group)
+	}
+	parts := all[i].parts(j.Parts)
+	if j.Part < 0 || j.Part >= len(parts) {
+		return nil, fmt.Errorf("no part %d of %d of group %q", j.Part, len(parts), j.Group)
+	}
+	return parts[j.Part : j.Part+1], nil
+}
+
 // BootSeed is what a guest's entropy is seeded with: another in each repeat, so that repeats are a sample, and the same in
 // two runs with one seed, so that these can be paired.
 func (j Job) BootSeed() uint64 { return j.Seed + uint64(max(0, j.Repeat)) }
 
 // An event is one thing that a guest tells, a line of JSON. One of its fields is set.
 type event struct {
+	Enter  *string        `json:"enter,omitempty"` // a group, by Group.String, whose trials come next
 	Begin  *Mark          `json:"begin,omitempty"`
 	Trial  *harness.Trial `json:"trial,omitempty"`
 	Reject *rejection     `json:"reject,omitempty"`
@@ -85,15 +103,9 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	if err != nil {
 		return fmt.Errorf("plan job: %w", err)
 	}
-	plan.Groups = slices.DeleteFunc(plan.Groups, func(g Group) bool { return g.String() != j.Group })
-	if len(plan.Groups) == 0 {
-		return fmt.Errorf("plan job: no group %q", j.Group)
+	if plan.Groups, err = j.groups(plan.Groups); err != nil {
+		return fmt.Errorf("plan job: %w", err)
 	}
-	parts := plan.Groups[0].parts(j.Parts)
-	if j.Part < 0 || j.Part >= len(parts) {
-		return fmt.Errorf("plan job: no part %d of %d of group %q", j.Part, len(parts), j.Group)
-	}
-	plan.Groups = parts[j.Part : j.Part+1]
 	family := families[cmp.Or(j.Experiment.Family, j.Experiment.Name)]
 	if family == nil {
 		return fmt.Errorf("plan job: unknown family %q", j.Experiment.Family)
@@ -104,6 +116,7 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	t := teller{json.NewEncoder(out)}
 	sum, err := Run(ctx, plan, Options{
 		Family: family, Record: t, Seed: j.Seed, Exact: plan.Target == harness.TargetExact, Put: put, Only: j.wants, Patience: guestPatience,
+		Enter: func(g *Group) error { name := g.String(); return t.tell(event{Enter: &name}) },
 		Begin: func(s Step) error { m := s.mark(); return t.tell(event{Begin: &m}) },
 		// The guest's own clock says nothing of what its machine had to share.
 		Steal: func() (time.Duration, error) { return 0, nil },

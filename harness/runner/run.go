@@ -37,6 +37,8 @@ type Options struct {
 	Exact bool
 	// Only restricts the run to some of the plan's steps; nil: all of them.
 	Only func(Step) bool
+	// Enter is told of every group before it is set up; may be nil.
+	Enter func(*Group) error
 	// Begin is told of every attempt at a trial before it is made; may be nil.
 	Begin func(Step) error
 	// Phase is told what is going on between trials; may be nil.
@@ -119,6 +121,11 @@ func (r *run) phase(what string) {
 
 // group sets a group up, checks its members and measures its cells.
 func (r *run) group(ctx context.Context, g *Group) (err error) {
+	if r.Enter != nil {
+		if err := r.Enter(g); err != nil {
+			return err
+		}
+	}
 	r.phase("set up " + g.String())
 	began := time.Now()
 	stage, err := r.Family.Prepare(ctx, r.prepare(g))

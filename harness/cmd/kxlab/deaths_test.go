@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -31,7 +32,7 @@ name: deaths
 family: deaths
 title: Deaths
 question: What becomes of a run whose guests die?
-targets: [exact]
+targets: [exact, vm]
 guest: {memorymb: 256}
 aa: lives
 variants:
@@ -92,6 +93,8 @@ func die(variant string) error {
 		}
 	case "orphaned":
 		err = syscall.Kill(1, syscall.SIGQUIT) // upon which a Go program says what it was at, and ends
+	case "asks": // a program of this machine
+		return exec.Command("apt-get", "--version").Run()
 	default:
 		return nil
 	}
@@ -179,6 +182,30 @@ func TestDeaths(t *testing.T) {
 				t.Errorf("%q was not said while the run went:\n%s", first, said.String())
 			}
 		})
+	}
+}
+
+// Guests of target vm have this machine's root file system, also for programs that the definition does not name.
+func TestRunVM(t *testing.T) {
+	needsGuests(t)
+	if _, err := vm.Open(t.Context(), vm.Full("")); errors.Is(err, harness.ErrNotSupported) {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	yaml := strings.Replace(deathsYAML, "name: lives", "name: asks", 1)
+	if err := os.WriteFile(filepath.Join(dir, "deaths.yaml"), []byte(strings.Replace(yaml, "aa: lives", "aa: asks", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd, errs := command(t, dir, "run", "./deaths.yaml", "--target", "vm", "--variants", "asks", "--out", "r", "--wait")
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v:\n%s", err, errs)
+	}
+	r, err := record.Open(filepath.Join(dir, "r"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Trials) != 2 || r.Env.KernelFacts["root"] != rootHost {
+		t.Errorf("%d trials, kernel %v", len(r.Trials), r.Env.KernelFacts)
 	}
 }
 

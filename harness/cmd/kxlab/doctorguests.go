@@ -44,7 +44,7 @@ func guestRows(ctx context.Context) ([]host.Capability, error) {
 		}
 		rows = append(rows, row)
 	}
-	row := host.Capability{What: "virtme-ng", Target: "vm", For: "guests with this machine's root (kxlab vm shell)"}
+	row := host.Capability{What: "virtme-ng", Target: "vm", For: "guests with this machine's root; without it --root image"}
 	detail, err := vm.FindVirtme()
 	if row.OK, row.Detail = err == nil, detail; err != nil {
 		row.Detail, row.Fix = err.Error(), "nothing to do if the mirror can be reached; else install virtme-ng, busybox-static, file and kmod"

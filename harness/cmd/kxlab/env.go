@@ -47,7 +47,7 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 			return env, unable(err)
 		}
 		env.Kernel, env.CPU, env.CPUs, env.MemBytes = j.guests.kernel.Release, j.guests.cpu(facts.CPU), j.guests.cpus, uint64(j.guests.memory)
-		env.KernelFacts, env.Mitigations = map[string]string{"from": j.guests.kernel.From}, nil
+		env.KernelFacts, env.Mitigations = map[string]string{"from": j.guests.kernel.From, "root": j.guests.root()}, nil
 	}
 	if env.Repeats == 0 {
 		i := slices.IndexFunc(e.Profiles, func(pr harness.Profile) bool { return pr.Name == f.profile })

@@ -23,6 +23,8 @@ import (
 type guests struct {
 	kernel  *vm.Kernel
 	exact   bool
+	virtme  bool // this machine's root file system instead of an image
+	kvm     bool
 	cpus    int
 	memory  int64 // bytes
 	spec    harness.GuestSpec
@@ -35,9 +37,32 @@ const (
 	defaultCPUs    = 1
 )
 
-// newGuests reads what an experiment and the command line say of its guests.
-func newGuests(k *vm.Kernel, e harness.Experiment, target string, cpus int) *guests {
-	g := &guests{kernel: k, exact: target == harness.TargetExact, cpus: cpus, memory: defaultGuestMB << 20, spec: e.Guest}
+// The root file systems of guests.
+const (
+	rootHost  = "host"
+	rootImage = "image"
+)
+
+// openGuests finds the kernel, and what an experiment and the command line say of its guests.
+func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
+	e := j.plan.Experiment
+	g := &guests{exact: j.plan.Target == harness.TargetExact, cpus: f.cpus, memory: defaultGuestMB << 20, spec: e.Guest, silence: f.silence}
+	g.virtme = !g.exact && f.root != rootImage
+	name := j.kernel
+	if g.virtme {
+		name = vm.Full(name)
+	}
+	var err error
+	if g.kernel, err = vm.Open(ctx, name); err != nil {
+		return nil, err
+	}
+	if !g.exact {
+		v, err := vm.JudgeKVM(ctx, g.kernel)
+		if err != nil {
+			return nil, err
+		}
+		g.kvm = v.KVM
+	}
 	if g.cpus == 0 && g.exact {
 		g.cpus = e.Guest.ExactCPUs
 	}
@@ -47,7 +72,15 @@ func newGuests(k *vm.Kernel, e harness.Experiment, target string, cpus int) *gue
 	if e.Guest.MemoryMB > 0 {
 		g.memory = int64(e.Guest.MemoryMB) << 20
 	}
-	return g
+	return g, nil
+}
+
+// root says whose root file system the guests have.
+func (g *guests) root() string {
+	if g.virtme {
+		return rootHost
+	}
+	return rootImage
 }
 
 // parallel is how many guests may run side by side: as many as there are CPUs where the load does not change the numbers.
@@ -63,7 +96,11 @@ func (g *guests) cpu(host string) string {
 	if g.exact {
 		return fmt.Sprintf("QEMU TCG, %d CPU, 1 instruction a ns", g.cpus)
 	}
-	return fmt.Sprintf("QEMU TCG, %d CPU, on %s", g.cpus, host)
+	accel := "TCG"
+	if g.kvm {
+		accel = "KVM"
+	}
+	return fmt.Sprintf("QEMU %s, %d CPU, on %s", accel, g.cpus, host)
 }
 
 // boot is a runner.Boot. What wants a tool that this machine does not have is skipped in the guest, with its name: the others
@@ -76,7 +113,7 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 	c := &vm.Cmd{
 		Kernel: g.kernel, Args: []string{"kxlab", "inside"}, CPUs: g.cpus, Memory: g.memory,
 		Modules: g.spec.Modules, Tools: slices.DeleteFunc(slices.Clone(g.spec.Tools), vm.NoTool), Files: map[string]vm.File{jobPath: {Content: raw}},
-		Stdout: to, Stderr: os.Stderr, OnReady: g.ready, Silence: g.silence, Acknowledge: true,
+		Stdout: to, Stderr: os.Stderr, OnReady: g.ready, Virtme: g.virtme, Silence: g.silence, Acknowledge: true,
 	}
 	if g.exact {
 		c.Exact = &vm.Exact{Seed: j.BootSeed()}
@@ -84,7 +121,10 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 		// With a thread for each, QEMU 7.2 was seen to panic guests while it patched their code.
 		c.OneThread = true
 	}
-	return c.Run(ctx)
+	if err := c.Start(ctx); err != nil {
+		return runner.NoGuest(err)
+	}
+	return c.Wait()
 }
 
 // run measures a plan in guests. What the guests say of their calibration is noted once.
@@ -100,7 +140,7 @@ func (g *guests) run(ctx context.Context, s streams, p *runner.Plan, sel runner.
 			noteErr = w.Note("%v", r.Calibration)
 		})
 	}
-	o.Boot, o.Parallel, o.EachRepeat = g.boot, g.parallel(), g.exact
+	o.Boot, o.Parallel, o.EachRepeat, o.Together = g.boot, g.parallel(), g.exact, !g.exact
 	if g.exact {
 		o.Parts = g.spec.ExactParts
 	}

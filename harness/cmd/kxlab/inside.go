@@ -15,8 +15,8 @@ import (
 	"github.com/kxlab/kxlab/vm"
 )
 
-// jobPath is where a guest finds the job that it is to run.
-const jobPath = "/kxlab/job.json"
+// jobPath is where a guest finds the job that it is to run: one of the folders that it does not share with this machine.
+const jobPath = "/tmp/kxlab/job.json"
 
 // newInside is what a guest of a run calls; nobody types it.
 func newInside(s streams, families map[string]harness.Family) *cobra.Command {

@@ -15,14 +15,15 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/vm"
 )
 
 var testTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // TestMain lets the test binary be the program itself, for tests that need a process of their own, and for what it is in guests.
 func TestMain(m *testing.M) {
-	inGuest := os.Getpid() == 1 || len(os.Args) == 2 && os.Args[1] == "inside"
-	if inGuest || os.Getenv("BE_KXLAB") != "" {
+	vm.Guest()
+	if len(os.Args) == 2 && os.Args[1] == "inside" || os.Getenv("BE_KXLAB") != "" {
 		os.Unsetenv("BE_KXLAB")
 		program(withDeaths())
 		return

@@ -98,8 +98,8 @@ func newVMRun(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a command of this machine in a guest", Args: cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
-			if f.virtme && !cmd.Flags().Changed("kernel") {
-				f.kernel += "/full"
+			if f.virtme {
+				f.kernel = vm.Full(f.kernel)
 			}
 			k, err := vm.Open(cmd.Context(), f.kernel)
 			if err != nil {
@@ -142,10 +142,7 @@ func newVMShell() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "shell [flags] [-- COMMAND [ARG...]]", Short: "A shell in a guest that has this machine's root file system, read-only",
 		RunE: action(func(cmd *cobra.Command, args []string) error {
-			if !cmd.Flags().Changed("kernel") {
-				f.kernel += "/full" // the one for clouds cannot share file systems
-			}
-			k, err := vm.Open(cmd.Context(), f.kernel)
+			k, err := vm.Open(cmd.Context(), vm.Full(f.kernel)) // the one for clouds cannot share file systems
 			if err != nil {
 				return unable(err)
 			}
