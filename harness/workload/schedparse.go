@@ -78,8 +78,8 @@ func parseHackbench(out string) (time.Duration, error) {
 	return 0, fmt.Errorf("read what hackbench says: no time in %q", out)
 }
 
-// parseStress reads the table of stress-ng --metrics-brief: bogus operations of each stressor, and the longest real time.
-func parseStress(out string) (ops int64, longest time.Duration, err error) {
+// parseStress reads the table of stress-ng --metrics-brief: bogus operations, all stressors together.
+func parseStress(out string) (ops int64, err error) {
 	for line := range strings.Lines(out) {
 		f := strings.Fields(line)
 		// stress-ng: metrc: [158] pipe  2000  0.02  0.01  0.03  86110.31  46523.53
@@ -87,17 +87,16 @@ func parseStress(out string) (ops int64, longest time.Duration, err error) {
 			continue
 		}
 		n, err1 := strconv.ParseInt(f[4], 10, 64)
-		secs, err2 := strconv.ParseFloat(f[5], 64)
+		_, err2 := strconv.ParseFloat(f[5], 64)
 		if err1 != nil || err2 != nil {
 			continue // a heading, or a line of another table
 		}
 		ops += n
-		longest = max(longest, time.Duration(secs*float64(time.Second)))
 	}
 	if ops == 0 {
-		return 0, 0, fmt.Errorf("read what stress-ng says: no operations in %q", out)
+		return 0, fmt.Errorf("read what stress-ng says: no operations in %q", out)
 	}
-	return ops, longest, nil
+	return ops, nil
 }
 
 // parseCyclictest reads the histogram of cyclictest -h: how often a thread was so many microseconds late, all threads

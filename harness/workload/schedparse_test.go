@@ -54,7 +54,7 @@ func TestParseHackbench(t *testing.T) {
 }
 
 func TestParseStress(t *testing.T) {
-	ops, longest, err := parseStress(`stress-ng: info:  [158] dispatching hogs: 1 pipe, 1 futex
+	ops, err := parseStress(`stress-ng: info:  [158] dispatching hogs: 1 pipe, 1 futex
 stress-ng: metrc: [158] stressor       bogo ops real time  usr time  sys time   bogo ops/s     bogo ops/s
 stress-ng: metrc: [158]                           (secs)    (secs)    (secs)   (real time) (usr+sys time)
 stress-ng: metrc: [158] pipe               2000      0.02      0.01      0.03     86110.31       46523.53
@@ -63,10 +63,10 @@ stress-ng: metrc: [158] miscellaneous metrics:
 stress-ng: metrc: [158] pipe                  44.06 MB per sec pipe write rate (geometic mean of 1 instances)
 stress-ng: info:  [158] successful run completed in 0.04s
 `)
-	if err != nil || ops != 2500 || longest != 50*time.Millisecond {
-		t.Error(ops, longest, err)
+	if err != nil || ops != 2500 {
+		t.Error(ops, err)
 	}
-	if _, _, err := parseStress("stress-ng: info:  [1] successful run\n"); err == nil {
+	if _, err := parseStress("stress-ng: info:  [1] successful run\n"); err == nil {
 		t.Error("no table was taken for one")
 	}
 }

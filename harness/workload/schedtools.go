@@ -75,7 +75,12 @@ func (s *schedStage) hackbench(ctx context.Context, c harness.Cell, b harness.Bu
 	return out, nil
 }
 
-// stress measures mixes of stress-ng: given amounts, and how long they take.
+// stressPatience is how much longer than the budget stress-ng may go on: its amounts are done in a few milliseconds under some
+// schedulers and in a minute under others.
+const stressPatience = 5
+
+// stress measures mixes of stress-ng: given amounts and how long they take, or as much of them as is done in the patience, which
+// stress-ng takes in whole seconds.
 func (s *schedStage) stress(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	n := func(perSecond float64) string { return strconv.Itoa(scaled(perSecond, b)) }
 	mixes := map[string][]string{
@@ -86,21 +91,18 @@ func (s *schedStage) stress(ctx context.Context, c harness.Cell, b harness.Budge
 	if !ok {
 		return harness.Result{}, fmt.Errorf("unknown mix %q", c.Axis("mix"))
 	}
-	patience := 5 + scaled(30, b) // seconds
+	patience := max(2, scaled(stressPatience, b)) // seconds
 	said, out, err := s.tool(ctx, nil, "stress-ng", append(mix, "--metrics-brief", "--timeout", strconv.Itoa(patience))...)
 	if err != nil {
 		return out, err
 	}
-	ops, longest, err := parseStress(said)
+	ops, err := parseStress(said)
 	if err != nil {
 		return out, err
 	}
 	out.Iterations = ops
 	// stress-ng gives its times in hundredths of a second: the lab's clock is used, which counts its start and end too.
 	add(&out, harness.Metric{Unit: "op/s", Value: float64(ops) / out.Measured.Seconds()})
-	if longest > time.Duration(patience-1)*time.Second {
-		out.Invalid = fmt.Sprintf("stress-ng did not do its amount in %d s", patience)
-	}
 	return out, nil
 }
 

@@ -174,7 +174,7 @@ func (s *schedStage) nginx(ctx context.Context, c harness.Cell, b harness.Budget
 	}
 	web := append(w.workers(), k.cmd.Process.Pid)
 	// Warm is wrk's load too: a scheduler that learns has to see it.
-	seen, err := s.watch(ctx, b.Warm, b.Measure, func(m *webMoment) error { return s.lookAt(m, web, pid) })
+	seen, err := s.watch(ctx, web, pid, b.Warm, b.Measure)
 	said, kerr := k.end()
 	if err := errors.Join(err, kerr); err != nil {
 		return out, err

@@ -7,9 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 	"unsafe"
@@ -22,12 +22,11 @@ import (
 // webMoment is how far nginx, wrk and the batch threads had come at one moment. The kernel is asked, none of them: under some
 // schedulers a program looks at the clock late, and then divides by another time than the one in which it counted.
 type webMoment struct {
-	at     time.Time
+	tally
 	sent   uint64        // pieces of data that the kernel sent in the island, requests and answers
 	web    time.Duration // CPU time of nginx's workers and wrk
 	batch  time.Duration // CPU time of the batch threads
 	forced uint64        // switches of nginx and wrk that they had not asked for
-	tally
 }
 
 // webWindow is what happened between two moments.
@@ -52,25 +51,40 @@ func (w webWindow) impossible(cpus int) string {
 	return ""
 }
 
-// windowProcs is how many goroutines may run at once meanwhile: those of the two moments must not wait for others.
-const windowProcs = 8
-
-// watch measures from warm after now, for the given time. The thread that does goes before all others, so that both moments come
-// when they should whatever the scheduler does.
-func (s *schedStage) watch(ctx context.Context, warm, measure time.Duration, look func(*webMoment) error) (w webWindow, err error) {
+// watch measures from warm after now, for the given time. The thread that does goes before all others, and asks nothing of the Go
+// runtime between the two moments: a lock or a P of the runtime may be held by a thread that the scheduler lets wait.
+func (s *schedStage) watch(ctx context.Context, web []int, batch int, warm, measure time.Duration) (w webWindow, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(windowProcs))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	var begin, end *look
 	err = traffic.Alone(func() error {
-		return s.island.Do(func() error {
-			sleepHere(warm)
-			if err := look(&w.begin); err != nil {
+		return s.island.Do(func() (err error) {
+			f, err := openFiles(web)
+			if err != nil {
 				return err
 			}
-			sleepHere(measure - time.Since(w.begin.at))
-			return look(&w.end)
+			defer f.close()
+			clocks := append(slices.Clone(web), batch)
+			begin, end = f.newLook(clocks, s.moves), f.newLook(clocks, s.moves)
+			sleepHere(warm)
+			begin.take()
+			sleepHere(measure - time.Since(begin.at))
+			end.take()
+			return nil
 		})
 	})
-	return w, errors.Join(err, ctx.Err())
+	if err := errors.Join(err, ctx.Err()); err != nil {
+		return w, err
+	}
+	w.begin, err = begin.read()
+	if err == nil {
+		w.end, err = end.read()
+	}
+	return w, err
 }
+
+// windowProcs is how many goroutines may run at once meanwhile: the one that waits in the kernel keeps its place.
+const windowProcs = 8
 
 // sleepHere sleeps on the calling thread: the runtime's own sleep would have another thread wake this one.
 func sleepHere(d time.Duration) {
@@ -81,40 +95,6 @@ func sleepHere(d time.Duration) {
 			return
 		}
 	}
-}
-
-// lookAt fills a moment: first, close to one another, what is divided by the time between two, then the rest.
-func (s *schedStage) lookAt(m *webMoment, web []int, batch int) (err error) {
-	m.at = time.Now()
-	if m.sent, err = dataSent(); err != nil {
-		return err
-	}
-	for _, pid := range web {
-		t, err := cpuTimeOf(pid)
-		if err != nil {
-			return err
-		}
-		m.web += t
-	}
-	if batch > 0 {
-		if m.batch, err = cpuTimeOf(batch); err != nil {
-			return err
-		}
-	}
-	for _, pid := range web {
-		m.forced += forcedOf(pid)
-	}
-	m.tally, err = s.count()
-	return err
-}
-
-// dataSent is how many pieces of data TCP sent in the calling thread's network, what was sent again not counted.
-func dataSent() (uint64, error) {
-	raw, err := os.ReadFile("/proc/thread-self/net/netstat")
-	if err != nil {
-		return 0, fmt.Errorf("count answers: %w", err)
-	}
-	return parseNetstat(raw, "TcpExt:", "TCPOrigDataSent")
 }
 
 // parseNetstat finds a counter in /proc/net/netstat: a line of names, and one of numbers under the same heading.
@@ -136,26 +116,4 @@ func parseNetstat(raw []byte, heading, name string) (uint64, error) {
 		}
 	}
 	return 0, fmt.Errorf("count answers: no %s in /proc/net/netstat", name)
-}
-
-// cpuTimeOf is what a process, all its threads, has used of the CPUs. The clock's number is made of the process's
-// (clock_getcpuclockid(3)).
-func cpuTimeOf(pid int) (time.Duration, error) {
-	const sched = 2 // CPUCLOCK_SCHED of the kernel: user and system time together
-	var ts unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|sched), &ts); err != nil {
-		return 0, fmt.Errorf("read CPU time of process %d: %w", pid, err)
-	}
-	return time.Duration(ts.Nano()), nil
-}
-
-// forcedOf is how often the threads of a process were put off the CPU without having asked for it.
-func forcedOf(pid int) (sum uint64) {
-	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
-	for _, p := range paths {
-		raw, _ := os.ReadFile(p)
-		n, _ := parseForced(raw)
-		sum += n
-	}
-	return sum
 }

@@ -115,3 +115,12 @@ func (s *schedStage) pieces() (n uint64, err error) {
 	}
 	return n, nil
 }
+
+// dataSent is how many pieces of data TCP sent in the calling thread's network, what was sent again not counted.
+func dataSent() (uint64, error) {
+	raw, err := os.ReadFile("/proc/thread-self/net/netstat")
+	if err != nil {
+		return 0, fmt.Errorf("count answers: %w", err)
+	}
+	return parseNetstat(raw, "TcpExt:", "TCPOrigDataSent")
+}
