@@ -1,28 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A queue in order of deadlines, in which urgent tasks preempt others. What a deadline is, the scheduler says: it sets
- * it when a task becomes runnable; everything else, from choosing a CPU to preemption, is the same for all that include
- * this, so that they differ in their judgement alone.
+ * Two queues: one of tasks that serve, which go first and interrupt who computes, and one of tasks that compute, which share
+ * what is left by weight and are owed a part of the time. Who serves and who computes, the scheduler says; everything
+ * else is the same for all that include this, so that they differ in their judgement alone.
  *
- * Deadlines are points in time, not shares: a task's deadline is the time it became runnable plus the patience that it is
- * expected to have. So nothing starves. Who waits is overtaken only by what comes within its patience.
+ * What is owed. While tasks serve, a debt to those that compute grows, by owed_percent of the time. Once it has come to a
+ * slice, a task that computes runs next, for a slice, and is not interrupted. So nobody starves, and who serves waits for at
+ * most a slice more than for the others that serve. Time that nobody who computes waited for is not owed.
+ *
+ * Where a task is put down as computing is the lowest bit of its vtime, which those that serve do not need otherwise: to read
+ * it costs nothing.
  */
 #ifndef KXLAB_URGENT_BPF_H
 #define KXLAB_URGENT_BPF_H
 
 #include "scx.bpf.h"
 
-#define URGENT_QUEUE 0
-#define URGENT_CPUS  1024
+#define SERVING	    0
+#define COMPUTING   1
+#define URGENT_CPUS 1024
 
-/* What is known of the task that a CPU runs. */
+const volatile u32 slice_us =
+    2000; /* how long a task may run in a turn, and serve without being put down as computing */
+const volatile u32 owed_percent = 25; /* of the time in which both kinds want to run; below 100 */
+
+/* What a CPU runs. */
 struct urgent_cpu {
-	u64 deadline; /* of the task there, ns */
-	u64 started; /* its run time when it was put there, ns */
+	u64 started; /* the run time of the task there when it was put there, ns */
+	u32 computing; /* the task there computes */
+	u32 owed; /* and is owed the time */
 	u64 pad[6]; /* a cache line each */
 };
 
 static struct urgent_cpu urgent_cpus[URGENT_CPUS];
+static bool urgent_alone; /* there is one CPU only */
+static u32 urgent_victim; /* the last CPU on which a computing task was put */
+/* Races on these two lose an update of a turn now and then; the next ones make up for it. */
+static s64 urgent_debt; /* ns; less than 0: they had more than their part */
+static u64 urgent_clock; /* the largest vtime that was put on a CPU */
 
 /* What is running on a CPU. The mask is for the verifier: with more CPUs than that, some would share an entry. */
 static __always_inline struct urgent_cpu *urgent_cpu(u32 cpu)
@@ -30,95 +45,148 @@ static __always_inline struct urgent_cpu *urgent_cpu(u32 cpu)
 	return &urgent_cpus[cpu & (URGENT_CPUS - 1)];
 }
 
-/*
- * Tells whether a task with this deadline should interrupt what a CPU runs: if that could have waited for margin longer.
- * The other CPU's entry is read without a lock; a stale answer costs one preemption too many or too few.
- */
-static __always_inline bool urgent_beats(u64 deadline, s32 cpu, u64 margin)
+static __always_inline u64 urgent_slice(void)
 {
-	return before(deadline + margin, urgent_cpu(cpu)->deadline);
+	return slice_us * NSEC_PER_USEC;
 }
 
-/*
- * A CPU for a task that wakes: an idle one, to whose own queue it then goes at once; else the last one or this one,
- * whichever runs what can wait longer.
- */
-static __always_inline s32 urgent_select_cpu(struct task_struct *p, s32 prev_cpu, u64 wake_flags, u64 slice)
+static __always_inline bool urgent_computes(struct task_struct *p)
 {
-	bool idle = false;
-	s32 cpu, this_cpu;
+	return p->scx.dsq_vtime & COMPUTING;
+}
 
-	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
-	if (idle) {
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice, 0);
-		return cpu;
+/* Tells whether a task that serves should interrupt what a CPU runs. A stale answer costs one preemption too many or too few. */
+static __always_inline bool urgent_beats(u32 cpu)
+{
+	struct urgent_cpu *c = urgent_cpu(cpu);
+
+	return c->computing && !c->owed;
+}
+
+static __always_inline u64 urgent_vtime(struct task_struct *p)
+{
+	u64 vtime = p->scx.dsq_vtime;
+
+	if (before(vtime, urgent_clock - urgent_slice()))
+		vtime = urgent_clock - urgent_slice();
+	return vtime;
+}
+
+/* Queue a task; one that serves and wakes, on a CPU at once if that computes. */
+static __always_inline void urgent_enqueue(struct task_struct *p, u64 enq_flags)
+{
+	u64 slice = urgent_slice();
+	u32 cpu, other;
+
+	if (urgent_computes(p)) {
+		dsq_insert_vtime(p, COMPUTING, slice, urgent_vtime(p), enq_flags);
+		return;
 	}
-	this_cpu = bpf_get_smp_processor_id();
-	if (this_cpu != prev_cpu && before(urgent_cpu(prev_cpu)->deadline, urgent_cpu(this_cpu)->deadline) &&
-	    bpf_cpumask_test_cpu(this_cpu, p->cpus_ptr))
-		return this_cpu;
-	return prev_cpu;
-}
-
-/* Queue a task; on the CPU that was chosen for it, at once, if it is more urgent than what runs there. */
-static __always_inline void urgent_enqueue(struct task_struct *p, u64 deadline, u64 slice, u64 margin, u64 enq_flags)
-{
-	if ((enq_flags & SCX_ENQ_WAKEUP) && urgent_beats(deadline, scx_bpf_task_cpu(p), margin))
-		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice, enq_flags | SCX_ENQ_PREEMPT);
+	if (enq_flags & SCX_ENQ_WAKEUP) {
+		cpu = scx_bpf_task_cpu(p);
+		if (urgent_beats(cpu)) {
+			scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice, enq_flags | SCX_ENQ_PREEMPT);
+			return;
+		}
+		other = urgent_victim;
+		if (other != cpu && urgent_beats(other) && bpf_cpumask_test_cpu(other, p->cpus_ptr)) {
+			scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL_ON | other, slice, enq_flags | SCX_ENQ_PREEMPT);
+			return;
+		}
+	}
+	/*
+	 * Who can run on one CPU only may as well wait in that CPU's own queue, which costs less; but not while something is
+	 * owed, because that queue comes before dispatch.
+	 */
+	if ((urgent_alone || p->nr_cpus_allowed == 1) && urgent_debt < (s64)slice)
+		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice, enq_flags);
 	else
-		dsq_insert_vtime(p, URGENT_QUEUE, slice, deadline, enq_flags);
+		scx_bpf_dsq_insert(p, SERVING, slice, enq_flags);
 }
 
-static __always_inline void urgent_running(struct task_struct *p, u64 deadline)
+static __always_inline void urgent_dispatch(s32 cpu)
+{
+	if (urgent_debt >= (s64)urgent_slice()) {
+		if (scx_bpf_dsq_move_to_local(COMPUTING, 0)) {
+			urgent_cpu(cpu)->owed = 1;
+			return;
+		}
+		if (!scx_bpf_dsq_nr_queued(COMPUTING)) /* else there are some that may not run here */
+			urgent_debt = 0;
+	}
+	if (!scx_bpf_dsq_move_to_local(SERVING, 0))
+		scx_bpf_dsq_move_to_local(COMPUTING, 0);
+}
+
+static __always_inline void urgent_running(struct task_struct *p)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	struct urgent_cpu *c = urgent_cpu(cpu);
+
+	c->started = p->se.sum_exec_runtime;
+	if (!urgent_computes(p))
+		return;
+	c->computing = 1;
+	urgent_victim = cpu;
+	if (before(urgent_clock, p->scx.dsq_vtime))
+		urgent_clock = p->scx.dsq_vtime;
+}
+
+/* Take a task off its CPU; returns how long it ran, ns. */
+static __always_inline u64 urgent_stopping(struct task_struct *p)
 {
 	struct urgent_cpu *c = urgent_cpu(bpf_get_smp_processor_id());
+	u64 used = p->se.sum_exec_runtime - c->started;
+	u32 owed = owed_percent < 100 ? owed_percent : 99;
 
-	c->deadline = deadline;
-	c->started = p->se.sum_exec_runtime;
+	if (!c->computing) {
+		urgent_debt += used * owed / (100 - owed);
+		return used;
+	}
+	c->computing = 0;
+	c->owed = 0;
+	/*
+	 * A slice ends with a tick of the kernel's, which may be later by as much as a slice or two: that is paid back. What was
+	 * had while nobody else wanted it is not.
+	 */
+	urgent_debt -= used;
+	if (urgent_debt < -2 * (s64)urgent_slice())
+		urgent_debt = -2 * (s64)urgent_slice();
+	return used;
 }
 
-/* How long the task ran that a CPU gives up, ns. */
-static __always_inline u64 urgent_ran(struct task_struct *p)
+/* Put a task down as serving or computing, from its next turn on, used being what it ran in this one. */
+static __always_inline void urgent_judge(struct task_struct *p, bool computes, u64 used)
 {
-	return p->se.sum_exec_runtime - urgent_cpu(bpf_get_smp_processor_id())->started;
+	u64 vtime;
+
+	if (!computes) {
+		if (urgent_computes(p))
+			set_vtime(p, p->scx.dsq_vtime & ~(u64)COMPUTING);
+		return;
+	}
+	vtime = urgent_vtime(p) + used * SCX_WEIGHT_NICE0 / (p->scx.weight ?: 1);
+	set_vtime(p, vtime | COMPUTING);
+}
+
+/* A new task serves until it has shown that it does not. */
+static __always_inline void urgent_enable(struct task_struct *p)
+{
+	set_vtime(p, urgent_clock & ~(u64)COMPUTING);
+}
+
+static __always_inline s32 urgent_init(void)
+{
+	s32 err = scx_bpf_create_dsq(SERVING, -1);
+
+	urgent_alone = scx_bpf_nr_cpu_ids() == 1;
+	return err ? err : scx_bpf_create_dsq(COMPUTING, -1);
 }
 
 /* A mean that forgets: an eighth of the new, seven of the old. */
 static __always_inline u64 ewma8(u64 mean, u64 value)
 {
 	return mean - (mean >> 3) + (value >> 3);
-}
-
-/* The logarithm to base 2, times 4, by the leading bit and the two after it; 0 for 0 and 1. At most 255. */
-static __always_inline u32 log2x4(u64 v)
-{
-	u32 shift = 0;
-	u64 t = v;
-
-	if (v < 2)
-		return 0;
-	if (t >> 32) {
-		t >>= 32;
-		shift += 32;
-	}
-	if (t >> 16) {
-		t >>= 16;
-		shift += 16;
-	}
-	if (t >> 8) {
-		t >>= 8;
-		shift += 8;
-	}
-	if (t >> 4) {
-		t >>= 4;
-		shift += 4;
-	}
-	if (t >> 2) {
-		t >>= 2;
-		shift += 2;
-	}
-	shift += t >> 1;
-	return shift * 4 + (shift >= 2 ? (v >> (shift - 2)) & 3 : (v & 1) * 2);
 }
 
 #endif

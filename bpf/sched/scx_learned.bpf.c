@@ -3,10 +3,10 @@
  * scx-learned: first those who will soon give up the CPU by themselves, as a predictor says that learns while it runs.
  *
  * Policy. A task's turn begins when it wakes, or has used up a slice, and ends when it sleeps, or has used up the next. At
- * its beginning a logistic predictor says how probable it is that the turn will end in sleep. The deadline is the time
- * of that moment plus patience_us times the probability that it will not, divided by weight. The queue is ordered by
- * deadline, and a task that wakes interrupts what its CPU runs if that could have waited margin_us longer. Which
- * tasks wait for less than they make others wait is what shortest-job-first asks for, and cannot know: this guesses it.
+ * its beginning a logistic predictor says how probable it is that the turn will end in sleep. Who will sooner sleep than not
+ * serves, who will not computes (urgent.bpf.h): those that serve go first, in order of arrival, and interrupt those that
+ * compute, which share what is left by weight and are owed a quarter of the time. Which tasks wait for less than they make
+ * others wait is what shortest-job-first asks for, and cannot know: this guesses it.
  *
  * The predictor. Ten numbers describe a task at the beginning of a turn (enum feature); each has a weight, the same for
  * all tasks; the sum of their products, squeezed into 0 to 1 by straight lines, is the probability. When the turn ends,
@@ -17,7 +17,7 @@
  * Its accuracy is counted, not claimed: turns, how many ended in sleep (always guessing the commoner end is the base
  * rate), how many were foretold, and how many "as last time" would have foretold.
  *
- * Good for: servers beside batch loads, like scx-interactive, from which it differs in nothing but how urgency is judged.
+ * Good for: servers beside batch loads, like scx-interactive, from which it differs in nothing but how it tells who serves.
  *
  * Known weakness: as there, it takes from tasks that compute. Tasks that behave alike now and differently later are told
  * apart late. The weights are shared by all CPUs and written without a lock: an update may be lost. It costs about 500
@@ -45,9 +45,6 @@ enum sched_stat {
 
 char _license[] SEC("license") = "GPL";
 
-const volatile u32 slice_us = 4000; /* how long a task may run in a turn */
-const volatile u32 patience_us = 40000; /* what a task that will surely not sleep can wait */
-const volatile u32 margin_us = 500; /* a preemption must be worth this much */
 const volatile u32 rate_shift = 7; /* of an error, 2^-rate_shift is learned; 32 or more: nothing */
 
 /* What a task is known by. Lengths of time are logarithms of microseconds, 12/256 a doubling. */
@@ -73,7 +70,6 @@ s32 weights[FEATURES];
 
 /* What is known of a task. Times in nanoseconds. */
 struct task_ctx {
-	u64 deadline;
 	u64 turn; /* how long it ran in this turn */
 	u64 awake; /* how long it ran since it woke */
 	u64 last_run;
@@ -102,17 +98,48 @@ static __always_inline struct task_ctx *task_ctx(struct task_struct *p)
 	return bpf_task_storage_get(&tasks, p, NULL, 0);
 }
 
+/* The logarithm to base 2, times 4, by the leading bit and the two after it; 0 for 0 and 1. At most 255. */
+static __always_inline u32 log2x4(u64 v)
+{
+	u32 shift = 0;
+	u64 t = v;
+
+	if (v < 2)
+		return 0;
+	if (t >> 32) {
+		t >>= 32;
+		shift += 32;
+	}
+	if (t >> 16) {
+		t >>= 16;
+		shift += 16;
+	}
+	if (t >> 8) {
+		t >>= 8;
+		shift += 8;
+	}
+	if (t >> 4) {
+		t >>= 4;
+		shift += 4;
+	}
+	if (t >> 2) {
+		t >>= 2;
+		shift += 2;
+	}
+	shift += t >> 1;
+	return shift * 4 + (shift >= 2 ? (v >> (shift - 2)) & 3 : (v & 1) * 2);
+}
+
 /* A length of time as a feature. */
 static __always_inline s32 span(u64 ns)
 {
 	return log2x4(ns >> 10) * 3;
 }
 
-/* Begin a turn: describe the task, predict, and set the deadline. */
-static __always_inline void begin(struct task_struct *p, struct task_ctx *t, u64 now, u64 sleep)
+/* Begin a turn: describe the task and predict. */
+static __always_inline void begin(struct task_struct *p, struct task_ctx *t, u64 sleep)
 {
 	s64 sum = 0, probability;
-	u64 wait;
 	int i;
 
 	t->turn = 0;
@@ -137,9 +164,6 @@ static __always_inline void begin(struct task_struct *p, struct task_ctx *t, u64
 	if (probability > ONE)
 		probability = ONE;
 	t->probability = probability;
-
-	wait = patience_us * NSEC_PER_USEC * (u64)(ONE - probability) / ONE;
-	t->deadline = now + wait * SCX_WEIGHT_NICE0 / (p->scx.weight ?: 1);
 }
 
 /* End a turn: count what was foretold and learn from it. */
@@ -173,9 +197,15 @@ s32 SCX_OP(learned_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_fla
 {
 	struct task_ctx *t = task_ctx(p);
 
+	bool idle = false;
+	s32 cpu;
+
 	if (t)
 		t->sync = !!(wake_flags & SCX_WAKE_SYNC);
-	return urgent_select_cpu(p, prev_cpu, wake_flags, slice_us * NSEC_PER_USEC);
+	cpu = scx_bpf_select_cpu_dfl(p, prev_cpu, wake_flags, &idle);
+	if (idle)
+		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, urgent_slice(), 0);
+	return cpu;
 }
 
 void SCX_OP(learned_runnable, struct task_struct *p, u64 enq_flags)
@@ -195,36 +225,29 @@ void SCX_OP(learned_runnable, struct task_struct *p, u64 enq_flags)
 		if (waker && waker->waking < 64)
 			waker->waking++;
 	}
-	begin(p, t, now, now - t->slept_at);
+	begin(p, t, now - t->slept_at);
+	urgent_judge(p, t->probability < ONE / 2, 0);
 }
 
 void SCX_OP(learned_enqueue, struct task_struct *p, u64 enq_flags)
 {
-	struct task_ctx *t = task_ctx(p);
-	u64 slice = slice_us * NSEC_PER_USEC;
-
-	if (!t)
-		dsq_insert_vtime(p, URGENT_QUEUE, slice, now_ns(), enq_flags);
-	else
-		urgent_enqueue(p, t->deadline, slice, margin_us * NSEC_PER_USEC, enq_flags);
+	urgent_enqueue(p, enq_flags);
 }
 
 void SCX_OP(learned_dispatch, s32 cpu, struct task_struct *prev)
 {
-	scx_bpf_dsq_move_to_local(URGENT_QUEUE, 0);
+	urgent_dispatch(cpu);
 }
 
 void SCX_OP(learned_running, struct task_struct *p)
 {
-	struct task_ctx *t = task_ctx(p);
-
-	urgent_running(p, t ? t->deadline : 0);
+	urgent_running(p);
 }
 
 void SCX_OP(learned_stopping, struct task_struct *p, bool runnable)
 {
 	struct task_ctx *t = task_ctx(p);
-	u64 ran = urgent_ran(p);
+	u64 ran = urgent_stopping(p);
 
 	if (!t)
 		return;
@@ -237,8 +260,9 @@ void SCX_OP(learned_stopping, struct task_struct *p, bool runnable)
 		t->slept_at = now_ns();
 	} else if (t->turn >= slice_us * NSEC_PER_USEC) {
 		end(t, false);
-		begin(p, t, now_ns(), 0);
-	} /* else it was interrupted: its turn goes on, and it keeps its place */
+		begin(p, t, 0);
+	} /* else it was interrupted, and its turn goes on */
+	urgent_judge(p, t->probability < ONE / 2, ran);
 }
 
 s32 SCX_OP(learned_init_task, struct task_struct *p, struct scx_init_task_args *args)
@@ -251,13 +275,18 @@ s32 SCX_OP(learned_init_task, struct task_struct *p, struct scx_init_task_args *
 	t->last_run = NSEC_PER_MSEC;
 	t->period = 4 * NSEC_PER_MSEC;
 	t->slept = UNIT / 2;
-	t->woke_at = t->slept_at = t->deadline = now_ns();
+	t->woke_at = t->slept_at = now_ns();
 	return 0;
+}
+
+void SCX_OP(learned_enable, struct task_struct *p)
+{
+	urgent_enable(p);
 }
 
 s32 SCX_OP_SLEEPABLE(learned_init)
 {
-	return scx_bpf_create_dsq(URGENT_QUEUE, -1);
+	return urgent_init();
 }
 
 SEC(".struct_ops.link")
@@ -269,6 +298,7 @@ struct sched_ext_ops ops = {
     .running = (void *)learned_running,
     .stopping = (void *)learned_stopping,
     .init_task = (void *)learned_init_task,
+    .enable = (void *)learned_enable,
     .init = (void *)learned_init,
     .exit = (void *)record_exit,
     .name = "scx_learned",
