@@ -6,7 +6,8 @@
  * its beginning a logistic predictor says how probable it is that the turn will end in sleep. Who will sooner sleep than not
  * serves, who will not computes (urgent.bpf.h): those that serve go first, in order of arrival, and interrupt those that
  * compute, which share what is left by weight and are owed a quarter of the time. Which tasks wait for less than they make
- * others wait is what shortest-job-first asks for, and cannot know: this guesses it.
+ * others wait is what shortest-job-first asks for, and cannot know: this guesses it. Who has run for four slices without
+ * sleeping computes whatever is foretold of it, so that a predictor that is wrong makes nobody starve.
  *
  * The predictor. Ten numbers describe a task at the beginning of a turn (enum feature); each has a weight, the same for
  * all tasks; the sum of their products, squeezed into 0 to 1 by straight lines, is the probability. When the turn ends,
@@ -166,6 +167,11 @@ static __always_inline void begin(struct task_struct *p, struct task_ctx *t, u64
 	t->probability = probability;
 }
 
+static __always_inline bool computes(struct task_ctx *t)
+{
+	return t->probability < ONE / 2 || t->awake >= 4 * urgent_slice();
+}
+
 /* End a turn: count what was foretold and learn from it. */
 static __always_inline void end(struct task_ctx *t, bool sleeps)
 {
@@ -226,7 +232,7 @@ void SCX_OP(learned_runnable, struct task_struct *p, u64 enq_flags)
 			waker->waking++;
 	}
 	begin(p, t, now - t->slept_at);
-	urgent_judge(p, t->probability < ONE / 2, 0);
+	urgent_judge(p, computes(t), 0);
 }
 
 void SCX_OP(learned_enqueue, struct task_struct *p, u64 enq_flags)
@@ -262,7 +268,7 @@ void SCX_OP(learned_stopping, struct task_struct *p, bool runnable)
 		end(t, false);
 		begin(p, t, 0);
 	} /* else it was interrupted, and its turn goes on */
-	urgent_judge(p, t->probability < ONE / 2, ran);
+	urgent_judge(p, computes(t), ran);
 }
 
 s32 SCX_OP(learned_init_task, struct task_struct *p, struct scx_init_task_args *args)

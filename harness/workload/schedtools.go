@@ -129,7 +129,7 @@ func (s *schedStage) cyclictest(ctx context.Context, c harness.Cell, b harness.B
 	}
 	// It is ended by time: how many wake-ups there are is up to who lets them wait.
 	ready := func(pid int) {
-		for began := time.Now(); tasks(pid) <= cyclicThreads && time.Since(began) < 5*time.Second && ctx.Err() == nil; {
+		for began := time.Now(); tasks(pid) <= cyclicThreads && time.Since(began) < 20*time.Second && ctx.Err() == nil; {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(b.Measure)
