@@ -30,6 +30,11 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if g := e.Guest; g.CPUs < 0 || g.ExactCPUs < 0 || g.ExactParts < 0 || g.MemoryMB < 0 {
 		return fmt.Errorf("guest: cpus, exactcpus, exactparts and memorymb must not be negative")
 	}
+	if r := e.Guest.Root; r != "" {
+		if err := harness.Known("root of guests", r, []string{"host", "image"}); err != nil {
+			return fmt.Errorf("guest: %w", err)
+		}
+	}
 	if err := checkVariants(e, v); err != nil {
 		return err
 	}

@@ -93,6 +93,7 @@ func TestParseRefuses(t *testing.T) {
 		{"negative knob", "value: 7}", "value: -7}", "Value"},
 		{"map for a list", "only: [b]", "only: {b: 1}", "Only"},
 		{"no title", "title: A title\n", "", "title"},
+		{"unknown root of guests", "name: t\n", "name: t\nguest: {root: hots}\n", `unknown root of guests "hots"`},
 		{"unknown family", "name: t\n", "name: tt\n", `unknown family "tt", did you mean "t"`},
 		{"name with space", "name: t\n", "name: t t\nfamily: t\n", "experiment \"t t\""},
 		{"variant twice", "{name: b, class", "{name: a, class", `variant "a" is given twice`},

@@ -59,6 +59,9 @@ type GuestSpec struct {
 	// Tools are commands of this machine that go into guests with the lab's own root, those of target exact, with the libraries
 	// they need. Where a guest has this machine's root they are there.
 	Tools []string
+	// Root is the root file system on target vm if the command line says nothing: "host", this machine's, or "image", the lab's
+	// own; "": host.
+	Root string
 }
 
 // A Variant is one implementation in the comparison.

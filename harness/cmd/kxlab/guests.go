@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,7 +48,7 @@ const (
 func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 	e := j.plan.Experiment
 	g := &guests{exact: j.plan.Target == harness.TargetExact, cpus: f.cpus, memory: defaultGuestMB << 20, spec: e.Guest, silence: f.silence}
-	g.virtme = !g.exact && f.root != rootImage
+	g.virtme = !g.exact && cmp.Or(f.root, e.Guest.Root) != rootImage
 	name := j.kernel
 	if g.virtme {
 		name = vm.Full(name)
