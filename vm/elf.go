@@ -7,6 +7,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,10 @@ func libraries(file string) ([]string, error) {
 
 func addLibraries(file string, found *[]string) error {
 	f, err := elf.Open(file)
+	var format *elf.FormatError
+	if errors.As(err, &format) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("read program %s: not an executable (%w); a script needs its interpreter: sh %s", file, err, file)
+	}
 	if err != nil {
 		return fmt.Errorf("read program %s: %w", file, err)
 	}

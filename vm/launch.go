@@ -75,10 +75,16 @@ func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self strin
 	return nil
 }
 
+// virtmeMemory is what a guest with this machine's root needs to get up: with 64 MiB it did not.
+const virtmeMemory = 128 << 20
+
 // composeVirtme makes a guest whose root file system is this machine's.
 func (c *Cmd) composeVirtme(ctx context.Context, l *launch, m machine, self string, t task) error {
 	if err := c.Kernel.Require("NET_9P_VIRTIO", "9P_FS"); err != nil {
 		return fmt.Errorf("%w: take the full kernel (/full), or a root of the lab's own (kxlab run --root image)", err)
+	}
+	if m.memory < virtmeMemory {
+		return fmt.Errorf("%d MiB of memory are too little: with this machine's root it needs %d", m.memory>>20, virtmeMemory>>20)
 	}
 	v, err := openVirtme(ctx)
 	if err != nil {

@@ -82,7 +82,7 @@ func moduleName(s string) string { return strings.ReplaceAll(s, "-", "_") }
 // moduleFiles finds the module files below dir, by name.
 func moduleFiles(dir string) (map[string]string, error) {
 	if dir == "" {
-		return nil, harness.Skip("the kernel came without a folder of modules")
+		return nil, harness.Skip("the kernel came without a folder of modules: put its lib/modules beside the image, or name a build tree")
 	}
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

@@ -63,7 +63,14 @@ func programs(self string, tools []string) ([]entry, error) {
 // findTool finds a program of this machine, also where only root has it on its path.
 func findTool(name string) (string, error) {
 	if strings.Contains(name, "/") {
-		return name, nil
+		path, err := filepath.Abs(name) // as it is called in the guest
+		if err != nil {
+			return "", fmt.Errorf("find program: %w", err)
+		}
+		if !exists(path) {
+			return "", harness.Skip("program %s, which the guest needs, is not there", path)
+		}
+		return path, nil
 	}
 	if path, err := exec.LookPath(name); err == nil {
 		return path, nil

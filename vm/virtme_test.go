@@ -76,6 +76,16 @@ func TestVirtmeNeeds9P(t *testing.T) {
 	c, _ := guestCmd(t, "hello")
 	c.Virtme = true
 	wantError(t, c.Run(t.Context()), true, "CONFIG_NET_9P_VIRTIO")
+	k, err := Open(t.Context(), Full(""))
+	if errors.Is(err, harness.ErrNotSupported) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ = guestCmd(t, "hello")
+	c.Kernel, c.Virtme, c.Memory = k, true, 64<<20
+	wantError(t, c.Run(t.Context()), false, "it needs 128")
 	c, _ = guestCmd(t, "hello")
 	c.Virtme, c.Exact = true, &Exact{}
 	wantError(t, c.Run(t.Context()), false, "cannot be exact")

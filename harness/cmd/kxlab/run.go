@@ -122,7 +122,10 @@ func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runF
 			break
 		}
 	}
-	return worst(append(errs, compareKernels(s, jobs, errs)))
+	if err := compareKernels(s, jobs, errs); err != nil {
+		errs = append(errs, err)
+	}
+	return worst(errs)
 }
 
 // compareKernels puts the runs of an experiment on one kernel and the next beside one another.

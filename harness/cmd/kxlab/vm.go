@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -104,6 +106,11 @@ func newVMRun(s streams) *cobra.Command {
 			k, err := vm.Open(cmd.Context(), f.kernel)
 			if err != nil {
 				return unable(err)
+			}
+			if strings.Contains(args[0], "/") {
+				if args[0], err = filepath.Abs(args[0]); err != nil {
+					return err
+				}
 			}
 			c := &vm.Cmd{
 				Kernel: k, Args: args, CPUs: f.cpus, Memory: f.memory << 20, Modules: f.modules, Tools: f.tools,

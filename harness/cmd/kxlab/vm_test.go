@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -27,6 +28,13 @@ func TestVMRun(t *testing.T) {
 		t.Skip(err)
 	}
 	self := static(t, "kxlab", "build", ".")
+	dir := t.TempDir()
+	if err := copyFile("/bin/true", filepath.Join(dir, "true")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "script"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args string
 		code int
@@ -36,17 +44,24 @@ func TestVMRun(t *testing.T) {
 		{"vm run --tools sh -- sh -c <panic>", 255, "sysrq triggered crash"},
 		{"vm run --timeout 5s -- sleep 1000", 1, "deadline exceeded"},
 		{"vm run -- echo word", 0, "word"},
+		{"vm run --tools sh -- sh -c <crash>", 139, "program ended with code 139"}, // 128 and SIGSEGV
+		{"vm run -- ./true", 0, ""},
+		{"vm run -- ./none", 4, "none, which the guest needs, is not there"},
+		{"vm run -- ./script", 1, "a script needs its interpreter"},
 		{"vm run --kernel nowhere/to/be/found -- true", 1, "no such file"},
 		{"vm run", 2, "requires at least 1 arg"},
 	} {
 		args := strings.Fields(c.args)
-		for i := range args {
-			if args[i] == "<panic>" {
+		for i, a := range args {
+			switch a {
+			case "<panic>":
 				args[i] = "echo c >/proc/sysrq-trigger"
+			case "<crash>":
+				args[i] = "kill -SEGV $$"
 			}
 		}
 		cmd := exec.CommandContext(t.Context(), self, args...)
-		cmd.Dir, cmd.Env = t.TempDir(), os.Environ()
+		cmd.Dir, cmd.Env = dir, os.Environ()
 		said, err := cmd.CombinedOutput()
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {
