@@ -175,9 +175,12 @@ func TestParseTurns(t *testing.T) {
 	if err != nil || len(turns) != 3 || turns[0] != (turn{0, "weight1", 7, 1000, 5000}) {
 		t.Fatalf("%+v, %v", turns, err)
 	}
-	series := timelineOf(turns)
+	series := timelineOf(turns, 5500*time.Nanosecond)
 	if len(series) != 2 || series[0].Name != "timeline 0 weight1" || series[0].Y[0] != 4e-6 || series[1].Name != "timeline 0 other" || series[1].X[0] != 5e-6 {
 		t.Errorf("%+v", series)
+	}
+	if series := timelineOf(turns, 3*time.Microsecond); len(series) != 1 || series[0].Y[0] != 3e-6 {
+		t.Errorf("the turns of 3 µs: %+v", series)
 	}
 	lost := switchRecord(1, "x", 1)
 	binary.NativeEndian.PutUint32(lost, unix.PERF_RECORD_LOST)

@@ -75,12 +75,13 @@ func (s *schedStage) timeline(ctx context.Context, c harness.Cell, b harness.Bud
 		return out, nil
 	}
 	add(&out, harness.Metric{Unit: "switch/s", Value: float64(len(turns)) / took.Seconds()}, harness.Metric{Unit: "slice-sec", Value: sum / float64(n)})
-	out.Series = append(out.Series, timelineOf(turns)...)
+	out.Series = append(out.Series, timelineOf(turns, b.Measure)...)
 	return out, nil
 }
 
-// timelineOf makes series of turns, one for each task on each CPU; what is none of the load is one task called other.
-func timelineOf(turns []turn) []harness.Series {
+// timelineOf makes series of the turns in so long a time, one for each task on each CPU; what is none of the load is one task called
+// other. There may be more turns: under some schedulers the lab is late to end the recording.
+func timelineOf(turns []turn, length time.Duration) []harness.Series {
 	if len(turns) == 0 {
 		return nil
 	}
@@ -90,9 +91,10 @@ func timelineOf(turns []turn) []harness.Series {
 	at := map[string]int{}
 	shown := 0
 	for _, u := range turns {
-		if u.pid == 0 { // idle
+		if u.pid == 0 || u.start >= zero+uint64(length) { // idle, or late
 			continue
 		}
+		end := min(u.end, zero+uint64(length))
 		if shown++; shown > maxTurns {
 			break
 		}
@@ -108,7 +110,7 @@ func timelineOf(turns []turn) []harness.Series {
 			out = append(out, harness.Series{Name: name, Unit: "sec"})
 		}
 		out[i].X = append(out[i].X, round6(float64(u.start-zero)/1e9))
-		out[i].Y = append(out[i].Y, round6(float64(u.end-u.start)/1e9))
+		out[i].Y = append(out[i].Y, round6(float64(end-u.start)/1e9))
 	}
 	return out
 }
