@@ -58,7 +58,8 @@ void SCX_OP(interactive_stopping, struct task_struct *p, bool runnable)
 	if (runnable) {
 		n->ran = ran;
 	} else {
-		n->mean = ewma8(n->mean, ran);
+		/* A burst is forgotten sooner than it is learned: a server begins with a long one. */
+		n->mean = ran < n->mean ? (n->mean + ran) / 2 : ewma8(n->mean, ran);
 		n->ran = ran = 0;
 	}
 	urgent_judge(p, n->mean >= slice_us || ran >= slice_us + 4 * n->mean, used);
