@@ -91,6 +91,32 @@ func TestRunGuests(t *testing.T) {
 	}
 }
 
+// A guest of a late repeat, in which few cells are left, checks their members only.
+func TestInsideChecksWhatItMeasures(t *testing.T) {
+	e := experiment()
+	more := &e.Profiles[0].Workloads[1] // of b and b+aa alone
+	more.Repeats, more.Axes = 4, []harness.Axis{{Name: "flows", Values: []string{"64"}}}
+	for repeat, want := range [][]string{0: {"a", "b", "b+aa", "c"}, 3: {"b", "b+aa"}} {
+		f := newFake()
+		err := runner.Inside(t.Context(), runner.Job{
+			Experiment: e, Selection: runner.Selection{Profile: "quick"}, Group: "services=1", Repeat: repeat, Seed: 5,
+		}, map[string]harness.Family{"lb": f}, io.Discard, nothingPut)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, did := range f.log {
+			if member, ok := strings.CutPrefix(did, "check "); ok {
+				got = append(got, member)
+			}
+		}
+		slices.Sort(got)
+		if d := cmp.Diff(want, got); want != nil && d != "" {
+			t.Errorf("repeat %d checked other members (-want +got):\n%s", repeat, d)
+		}
+	}
+}
+
 func TestRunGuestsSurvivesDeath(t *testing.T) {
 	for name, o := range map[string]runner.GuestOptions{
 		"a guest a group": {}, "a guest a repeat": {EachRepeat: true}, "a guest for all": {Together: true},

@@ -59,7 +59,7 @@ func (j Job) groups(all []Group) ([]Group, error) {
 	if j.Part < 0 || j.Part >= len(parts) {
 		return nil, fmt.Errorf("no part %d of %d of group %q", j.Part, len(parts), j.Group)
 	}
-	return parts[j.Part : j.Part+1], nil
+	return []Group{parts[j.Part].only(j.wants, j.Seed)}, nil
 }
 
 // BootSeed is what a guest's entropy is seeded with: another in each repeat, so that repeats are a sample, and the same in

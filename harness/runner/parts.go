@@ -58,3 +58,15 @@ func (g Group) has(member string) bool {
 	}
 	return false
 }
+
+// only leaves out members none of whose steps is wanted: they need be neither set up nor checked.
+func (g Group) only(wants func(Step) bool, seed uint64) Group {
+	wanted := map[string]bool{}
+	for _, s := range g.Order(seed) {
+		if wants(s) {
+			wanted[s.Cell.Variant] = true
+		}
+	}
+	g.Members = slices.DeleteFunc(slices.Clone(g.Members), func(m Member) bool { return !wanted[m.Name] })
+	return g
+}

@@ -33,6 +33,8 @@ type Bulk struct {
 	// Verify compares every byte that arrives with what was sent, at the price of copying it.
 	Verify bool
 	Seed   uint64 // of the data
+	// Around is called to make the flows run, when all is prepared: what it does before and after is not theirs. May be nil.
+	Around func(flows func() error) error
 }
 
 // A BulkFlow is one flow.
@@ -105,7 +107,11 @@ func (b Bulk) Run(ctx context.Context) (*BulkReport, error) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := r.loop(ctx); err != nil {
+	loop := func() error { return r.loop(ctx) }
+	if b.Around != nil {
+		loop = func() error { return b.Around(func() error { return r.loop(ctx) }) }
+	}
+	if err := loop(); err != nil {
 		return nil, fmt.Errorf("run flows: %w", err)
 	}
 	return r.report(), nil

@@ -27,6 +27,8 @@ type ccRun struct {
 	during time.Duration
 	verify bool
 	seed   uint64
+	exact  bool                           // the clock counts instructions
+	around func(flows func() error) error // traffic.Bulk.Around; may be nil
 }
 
 // newRun begins a run on the cell's path.
@@ -35,7 +37,7 @@ func newRun(c harness.Cell, b harness.Budget) (*ccRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ccRun{path: p, during: b.Measure, seed: b.Seed}, nil
+	return &ccRun{path: p, during: b.Measure, seed: b.Seed, exact: b.Exact}, nil
 }
 
 // add adds n flows of a variant that start at a time, or a little later, in the order in which they were added.
@@ -55,9 +57,18 @@ func (r *ccRun) run(ctx context.Context, s *ccStage) (*traffic.BulkReport, error
 	if err := s.chain.Shape(r.path); err != nil {
 		return nil, err
 	}
+	around := r.around
+	if around == nil {
+		around = func(flows func() error) error { return flows() }
+	}
 	return traffic.Bulk{
 		Server: s.chain.Server, Client: s.chain.Client, Flows: r.flows, Duration: r.during, Events: r.events,
-		Verify: r.verify, Seed: r.seed,
+		Verify: r.verify, Seed: r.seed, Around: func(flows func() error) error {
+			if r.exact {
+				defer quieten()()
+			}
+			return around(flows)
+		},
 	}.Run(ctx)
 }
 
@@ -72,20 +83,24 @@ func (s *ccStage) counted(ctx context.Context, r *ccRun, b harness.Budget) (*tra
 		return nil, nil, err
 	}
 	defer clock.Close()
-	before, err := clock.Total()
-	if err != nil {
-		return nil, nil, err
+	var busy time.Duration // one nanosecond is one instruction
+	r.around = func(flows func() error) error {
+		before, err := clock.Total()
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		if err := flows(); err != nil {
+			return err
+		}
+		after, err := clock.Total()
+		busy = time.Since(began) - (after - before)
+		return err
 	}
-	began := time.Now()
 	report, err := r.run(ctx, s)
 	if err != nil {
 		return nil, nil, err
 	}
-	after, err := clock.Total()
-	if err != nil {
-		return nil, nil, err
-	}
-	busy := time.Since(began) - (after - before) // one nanosecond is one instruction
 	var acked float64
 	for i := range report.Flows {
 		acked += report.Flows[i].Acked()
