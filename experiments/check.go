@@ -27,8 +27,8 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if err := checkTargets(e.Targets); err != nil {
 		return err
 	}
-	if g := e.Guest; g.CPUs < 0 || g.ExactCPUs < 0 || g.ExactParts < 0 || g.MemoryMB < 0 {
-		return fmt.Errorf("guest: cpus, exactcpus, exactparts and memorymb must not be negative")
+	if g := e.Guest; g.CPUs < 0 || g.ExactCPUs < 0 || g.ExactParts < 0 || g.ExactGates < 0 || g.MemoryMB < 0 {
+		return fmt.Errorf("guest: cpus, exactcpus, exactparts, exactgates and memorymb must not be negative")
 	}
 	if r := e.Guest.Root; r != "" {
 		if err := harness.Known("root of guests", r, []string{"host", "image"}); err != nil {

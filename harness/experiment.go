@@ -54,6 +54,8 @@ type GuestSpec struct {
 	ExactCPUs int
 	// ExactParts is how many guests share the workloads of a group on target exact, where they may run side by side; 0: 1.
 	ExactParts int
+	// ExactGates is how many guests check the gates of a group on target exact, for all others of the run; 0: each checks its own.
+	ExactGates int
 	MemoryMB   int // MiB; 0: 1024
 	Modules    []string
 	// Tools are commands of this machine that go into guests with the lab's own root, those of target exact, with the libraries

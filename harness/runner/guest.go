@@ -116,7 +116,7 @@ func (r *guests) flush() {
 	for r.failed == nil && r.at < len(r.shards) {
 		s := r.shards[r.at]
 		for ; s.passed < len(s.told) && r.failed == nil; s.passed++ {
-			r.failed = r.record(s.told[s.passed])
+			r.failed = r.record(s, s.told[s.passed])
 		}
 		if !s.over {
 			return
@@ -126,17 +126,20 @@ func (r *guests) flush() {
 	}
 }
 
-// record writes one event down.
-func (r *guests) record(e event) error {
+// record writes one event of a shard down.
+func (r *guests) record(s *shard, e event) error {
 	switch {
 	case e.Trial != nil:
 		t := *e.Trial
 		t.Order = r.order
 		r.order++
 		r.Measured += t.Result.Measured
-		if r.GateFailed[t.Cell.Variant] != "" {
+		if r.cells.of(t.Cell).skipped {
+			return nil // by the guest that checked the gates
+		}
+		if why := r.ungated(s.groups[Mark{t.Cell.BenchName(), t.Repeat}], t.Cell); why != "" {
 			r.Rejected++
-			return r.Record.Reject(t, "gate: "+r.GateFailed[t.Cell.Variant])
+			return r.Record.Reject(t, why)
 		}
 		r.Valid++
 		r.cells.of(t.Cell).valid++
@@ -154,6 +157,7 @@ func (r *guests) record(e event) error {
 		r.Skipped++
 		return r.Record.Skip(e.Skip.Cell, e.Skip.Reason)
 	case e.Gate != nil:
+		r.passed[e.Gate.Where+"/"+e.Gate.Variant] = e.Gate.Passed
 		return r.Record.Gate(*e.Gate)
 	case e.End != nil:
 		for name, why := range e.End.GateFailed {

@@ -36,6 +36,8 @@ type GuestOptions struct {
 	Together bool
 	// EachRepeat gives every repeat of a group a guest of its own, booted with another seed.
 	EachRepeat bool
+	// Gates is how many guests check the gates of a group, which then no other does; 0: each guest checks its own members.
+	Gates int
 	// Patience is how much longer than ten times its budget a trial may take by this machine's clock before its guest is ended; 0: as
 	// watch says.
 	Patience time.Duration
@@ -48,13 +50,13 @@ type GuestOptions struct {
 // trial that it was making, which is recorded as invalid with the cause; another guest goes on with the rest.
 func RunGuests(ctx context.Context, p *Plan, selection Selection, o GuestOptions) (Summary, error) {
 	r := &guests{
-		GuestOptions: o, ctx: ctx, plan: p, cells: cellStates{}, steps: map[Mark]Step{},
+		GuestOptions: o, ctx: ctx, plan: p, cells: cellStates{}, steps: map[Mark]Step{}, passed: map[string]bool{},
 		Summary: Summary{Planned: p.Trials(), GateFailed: map[string]string{}},
 	}
 	started := time.Now()
 	o.Progress.begin(p)
 	defer o.Progress.end()
-	r.shards = r.cut(selection)
+	r.shards = append(r.gateShards(selection), r.cut(selection)...)
 	err := r.all(ctx, r.shards)
 	r.Wall = time.Since(started)
 	r.Holes = r.cells.holes(p)
@@ -74,7 +76,8 @@ type guests struct {
 	at     int // the first shard that is not over and recorded
 	order  int // trials recorded
 	cells  cellStates
-	failed error // to record
+	passed map[string]bool // GROUP/VARIANT: gates that were passed
+	failed error           // to record
 }
 
 // A shard is a job with what its guests have told.
@@ -83,19 +86,25 @@ type shard struct {
 	name   string // of the group, or of what it is of several
 	steps  []Step
 	groups map[Mark]string // by Group.String
-	told   []event
-	passed int // events recorded
-	over   bool
+	// members are those whose gates are checked, of a shard that does nothing else.
+	members []Member
+	told    []event
+	passed  int // events recorded
+	over    bool
 }
 
 // shardsOf makes the jobs of one repeat, or of all.
 func (r *guests) shardsOf(selection Selection, repeat int) []*shard {
 	var out []*shard
+	half := Whole
+	if r.Gates > 0 {
+		half = OnlyTrials
+	}
 	for _, whole := range r.plan.Groups {
-		for part, g := range whole.parts(r.Parts) {
+		for part, g := range whole.partsFor(half, r.Parts) {
 			s := &shard{name: g.String(), groups: map[Mark]string{}, job: Job{
 				Experiment: r.plan.Experiment, Selection: selection, Seed: r.Seed,
-				Group: g.String(), Part: part, Parts: r.Parts, Repeat: repeat,
+				Group: g.String(), Part: part, Parts: r.Parts, Repeat: repeat, Half: half,
 			}}
 			r.give(s, &g)
 			if len(s.steps) > 0 {
@@ -187,34 +196,24 @@ func (r *guests) shard(ctx context.Context, s *shard) error {
 		s.over = true
 		r.flush()
 	}()
+	if s.job.Half == OnlyGates {
+		return r.gates(ctx, s)
+	}
 	for deaths := 0; ; {
 		made := len(s.job.Done)
-		w, wctx := newWatch(ctx, r.plan.Target, r.Patience)
-		g := &Guest{run: r, shard: s, watch: w}
-		err := r.Boot(wctx, s.job, g)
-		if late := w.end(); late != nil {
-			err = late
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil && g.end == nil {
-			err = errors.New("the guest ended without a word")
-		}
-		var none *noGuest
-		switch {
-		case errors.As(err, &none):
+		g, died, err := r.boot(ctx, s)
+		if err != nil {
 			return err
-		case err == nil && g.end.Error != "":
-			return fmt.Errorf("%s: in the guest: %s", s.name, g.end.Error)
-		case err == nil:
+		}
+		switch {
+		case died == nil:
 			return r.failure()
 		case g.begun != nil:
-			g.reject(*g.begun, err.Error())
+			g.reject(*g.begun, died.Error())
 			s.job.Done = append(s.job.Done, *g.begun)
 		case len(s.job.Done) == made:
 			if deaths++; deaths == maxDeaths {
-				g.giveUp(err.Error())
+				g.giveUp(died.Error())
 			}
 		}
 		if len(s.job.Done) > made {
@@ -227,6 +226,30 @@ func (r *guests) shard(ctx context.Context, s *shard) error {
 			return nil
 		}
 	}
+}
+
+// boot runs a job in one guest. Died is what that died of, nil if it did all that it was to do; err is what ends the run.
+func (r *guests) boot(ctx context.Context, s *shard) (g *Guest, died, err error) {
+	w, wctx := newWatch(ctx, r.plan.Target, r.Patience)
+	g = &Guest{run: r, shard: s, watch: w}
+	died = r.Boot(wctx, s.job, g)
+	if late := w.end(); late != nil {
+		died = late
+	}
+	if ctx.Err() != nil {
+		return g, nil, ctx.Err()
+	}
+	if died == nil && g.end == nil {
+		died = errors.New("the guest ended without a word")
+	}
+	var none *noGuest
+	switch {
+	case errors.As(died, &none):
+		return g, nil, died
+	case died == nil && g.end.Error != "":
+		return g, nil, fmt.Errorf("%s: in the guest: %s", s.name, g.end.Error)
+	}
+	return g, died, nil
 }
 
 // giveUp rejects what is left of the group that the guest did not get set up, or of all if it did not get that far.

@@ -27,6 +27,7 @@ type Job struct {
 	Part       int                `json:"part"`           // which part of the group
 	Parts      int                `json:"parts"`          // into how many it is cut; 0: 1
 	Repeat     int                `json:"repeat"`         // which repeat; EveryRepeat: all of them
+	Half       Half               `json:"half,omitempty"` // what of it
 	Done       []Mark             `json:"done,omitempty"` // steps that an earlier guest has made, or died of
 }
 
@@ -55,7 +56,7 @@ func (j Job) groups(all []Group) ([]Group, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("no group %q", j.Group)
 	}
-	parts := all[i].parts(j.Parts)
+	parts := all[i].partsFor(j.Half, j.Parts)
 	if j.Part < 0 || j.Part >= len(parts) {
 		return nil, fmt.Errorf("no part %d of %d of group %q", j.Part, len(parts), j.Group)
 	}
@@ -115,7 +116,7 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	}
 	t := teller{json.NewEncoder(out)}
 	sum, err := Run(ctx, plan, Options{
-		Family: family, Record: t, Seed: j.Seed, Exact: plan.Target == harness.TargetExact, Put: put, Only: j.wants, Patience: guestPatience,
+		Family: family, Record: t, Seed: j.Seed, Exact: plan.Target == harness.TargetExact, Put: put, Only: j.wants, Half: j.Half, Patience: guestPatience,
 		Enter: func(g *Group) error { name := g.String(); return t.tell(event{Enter: &name}) },
 		Begin: func(s Step) error { m := s.mark(); return t.tell(event{Begin: &m}) },
 		// The guest's own clock says nothing of what its machine had to share.

@@ -143,7 +143,7 @@ func (g *guests) run(ctx context.Context, s streams, p *runner.Plan, sel runner.
 	}
 	o.Boot, o.Parallel, o.EachRepeat, o.Together = g.boot, g.parallel(), g.exact, !g.exact
 	if g.exact {
-		o.Parts = g.spec.ExactParts
+		o.Parts, o.Gates = g.spec.ExactParts, g.spec.ExactGates
 	}
 	sum, err := runner.RunGuests(ctx, p, sel, o)
 	return sum, errors.Join(err, noteErr)

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/runner"
+)
+
+// apart runs the plan with gates in two guests of their own a group. gate judges a member, in a guest of the job; its second
+// result, if not nil, is what that guest dies of.
+func apart(t *testing.T, gate func(j runner.Job, member string) (verdict, death error)) (rec *fake, sum runner.Summary, checks []string) {
+	t.Helper()
+	rec = newFake()
+	s := runner.Selection{Profile: "quick"}
+	var mu sync.Mutex
+	sum, err := runner.RunGuests(t.Context(), plan(t, s), s, runner.GuestOptions{
+		Record: rec, Parallel: 2, EachRepeat: true, Gates: 2, Parts: 2,
+		Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
+			f, w := newFake(), &deadly{to: to}
+			f.check = func(member string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				checks = append(checks, j.Group+" "+member)
+				verdict, death := gate(j, member)
+				w.dead = errors.Join(w.dead, death)
+				return verdict
+			}
+			f.measure = func(context.Context, harness.Cell, int) (harness.Result, error) {
+				if j.Half != runner.OnlyTrials {
+					t.Error("a guest that checks gates measures")
+				}
+				return result(), nil
+			}
+			return errors.Join(runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w, nothingPut), w.dead)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec, sum, checks
+}
+
+func TestGatesApart(t *testing.T) {
+	p := plan(t, runner.Selection{})
+	rec, sum, checks := apart(t, func(runner.Job, string) (error, error) { return nil, nil })
+	if sum.Valid != p.Trials() || len(rec.trials) != p.Trials() {
+		t.Errorf("%d of %d trials valid", sum.Valid, p.Trials())
+	}
+	want := 0
+	for _, g := range p.Groups {
+		want += len(g.Members)
+	}
+	slices.Sort(checks)
+	if len(checks) != want || len(slices.Compact(checks)) != want || len(rec.gates) != want {
+		t.Errorf("%d members were checked, %d gates recorded, want %d, each once", len(checks), len(rec.gates), want)
+	}
+}
+
+// TestGatesApartFail: what did not pass its gate in its own group, or was in a guest that died, has no number there.
+func TestGatesApartFail(t *testing.T) {
+	wrong := errors.New("the packet went astray")
+	for name, gate := range map[string]func(runner.Job, string) (error, error){
+		"fails": func(_ runner.Job, m string) (error, error) {
+			if m == "b" {
+				return wrong, nil
+			}
+			return nil, nil
+		},
+		"dies": func(_ runner.Job, m string) (error, error) {
+			if m == "b" {
+				return nil, wrong
+			}
+			return nil, nil
+		},
+	} {
+		rec, sum, _ := apart(t, gate)
+		for _, tr := range rec.trials {
+			if tr.Cell.Variant == "b" {
+				t.Errorf("%s: %s has a number", name, tr.Cell.BenchName())
+			}
+		}
+		if len(rec.trials) == 0 || sum.Valid != len(rec.trials) {
+			t.Errorf("%s: %d trials recorded, %d valid", name, len(rec.trials), sum.Valid)
+		}
+		if !slices.ContainsFunc(rec.rejects, func(s string) bool { return strings.HasPrefix(s, "b: gate: ") && strings.Contains(s, "astray") }) {
+			t.Errorf("%s: rejected: %q", name, rec.rejects)
+		}
+		if !strings.Contains(sum.GateFailed["b"], "astray") {
+			t.Errorf("%s: gates that failed: %v", name, sum.GateFailed)
+		}
+	}
+	rec, _, _ := apart(t, func(_ runner.Job, m string) (error, error) {
+		if m == "a" {
+			return harness.Skip("no such thing in this kernel"), nil
+		}
+		return nil, nil
+	})
+	if slices.ContainsFunc(rec.trials, func(tr harness.Trial) bool { return tr.Cell.Variant == "a" }) || len(rec.skips) == 0 {
+		t.Errorf("skipped by its gate: %v", rec.skips)
+	}
+}
