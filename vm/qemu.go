@@ -95,11 +95,16 @@ func (c counted) args() []string {
 // What the kernel would find out about its clocks by waiting, it is told. Calibrating the local APIC's timer, 100 ms of virtual
 // time that reads the clock all along, would take half of a boot's wall-clock time; a guest with one CPU can do with the HPET.
 //
+// Nothing may look at the accessed bits of page tables. QEMU sets them when it fills its translation cache, and how much that holds
+// depends on the host's time (tlb_mmu_resize_locked in accel/tcg/cputlb.c). DAMON's statistics, which newer kernels gather unasked,
+// clear a bit and look again: whether it was set took three instructions more or less, in half of the runs. khugepaged looks too.
+//
 // The kernel stirs its command line into its entropy, so that is where the seed goes: QEMU hands its own on only where the
 // image is entered as a compressed one.
 func (c counted) kernelArgs() []string {
 	args := []string{fmt.Sprintf("kxlab.seed=%d", c.seed), "nokaslr", "norandmaps", "random.trust_cpu=off", "tsc=reliable",
-		"tsc_early_khz=1000000", "no_timer_check"}
+		"tsc_early_khz=1000000", "no_timer_check",
+		"damon_stat.enabled=N", "transparent_hugepage=never"}
 	if c.cpus == 1 {
 		args = append(args, "nolapic_timer")
 	}
