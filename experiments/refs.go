@@ -38,7 +38,7 @@ func checkProfile(e harness.Experiment, p harness.Profile, family harness.Family
 	case len(p.Workloads) == 0:
 		return fmt.Errorf("no workloads")
 	}
-	if err := checkBudgets(p.Exact); err != nil {
+	if err := checkBudgets(p.VM, p.Exact); err != nil {
 		return err
 	}
 	for _, pw := range p.Workloads {
@@ -53,9 +53,11 @@ func checkProfile(e harness.Experiment, p harness.Profile, family harness.Family
 	return nil
 }
 
-func checkBudgets(b harness.Budgets) error {
-	if b.Repeats < 0 || b.Measure < 0 || b.Warm < 0 {
-		return fmt.Errorf("exact: repeats, measure and warm must not be negative")
+func checkBudgets(vm, exact harness.Budgets) error {
+	for target, b := range map[string]harness.Budgets{harness.TargetVM: vm, harness.TargetExact: exact} {
+		if b.Repeats < 0 || b.Measure < 0 || b.Warm < 0 {
+			return fmt.Errorf("%s: repeats, measure and warm must not be negative", target)
+		}
 	}
 	return nil
 }
@@ -64,7 +66,7 @@ func checkSelection(e harness.Experiment, w harness.WorkloadSpec, pw harness.Pro
 	if pw.Repeats < 0 || pw.Measure < 0 {
 		return fmt.Errorf("repeats and measure must not be negative")
 	}
-	if err := checkBudgets(pw.Exact); err != nil {
+	if err := checkBudgets(pw.VM, pw.Exact); err != nil {
 		return err
 	}
 	if err := checkTargets(pw.Targets); err != nil {

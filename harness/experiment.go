@@ -135,6 +135,8 @@ type Profile struct {
 	// Measure is how long one trial of a timed workload measures, Warm how long it runs unmeasured before.
 	Measure time.Duration
 	Warm    time.Duration
+	// VM replaces the three above on target vm, where instructions may be translated, and what is quick on the host is not.
+	VM Budgets
 	// Exact replaces the three above on target exact, where nothing is noisy and a second is 10^9 instructions.
 	Exact     Budgets
 	Workloads []ProfileWorkload
@@ -152,7 +154,8 @@ type ProfileWorkload struct {
 	Name    string
 	Repeats int           // 0: the profile's
 	Measure time.Duration // 0: the profile's
-	Exact   Budgets       // over the profile's, on target exact
+	VM      Budgets       // over the profile's, on target vm
+	Exact   Budgets       // the same on target exact
 	Axes    []Axis
 	// Targets, when not empty, restricts the workload in this profile to these targets.
 	Targets []string

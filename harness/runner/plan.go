@@ -79,13 +79,17 @@ func runsOn(pw harness.ProfileWorkload, target string) bool {
 // budgets are how often and how long a workload of a profile measures on a target.
 func budgets(target string, p harness.Profile, pw harness.ProfileWorkload) harness.Budgets {
 	b := harness.Budgets{Repeats: cmp.Or(pw.Repeats, p.Repeats), Measure: cmp.Or(pw.Measure, p.Measure), Warm: p.Warm}
-	if target != harness.TargetExact {
-		return b
+	var over, of harness.Budgets // the workload's and the profile's on this target
+	switch target {
+	case harness.TargetVM:
+		over, of = pw.VM, p.VM
+	case harness.TargetExact:
+		over, of = pw.Exact, p.Exact
 	}
 	return harness.Budgets{
-		Repeats: cmp.Or(pw.Exact.Repeats, p.Exact.Repeats, b.Repeats),
-		Measure: cmp.Or(pw.Exact.Measure, p.Exact.Measure, b.Measure),
-		Warm:    cmp.Or(pw.Exact.Warm, p.Exact.Warm, b.Warm),
+		Repeats: cmp.Or(over.Repeats, of.Repeats, b.Repeats),
+		Measure: cmp.Or(over.Measure, of.Measure, b.Measure),
+		Warm:    cmp.Or(over.Warm, of.Warm, b.Warm),
 	}
 }
 
