@@ -5,6 +5,7 @@ package report
 import (
 	"image/color"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -31,7 +32,8 @@ func (f *figure) draw(c draw.Canvas) {
 	f.drawLabels(c, f.plot.DataCanvas(in))
 }
 
-// drawLabels writes the labels beside the data. Those at the right edge are moved apart until none hides another.
+// drawLabels writes the labels beside the data. Those at the right edge are moved apart until none hides another; those beside
+// a point are moved down, with a line to it.
 func (f *figure) drawLabels(c, data draw.Canvas) {
 	tx, ty := f.plot.Transforms(&data)
 	st := style(vg.Points(8.5), ink)
@@ -41,16 +43,29 @@ func (f *figure) drawLabels(c, data draw.Canvas) {
 		at, y vg.Length
 	}
 	var edge []placed
+	var written []vg.Rectangle
+	gap := vg.Points(10.5)
 	for _, l := range f.labels {
 		y := ty(l.y)
 		if !math.IsNaN(l.x) {
-			c.FillText(st, vg.Point{X: tx(l.x) + vg.Points(5), Y: y}, l.text)
+			at := vg.Point{X: tx(l.x) + vg.Points(5), Y: y}
+			size := vg.Point{X: st.Width(l.text), Y: vg.Points(8)}
+			hidden := func(r vg.Rectangle) bool {
+				return r.Min.X < at.X+size.X && at.X < r.Max.X && r.Min.Y < at.Y+size.Y && at.Y < r.Max.Y
+			}
+			for slices.ContainsFunc(written, hidden) {
+				at.Y -= vg.Points(1)
+			}
+			if y-at.Y > vg.Points(4) {
+				c.StrokeLine2(draw.LineStyle{Color: faded(l.color, 0.5), Width: vg.Points(0.6)}, tx(l.x), y, at.X, at.Y)
+			}
+			written = append(written, vg.Rectangle{Min: at, Max: at.Add(size)})
+			c.FillText(st, at, l.text)
 			continue
 		}
 		edge = append(edge, placed{l, y, y})
 	}
 	sort.SliceStable(edge, func(i, j int) bool { return edge[i].at < edge[j].at })
-	gap := vg.Points(10.5)
 	for range 200 {
 		for i := 1; i < len(edge); i++ {
 			if d := gap - (edge[i].y - edge[i-1].y); d > 0.01 {
