@@ -97,7 +97,7 @@ type schedStage struct {
 	island  *netlab.Island // where servers and clients meet
 	moves   *moves
 	seed    uint64
-	passed  map[string]bool // members whose gate was passed, or not
+	failed  map[string]bool // members whose gate was not passed here
 }
 
 // Prepare takes note of the members: each is put in force when its trial comes.
@@ -106,7 +106,7 @@ func (Sched) Prepare(_ context.Context, g harness.Group) (harness.Stage, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &schedStage{members: g.Members, island: island, moves: newMoves(), seed: g.Seed, passed: map[string]bool{}}, nil
+	return &schedStage{members: g.Members, island: island, moves: newMoves(), seed: g.Seed, failed: map[string]bool{}}, nil
 }
 
 // member finds a member by its name in the record.

@@ -84,12 +84,12 @@ func (s *schedStage) change(ctx context.Context, m harness.Member, c harness.Cel
 	return out, nil
 }
 
-// after is the next BPF scheduler of the group that has passed its gate; m itself if there is no other.
+// after is the next BPF scheduler of the group that works, as far as is known; m itself if there is no other.
 func (s *schedStage) after(m harness.Member) harness.Member {
 	at := slices.IndexFunc(s.members, func(o harness.Member) bool { return o.Name == m.Name })
 	for i := 1; i < len(s.members); i++ {
 		o := s.members[(at+i)%len(s.members)]
-		if o.Object != "" && s.passed[o.Name] {
+		if o.Object != "" && o.Variant.Class != harness.ClassBroken && !s.failed[o.Name] {
 			return o
 		}
 	}

@@ -24,7 +24,7 @@ const (
 // makes progress within the bound, pinned ones only where they are pinned; one that sleeps is woken within the bound; and
 // afterwards the kernel's own scheduler is in force.
 func (s *schedStage) Check(ctx context.Context, member string) (err error) {
-	defer func() { s.passed[member] = err == nil }()
+	defer func() { s.failed[member] = err != nil }()
 	m, err := s.member(member)
 	if err != nil {
 		return err
