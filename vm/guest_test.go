@@ -105,6 +105,18 @@ func crash(pid int) error {
 
 // digits prints what differs from boot to boot unless everything is pinned.
 func digits() error {
+	// Who looks at accessed bits sees what QEMU does by the host's clock: counted.kernelArgs turns that off, if the names are right.
+	for file, bad := range map[string]string{
+		"/sys/module/damon_stat/parameters/enabled": "Y", "/sys/kernel/mm/transparent_hugepage/enabled": "[always]",
+	} {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(raw), bad) {
+			return fmt.Errorf("%s says %q", file, raw)
+		}
+	}
 	for _, file := range []string{"/proc/sys/kernel/random/uuid", "/proc/uptime"} {
 		raw, err := os.ReadFile(file)
 		if err != nil {

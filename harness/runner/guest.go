@@ -131,12 +131,12 @@ func (r *guests) record(s *shard, e event) error {
 	switch {
 	case e.Trial != nil:
 		t := *e.Trial
-		t.Order = r.order
-		r.order++
-		r.Measured += t.Result.Measured
 		if r.cells.of(t.Cell).skipped {
 			return nil // by the guest that checked the gates
 		}
+		t.Order = r.order
+		r.order++
+		r.Measured += t.Result.Measured
 		if why := r.ungated(s.groups[Mark{t.Cell.BenchName(), t.Repeat}], t.Cell); why != "" {
 			r.Rejected++
 			return r.Record.Reject(t, why)
