@@ -46,7 +46,7 @@ func (s *lbStage) pps(ctx context.Context, m *lbMember, c harness.Cell, b harnes
 	if stream.Alone {
 		return p.alone(ctx, uint64(stream.Flows)) // every flow once, so that all are known
 	}
-	known := uint64(2 * stream.Flows) // every flow twice, so that all are known
+	known := uint64(stream.Flows) // every flow once, so that all are known
 	if stream.Rate > 0 {
 		if cpuOr(balancerCPU) == packetCPU {
 			if err := p.acquaint(ctx, stream); err != nil {
@@ -327,7 +327,8 @@ func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b ha
 	}
 	var total harness.Result
 	known := uint64(newflowFirst) // connections in the balancer's table
-	for burst := uint64(newflowFirst); total.Measured < b.Measure; burst = min(4*burst, table) {
+	for burst := uint64(newflowFirst); total.Measured < b.Measure; burst = nextBurst(burst, total, b) {
+		burst = min(burst, table)
 		if known+burst > table {
 			if err := m.balancer.Flush(ctx); err != nil {
 				return total, fmt.Errorf("forget connections: %w", err)
@@ -346,11 +347,24 @@ func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b ha
 	return total, nil
 }
 
+// nextBurst is how many packets the burst after last has. In target exact it is four times the last, so that the number does
+// not depend on what was measured. Elsewhere every burst costs the set-up of a system call, so it is what should fill the time
+// that is left, and a little more; but a few packets say little about many.
+func nextBurst(last uint64, sofar harness.Result, b harness.Budget) uint64 {
+	if b.Exact || sofar.Iterations == 0 {
+		return 4 * last
+	}
+	left := 1.05 * float64(max(0, b.Measure-sofar.Measured)) / float64(sofar.Measured) * float64(sofar.Iterations)
+	return min(max(uint64(left), newflowFirst), newflowGrowth*last)
+}
+
 const (
 	// newflowTable is the longest burst where nothing is tracked. Elsewhere it is half of what can be tracked, and what
 	// was tracked is forgotten in between.
 	newflowTable = 4 << 20
-	// newflowFirst is the first burst; each is four times the last, so that a rule set that takes a millisecond a packet
-	// and a program that takes a tenth of a microsecond both end in time.
+	// newflowFirst is the first burst. Those after it grow, so that a rule set that takes a millisecond a packet and a program
+	// that takes a tenth of a microsecond both end in time.
 	newflowFirst = 256
+	// newflowGrowth is how many times as long as the last a burst may be.
+	newflowGrowth = 256
 )
