@@ -37,3 +37,17 @@ func (s cellStates) holes(p *Plan) []string {
 	}
 	return out
 }
+
+// possible counts the trials of the plan's cells that were not skipped.
+func (s cellStates) possible(p *Plan) (trials int) {
+	for _, g := range p.Groups {
+		for _, b := range g.Blocks {
+			for _, c := range b.Cells {
+				if st := s[c.BenchName()]; st == nil || !st.skipped {
+					trials += b.Repeats
+				}
+			}
+		}
+	}
+	return trials
+}

@@ -59,7 +59,7 @@ func RunGuests(ctx context.Context, p *Plan, selection Selection, o GuestOptions
 	r.shards = append(r.gateShards(selection), r.cut(selection)...)
 	err := r.all(ctx, r.shards)
 	r.Wall = time.Since(started)
-	r.Holes = r.cells.holes(p)
+	r.Holes, r.Planned = r.cells.holes(p), r.cells.possible(p)
 	return r.Summary, err
 }
 

@@ -53,7 +53,7 @@ type Options struct {
 
 // A Summary says how a run went.
 type Summary struct {
-	Planned  int // trials
+	Planned  int // trials, of cells that were not skipped
 	Valid    int // trials that count
 	Rejected int // measurements that do not
 	Skipped  int // cells
@@ -99,7 +99,7 @@ func Run(ctx context.Context, p *Plan, o Options) (Summary, error) {
 		err = errors.Join(err, o.Record.Steal(after-before))
 	}
 	r.Wall = time.Since(r.started)
-	r.Holes = r.cells.holes(p)
+	r.Holes, r.Planned = r.cells.holes(p), r.cells.possible(p)
 	return r.Summary, err
 }
 
@@ -128,7 +128,7 @@ func (r *run) group(ctx context.Context, g *Group) (err error) {
 			return err
 		}
 	}
-	r.phase("set up " + g.String())
+	r.phase(strings.TrimSpace("set up " + g.String()))
 	began := time.Now()
 	stage, err := r.Family.Prepare(ctx, r.prepare(g))
 	switch {
@@ -144,7 +144,7 @@ func (r *run) group(ctx context.Context, g *Group) (err error) {
 		return fmt.Errorf("set up %s: %w", g, err)
 	}
 	defer func() {
-		r.phase("take down " + g.String())
+		r.phase(strings.TrimSpace("take down " + g.String()))
 		if cerr := stage.Close(); cerr != nil {
 			err = errors.Join(err, fmt.Errorf("take down %s: %w", g, cerr))
 		}

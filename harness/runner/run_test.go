@@ -144,7 +144,7 @@ func TestRunSkipsGroup(t *testing.T) {
 	f.prepare = func(harness.Group) error { return fmt.Errorf("build: %w", harness.Skip("no namespaces")) }
 	p := plan(t, runner.Selection{})
 	sum, err := f.run(t, t.Context(), p)
-	if err != nil || sum.Skipped != p.Cells() || len(f.skips) != p.Cells() {
+	if err != nil || sum.Skipped != p.Cells() || sum.Planned != 0 || len(f.skips) != p.Cells() {
 		t.Errorf("%+v, %v", sum, err)
 	}
 	f.prepare = func(harness.Group) error { return errors.New("out of memory") }

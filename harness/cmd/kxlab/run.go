@@ -267,7 +267,7 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 	} else {
 		sum, err = runner.Run(ctx, j.plan, runner.Options{Family: j.family, Record: rec, Seed: f.seed, Progress: progress})
 	}
-	share := fmt.Sprintf("%d of %d trials valid, %d rejected, %d cells skipped; %.0f %% of %v spent measuring",
+	share := fmt.Sprintf("%d of %d trials valid, %d attempts rejected, %d cells cannot run here; %.0f %% of %v spent measuring",
 		sum.Valid, sum.Planned, sum.Rejected, sum.Skipped, 100*sum.Share(), sum.Wall.Round(time.Second))
 	if err != nil {
 		s.note("%s: %s", j.plan.Experiment.Name, share)
