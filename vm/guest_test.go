@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kxlab/kxlab/harness"
 )
 
@@ -116,6 +118,9 @@ func digits() error {
 		if strings.Contains(string(raw), bad) {
 			return fmt.Errorf("%s says %q", file, raw)
 		}
+	}
+	if _, err := unix.Getrandom(make([]byte, 8), unix.GRND_NONBLOCK); err != nil {
+		return fmt.Errorf("whoever first asks for random numbers would wait for them: %w", err)
 	}
 	for _, file := range []string{"/proc/sys/kernel/random/uuid", "/proc/uptime"} {
 		raw, err := os.ReadFile(file)
