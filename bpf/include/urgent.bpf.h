@@ -137,15 +137,8 @@ static __always_inline u64 urgent_stopping(struct task_struct *p)
 {
 	struct urgent_cpu *c = urgent_cpu(bpf_get_smp_processor_id());
 	u64 used = p->se.sum_exec_runtime - c->started;
-	u64 most = 4 * urgent_slice();
 	u32 owed = owed_percent < 100 ? owed_percent : 99;
 
-	/*
-	 * A turn that long was contested by nobody, or it is none: in two of thirty trials nobody who served ran for 1.75 s, as if a debt
-	 * were paid that no turn can have made.
-	 */
-	if (used > most)
-		used = most;
 	if (!c->computing) {
 		urgent_debt += used * owed / (100 - owed);
 		return used;
