@@ -92,7 +92,7 @@ func (p *program) bench() (Report, error) {
 		waking, took = append(waking, w.waking...), append(took, w.took...)
 	}
 	r.Elapsed = p.Measure
-	r.Ops, r.Waking, r.Latency = float64(len(took)), distribution(waking), distribution(took)
+	r.Ops, r.Waking, r.Latency = float64(len(took)), NewDistribution(waking), NewDistribution(took)
 	return r, err
 }
 

@@ -21,8 +21,8 @@ func Probabilities() []float64 {
 	return append(out, 0.995, 0.999, 0.9999, 1)
 }
 
-// distribution sums a sample of nanoseconds up. It sorts the sample.
-func distribution(ns []int64) Distribution {
+// NewDistribution sums a sample of nanoseconds up. It sorts the sample.
+func NewDistribution(ns []int64) Distribution {
 	d := Distribution{N: len(ns)}
 	if d.N == 0 {
 		return d

@@ -107,7 +107,7 @@ func TestDistribution(t *testing.T) {
 	for i := 1000; i > 0; i-- {
 		ns = append(ns, int64(i)*1e6)
 	}
-	d := distribution(ns)
+	d := NewDistribution(ns)
 	for p, want := range map[float64]float64{0: 0.001, 0.5: 0.5, 0.99: 0.99, 0.999: 0.999, 1: 1} {
 		if got := d.Quantile(p); got != want {
 			t.Errorf("quantile %v is %v, want %v", p, got, want)

@@ -117,7 +117,7 @@ func (p *program) mixed() (Report, error) {
 				bad = rate
 			}
 			if i == 0 {
-				r.Latency = distribution(took)
+				r.Latency = NewDistribution(took)
 			}
 			switch {
 			case good == 0:

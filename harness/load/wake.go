@@ -103,6 +103,6 @@ func (p *program) wake() (Report, error) {
 	})
 	r, err := t.report()
 	put(&r, ss)
-	r.Latency, r.Ops = distribution(took), float64(len(took))
+	r.Latency, r.Ops = NewDistribution(took), float64(len(took))
 	return r, err
 }

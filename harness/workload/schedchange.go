@@ -47,7 +47,7 @@ func (s *schedStage) change(ctx context.Context, m harness.Member, c harness.Cel
 		return out, err
 	}
 	defer probe.Close()
-	k, err := s.ask(ctx, changeConns)
+	k, err := s.ask(ctx, w, changeConns)
 	if err != nil {
 		return out, err
 	}

@@ -3,66 +3,11 @@
 package workload
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/kxlab/kxlab/harness"
 )
-
-// wrkReport is what wrk says at its end.
-type wrkReport struct {
-	requests, failed int64
-	elapsed          time.Duration
-	p50, p99         time.Duration
-}
-
-// metrics are the figures of it.
-func (r wrkReport) metrics() []harness.Metric {
-	return []harness.Metric{
-		{Unit: "req/s", Value: float64(r.requests-r.failed) / r.elapsed.Seconds()},
-		{Unit: "p50-sec", Value: r.p50.Seconds()},
-		{Unit: "p99-sec", Value: r.p99.Seconds()},
-		{Unit: "failed-share", Value: float64(r.failed) / float64(max(1, r.requests))},
-	}
-}
-
-// parseWrk reads what wrk 4 prints with --latency.
-func parseWrk(out string) (r wrkReport, err error) {
-	ok := false
-	for line := range strings.Lines(out) {
-		f := strings.Fields(line)
-		switch {
-		case len(f) == 2 && f[0] == "50%":
-			r.p50, err = time.ParseDuration(f[1])
-		case len(f) == 2 && f[0] == "99%":
-			r.p99, err = time.ParseDuration(f[1])
-		case len(f) >= 4 && f[1] == "requests" && f[2] == "in":
-			ok = true
-			if r.requests, err = strconv.ParseInt(f[0], 10, 64); err == nil {
-				r.elapsed, err = time.ParseDuration(strings.TrimSuffix(f[3], ","))
-			}
-		case strings.HasPrefix(strings.TrimSpace(line), "Socket errors:"):
-			// Socket errors: connect 0, read 3, write 0, timeout 1
-			for i := 3; i < len(f); i += 2 {
-				n, nerr := strconv.ParseInt(strings.TrimSuffix(f[i], ","), 10, 64)
-				r.failed, err = r.failed+n, errors.Join(err, nerr)
-			}
-		case strings.HasPrefix(strings.TrimSpace(line), "Non-2xx or 3xx responses:"):
-			n, nerr := strconv.ParseInt(f[len(f)-1], 10, 64)
-			r.failed, err = r.failed+n, nerr
-		}
-		if err != nil {
-			return r, fmt.Errorf("read what wrk says: %q: %w", strings.TrimSpace(line), err)
-		}
-	}
-	if !ok || r.elapsed <= 0 {
-		return r, fmt.Errorf("read what wrk says: no number of requests in %q", out)
-	}
-	return r, nil
-}
 
 // parseHackbench reads the time that hackbench took.
 func parseHackbench(out string) (time.Duration, error) {

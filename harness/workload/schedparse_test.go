@@ -4,39 +4,61 @@ package workload
 
 import (
 	"encoding/binary"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness/load"
 )
 
-const wrkSays = `Running 10m test @ http://127.0.0.1:8080/page
-  2 threads and 16 connections
-  Thread Stats   Avg      Stdev     Max   +/- Stdev
-    Latency   371.12us  401.90us   6.30ms   96.24%
-    Req/Sec    22.25k     3.14k   27.04k    70.00%
-  Latency Distribution
-     50%  306.00us
-     75%  418.00us
-     90%  573.00us
-     99%    2.12ms
-  8871 requests in 202.40ms, 11.04MB read
-  Socket errors: connect 1, read 2, write 3, timeout 4
-  Non-2xx or 3xx responses: 5
-Requests/sec:  43829.05
-Transfer/sec:     54.55MB
-`
-
 func TestParseWrk(t *testing.T) {
-	r, err := parseWrk(wrkSays)
-	want := wrkReport{requests: 8871, failed: 15, elapsed: 202400 * time.Microsecond, p50: 306 * time.Microsecond, p99: 2120 * time.Microsecond}
-	if err != nil || r != want {
-		t.Errorf("%+v, %v", r, err)
+	const says = "Running 10m test @ http://127.0.0.1:8080/page\n  6 requests in 1.20ms, 1.04MB read\n" +
+		"all\t6\t1200\t3\t1\ntook\t100\t3\ntook\t300\t2\n"
+	r, err := parseWrk(says, 3)
+	want := wrkReport{requests: 6, failed: 4, elapsed: 1200 * time.Microsecond}
+	if p50, p99 := r.took.Quantile(0.5), r.took.Quantile(0.99); p50 != 100e-6 || p99 != 300e-6 || r.took.N != 5 {
+		t.Errorf("%+v: %v, %v", r.took, p50, p99)
 	}
-	for _, bad := range []string{"", "unable to connect to 127.0.0.1:8080 Connection refused\n", "  x requests in 1s\n", "  9 requests in 0.00us, 1B read\n"} {
-		if r, err := parseWrk(bad); err == nil {
+	r.took = load.Distribution{}
+	if diff := cmp.Diff(want, r, cmp.AllowUnexported(wrkReport{})); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	for _, bad := range []string{"", "unable to connect to 127.0.0.1:8080 Connection refused\n", "all\tx\t1\t0\t0\n", "all\t9\t0\t0\t0\n",
+		"all\t2\t900\t0\t0\ntook\t100\t1\n", "all\t1\t900\t0\t0\ntook\tx\n",
+		"all\t8\t400\t0\t0\ntook\t200\t5\ntook\t150\t1\ntook\t110\t6\n"} {
+		if r, err := parseWrk(bad, 1); err == nil {
 			t.Errorf("%q gave %+v", bad, r)
+		}
+	}
+}
+
+// What wrk adds to what it saw is taken out again, whatever it saw.
+func TestAsSeen(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	for range 100 {
+		const average = 50
+		saw := map[int64]int64{}
+		for range 300 {
+			saw[1+random.Int64N(40)*random.Int64N(40)]++
+		}
+		says := maps.Clone(saw)
+		for at, n := range saw { // stats_correct of wrk's stats.c
+			for m := at - average; at >= 2*average && m > average; m -= average {
+				says[m] += n
+			}
+		}
+		if maps.Equal(says, saw) {
+			t.Fatal("nothing was added")
+		}
+		asSeen(says, average)
+		maps.DeleteFunc(says, func(_, n int64) bool { return n == 0 })
+		if diff := cmp.Diff(saw, says); diff != "" {
+			t.Fatal(diff)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (w *web) close() error {
 }
 
 // nginx measures the throughput and latency of nginx under wrk, alone or beside threads that compute. The requests answered
-// are those of the window, as the kernel counted them; the latencies are wrk's, warm-up included.
+// are those of the window, as the kernel counted them; the latencies are those that wrk saw, warm-up included.
 func (s *schedStage) nginx(ctx context.Context, c harness.Cell, b harness.Budget) (out harness.Result, err error) {
 	w, err := s.serve(ctx)
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *schedStage) nginx(ctx context.Context, c harness.Cell, b harness.Budget
 		}
 		pid = beside.Pid()
 	}
-	k, err := s.ask(ctx, number(c, "conns"))
+	k, err := s.ask(ctx, w, number(c, "conns"))
 	if err != nil {
 		return out, err
 	}
@@ -206,6 +206,7 @@ func (s *schedStage) nginx(ctx context.Context, c harness.Cell, b harness.Budget
 	case n > float64(said.requests+int64(2*number(c, "conns"))):
 		out.Invalid = fmt.Sprintf("%.0f requests were answered, but wrk got %d answers", n, said.requests)
 	}
+	out.Series = append(out.Series, cdf("cdf", said.took))
 	return out, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"time"
 )
@@ -26,17 +27,22 @@ func tasks(pid int) int {
 
 // wrk is the load generator at work.
 type wrk struct {
-	cmd *exec.Cmd
-	out bytes.Buffer
+	cmd   *exec.Cmd
+	conns int
+	out   bytes.Buffer
 }
 
 // ask starts wrk against nginx and returns when its threads are there.
-func (s *schedStage) ask(ctx context.Context, conns int) (_ *wrk, err error) {
+func (s *schedStage) ask(ctx context.Context, w *web, conns int) (_ *wrk, err error) {
+	script := filepath.Join(w.dir, "wrk.lua")
+	if err := os.WriteFile(script, []byte(wrkScript), 0o644); err != nil {
+		return nil, fmt.Errorf("start wrk: %w", err)
+	}
 	// wrk takes whole seconds: it is stopped earlier, by the signal at which it sums up.
-	k := &wrk{}
+	k := &wrk{conns: conns}
 	threads := min(wrkThreads, conns)
 	if k.cmd, err = command(ctx, "wrk", "-t", strconv.Itoa(threads), "-c", strconv.Itoa(conns), "-d", "600s",
-		"--latency", "http://"+webAddr+webPath); err != nil {
+		"-s", script, "http://"+webAddr+webPath); err != nil {
 		return nil, err
 	}
 	k.cmd.Stdout, k.cmd.Stderr = &k.out, &k.out
@@ -70,7 +76,7 @@ func (k *wrk) end() (wrkReport, error) {
 	if err != nil {
 		return wrkReport{}, fmt.Errorf("run wrk: %w: %s", err, k.out.String())
 	}
-	return parseWrk(k.out.String())
+	return parseWrk(k.out.String(), k.conns)
 }
 
 // request is what wrk sends.
