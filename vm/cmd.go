@@ -53,6 +53,10 @@ type Cmd struct {
 	// OnReady is called when the guest is set up, before its program's output arrives; may be nil.
 	OnReady func(Ready)
 
+	// Processor is the processor of this machine on which all threads of an exact guest with one CPU run by turns: see takeTurns.
+	// Nil: any of those that this process may use.
+	Processor *int
+
 	Boot time.Duration // until the guest is ready; 0: BootTime. Wall-clock time, as all that follow
 	// Silence is how long nothing may come from the guest, which says every second of its own time that it lives. 0: SilenceTime.
 	Silence time.Duration

@@ -67,7 +67,11 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 		r.process.SysProcAttr.Setpgid = false // who reads from a terminal must be in its foreground
 		l.undo = restoreTerminal(l.undo)
 	}
-	ended, err := startOnThread(r.process)
+	var place func()
+	if c.Exact != nil && c.cpus() == 1 && c.Processor != nil {
+		place = func() { takeTurns(*c.Processor) }
+	}
+	ended, err := startOnThread(r.process, place)
 	consoleW.Close()
 	channelW.Close()
 	if err != nil {
@@ -121,12 +125,17 @@ func pipe() (r, w *os.File, err error) {
 }
 
 // startOnThread starts a process that is to die with this one. The kernel ends it when the thread that started it ends, so that
-// thread is kept until the process has ended, when the channel is closed.
-func startOnThread(process *exec.Cmd) (<-chan struct{}, error) {
+// thread is kept until the process has ended, when the channel is closed. Place, which may be nil, says on that thread how and where
+// the process is to run; what it sets is inherited, so the thread is then good for nothing else and ends as well.
+func startOnThread(process *exec.Cmd, place func()) (<-chan struct{}, error) {
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		runtime.LockOSThread() // with place for good
+		if place == nil {
+			defer runtime.UnlockOSThread()
+		} else {
+			place()
+		}
 		err := process.Start()
 		started <- err
 		if err == nil {

@@ -21,8 +21,8 @@ var wires = []setting{
 	{path: "ipv6/conf/default/disable_ipv6", value: "1", optional: true},
 }
 
-// forwarders holds for the routers of a chain.
-var forwarders = []setting{{path: "ipv4/ip_forward", value: "1"}}
+// forwarders holds for the routers of a chain. What they receive is for nobody there, so they look for no socket that it may be for.
+var forwarders = []setting{{path: "ipv4/ip_forward", value: "1"}, {path: "ipv4/ip_early_demux", value: "0", optional: true}}
 
 // senders holds for both ends of a chain: nothing is remembered from one flow to the next, windows may grow as far as any
 // path here needs, and the machine's default congestion control is nobody's.

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +30,7 @@ type guests struct {
 	spec    harness.GuestSpec
 	silence time.Duration // vm.Cmd.Silence
 	ready   func(vm.Ready)
+	free    processors // each for one exact guest at a time
 }
 
 const (
@@ -54,6 +54,9 @@ func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 		name = vm.Full(name)
 	}
 	var err error
+	if g.free, err = openProcessors(); err != nil {
+		return nil, err
+	}
 	if g.kernel, err = vm.Open(ctx, name); err != nil {
 		return nil, err
 	}
@@ -89,7 +92,7 @@ func (g *guests) parallel() int {
 	if !g.exact {
 		return 1
 	}
-	return runtime.NumCPU()
+	return cap(g.free)
 }
 
 // cpu is what the record calls the processor. In exact it is the same on every machine.
@@ -118,6 +121,9 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 	}
 	if g.exact {
 		c.Exact = &vm.Exact{Seed: j.BootSeed()}
+		mine := <-g.free
+		defer func() { g.free <- mine }()
+		c.Processor = &mine
 	} else {
 		// With a thread for each, QEMU 7.2 was seen to panic guests while it patched their code.
 		c.OneThread = true
