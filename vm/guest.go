@@ -73,6 +73,9 @@ func runTask(host *port, dir string, raw []byte, h hello, setupErr error, status
 	if err := json.Unmarshal(raw, &t); err != nil {
 		return fmt.Errorf("read task: %w", err)
 	}
+	if t.Exact {
+		setupErr = errors.Join(setupErr, seedRandom())
+	}
 	if err := errors.Join(setupErr, setup(dir), loadModules(dir), writeFiles(t.Files)); err != nil {
 		return fmt.Errorf("set up guest: %w", err)
 	}

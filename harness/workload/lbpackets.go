@@ -326,6 +326,7 @@ func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b ha
 		return harness.Result{}, err
 	}
 	var total harness.Result
+	bursts := harness.Series{Name: "bursts", Unit: "sec", Notes: "time a packet, by the packets of the burst"}
 	known := uint64(newflowFirst) // connections in the balancer's table
 	for burst := uint64(newflowFirst); total.Measured < b.Measure; burst = nextBurst(burst, total, b) {
 		burst = min(burst, table)
@@ -342,7 +343,9 @@ func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b ha
 		known += burst
 		total.Iterations += r.Iterations
 		total.Measured += r.Measured
+		bursts.X, bursts.Y = append(bursts.X, float64(burst)), append(bursts.Y, r.Measured.Seconds()/float64(r.Iterations))
 	}
+	total.Series = []harness.Series{bursts}
 	total.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: total.Measured.Seconds() / float64(total.Iterations)}}
 	return total, nil
 }
