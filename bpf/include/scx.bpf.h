@@ -169,6 +169,20 @@ static __always_inline void set_vtime(struct task_struct *p, u64 vtime)
 		p->scx.dsq_vtime = vtime;
 }
 
+/*
+ * What a turn of used ns costs in virtual time: at most 16 slices more than who has the weight of nice 0 pays, so weights below about
+ * a sixteenth of that are not held. One of the kernel's threads of the lowest weight may hold what others wait for: 4 ms would
+ * put it 400 ms behind each of those that compute, and khugepaged, copying a huge page, was seen to hold up everybody for 21 s.
+ */
+static __always_inline u64 turn_cost(struct task_struct *p, u64 used, u64 slice)
+{
+	u32 weight = p->scx.weight;
+	u64 cost = used * SCX_WEIGHT_NICE0 / (weight ?: 1);
+	u64 most = used + 16 * slice;
+
+	return cost < most ? cost : most;
+}
+
 /* Nanoseconds; the run queue's cached clock where the kernel lends it. */
 static __always_inline u64 now_ns(void)
 {

@@ -165,7 +165,7 @@ static __always_inline void urgent_judge(struct task_struct *p, bool computes, u
 			set_vtime(p, p->scx.dsq_vtime & ~(u64)COMPUTING);
 		return;
 	}
-	vtime = urgent_vtime(p) + used * SCX_WEIGHT_NICE0 / (p->scx.weight ?: 1);
+	vtime = urgent_vtime(p) + turn_cost(p, used, urgent_slice());
 	set_vtime(p, vtime | COMPUTING);
 }
 

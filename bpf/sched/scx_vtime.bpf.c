@@ -17,6 +17,7 @@
  *  1. What a task used is the difference of the kernel's own count of its run time. scx_simple takes what is left of the
  *     slice, and so charges a whole slice to who yields.
  *  2. Placement on an idle CPU is left to the kernel (no select_cpu callback): one callback less a wake-up.
+ *  3. A turn costs at most 16 slices more than it took (turn_cost in scx.bpf.h), where scx_simple knows no bound.
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"
@@ -61,7 +62,6 @@ void SCX_OP(vtime_stopping, struct task_struct *p, bool runnable)
 	u32 cpu = bpf_get_smp_processor_id();
 	u64 slice = slice_us * NSEC_PER_USEC;
 	u64 vtime = p->scx.dsq_vtime;
-	u32 weight = p->scx.weight;
 	u64 used;
 
 	if (cpu >= MAX_CPUS)
@@ -69,7 +69,7 @@ void SCX_OP(vtime_stopping, struct task_struct *p, bool runnable)
 	used = p->se.sum_exec_runtime - started[cpu];
 	if (before(vtime, vtime_now - slice)) /* as enqueue took it */
 		vtime = vtime_now - slice;
-	set_vtime(p, vtime + used * SCX_WEIGHT_NICE0 / (weight ?: 1));
+	set_vtime(p, vtime + turn_cost(p, used, slice));
 }
 
 void SCX_OP(vtime_enable, struct task_struct *p)
