@@ -83,9 +83,6 @@ func runTask(host *port, dir string, raw []byte, h hello, setupErr error, status
 	defer stop()
 	ready := Ready{Release: h.Release, Init: h.Uptime}
 	if t.Exact {
-		if err := stirEntropy(); err != nil {
-			return err
-		}
 		c, err := calibrate()
 		if err != nil {
 			return err

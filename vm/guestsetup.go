@@ -66,7 +66,8 @@ func setup(dir string) error {
 // seedRandom makes the kernel's random numbers ready, as they are on every machine that has run for a while. The seed is on the kernel's
 // command line and so in its pool already, but nothing says that it is worth anything: until interrupts enough have come, and in some guests that
 // takes minutes of their time, the kernel computes each number anew from the pool. That is 27,000 instructions for a connection
-// that iptables translates and whose backend it draws, where there should be 13,000 in all.
+// that iptables translates and whose backend it draws, where there should be 13,000 in all. And who asks for some and waits until they are
+// ready, as a program at its start may, computes in the kernel meanwhile: wrk for half a second.
 func seedRandom() error {
 	line, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
@@ -102,29 +103,6 @@ func linkUp(name string) error {
 	}
 	req.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req)
-}
-
-// stirEntropy has the kernel's source of random numbers ready at once, fed with the command line, in which the guest's seed is. An
-// exact guest has nothing that is random: whoever first asks for such numbers would be kept computing in the kernel until
-// that believes in its jitter, which takes half a second of a CPU, and, beside busy threads, all that while its program stands still.
-func stirEntropy() error {
-	line, err := os.ReadFile("/proc/cmdline")
-	if err != nil {
-		return fmt.Errorf("feed random numbers: %w", err)
-	}
-	pool := struct { // struct rand_pool_info
-		bits, size int32
-		bytes      [sha256.Size]byte
-	}{8 * sha256.Size, sha256.Size, sha256.Sum256(line)}
-	f, err := os.OpenFile("/dev/urandom", os.O_WRONLY, 0)
-	if err != nil {
-		return fmt.Errorf("feed random numbers: %w", err)
-	}
-	defer f.Close()
-	if _, _, e := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&pool))); e != 0 {
-		return fmt.Errorf("feed random numbers: %w", e)
-	}
-	return nil
 }
 
 // loadModules loads the image's modules in their order.
