@@ -23,9 +23,11 @@ build: ## bin/kxlab
 	@scripts/setup run
 	CGO_ENABLED=0 go build -trimpath -o bin/kxlab ./harness/cmd/kxlab
 
-bench: build ## run the load balancer comparison (profile quick, on the host and in exact guests, about 11 minutes) and say where the reports are
+bench: build ## compare load balancers (here and in exact guests), congestion controls and schedulers, profile quick, about 15 minutes
 	$(SUDO) bin/kxlab run lb --target host --profile quick
 	$(SUDO) bin/kxlab run lb --target exact --profile quick
+	$(SUDO) bin/kxlab run cc --target exact --profile quick
+	$(SUDO) bin/kxlab run sched --target exact --profile quick
 
 regress: ## what did this tree change against BASE (default: the last commit), counted in exact guests? Exits 3 if for the worse
 	@scripts/setup run
