@@ -78,8 +78,7 @@ func parseWrk(out string, conns int) (r wrkReport, err error) {
 // asSeen takes out of wrk's distribution what wrk adds to it at its end. For each request that took more than twice as long as
 // they did on average wrk adds those that its connection would have sent meanwhile, one an average later (stats_correct in
 // its stats.c). What it adds for a time is shorter than that, so from the longest time on all can be taken back. Of a load that
-// does not send by the clock these requests are none; one late answer at the beginning, when nothing is known yet of any task,
-// was a hundredth of them, and the 99th percentile.
+// does not send by the clock these requests are none.
 func asSeen(times map[int64]int64, average int64) {
 	for _, t := range slices.Backward(slices.Sorted(maps.Keys(times))) {
 		n := times[t]
