@@ -52,7 +52,7 @@ type Metric struct {
 type Series struct {
 	Name  string    `json:"name"`
 	Unit  string    `json:"unit"`
-	X     []float64 `json:"x,omitempty"` // seconds, or the upper edges of buckets; empty: the index
+	X     []float64 `json:"x,omitempty"` // seconds, the upper edges of buckets, or what Notes says; empty: the index
 	Y     []float64 `json:"y"`
 	Notes string    `json:"notes,omitempty"`
 }
