@@ -23,7 +23,7 @@ build: ## bin/kxlab
 	@scripts/setup run
 	CGO_ENABLED=0 go build -trimpath -o bin/kxlab ./harness/cmd/kxlab
 
-bench: build ## compare load balancers (here and in exact guests), congestion controls and schedulers, profile quick, 15 to 18 minutes
+bench: build ## compare load balancers (here and in exact guests), congestion controls and schedulers, profile quick; took 18 minutes on a slow day
 	$(SUDO) bin/kxlab run lb --target host --profile quick
 	$(SUDO) bin/kxlab run lb --target exact --profile quick
 	$(SUDO) bin/kxlab run cc --target exact --profile quick
