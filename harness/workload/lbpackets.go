@@ -340,6 +340,10 @@ func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b ha
 		if err != nil || r.Invalid != "" {
 			return r, err
 		}
+		if r.Iterations == 0 {
+			r.Invalid = fmt.Sprintf("none of %d first packets arrived", burst)
+			return r, nil
+		}
 		known += burst
 		total.Iterations += r.Iterations
 		total.Measured += r.Measured
@@ -354,7 +358,7 @@ func (s *lbStage) newflow(ctx context.Context, m *lbMember, c harness.Cell, b ha
 // not depend on what was measured. Elsewhere every burst costs the set-up of a system call, so it is what should fill the time
 // that is left, and a little more; but a few packets say little about many.
 func nextBurst(last uint64, sofar harness.Result, b harness.Budget) uint64 {
-	if b.Exact || sofar.Iterations == 0 {
+	if b.Exact {
 		return 4 * last
 	}
 	left := 1.05 * float64(max(0, b.Measure-sofar.Measured)) / float64(sofar.Measured) * float64(sofar.Iterations)
