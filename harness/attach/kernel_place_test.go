@@ -24,6 +24,8 @@ type segmentLab struct {
 	client string // path of the namespace
 	at     harness.Site
 	reals  []string
+
+	forgiveReset bool // one connection, until it has happened
 }
 
 func needRoot(t testing.TB) {
@@ -111,8 +113,9 @@ func (p *segmentLab) namespace() string {
 	p.t.Cleanup(func() { h.Close() })
 	path := fmt.Sprintf("/proc/self/fd/%d", int(h))
 	p.in(path, func(h *netlink.Handle) error {
-		// IPv6 has no switch for sending redirects: who is told the better way must not take it.
-		for _, path := range []string{"ipv6/conf/default/dad_transmits", "ipv6/conf/default/accept_redirects"} {
+		// An address in doubt for its first second holds up whatever asks for a neighbour: the first connection would be begun twice.
+		// And IPv6 has no switch for sending redirects: who is told the better way must not take it.
+		for _, path := range []string{"ipv6/conf/default/accept_dad", "ipv6/conf/default/accept_redirects"} {
 			if _, err := setSysctl(path, "0"); err != nil {
 				return err
 			}

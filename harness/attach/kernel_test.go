@@ -67,6 +67,9 @@ func TestKernelBalances(t *testing.T) {
 		for name, f := range ipFamilies() {
 			t.Run(method+"/"+name, func(t *testing.T) {
 				p := newSegmentLab(t, 3)
+				// Of kube-proxy's layouts only that of iptables drops packets that conntrack finds invalid. In the other one, as its
+				// documentation says, they reach the client untranslated, which resets the connection; here one in a million.
+				p.forgiveReset = method == "nftables"
 				b := p.put(method)
 				defer b.Close()
 				// The other family is there, too, and must not be in the way.

@@ -4,10 +4,15 @@ package attach
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
 )
@@ -84,22 +89,72 @@ func ask(c net.Conn) (string, error) {
 	return string(buf[:max(n-1, 0)]), nil
 }
 
-// who opens n connections one after the other and counts who answered.
+// who opens n connections one after the other and counts who answered. Of all connections of a lab one may be reset if the lab
+// forgives it: another takes its place, and what the kernel counted is logged.
 func (p *segmentLab) who(proto harness.Proto, to netip.AddrPort, n int) (map[string]int, error) {
 	got := map[string]int{}
-	for range n {
+	for answered := 0; answered < n; {
 		c, err := p.dial(proto, to)
 		if err != nil {
 			return got, err
 		}
 		name, err := ask(c)
 		c.Close()
+		if errors.Is(err, unix.ECONNRESET) && p.forgiveReset {
+			p.forgiveReset = false
+			p.t.Logf("after %d answers: %v\n%s", answered, err, p.counted())
+			continue
+		}
 		if err != nil {
-			return got, err
+			return got, fmt.Errorf("after %d answers: %w\n%s", answered, err, p.counted())
 		}
 		got[name]++
+		answered++
 	}
 	return got, nil
+}
+
+// counted returns what the lab's kernels counted of TCP and of conntrack that is not zero: where a connection went that failed.
+func (p *segmentLab) counted() string {
+	var out strings.Builder
+	hosts := []struct{ name, ns string }{{"client", p.client}, {"balancer", p.at.NS}}
+	for i, ns := range p.reals {
+		hosts = append(hosts, struct{ name, ns string }{fmt.Sprint("real ", i), ns})
+	}
+	for _, h := range hosts {
+		fmt.Fprintf(&out, "%s:", h.name)
+		_ = inNS(h.ns, func() error {
+			for _, file := range []string{"snmp", "netstat", "stat/nf_conntrack"} {
+				text, _ := os.ReadFile("/proc/thread-self/net/" + file)
+				out.WriteString(nonzero(string(text)))
+			}
+			return nil
+		})
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
+// nonzero picks out of a table of counters under their names, in the form of /proc/net/snmp or of /proc/net/stat, those of TCP and
+// of conntrack that are not zero.
+func nonzero(table string) string {
+	var out strings.Builder
+	var names []string
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 0 || strings.HasSuffix(f[0], ":") && !strings.HasPrefix(f[0], "Tcp"):
+		case len(names) != len(f) || names[0] != f[0] && strings.HasSuffix(f[0], ":") || names[0] == f[0] && names[1] == f[1]:
+			names = f
+		default:
+			for i, v := range f {
+				if strings.Trim(v, "0") != "" && !strings.HasSuffix(v, ":") && names[0]+names[i] != "Tcp:MaxConn" && !strings.HasPrefix(names[i], "Rto") {
+					fmt.Fprintf(&out, " %s=%s", names[i], v)
+				}
+			}
+		}
+	}
+	return out.String()
 }
 
 // real returns real i as a backend.
