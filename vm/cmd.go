@@ -53,8 +53,8 @@ type Cmd struct {
 	// OnReady is called when the guest is set up, before its program's output arrives; may be nil.
 	OnReady func(Ready)
 
-	// Processor is the processor of this machine on which all threads of an exact guest with one CPU run by turns: see takeTurns.
-	// Nil: any of those that this process may use.
+	// Processor is the processor of this machine on which all threads of an exact guest run by turns: see takeTurns. Nil: with one
+	// CPU any of those that this process may use, else the first of them. Exact guests with several CPUs need the right to SCHED_FIFO.
 	Processor *int
 
 	Boot time.Duration // until the guest is ready; 0: BootTime. Wall-clock time, as all that follow

@@ -19,8 +19,9 @@ type machine struct {
 }
 
 func (m machine) args() []string {
-	return append(append(m.accel.args(), quiet{}.args()...),
-		"-machine", "q35,sata=off,smbus=off", "-smp", strconv.Itoa(m.cpus), "-m", fmt.Sprintf("%dK", m.memory>>10))
+	args := append(m.accel.args(), quiet{}.args()...)
+	args = append(args, "-machine", "q35,sata=off,smbus=off", "-m", fmt.Sprintf("%dK", m.memory>>10))
+	return append(args, m.accel.processors(m.cpus)...)
 }
 
 // quiet leaves out what QEMU adds unasked: devices, a user's settings, a screen, a network; a guest that reboots has ended.
@@ -34,7 +35,12 @@ func (quiet) args() []string {
 type accel interface {
 	device
 	kernelArgs() []string
+	// processors asks for n CPUs.
+	processors(n int) []string
 }
+
+// together are n CPUs of one socket that are there from the start.
+func together(n int) []string { return []string{"-smp", strconv.Itoa(n)} }
 
 // tcg translates instructions, as fast as it can: each CPU of the guest on a thread of its own, or all on one.
 type tcg struct {
@@ -65,18 +71,21 @@ func (t tcg) args() []string {
 // machine it does not (1 boot in 80 beside seven others).
 func (tcg) kernelArgs() []string { return []string{"no_timer_check"} }
 
+func (tcg) processors(n int) []string { return together(n) }
+
 // kvm lets the processor execute them.
 type kvm struct{}
 
-func (kvm) args() []string       { return []string{"-accel", "kvm", "-cpu", "host"} }
-func (kvm) kernelArgs() []string { return nil }
+func (kvm) args() []string            { return []string{"-accel", "kvm", "-cpu", "host"} }
+func (kvm) kernelArgs() []string      { return nil }
+func (kvm) processors(n int) []string { return together(n) }
 
 // counted translates instructions and counts them: each takes one virtual nanosecond (shift=0), and a guest that idles jumps to
 // its next timer (sleep=off). Clock, entropy and addresses are pinned.
 //
-// With one CPU the guest is recorded as well, to nowhere. The recording is not wanted, its lock is: it keeps QEMU's main loop from
-// looking at the CPU between its going idle and the clock's taking in what it executed, when a jump to the next timer goes too
-// far. How often that happens depends on the machine's load. QEMU records no guest with several CPUs.
+// The guest is recorded as well, to nowhere. The recording is not wanted, its lock is: it keeps QEMU's main loop from
+// looking at a CPU between its going idle and the clock's taking in what it executed, when a jump to the next timer goes too
+// far. How often that happens depends on the machine's load.
 type counted struct {
 	processor string
 	cpus      int
@@ -84,12 +93,18 @@ type counted struct {
 }
 
 func (c counted) args() []string {
-	icount := "shift=0,sleep=off"
-	if c.cpus == 1 {
-		icount += ",rr=record,rrfile=/dev/null"
-	}
-	return []string{"-accel", "tcg", "-icount", icount, "-rtc", "base=2026-01-01,clock=vm",
+	return []string{"-accel", "tcg", "-icount", "shift=0,sleep=off,rr=record,rrfile=/dev/null", "-rtc", "base=2026-01-01,clock=vm",
 		"-seed", strconv.FormatUint(c.seed, 10), "-cpu", c.processor + ",-rdrand,-rdseed"}
+}
+
+// processors gives all CPUs but the first as devices: QEMU does not record a guest that has several otherwise. All are of one socket.
+func (c counted) processors(n int) []string {
+	model, _, _ := strings.Cut(c.processor, ",")
+	args := []string{"-smp", fmt.Sprintf("1,maxcpus=%d,cores=%d", n, n)}
+	for i := 1; i < n; i++ {
+		args = append(args, "-device", fmt.Sprintf("%s-x86_64-cpu,socket-id=0,core-id=%d,thread-id=0", model, i))
+	}
+	return args
 }
 
 // What the kernel would find out about its clocks by waiting, it is told. Calibrating the local APIC's timer, 100 ms of virtual

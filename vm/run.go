@@ -68,10 +68,16 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 		l.undo = restoreTerminal(l.undo)
 	}
 	var place func()
-	if c.Exact != nil && c.cpus() == 1 && c.Processor != nil {
-		place = func() { takeTurns(*c.Processor) }
+	if processor, one := c.processor(); one {
+		place = func() { takeTurns(processor) }
 	}
 	ended, err := startOnThread(r.process, place)
+	if err == nil && c.Exact != nil && c.cpus() > 1 {
+		if err = mainLoopFirst(r.process.Process.Pid); err != nil {
+			_ = r.process.Process.Kill()
+			<-ended
+		}
+	}
 	consoleW.Close()
 	channelW.Close()
 	if err != nil {
