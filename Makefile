@@ -23,7 +23,7 @@ build: ## bin/kxlab
 	@scripts/setup run
 	CGO_ENABLED=0 go build -trimpath -o bin/kxlab ./harness/cmd/kxlab
 
-bench: build ## compare load balancers (here and in exact guests), congestion controls and schedulers, profile quick; took 18 minutes on a slow day
+bench: build ## compare load balancers (here and in exact guests), congestion controls and schedulers, profile quick; takes 15 minutes with 2 cores, on a slow day 18
 	$(SUDO) bin/kxlab run lb --target host --profile quick
 	$(SUDO) bin/kxlab run lb --target exact --profile quick
 	$(SUDO) bin/kxlab run cc --target exact --profile quick
