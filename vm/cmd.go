@@ -72,7 +72,7 @@ type Exact struct {
 
 const (
 	DefaultMemory = 1 << 30          // bytes
-	BootTime      = 4 * time.Minute  // two counted CPUs boot in 9 s of CPU time, and a machine may have twenty others at work
+	BootTime      = 4 * time.Minute  // two counted CPUs boot in 12 s of CPU time, and a machine may have twenty others at work
 	SilenceTime   = 90 * time.Second // a second of counted instructions takes up to ten of a busy machine's
 	beatTime      = time.Second      // of the guest's own time
 )

@@ -68,7 +68,7 @@ func TestKernelBalances(t *testing.T) {
 			t.Run(method+"/"+name, func(t *testing.T) {
 				p := newSegmentLab(t, 3)
 				// Of kube-proxy's layouts only that of iptables drops packets that conntrack finds invalid. In the other one, as its
-				// documentation says, they reach the client untranslated, which resets the connection; here one in a million.
+				// documentation says, they reach the client untranslated, which resets the connection. Seen once here, not again in 870,000.
 				p.forgiveReset = method == "nftables"
 				b := p.put(method)
 				defer b.Close()
