@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,22 +137,24 @@ func (p *segmentLab) counted() string {
 	return out.String()
 }
 
-// nonzero picks out of a table of counters under their names, in the form of /proc/net/snmp or of /proc/net/stat, those of TCP and
-// of conntrack that are not zero.
+// nonzero picks those of TCP and of conntrack that are not zero out of a table of counters under their names, in the form of
+// /proc/net/snmp or of /proc/net/stat.
 func nonzero(table string) string {
 	var out strings.Builder
 	var names []string
+	settings := []string{"RtoAlgorithm", "RtoMin", "RtoMax", "MaxConn"}
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line)
-		switch {
-		case len(f) == 0 || strings.HasSuffix(f[0], ":") && !strings.HasPrefix(f[0], "Tcp"):
-		case len(names) != len(f) || names[0] != f[0] && strings.HasSuffix(f[0], ":") || names[0] == f[0] && names[1] == f[1]:
+		if len(f) < 2 || strings.HasSuffix(f[0], ":") && !strings.HasPrefix(f[0], "Tcp") {
+			continue
+		}
+		if _, err := strconv.ParseUint(f[1], 16, 64); err != nil {
 			names = f
-		default:
-			for i, v := range f {
-				if strings.Trim(v, "0") != "" && !strings.HasSuffix(v, ":") && names[0]+names[i] != "Tcp:MaxConn" && !strings.HasPrefix(names[i], "Rto") {
-					fmt.Fprintf(&out, " %s=%s", names[i], v)
-				}
+			continue
+		}
+		for i, v := range f {
+			if v != names[i] && strings.Trim(v, "0") != "" && !slices.Contains(settings, names[i]) {
+				fmt.Fprintf(&out, " %s=%s", names[i], v)
 			}
 		}
 	}
