@@ -68,7 +68,7 @@ func checkVariants(e harness.Experiment, words Vocabulary) error {
 		return err
 	}
 	for _, v := range e.Variants {
-		if err := checkVariant(v, words); err != nil {
+		if err := checkVariant(v, words.Families[e.Family]); err != nil {
 			return fmt.Errorf("variant %s: %w", v.Name, err)
 		}
 		if err := checkOriginal(e, v); err != nil {
@@ -94,15 +94,15 @@ func checkOriginal(e harness.Experiment, v harness.Variant) error {
 	return harness.Known("variant", v.Original, names(e.Variants, variantName))
 }
 
-func checkVariant(v harness.Variant, words Vocabulary) error {
+func checkVariant(v harness.Variant, family harness.Family) error {
 	if base, isAA := cutAA(v.Name); isAA {
 		return fmt.Errorf("the ending %s is kept for the second measurement of %s", harness.SuffixAA, base)
 	}
 	if err := harness.CheckName("class", v.Class); err != nil {
 		return err
 	}
-	if words.Methods != nil {
-		if err := harness.Known("attach method", v.Attach, words.Methods); err != nil {
+	if family != nil {
+		if err := harness.Known("attach method", v.Attach, family.Methods()); err != nil {
 			return err
 		}
 	} else if v.Attach == "" {
@@ -114,8 +114,8 @@ func checkVariant(v harness.Variant, words Vocabulary) error {
 	if v.Object == "" && len(v.Knobs) > 0 {
 		return fmt.Errorf("knobs are variables of a BPF object, and it has none")
 	}
-	if words.Methods != nil {
-		if err := checkSettings(v, words.Settings[v.Attach]); err != nil {
+	if family != nil {
+		if err := checkSettings(v, harness.Settings(family, v.Attach)); err != nil {
 			return err
 		}
 	}

@@ -19,13 +19,13 @@ import (
 type family struct{ workloads, axes []string }
 
 func (f family) Workloads() []string { return f.workloads }
+func (f family) Methods() []string   { return []string{"xdp", "nft"} }
 func (f family) Axes() []string      { return f.axes }
 func (f family) Prepare(context.Context, harness.Group) (harness.Stage, error) {
 	return nil, harness.Skip("a family for tests")
 }
 
 var vocabulary = experiments.Vocabulary{
-	Methods: []string{"xdp", "nft"},
 	Families: map[string]harness.Family{
 		"t": family{workloads: []string{"pps", "rr"}, axes: []string{"services", "flows"}},
 	},

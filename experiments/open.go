@@ -24,13 +24,8 @@ const (
 // maxFile bounds what is read as a definition, bytes: a mistaken path must not fill memory.
 const maxFile = 1 << 20
 
-// A Vocabulary says which words a definition may use. Its zero value leaves attach methods and families unchecked.
-type Vocabulary struct {
-	Methods  []string // of attach
-	Families map[string]harness.Family
-	// Settings are the values of each setting of each method that has any.
-	Settings map[string]map[string][]string
-}
+// A Vocabulary says which words a definition may use: those of its family. Its zero value leaves them unchecked.
+type Vocabulary struct{ Families map[string]harness.Family }
 
 // Names lists the shipped experiments, sorted.
 func Names() []string {

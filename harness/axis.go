@@ -16,3 +16,17 @@ func CheckAxis(f Family, name, value string) error {
 	}
 	return nil
 }
+
+// A Configurable is a Family some of whose methods offer settings.
+type Configurable interface {
+	// Settings are the values of each setting of each method that has any.
+	Settings() map[string]map[string][]string
+}
+
+// Settings asks the family, if it is Configurable, for the values of each setting of a method.
+func Settings(f Family, method string) map[string][]string {
+	if c, ok := f.(Configurable); ok {
+		return c.Settings()[method]
+	}
+	return nil
+}

@@ -42,6 +42,17 @@ func (c Cell) BenchName() string {
 	return b.String()
 }
 
+// AxesName names the cell's axis values, "/services=1/ip=4", but the axis that is left out; without may be "".
+func (c Cell) AxesName(without string) string {
+	var b strings.Builder
+	for _, a := range c.Axes {
+		if a.Name != without {
+			b.WriteString("/" + a.Name + "=" + a.Value)
+		}
+	}
+	return b.String()
+}
+
 // A Metric is one measured number in a base unit.
 type Metric struct {
 	Unit  string
@@ -91,6 +102,8 @@ type Budget struct {
 type Family interface {
 	// Workloads names the behaviours the family knows, for strict checking of definitions.
 	Workloads() []string
+	// Methods names the ways in which the family's variants can be put in force: what Variant.Attach may be.
+	Methods() []string
 	// Axes names the axes the family understands.
 	Axes() []string
 	// Prepare builds what a group of cells shares (namespaces, services) and puts every member in force.
@@ -104,6 +117,8 @@ type Group struct {
 	Seed    uint64
 	// Exact is Budget.Exact, and means a guest that is slow and small: what only fills memory or time is left out.
 	Exact bool
+	// Guest says that the machine is a guest of the lab, whose scheduler may be replaced.
+	Guest bool
 	// Progress is told what is being set up; may be nil.
 	Progress func(what string)
 }
@@ -112,8 +127,6 @@ type Group struct {
 type Member struct {
 	Name string // variant name, with SuffixAA for the second of an A/A pair
 	Variant
-	// Put puts the variant in force at a site. The family calls it; only the runner knows what is behind it.
-	Put func(ctx context.Context, at Site) (Extension, error)
 }
 
 // A Stage holds the members of a group in force, ready to be measured in any order.

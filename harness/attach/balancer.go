@@ -6,24 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-
-	"github.com/cilium/ebpf"
 
 	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/harness"
 )
-
-// A place is a program attached to a hook. It stays there until Close, and no longer than it is referenced.
-type place interface {
-	io.Closer
-	// InForce returns an error if the kernel does not run this program there any more.
-	InForce() error
-}
-
-// A hook attaches the programs of a loaded object at a site. On error it returns what is attached already.
-type hook func(o *object, at harness.Site) ([]place, error)
 
 // A bpfBalancer is a BPF object in force.
 type bpfBalancer struct {
@@ -34,7 +21,7 @@ type bpfBalancer struct {
 }
 
 // newBPF loads a variant's object and attaches it.
-func (a *Attacher) newBPF(v harness.Variant, at harness.Site, attach hook) (harness.Balancer, error) {
+func newBPF(a *Loader, v harness.Variant, at harness.Site, attach hook) (harness.Balancer, error) {
 	spec, err := bpf.Open(v.Object)
 	if err != nil {
 		return nil, err
@@ -49,16 +36,6 @@ func (a *Attacher) newBPF(v harness.Variant, at harness.Site, attach hook) (harn
 	}
 	a.log(fmt.Sprintf("%s: %s in force by %s on %s", v.Name, v.Object, v.Attach, at.Link))
 	return b, nil
-}
-
-// sized adds the size of flow tables to the knobs of an object that has such tables and no such knob.
-func (a *Attacher) sized(spec *ebpf.CollectionSpec, knobs []harness.Knob) []harness.Knob {
-	v := spec.Variables["flow_entries"]
-	given := slices.ContainsFunc(knobs, func(k harness.Knob) bool { return k.Name == "flow_entries" })
-	if v == nil || a.flowEntries == 0 || given || variableValue(v) <= uint64(a.flowEntries) {
-		return knobs
-	}
-	return append(slices.Clone(knobs), harness.Knob{Name: "flow_entries", Value: uint64(a.flowEntries)})
 }
 
 // newBPFBalancer attaches a loaded object, which it owns from now on, also on error.

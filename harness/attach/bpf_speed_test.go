@@ -17,7 +17,7 @@ func TestSyncIsFast(t *testing.T) {
 	ctx := context.Background()
 	for _, object := range []string{"lb/xdp_ipip", "lb/xdp_jet"} {
 		// No two services share a ring here: rings of the usual size would not fit.
-		b, err := putBalancer(ctx, New(Options{}), harness.Variant{Attach: "xdp", Object: object,
+		b, err := BPFMethods(New(Options{})).Put(ctx, harness.Variant{Attach: "xdp", Object: object,
 			Knobs: []harness.Knob{{Name: "ring_size", Value: 1021}}}, site)
 		if err != nil {
 			t.Fatal(err)

@@ -48,7 +48,7 @@ func TestEveryObject(t *testing.T) {
 		}
 		some = true
 		t.Run(name, func(t *testing.T) {
-			b, err := putBalancer(ctx, New(Options{RingLines: 1 << 12}), harness.Variant{Name: name, Attach: methodOf(t, name), Object: name}, site)
+			b, err := BPFMethods(New(Options{RingLines: 1 << 12})).Put(ctx, harness.Variant{Name: name, Attach: methodOf(t, name), Object: name}, site)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +84,7 @@ func TestEveryObject(t *testing.T) {
 // TestMapsHoldServices reads back what the maps of an object hold.
 func TestMapsHoldServices(t *testing.T) {
 	site := bpfSite(t)
-	got, err := putBalancer(context.Background(), New(Options{RingLines: 1 << 12}), harness.Variant{Attach: "xdp", Object: "lb/xdp_ipip",
+	got, err := BPFMethods(New(Options{RingLines: 1 << 12})).Put(context.Background(), harness.Variant{Attach: "xdp", Object: "lb/xdp_ipip",
 		Knobs: []harness.Knob{{Name: "flow_entries", Value: 1 << 12}, {Name: "ring_size", Value: 4093}}}, site)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestFlushHash(t *testing.T) {
 func TestInForceNotices(t *testing.T) {
 	site := bpfSite(t)
 	for _, test := range []struct{ method, object string }{{"xdp", "lb/xdp_ipip"}, {"tcx", "lb/tc_ipip"}} {
-		got, err := putBalancer(context.Background(), New(Options{RingLines: 64}), harness.Variant{Attach: test.method, Object: test.object}, site)
+		got, err := BPFMethods(New(Options{RingLines: 64})).Put(context.Background(), harness.Variant{Attach: test.method, Object: test.object}, site)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func TestInForceNotices(t *testing.T) {
 		b.Close()
 	}
 	// A second balancer on the link is refused, and the first one stays.
-	a := New(Options{RingLines: 64})
+	a := BPFMethods(New(Options{RingLines: 64}))
 	first, err := a.Put(context.Background(), harness.Variant{Attach: "xdp", Object: "lb/xdp_tx"}, site)
 	if err != nil {
 		t.Fatal(err)

@@ -192,11 +192,11 @@ func TestCCRefusedByKernel(t *testing.T) {
 func TestKernelCC(t *testing.T) {
 	asRoot(t)
 	ctx, a := context.Background(), New(Options{})
-	_, err := a.Put(ctx, harness.Variant{Name: "nonesuch", Attach: "tcp-cc"}, harness.Site{})
+	_, err := CCMethods(a).Put(ctx, harness.Variant{Name: "nonesuch", Attach: "tcp-cc"}, harness.Site{})
 	wantError(t, err, true, "needs the module tcp_nonesuch: run in a guest")
-	_, err = a.Put(ctx, harness.Variant{Name: "reno", Attach: "tcp-cc", Knobs: []harness.Knob{{Name: "beta"}}}, harness.Site{})
+	_, err = CCMethods(a).Put(ctx, harness.Variant{Name: "reno", Attach: "tcp-cc", Knobs: []harness.Knob{{Name: "beta"}}}, harness.Site{})
 	wantError(t, err, false, "no knobs")
-	e, err := a.Put(ctx, harness.Variant{Name: "reno", Attach: "tcp-cc"}, bpfSite(t))
+	e, err := CCMethods(a).Put(ctx, harness.Variant{Name: "reno", Attach: "tcp-cc"}, bpfSite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

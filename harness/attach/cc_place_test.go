@@ -37,7 +37,7 @@ func ccVariant(object string, knobs ...harness.Knob) harness.Variant {
 func putCC(t testing.TB, v harness.Variant) harness.CongestionControl {
 	t.Helper()
 	asRoot(t)
-	e, err := New(Options{}).Put(context.Background(), v, harness.Site{})
+	e, err := CCMethods(New(Options{})).Put(context.Background(), v, harness.Site{})
 	if v.Attach == "tcp-cc" && errors.Is(err, harness.ErrNotSupported) {
 		t.Skip(err) // a port is tried also where the original is missing
 	}
@@ -45,5 +45,5 @@ func putCC(t testing.TB, v harness.Variant) harness.CongestionControl {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close() })
-	return e.(harness.CongestionControl)
+	return e
 }

@@ -3,6 +3,7 @@
 package attach
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -120,7 +121,7 @@ func (i *ccInstance) users() (uint64, error) {
 	if len(value) < 4 { // struct bpf_struct_ops_common begins with the count
 		return 0, fmt.Errorf("read state of %s: the kernel gave %d bytes", i.object, len(value))
 	}
-	return uint64(nativeUint32(value)), nil
+	return uint64(binary.NativeEndian.Uint32(value)), nil
 }
 
 // Close unloads the instance. While it is registered, or a socket uses it, it lives on in the kernel.

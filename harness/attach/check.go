@@ -4,11 +4,26 @@ package attach
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 
 	"github.com/kxlab/kxlab/harness"
 )
+
+// maxWeight is the largest weight of a backend: a logarithm of rendezvous hashing times a weight fits into 64 bits.
+const maxWeight = 1 << 24
+
+// A serviceKey is what tells services apart.
+type serviceKey struct {
+	VIP   netip.AddrPort
+	Proto harness.Proto
+}
+
+func (k serviceKey) String() string {
+	if k.Proto == harness.UDP {
+		return "udp " + k.VIP.String()
+	}
+	return "tcp " + k.VIP.String()
+}
 
 // checkService returns an error for a service that no balancer of this package could carry.
 func checkService(s *harness.Service) error {
@@ -59,10 +74,4 @@ func checkBackends(list []harness.Backend) error {
 		seen[a] = true
 	}
 	return nil
-}
-
-// mac6 returns a MAC as 6 bytes; none is all zeros, for variants that leave the next hop to the kernel.
-func mac6(m net.HardwareAddr) (mac [6]byte) {
-	copy(mac[:], m)
-	return mac
 }

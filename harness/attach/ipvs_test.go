@@ -18,7 +18,7 @@ import (
 // putIPVS puts IPVS in force, or skips on a kernel that has none.
 func (p *segmentLab) putIPVS(method, scheduler string) harness.Balancer {
 	p.t.Helper()
-	e, err := New(Options{}).Put(p.t.Context(), harness.Variant{Name: "test", Attach: method,
+	e, err := KernelMethods().Put(p.t.Context(), harness.Variant{Name: "test", Attach: method,
 		Settings: []harness.Setting{{Name: "scheduler", Value: scheduler}}}, p.at)
 	if errors.Is(err, harness.ErrNotSupported) {
 		p.t.Skip(err)
@@ -26,17 +26,17 @@ func (p *segmentLab) putIPVS(method, scheduler string) harness.Balancer {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return e.(harness.Balancer)
+	return e
 }
 
 func TestIPVSSaysWhereItIs(t *testing.T) {
 	p := newSegmentLab(t, 0)
-	_, err := New(Options{}).Put(t.Context(), harness.Variant{Name: "test", Attach: "ipvs-nat"}, p.at)
+	_, err := KernelMethods().Put(t.Context(), harness.Variant{Name: "test", Attach: "ipvs-nat"}, p.at)
 	if err != nil && (!errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), "--target exact or vm")) {
 		t.Errorf("put without IPVS: %v", err)
 	}
 	for _, s := range []harness.Setting{{Name: "colour", Value: "rr"}, {Name: "scheduler", Value: "best"}} {
-		if _, err := New(Options{}).Put(t.Context(), harness.Variant{Name: "test", Attach: "ipvs-nat", Settings: []harness.Setting{s}}, p.at); err == nil ||
+		if _, err := KernelMethods().Put(t.Context(), harness.Variant{Name: "test", Attach: "ipvs-nat", Settings: []harness.Setting{s}}, p.at); err == nil ||
 			errors.Is(err, harness.ErrNotSupported) {
 			t.Errorf("setting %v: %v", s, err)
 		}

@@ -17,7 +17,7 @@ func BenchmarkKernel(b *testing.B) {
 			services := ruledServices(ipv4, n, 1, 1, 1, 1)
 			b.Run(fmt.Sprintf("%s/services=%d", method, n), func(b *testing.B) {
 				p := newSegmentLab(b, 0)
-				lb, err := putBalancer(b.Context(), New(Options{}), harness.Variant{Name: method, Attach: method}, p.at)
+				lb, err := KernelMethods().Put(b.Context(), harness.Variant{Name: method, Attach: method}, p.at)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -18,7 +18,7 @@ import (
 // put puts the method in force at the lab's balancer.
 func (p *segmentLab) put(method string) harness.Balancer {
 	p.t.Helper()
-	b, err := putBalancer(context.Background(), New(Options{}), harness.Variant{Name: method, Attach: method}, p.at)
+	b, err := KernelMethods().Put(context.Background(), harness.Variant{Name: method, Attach: method}, p.at)
 	if err != nil {
 		p.t.Fatal(err)
 	}

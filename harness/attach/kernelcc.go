@@ -21,7 +21,7 @@ type kernelCC struct {
 }
 
 // newKernelCC finds the algorithm that has the variant's name.
-func newKernelCC(v harness.Variant, at harness.Site) (harness.Extension, error) {
+func newKernelCC(v harness.Variant, at harness.Site) (harness.CongestionControl, error) {
 	if v.Object != "" || len(v.Knobs) != 0 {
 		return nil, errors.New("the kernel's own congestion controls have no object and no knobs")
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 
@@ -20,6 +21,20 @@ const mmapable = unix.BPF_F_MMAPABLE
 
 // configName is the variable that says where the balancer stands. It is no knob.
 const configName = "cfg"
+
+// lbConfig is struct lb_config of bpf/include/lb.h. A test compares sizes and offsets.
+type lbConfig struct {
+	Seed      uint64
+	Ifindex   uint32
+	MTU       uint32
+	ClientMTU uint32
+	Addr4     [4]byte
+	Addr6     [16]byte
+	MAC       [6]byte
+	Pad       [2]byte
+	NCPU      uint32
+	Pad2      uint32
+}
 
 // setConfig sets the variable cfg, if the object has one.
 func setConfig(spec *ebpf.CollectionSpec, at harness.Site, ncpu int) error {
@@ -163,3 +178,19 @@ func variableValue(v *ebpf.VariableSpec) uint64 {
 }
 
 func isBigEndian() bool { return binary.NativeEndian.Uint16([]byte{0, 1}) == 1 }
+
+// mac6 returns a MAC as 6 bytes; none is all zeros, for variants that leave the next hop to the kernel.
+func mac6(m net.HardwareAddr) (mac [6]byte) {
+	copy(mac[:], m)
+	return mac
+}
+
+// isPrime reports whether n is a prime. For ring sizes, which are small.
+func isPrime(n int) bool {
+	for d := 2; d*d <= n; d++ {
+		if n%d == 0 {
+			return false
+		}
+	}
+	return n > 1
+}

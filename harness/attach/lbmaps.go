@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -43,18 +42,6 @@ type (
 		Port  [2]byte
 		Flags uint32
 		Pad   uint32
-	}
-	lbConfig struct {
-		Seed      uint64
-		Ifindex   uint32
-		MTU       uint32
-		ClientMTU uint32
-		Addr4     [4]byte
-		Addr6     [16]byte
-		MAC       [6]byte
-		Pad       [2]byte
-		NCPU      uint32
-		Pad2      uint32
 	}
 )
 
@@ -108,9 +95,6 @@ func newLBMaps(object string, c *ebpf.Collection) (*lbMaps, error) {
 	}
 	return m, nil
 }
-
-// isFlows reports whether a map of this name remembers connections.
-func isFlows(name string) bool { return name == "flows" || strings.HasPrefix(name, "flows_") }
 
 func (m *lbMaps) writeReal(index uint16, id ID, down bool) error {
 	if m.reals == nil {

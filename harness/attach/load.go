@@ -23,8 +23,8 @@ type loadedObject struct {
 	coll *ebpf.Collection
 }
 
-// newLoaded loads a variant's object as the method by which it is put in force would, and attaches it to nothing.
-func (a *Attacher) newLoaded(v harness.Variant, at harness.Site) (harness.Loaded, error) {
+// Load loads a variant's object as the method by which it is put in force would, and attaches it to nothing.
+func (a *Loader) Load(v harness.Variant, at harness.Site) (harness.Loaded, error) {
 	spec, err := bpf.Open(v.Object)
 	if err != nil {
 		return nil, err

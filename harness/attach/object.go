@@ -4,6 +4,8 @@ package attach
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
@@ -126,4 +128,17 @@ func translates(spec *ebpf.CollectionSpec) bool {
 		}
 	}
 	return false
+}
+
+// isFlows reports whether a map of this name remembers connections.
+func isFlows(name string) bool { return name == "flows" || strings.HasPrefix(name, "flows_") }
+
+// sized adds the size of flow tables to the knobs of an object that has such tables and no such knob.
+func (a *Loader) sized(spec *ebpf.CollectionSpec, knobs []harness.Knob) []harness.Knob {
+	v := spec.Variables["flow_entries"]
+	given := slices.ContainsFunc(knobs, func(k harness.Knob) bool { return k.Name == "flow_entries" })
+	if v == nil || a.flowEntries == 0 || given || variableValue(v) <= uint64(a.flowEntries) {
+		return knobs
+	}
+	return append(slices.Clone(knobs), harness.Knob{Name: "flow_entries", Value: uint64(a.flowEntries)})
 }

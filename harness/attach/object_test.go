@@ -3,7 +3,6 @@
 package attach
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,7 +27,7 @@ func TestKnobsRefused(t *testing.T) {
 		{[]harness.Knob{{Name: "flow_entries", Value: 12}}, "multiple of 8"},
 		{[]harness.Knob{{Name: "flow_shared", Value: 1}, {Name: "flow_shared", Value: 0}}, "twice"},
 	} {
-		_, err := putBalancer(context.Background(), New(Options{}), harness.Variant{Attach: "xdp", Object: "lb/xdp_ipip", Knobs: test.knobs}, harness.Site{})
+		_, err := New(Options{}).Load(harness.Variant{Object: "lb/xdp_ipip", Knobs: test.knobs}, harness.Site{})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("knobs %v: %v; want an error with %q", test.knobs, err, test.want)
 		}

@@ -26,8 +26,6 @@ const (
 	logBits  = 10 // of the mantissa that index the table
 	logSteps = 1 << logBits
 	logFrac  = 32
-	// maxWeight keeps a logarithm (6 + logFrac bits) times a weight within 64 bits.
-	maxWeight = 1 << 24
 )
 
 // NewRendezvous returns a Rendezvous.

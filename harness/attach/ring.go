@@ -95,13 +95,3 @@ func RingSize(n int) (int, error) {
 	}
 	return 0, fmt.Errorf("choose ring size: %d backends are more than a ring can hold", n)
 }
-
-// isPrime reports whether n is a prime. For ring sizes, which are small.
-func isPrime(n int) bool {
-	for d := 2; d*d <= n; d++ {
-		if n%d == 0 {
-			return false
-		}
-	}
-	return n > 1
-}

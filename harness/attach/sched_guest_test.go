@@ -39,11 +39,7 @@ func putScheduler(t *testing.T, v harness.Variant) harness.Scheduler {
 }
 
 func tryScheduler(v harness.Variant) (harness.Scheduler, error) {
-	e, err := New(Options{Guest: true}).Put(context.Background(), v, harness.Site{})
-	if err != nil {
-		return nil, err
-	}
-	return e.(harness.Scheduler), nil
+	return SchedMethods(New(Options{}), true).Put(context.Background(), v, harness.Site{})
 }
 
 // ownInForce fails unless the kernel's own scheduler is in force, or comes to be soon.
@@ -189,7 +185,7 @@ func TestGuestErrors(t *testing.T) {
 		})
 	}
 	t.Run("host", func(t *testing.T) {
-		_, err := New(Options{}).Put(context.Background(), scx("fifo"), harness.Site{})
+		_, err := SchedMethods(New(Options{}), false).Put(context.Background(), scx("fifo"), harness.Site{})
 		if !errors.Is(err, harness.ErrNotSupported) {
 			t.Errorf("without leave: %v", err)
 		}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/load"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -30,6 +31,9 @@ const (
 
 func TestMain(m *testing.M) {
 	vm.Guest() // does not return in a guest
+	if len(os.Args) > 1 && os.Args[1] == load.Command {
+		os.Exit(load.Main(os.Args[2:]))
+	}
 	if role := os.Getenv(roleEnv); role != "" {
 		roles[role]()
 		os.Exit(0)
@@ -77,7 +81,7 @@ var roles = map[string]func(){
 		}
 	},
 	"hold": func() { // puts scx_fifo in force, says so, and waits
-		s, err := New(Options{Guest: true}).Put(context.Background(), scx("fifo"), harness.Site{})
+		s, err := SchedMethods(New(Options{}), true).Put(context.Background(), scx("fifo"), harness.Site{})
 		if err != nil {
 			fmt.Println("hold:", err)
 			os.Exit(1)

@@ -34,13 +34,13 @@ type schedExtension struct {
 }
 
 // newSchedExt loads a scheduler and puts it in force on the whole machine.
-func (a *Attacher) newSchedExt(ctx context.Context, v harness.Variant) (harness.Scheduler, error) {
+func newSchedExt(ctx context.Context, a *Loader, guest bool, v harness.Variant) (harness.Scheduler, error) {
 	before, err := readSchedState(sysSchedExt)
 	switch {
 	case err != nil:
 		return nil, err
-	case !a.guest && !a.allowSchedExtOnHost:
-		return nil, harness.Skip("sched_ext would schedule this whole machine: use --target exact or vm, or insist")
+	case !guest:
+		return nil, harness.Skip("sched_ext would schedule this whole machine: use --target exact or vm")
 	case before.state != "disabled":
 		return nil, fmt.Errorf("scheduler %s is in force already (state %s): the kernel has room for one", before.ops, before.state)
 	}

@@ -5,7 +5,6 @@ package attach
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -18,19 +17,6 @@ type lbWriter interface {
 	writeRing(firstLine uint32, r Ring) error
 	writeVIP(k serviceKey, v lbVIP) error
 	deleteVIP(k serviceKey) error
-}
-
-// A serviceKey is what tells services apart.
-type serviceKey struct {
-	VIP   netip.AddrPort
-	Proto harness.Proto
-}
-
-func (k serviceKey) String() string {
-	if k.Proto == harness.UDP {
-		return "udp " + k.VIP.String()
-	}
-	return "tcp " + k.VIP.String()
 }
 
 // A serviceTable turns services into what programs read: vips, each with a ring of reals. Equal sets of backends share

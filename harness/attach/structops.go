@@ -32,7 +32,7 @@ type bpfCC struct {
 }
 
 // newStructOps loads a variant's object and registers its congestion control.
-func (a *Attacher) newStructOps(v harness.Variant) (harness.Extension, error) {
+func newStructOps(a *Loader, v harness.Variant) (harness.CongestionControl, error) {
 	for try := 1; ; try++ {
 		o, err := openCC(v)
 		if err != nil {
@@ -203,7 +203,5 @@ func structOpsMapID(fd int) (ebpf.MapID, error) {
 	if e != 0 {
 		return 0, fmt.Errorf("read link info: %w", e)
 	}
-	return ebpf.MapID(nativeUint32(info[16:])), nil
+	return ebpf.MapID(binary.NativeEndian.Uint32(info[16:])), nil
 }
-
-func nativeUint32(b []byte) uint32 { return binary.NativeEndian.Uint32(b) }

@@ -196,3 +196,15 @@ func (e *Env) keys() []key {
 		{"target", e.Target}, {"experiment", e.Experiment},
 	}
 }
+
+// Better is +1 if higher values of the unit are better, -1 if lower ones are, 0 if the run does not say.
+func (e *Env) Better(workload, unit string) int {
+	m, ok := e.Metric(workload, unit)
+	switch {
+	case !ok:
+		return 0
+	case m.Better == "higher":
+		return 1
+	}
+	return -1
+}

@@ -25,7 +25,7 @@ type Noise struct {
 
 // aaNoise compares each A/A pair of a run. minEffect is relative: 0.03 is 3 %.
 func aaNoise(r *record.Run, minEffect float64) []Noise {
-	all := samples(r)
+	all := r.Samples()
 	var out []Noise
 	for _, b := range all {
 		if !strings.HasSuffix(b.Cell.Variant, harness.SuffixAA) {

@@ -4,7 +4,6 @@ package report
 
 import (
 	"errors"
-	"math"
 	"strings"
 	"testing"
 
@@ -130,41 +129,6 @@ func TestCompareTooFew(t *testing.T) {
 	}
 }
 
-func TestTailT(t *testing.T) {
-	for _, tt := range []struct{ t, df, want float64 }{ // from tables of the distribution
-		{12.706, 1, 0.05}, {2.306, 8, 0.05}, {3.355, 8, 0.01}, {2.042, 30, 0.05}, {0, 5, 1}, {1.960, 1e5, 0.05},
-	} {
-		if got := tailT(tt.t, tt.df); math.Abs(got-tt.want) > 2e-4 {
-			t.Errorf("tailT(%v, %v) = %v, want %v", tt.t, tt.df, got, tt.want)
-		}
-	}
-}
-
-// exactPair makes two invented runs on target exact: the same seeds, where xdp-jet is slower by a factor and the digits of
-// all others move by a trifle with each seed, as they do when another program is loaded.
-func exactPair(seed uint64, slow float64, trifle float64) (a, b *record.Run) {
-	a = synth{seed: seed, repeats: 3, noise: 0.02}.run()
-	b = synth{seed: seed, repeats: 3, noise: 0.02}.run()
-	for _, r := range []*record.Run{a, b} {
-		r.Env.Target = "exact"
-	}
-	for i := range b.Trials {
-		t := &b.Trials[i]
-		f := 1 + trifle*math.Sin(float64(i)+float64(seed))
-		if t.Cell.Variant == "xdp-jet" {
-			f *= slow
-		}
-		for j := range t.Result.Metrics {
-			if m := &t.Result.Metrics[j]; m.Unit == "pkt/s" {
-				m.Value /= f
-			} else {
-				m.Value *= f
-			}
-		}
-	}
-	return a, b
-}
-
 func TestCompareExact(t *testing.T) {
 	for seed := range uint64(20) {
 		a, b := exactPair(seed, 1, 0)
@@ -186,26 +150,11 @@ func TestCompareExact(t *testing.T) {
 	}
 }
 
-// TestWriteChanges: only what changed is written, and nothing if nothing did.
-func TestWriteChanges(t *testing.T) {
-	a, b := exactPair(1, 1, 0)
-	var out strings.Builder
-	if err := mustCompare(t, a, b, CompareOptions{}).WriteChanges(&out, "text"); err != nil || out.Len() > 0 {
-		t.Errorf("the same digits twice: %v, %q", err, out.String())
-	}
-	a, b = exactPair(1, 1.013, 0)
-	if err := mustCompare(t, a, b, CompareOptions{}).WriteChanges(&out, "text"); err != nil {
+func mustCompare(t *testing.T, a, b *record.Run, o CompareOptions) *Comparison {
+	t.Helper()
+	c, err := Compare(a, b, o)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if s := out.String(); !strings.Contains(s, "/xdp-jet") || strings.Contains(s, "/xdp-nat") || !strings.Contains(s, "+1.3 %") {
-		t.Errorf("xdp-jet became slower, xdp-nat did not:\n%s", s)
-	}
-}
-
-func TestFine(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", 1142.4287: "1142.4", 0.00123456: "0.0012346", 312345678: "312345678", 99.9999: "100.000"} {
-		if got := fine(v); got != want {
-			t.Errorf("%v is written %q, want %q", v, got, want)
-		}
-	}
+	return c
 }

@@ -15,16 +15,16 @@ import (
 func ChangeFormats() []string { return []string{"text", "markdown"} }
 
 // WriteChanges writes what differs between the runs, a row a cell and unit, the largest first; nothing if nothing differs.
-func (c *Comparison) WriteChanges(w io.Writer, format string) error {
+func WriteChanges(w io.Writer, c *Comparison, format string) error {
 	g := grid{title: "Changed", head: []string{"cell", "old", "new", "unit", "delta", "verdict"}}
-	for _, r := range c.changed() {
+	for _, r := range changed(c) {
 		verdict := r.Verdict
 		if r.Note != "" {
 			verdict += " (" + r.Note + ")"
 		}
 		sc := scaleFor(r.Unit, []float64{r.Old.Median})
 		g.rows = append(g.rows, []string{
-			r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + axesName(r.Cell),
+			r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""),
 			fine(r.Old.Median * sc.factor), fine(r.New.Median * sc.factor), sc.unit, deltaText(r.Delta), verdict,
 		})
 	}
@@ -46,7 +46,7 @@ func (c *Comparison) WriteChanges(w io.Writer, format string) error {
 }
 
 // changed are the rows that became better or worse, the largest difference first.
-func (c *Comparison) changed() []Row {
+func changed(c *Comparison) []Row {
 	rows := slices.DeleteFunc(slices.Clone(c.Rows), func(r Row) bool { return r.Verdict != Better && r.Verdict != Worse })
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(math.Abs(b.Delta), math.Abs(a.Delta)) })
 	return rows

@@ -13,7 +13,7 @@ import (
 // pair makes the rows, and lists what only one run has.
 func (c *Comparison) pair(old, new *record.Run) {
 	type id struct{ cell, unit string }
-	olds := map[id]*Sample{}
+	olds := map[id]*record.Sample{}
 	for _, s := range c.asked(old) {
 		olds[id{s.Cell.BenchName(), s.Unit}] = s
 	}
@@ -42,8 +42,8 @@ func (c *Comparison) pair(old, new *record.Run) {
 }
 
 // asked are the samples of the workloads that are to be compared.
-func (c *Comparison) asked(r *record.Run) []*Sample {
-	return slices.DeleteFunc(samples(r), func(s *Sample) bool {
+func (c *Comparison) asked(r *record.Run) []*record.Sample {
+	return slices.DeleteFunc(r.Samples(), func(s *record.Sample) bool {
 		return len(c.Options.Workloads) > 0 && !slices.Contains(c.Options.Workloads, s.Cell.Workload)
 	})
 }
@@ -58,7 +58,7 @@ func (c *Comparison) noise(r *record.Run) []Noise {
 // workloads are those that a run measured, sorted.
 func workloads(r *record.Run) []string {
 	var out []string
-	for _, s := range samples(r) {
+	for _, s := range r.Samples() {
 		out = append(out, s.Cell.Workload)
 	}
 	slices.Sort(out)

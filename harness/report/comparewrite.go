@@ -15,13 +15,13 @@ import (
 // CompareFormats are the forms in which a comparison can be written.
 func CompareFormats() []string { return append(Formats(), "junit") }
 
-// Write writes the comparison as text, markdown, json or junit.
-func (c *Comparison) Write(w io.Writer, format string) error {
+// WriteComparison writes the comparison as text, markdown, json or junit.
+func WriteComparison(w io.Writer, c *Comparison, format string) error {
 	switch format {
 	case "json":
-		return c.writeJSON(w)
+		return writeComparisonJSON(w, c)
 	case "junit":
-		return c.writeJUnit(w)
+		return writeJUnit(w, c)
 	}
 	if format != "" && !slices.Contains(Formats(), format) {
 		return fmt.Errorf("write comparison: %w", &harness.UnknownError{Kind: "format", Word: format, Known: CompareFormats()})
@@ -41,7 +41,7 @@ func (c *Comparison) Write(w io.Writer, format string) error {
 		drifts = append(drifts, d.String())
 	}
 	p.list("Drift of the machine, seen at the ceilings and taken off below", drifts)
-	for _, g := range c.grids() {
+	for _, g := range comparisonGrids(c) {
 		p.grid(g)
 	}
 	p.list("Only in the old run", c.OnlyOld)
@@ -52,18 +52,7 @@ func (c *Comparison) Write(w io.Writer, format string) error {
 	return p.err
 }
 
-func (d Drift) String() string {
-	s := fmt.Sprintf("%s %s: %s from %d ceilings", d.Workload, d.Unit, percent(d.Factor-1, true), d.Cells)
-	if d.Note != "" {
-		s = fmt.Sprintf("%s %s: %s", d.Workload, d.Unit, d.Note)
-	}
-	if d.Controls >= tauControls {
-		s += fmt.Sprintf("; cells with the same program in both runs strayed by %s (one sigma, %d cells)", percent(d.Tau, false), d.Controls)
-	}
-	return s
-}
-
-func (c *Comparison) grids() []grid {
+func comparisonGrids(c *Comparison) []grid {
 	var out []grid
 	at := map[[2]string]int{}
 	for _, r := range c.Rows {
@@ -89,7 +78,7 @@ func (c *Comparison) grids() []grid {
 				verdict += " (" + o.Note + ")"
 			}
 			g.rows = append(g.rows, []string{
-				o.Cell.Class + "/" + o.Cell.Variant + axesName(o.Cell), sc.format(o.Old.Median), sc.format(o.New.Median),
+				o.Cell.Class + "/" + o.Cell.Variant + o.Cell.AxesName(""), sc.format(o.Old.Median), sc.format(o.New.Median),
 				deltaText(o.Delta), fmt.Sprintf("%.3f", o.P), fmt.Sprintf("%d+%d", o.Old.N, o.New.N), verdict,
 			})
 		}
@@ -115,15 +104,7 @@ func kernels(o, n Identity) string {
 	}
 	return o.Kernel + " against " + n.Kernel
 }
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
-
-func (c *Comparison) writeJSON(w io.Writer) error {
+func writeComparisonJSON(w io.Writer, c *Comparison) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(struct {
@@ -162,7 +143,7 @@ type junitSuite struct {
 }
 
 // writeJUnit makes a case a row: worse is a failure, too few repeats is skipped.
-func (c *Comparison) writeJUnit(w io.Writer) error {
+func writeJUnit(w io.Writer, c *Comparison) error {
 	s := junitSuite{Name: "kxlab " + c.OldRun.Experiment + " on " + c.OldRun.Target, Tests: len(c.Rows),
 		Failures: c.Count(Worse), Skipped: c.Count(TooFew)}
 	for _, r := range c.Rows {

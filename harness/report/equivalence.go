@@ -103,18 +103,18 @@ func tost(d []float64, width float64) TOST {
 // Equivalences holds every port that a run measured against its original, and the variant that was measured twice against
 // itself: a test that did not find that one the same would be broken.
 func Equivalences(r *record.Run) []Equivalence {
-	all := samples(r)
+	all := r.Samples()
 	var out []Equivalence
 	seen := map[string]bool{}
 	for _, s := range all {
 		c := s.Cell
-		key := c.Variant + axesName(c)
+		key := c.Variant + c.AxesName("")
 		if c.Workload != equivalenceWorkload || seen[key] {
 			continue
 		}
 		seen[key] = true
 		v, _ := r.Env.Variant(c.Variant)
-		e := Equivalence{Variant: c.Variant, Original: v.Original, Control: v.Control, Where: strings.ReplaceAll(strings.TrimPrefix(axesName(c), "/"), "/", " ")}
+		e := Equivalence{Variant: c.Variant, Original: v.Original, Control: v.Control, Where: strings.ReplaceAll(strings.TrimPrefix(c.AxesName(""), "/"), "/", " ")}
 		if base, ok := strings.CutSuffix(c.Variant, harness.SuffixAA); ok {
 			e.Original, e.Control = base, false
 		}
@@ -128,10 +128,10 @@ func Equivalences(r *record.Run) []Equivalence {
 }
 
 // judge fills in the tests and the verdict.
-func (e *Equivalence) judge(all []*Sample, c harness.Cell) {
-	find := func(variant, unit string) *Sample {
+func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
+	find := func(variant, unit string) *record.Sample {
 		for _, s := range all {
-			if s.Cell.Workload == equivalenceWorkload && s.Cell.Variant == variant && s.Unit == unit && axesName(s.Cell) == axesName(c) {
+			if s.Cell.Workload == equivalenceWorkload && s.Cell.Variant == variant && s.Unit == unit && s.Cell.AxesName("") == c.AxesName("") {
 				return s
 			}
 		}
@@ -188,7 +188,7 @@ func (e *Equivalence) judge(all []*Sample, c harness.Cell) {
 }
 
 // differences pairs two samples by repeat.
-func differences(a, b *Sample, relative bool) []float64 {
+func differences(a, b *record.Sample, relative bool) []float64 {
 	at := map[int]float64{}
 	for i, r := range b.Repeats {
 		at[r] = b.Values[i]
@@ -205,23 +205,4 @@ func differences(a, b *Sample, relative bool) []float64 {
 		}
 	}
 	return out
-}
-
-func equivalenceGrid(all []Equivalence) grid {
-	g := grid{title: "Equivalence of ports with their originals", head: []string{"variant", "original", "verdict", "one against one", "cost", "where", "why"}}
-	for _, e := range all {
-		name, versus, cost := e.Variant, "-", "-"
-		if e.Control {
-			name += " (wrong on purpose)"
-		}
-		if e.VersusN > 0 {
-			versus = percent(e.Versus, false)
-		}
-		if e.Cost > 0 {
-			cost = "x " + digits(e.Cost)
-		}
-		g.rows = append(g.rows, []string{name, e.Original, e.Verdict, versus, cost, e.Where, e.Why})
-	}
-	g.footer = "two one-sided t tests on paired seeds (Schuirmann 1987), each at 5 %; margins: goodput 3 %, round trips 5 %, resent 0.5 points, Jain's index at least 0.95"
-	return g
 }

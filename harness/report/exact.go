@@ -57,7 +57,7 @@ func (c *Comparison) judgeExact(old, new *record.Run) {
 	for i, q := range benjaminiHochberg(p) {
 		r := rows[i].row
 		r.P, r.RankP = q, p[i]
-		r.Verdict = rows[i].verdict(c.Options.Alpha, better(&old.Env, r.Cell.Workload, r.Unit))
+		r.Verdict = rows[i].verdict(c.Options.Alpha, old.Env.Better(r.Cell.Workload, r.Unit))
 	}
 }
 
@@ -118,7 +118,7 @@ func (e exactRow) verdict(alpha float64, way int) string {
 // bySeed is the value of each cell and unit in each repeat.
 func bySeed(r *record.Run) map[string]map[int]float64 {
 	out := map[string]map[int]float64{}
-	for _, s := range samples(r) {
+	for _, s := range r.Samples() {
 		k := s.Cell.BenchName() + " " + s.Unit
 		out[k] = map[int]float64{}
 		for i, v := range s.Values {

@@ -44,7 +44,7 @@ type endLabel struct {
 	loose bool // belongs to no height: no line leads to it
 }
 
-func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*Sample) (*figure, error) {
+func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample) (*figure, error) {
 	f := &figure{title: spec.Title, plot: plot.New(), width: 8 * vg.Inch, height: 4.6 * vg.Inch}
 	e := &r.Env
 	least, level := chosen[0], 1.0

@@ -15,8 +15,8 @@ import (
 )
 
 // bars draws one horizontal bar a variant, best on top, with its interval and its value.
-func (f *figure) bars(e *record.Env, spec harness.PlotSpec, chosen []*Sample, sc scale) error {
-	bs, err := bars(chosen, better(e, spec.Workload, spec.Unit))
+func (f *figure) bars(e *record.Env, spec harness.PlotSpec, chosen []*record.Sample, sc scale) error {
+	bs, err := bars(chosen, e.Better(spec.Workload, spec.Unit))
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // ownScale is the scale of the series that a plot draws, where they have a unit of their own.
-func ownScale(r *record.Run, chosen []*Sample, name string, otherwise scale) scale {
+func ownScale(r *record.Run, chosen []*record.Sample, name string, otherwise scale) scale {
 	var values []float64
 	unit := ""
 	for _, s := range chosen {
@@ -35,7 +35,7 @@ func ownScale(r *record.Run, chosen []*Sample, name string, otherwise scale) sca
 
 // flows draws the numbered series of one variant's first trial ("SERIES 1", "SERIES 2", …), a line each, called by what the
 // series' notes say.
-func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*Sample, sc scale) error {
+func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc scale) error {
 	if len(chosen) > 1 {
 		return undrawn(fmt.Sprintf("both %s and %s are chosen: name an axis or a variant more", chosen[0].Cell.BenchName(), chosen[1].Cell.BenchName()))
 	}
@@ -77,7 +77,7 @@ type tile struct {
 }
 
 // heatmap draws the values of every variant (rows) over an axis whose values are words or numbers (columns).
-func (f *figure) heatmap(spec harness.PlotSpec, chosen []*Sample, sc scale) error {
+func (f *figure) heatmap(spec harness.PlotSpec, chosen []*record.Sample, sc scale) error {
 	var rows, columns []string
 	var tiles []tile
 	least, most := math.Inf(1), math.Inf(-1)

@@ -19,7 +19,7 @@ import (
 
 // lines draws one line a variant over an axis, with the interval of each point, and its name at its end. Who was measured
 // at one value of the axis, where others were at several, is left out and named.
-func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*Sample, sc scale) error {
+func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sample, sc scale) error {
 	ls, err := lines(chosen, spec.X)
 	if err != nil {
 		return err

@@ -79,7 +79,7 @@ func (f *figure) axes(spec harness.PlotSpec) {
 }
 
 // series draws a raw series of each variant's first trial over its X, seconds.
-func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*Sample, sc scale) error {
+func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc scale) error {
 	f.dress(false, true)
 	sc = ownScale(r, chosen, spec.Series, sc)
 	drawn := 0
@@ -118,7 +118,7 @@ func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*Sample, 
 
 // cdf draws the distribution of each variant: the share of values that are not above. Of several trials it takes, at each
 // share, the median.
-func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*Sample, sc scale) error {
+func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc scale) error {
 	f.dress(true, true)
 	drawn := 0
 	for _, s := range chosen {
@@ -159,7 +159,7 @@ func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*Sample, sc 
 }
 
 // scatter draws one unit against another, a point a variant with its name.
-func (f *figure) scatter(r *record.Run, spec harness.PlotSpec, chosen []*Sample, sc scale) error {
+func (f *figure) scatter(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc scale) error {
 	f.dress(true, true)
 	other := spec
 	other.Unit = spec.Against

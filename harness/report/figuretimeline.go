@@ -52,7 +52,7 @@ func (t turns) Plot(c draw.Canvas, p *plot.Plot) {
 const timelineOther = "other"
 
 // timeline draws, for the first trial of each variant, a row for each CPU with who ran when.
-func (f *figure) timeline(r *record.Run, spec harness.PlotSpec, chosen []*Sample) error {
+func (f *figure) timeline(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample) error {
 	type strip struct {
 		variant, cpu, task string
 		harness.Series

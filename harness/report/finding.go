@@ -85,9 +85,9 @@ func Evaluate(c harness.Claim, r *record.Run) Finding {
 
 // pick finds the one sample that a selector selects, or says why there is none. Where the selector leaves an axis open
 // and several cells fit, none is picked: a claim must say what it speaks of.
-func pick(r *record.Run, sel harness.CellSelector, unit string) (*Sample, string) {
-	var found *Sample
-	for _, s := range samples(r) {
+func pick(r *record.Run, sel harness.CellSelector, unit string) (*record.Sample, string) {
+	var found *record.Sample
+	for _, s := range r.Samples() {
 		if s.Unit != unit || !sel.Matches(s.Cell) {
 			continue
 		}
@@ -109,12 +109,4 @@ func pick(r *record.Run, sel harness.CellSelector, unit string) (*Sample, string
 		where += fmt.Sprintf(" %s=%s", a.Name, a.Value)
 	}
 	return nil, fmt.Sprintf("this run did not measure %s of %s under %s%s", unit, sel.Variant, sel.Workload, where)
-}
-
-func claimGrid(fs []Finding) grid {
-	g := grid{title: "Claims", head: []string{"claim", "verdict", "why"}}
-	for _, f := range fs {
-		g.rows = append(g.rows, []string{f.Claim.ID, f.Verdict, f.Why})
-	}
-	return g
 }

@@ -205,8 +205,8 @@ func headline(r *record.Run) []string {
 		if spec.X != "" || spec.Kind != "" {
 			continue
 		}
-		way := better(&r.Env, spec.Workload, spec.Unit)
-		byClass := map[string][]*Sample{}
+		way := r.Env.Better(spec.Workload, spec.Unit)
+		byClass := map[string][]*record.Sample{}
 		var order []string
 		for _, s := range choose(r, spec) {
 			c := s.Cell.Class
@@ -231,7 +231,7 @@ func headline(r *record.Run) []string {
 }
 
 // lead compares the best of a class with its next and its last, paired by repeat.
-func lead(r *record.Run, spec harness.PlotSpec, class string, ss []*Sample, way int) string {
+func lead(r *record.Run, spec harness.PlotSpec, class string, ss []*record.Sample, way int) string {
 	sort.SliceStable(ss, func(i, j int) bool {
 		return float64(way)*median(ss[i].Values) > float64(way)*median(ss[j].Values)
 	})
@@ -244,7 +244,7 @@ func lead(r *record.Run, spec harness.PlotSpec, class string, ss []*Sample, way 
 		title += ", class " + class
 	}
 	text := fmt.Sprintf("%s: %s leads with %s %s", title, best.Cell.Variant, sc.format(median(best.Values)), sc.unit)
-	for i, o := range []*Sample{ss[1], ss[len(ss)-1]} {
+	for i, o := range []*record.Sample{ss[1], ss[len(ss)-1]} {
 		if i == 1 && len(ss) == 2 {
 			break
 		}

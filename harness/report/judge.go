@@ -139,7 +139,7 @@ func (c *Comparison) verdict(r *Row, old *record.Run) string {
 	if r.P >= c.Options.Alpha || effect < math.Log1p(r.Floor) {
 		return Same
 	}
-	switch way := better(&old.Env, r.Cell.Workload, r.Unit); {
+	switch way := old.Env.Better(r.Cell.Workload, r.Unit); {
 	case way == 0:
 		r.Note = "the run does not say which way is better"
 		return Same
@@ -160,7 +160,7 @@ func (c *Comparison) driftAt(r *Row) *Drift {
 
 func byName(r *record.Run) map[string][]float64 {
 	out := map[string][]float64{}
-	for _, s := range samples(r) {
+	for _, s := range r.Samples() {
 		out[s.Cell.BenchName()+" "+s.Unit] = s.Values
 	}
 	return out
@@ -174,4 +174,15 @@ func deltaWithZeros(old, new float64) float64 {
 		return math.Copysign(infinite, new)
 	}
 	return (new - old) / math.Abs(old)
+}
+
+func (d Drift) String() string {
+	s := fmt.Sprintf("%s %s: %s from %d ceilings", d.Workload, d.Unit, percent(d.Factor-1, true), d.Cells)
+	if d.Note != "" {
+		s = fmt.Sprintf("%s %s: %s", d.Workload, d.Unit, d.Note)
+	}
+	if d.Controls >= tauControls {
+		s += fmt.Sprintf("; cells with the same program in both runs strayed by %s (one sigma, %d cells)", percent(d.Tau, false), d.Controls)
+	}
+	return s
 }

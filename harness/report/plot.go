@@ -91,9 +91,9 @@ func WritePlots(r *record.Run, dir string) ([]string, error) {
 }
 
 // choose picks a plot's samples. The second of an A/A pair has its own section and would only hide its twin.
-func choose(r *record.Run, spec harness.PlotSpec) []*Sample {
-	var out []*Sample
-	for _, s := range samples(r) {
+func choose(r *record.Run, spec harness.PlotSpec) []*record.Sample {
+	var out []*record.Sample
+	for _, s := range r.Samples() {
 		c := s.Cell
 		if c.Workload != spec.Workload || s.Unit != spec.Unit || strings.HasSuffix(c.Variant, harness.SuffixAA) {
 			continue
@@ -118,7 +118,7 @@ func choose(r *record.Run, spec harness.PlotSpec) []*Sample {
 	return out
 }
 
-func bars(chosen []*Sample, way int) ([]bar, error) {
+func bars(chosen []*record.Sample, way int) ([]bar, error) {
 	var out []bar
 	seen := map[string]string{}
 	for _, s := range chosen {
@@ -137,7 +137,7 @@ func bars(chosen []*Sample, way int) ([]bar, error) {
 	return out, nil
 }
 
-func lines(chosen []*Sample, axis string) ([]line, error) {
+func lines(chosen []*record.Sample, axis string) ([]line, error) {
 	var out []line
 	at := map[string]int{}
 	for _, s := range chosen {

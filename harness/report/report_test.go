@@ -41,29 +41,6 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func goldenRun() *record.Run {
-	r := synth{seed: 1, repeats: 5, noise: 0.02}.run()
-	r.Env.Claims = testClaims()
-	return r
-}
-
-func testClaims() []harness.Claim {
-	flat := []harness.AxisValue{{Name: "services", Value: "1"}, {Name: "rate", Value: "0"}}
-	sel := func(v string) harness.CellSelector {
-		return harness.CellSelector{Workload: "pps", Variant: v, Where: flat}
-	}
-	mk := func(id, rel string, figure float64, num, den string) harness.Claim {
-		return harness.Claim{ID: id, Experiment: "lb", Text: "invented", Source: "nobody", Measured: "nothing", Figure: figure,
-			Relation: rel, Unit: "pkt/s", Numerator: sel(num), Denominator: sel(den)}
-	}
-	return []harness.Claim{
-		mk("four", ">=", 4, "xdp-nat", "iptables"), mk("six", ">=", 6, "xdp-nat", "iptables"),
-		mk("near", ">=", 4.71, "xdp-nat", "iptables"), mk("at-most", "<=", 2, "xdp-nat", "iptables"),
-		mk("absent", ">=", 2, "ipvs-ipip", "iptables"), mk("unmeasured", ">=", 2, "nobody", "iptables"),
-		{ID: "cannot", Text: "invented", Source: "nobody", Measured: "nothing", Cannot: "no such machine"},
-	}
-}
-
 func TestGoldenTables(t *testing.T) {
 	for _, f := range []string{"text", "markdown"} {
 		var b bytes.Buffer
@@ -76,10 +53,10 @@ func TestGoldenTables(t *testing.T) {
 
 func TestGoldenCompare(t *testing.T) {
 	b := synth{seed: 2, repeats: 5, noise: 0.02, drift: 1.05, slow: map[string]float64{"xdp-jet": 1 / 0.9}}.run()
-	c := mustCompare(t, goldenRun(), b, CompareOptions{})
+	c := mustCompareRuns(t, goldenRun(), b)
 	for _, f := range []string{"text", "markdown"} {
 		var out bytes.Buffer
-		if err := c.Write(&out, f); err != nil {
+		if err := WriteComparison(&out, c, f); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, "compare."+f, out.Bytes())
@@ -90,13 +67,13 @@ func TestGoldenCompare(t *testing.T) {
 }
 
 func TestFormatsParse(t *testing.T) {
-	c := mustCompare(t, goldenRun(), synth{seed: 9, repeats: 3, noise: 0.02}.run(), CompareOptions{})
+	c := mustCompareRuns(t, goldenRun(), synth{seed: 9, repeats: 3, noise: 0.02}.run())
 	for f, parse := range map[string]func([]byte) error{
 		"json":  func(b []byte) error { var v any; return json.Unmarshal(b, &v) },
 		"junit": func(b []byte) error { var s junitSuite; return xml.Unmarshal(b, &s) },
 	} {
 		var b bytes.Buffer
-		if err := c.Write(&b, f); err != nil {
+		if err := WriteComparison(&b, c, f); err != nil {
 			t.Fatal(err)
 		}
 		if err := parse(b.Bytes()); err != nil {
@@ -113,7 +90,7 @@ func TestFormatsParse(t *testing.T) {
 	if err := WriteTables(&b, goldenRun(), "jsno"); err == nil || !strings.Contains(err.Error(), `did you mean "json"`) {
 		t.Errorf("unknown format: %v", err)
 	}
-	if err := c.Write(&b, "pdf"); err == nil {
+	if err := WriteComparison(&b, c, "pdf"); err == nil {
 		t.Error("unknown format taken")
 	}
 }
@@ -180,7 +157,7 @@ func TestPlotsOddData(t *testing.T) {
 	if _, _, err := Plots(r); err != nil {
 		t.Errorf("bars of zeros: %v", err)
 	}
-	mustCompare(t, r, r, CompareOptions{})
+	mustCompareRuns(t, r, r)
 	r.Trials = nil
 	var b bytes.Buffer
 	if err := HTML(&b, r); err != nil {

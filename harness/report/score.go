@@ -88,16 +88,3 @@ func FailedScores(scored []Scored) []string {
 	}
 	return out
 }
-
-func scoreGrid(all []Scored) grid {
-	g := grid{title: "Scores", head: []string{"score", "outcome", "measured", "stands for"}}
-	count := map[string]int{}
-	for _, s := range all {
-		if count[s.Outcome]++; s.Outcome == NotMeasured {
-			continue // the JSON has them with the reason
-		}
-		g.rows = append(g.rows, []string{s.Score.Name, s.Outcome, s.Why, s.Score.About})
-	}
-	g.footer = fmt.Sprintf("%d passed, %d failed, %d not measured", count[Passed], count[Failed], count[NotMeasured])
-	return g
-}

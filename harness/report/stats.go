@@ -8,9 +8,6 @@ import (
 
 	mstats "github.com/montanaflynn/stats"
 	"golang.org/x/perf/benchmath"
-
-	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/record"
 )
 
 // confidence is the level asked for of every interval.
@@ -18,14 +15,6 @@ const confidence = 0.95
 
 // enough is the level below which an interval decides nothing: five repeats reach 93.8 %, four 87.5 %.
 const enough = 0.9
-
-// A Sample is what was measured of one cell in one unit, one value a repeat.
-type Sample struct {
-	Cell    harness.Cell
-	Unit    string
-	Values  []float64
-	Repeats []int // the repeat of each value
-}
 
 // A Summary is the centre of a sample and how well it is known.
 type Summary struct {
@@ -53,50 +42,6 @@ func summarize(values []float64) Summary {
 		}
 	}
 	return out
-}
-
-// samples groups a run's trials by cell and unit, in the order in which they first appear.
-func samples(r *record.Run) []*Sample {
-	type id struct{ cell, unit string }
-	at := map[id]*Sample{}
-	var out []*Sample
-	for _, t := range r.Trials {
-		name := t.Cell.BenchName()
-		for _, m := range t.Result.Metrics {
-			s := at[id{name, m.Unit}]
-			if s == nil {
-				s = &Sample{Cell: t.Cell, Unit: m.Unit}
-				at[id{name, m.Unit}] = s
-				out = append(out, s)
-			}
-			s.Values = append(s.Values, m.Value)
-			s.Repeats = append(s.Repeats, t.Repeat)
-		}
-	}
-	return out
-}
-
-// pairedRatio is the median of a/b over the repeats that both have; ok is false if there is none or a divisor is 0.
-func pairedRatio(a, b *Sample) (s Summary, ok bool) {
-	at := map[int]float64{}
-	for i, r := range b.Repeats {
-		at[r] = b.Values[i]
-	}
-	var q []float64
-	for i, r := range a.Repeats {
-		d, have := at[r]
-		if !have {
-			continue
-		}
-		if d == 0 {
-			return s, false
-		}
-		q = append(q, a.Values[i]/d)
-	}
-	if len(q) == 0 {
-		return s, false
-	}
-	return summarize(q), true
 }
 
 func median(v []float64) float64 {

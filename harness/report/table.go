@@ -62,10 +62,10 @@ func (t *Table) Heading() string {
 
 // Tables arranges a run. Classes are kept apart: their variants do different work.
 func Tables(r *record.Run) []Table {
-	all := samples(r)
+	all := r.Samples()
 	var out []Table
 	type key struct{ workload, class, unit string }
-	groups := map[key][]*Sample{}
+	groups := map[key][]*record.Sample{}
 	var order []key
 	for _, s := range all {
 		k := key{s.Cell.Workload, s.Cell.Class, s.Unit}
@@ -104,7 +104,7 @@ func Tables(r *record.Run) []Table {
 }
 
 // split makes one table for each combination of the axes that are not in the columns.
-func split(t Table, group, all []*Sample, e *record.Env) []Table {
+func split(t Table, group, all []*record.Sample, e *record.Env) []Table {
 	values := axisValues(group)
 	most := 1
 	for _, a := range group[0].Cell.Axes {
@@ -113,10 +113,10 @@ func split(t Table, group, all []*Sample, e *record.Env) []Table {
 		}
 	}
 	t.Columns = []string{"median"}
-	var parts [][]*Sample
+	var parts [][]*record.Sample
 	at := map[string]int{}
 	for _, s := range group {
-		k := restName(s.Cell, t.Axis)
+		k := s.Cell.AxesName(t.Axis)
 		i, ok := at[k]
 		if !ok {
 			i = len(parts)
@@ -142,9 +142,9 @@ func split(t Table, group, all []*Sample, e *record.Env) []Table {
 	return out
 }
 
-func (t *Table) fill(part, all []*Sample, e *record.Env) {
+func (t *Table) fill(part, all []*record.Sample, e *record.Env) {
 	ceiling := t.findCeiling(part, all, e)
-	way := better(e, t.Workload, t.Unit)
+	way := e.Better(t.Workload, t.Unit)
 	row := map[string]int{}
 	for _, s := range part {
 		i, ok := row[s.Cell.Variant]
@@ -158,7 +158,7 @@ func (t *Table) fill(part, all []*Sample, e *record.Env) {
 			col = slices.Index(t.Columns, s.Cell.Axis(t.Axis))
 		}
 		c := &TableCell{Summary: summarize(s.Values)}
-		if m := ceiling[axesName(s.Cell)]; m > 0 && c.Median > 0 && way != 0 {
+		if m := ceiling[s.Cell.AxesName("")]; m > 0 && c.Median > 0 && way != 0 {
 			c.Share = math.Pow(c.Median/m, float64(way))
 		}
 		t.Rows[i].Cells[col] = c
@@ -178,27 +178,27 @@ func (t *Table) fill(part, all []*Sample, e *record.Env) {
 
 // findCeiling picks the best ceiling that ran with the most of the table's axis values, and returns its medians by
 // the name of the axis values.
-func (t *Table) findCeiling(part, all []*Sample, e *record.Env) map[string]float64 {
-	way := better(e, t.Workload, t.Unit)
+func (t *Table) findCeiling(part, all []*record.Sample, e *record.Env) map[string]float64 {
+	way := e.Better(t.Workload, t.Unit)
 	if way == 0 || strings.HasSuffix(t.Unit, "share") {
 		return nil
 	}
 	want := map[string]bool{}
 	for _, s := range part {
-		want[axesName(s.Cell)] = true
+		want[s.Cell.AxesName("")] = true
 	}
 	by := map[string]map[string]float64{}
 	var names []string
 	for _, s := range all {
 		c := s.Cell
-		if c.Class != harness.ClassCeiling || c.Workload != t.Workload || s.Unit != t.Unit || !want[axesName(c)] {
+		if c.Class != harness.ClassCeiling || c.Workload != t.Workload || s.Unit != t.Unit || !want[c.AxesName("")] {
 			continue
 		}
 		if by[c.Variant] == nil {
 			by[c.Variant] = map[string]float64{}
 			names = append(names, c.Variant)
 		}
-		by[c.Variant][axesName(c)] = median(s.Values)
+		by[c.Variant][c.AxesName("")] = median(s.Values)
 	}
 	var best string
 	var bestMid float64
@@ -219,22 +219,8 @@ func (t *Table) findCeiling(part, all []*Sample, e *record.Env) map[string]float
 	return by[best]
 }
 
-// axesName names a cell's axis values.
-func axesName(c harness.Cell) string { return restName(c, "") }
-
-// restName names a cell's axis values but the one that is left out.
-func restName(c harness.Cell, without string) string {
-	var b strings.Builder
-	for _, a := range c.Axes {
-		if a.Name != without {
-			b.WriteString("/" + a.Name + "=" + a.Value)
-		}
-	}
-	return b.String()
-}
-
 // axisValues lists the values of each axis, numbers in their order, words as they come.
-func axisValues(group []*Sample) map[string][]string {
+func axisValues(group []*record.Sample) map[string][]string {
 	out := map[string][]string{}
 	for _, s := range group {
 		for _, a := range s.Cell.Axes {

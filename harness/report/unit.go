@@ -6,8 +6,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-
-	"github.com/kxlab/kxlab/harness/record"
 )
 
 // A scale turns values in a base unit into numbers that are good to read.
@@ -107,14 +105,9 @@ func percent(v float64, signed bool) string {
 	return s + " %"
 }
 
-// better is +1 if higher values of the unit are better, -1 if lower ones are, 0 if the run does not say.
-func better(e *record.Env, workload, unit string) int {
-	m, ok := e.Metric(workload, unit)
-	switch {
-	case !ok:
-		return 0
-	case m.Better == "higher":
-		return 1
+func orDash(s string) string {
+	if s == "" {
+		return "-"
 	}
-	return -1
+	return s
 }

@@ -39,7 +39,7 @@ func apart(t *testing.T, gate func(j runner.Job, member string) (verdict, death 
 				}
 				return result(), nil
 			}
-			return errors.Join(runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w, nothingPut), w.dead)
+			return errors.Join(runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w), w.dead)
 		},
 	})
 	if err != nil {

@@ -73,6 +73,7 @@ type fake struct {
 func newFake() *fake { return &fake{asked: map[string]int{}, skips: map[string]string{}} }
 
 func (f *fake) Workloads() []string { return []string{"pps", "rr"} }
+func (f *fake) Methods() []string   { return []string{"xdp"} }
 func (f *fake) Axes() []string      { return []string{"services", "flows"} }
 
 func (f *fake) Prepare(_ context.Context, g harness.Group) (harness.Stage, error) {
@@ -140,7 +141,6 @@ func (f *fake) run(t *testing.T, ctx context.Context, p *runner.Plan) (runner.Su
 	t.Helper()
 	sum, err := runner.Run(ctx, p, runner.Options{
 		Family: f, Record: f, Seed: 7, Steal: f.noSteal,
-		Put: func(context.Context, harness.Variant, harness.Site) (harness.Extension, error) { return nil, nil },
 	})
 	if f.open != 0 {
 		t.Errorf("%d stages left open", f.open)

@@ -30,10 +30,6 @@ func (d *deadly) Write(p []byte) (int, error) {
 	return d.to.Write(p)
 }
 
-func nothingPut(context.Context, harness.Variant, harness.Site) (harness.Extension, error) {
-	return nil, nil
-}
-
 // guestsOf runs a plan in pretended guests: each is a call of Inside on a fake family of its own. die, if not nil, is asked
 // before every trial and may end the guest with an error.
 func guestsOf(t *testing.T, o runner.GuestOptions, s runner.Selection, die func(j runner.Job, c harness.Cell) error) (*fake, runner.Summary, error) {
@@ -53,7 +49,7 @@ func guestsOf(t *testing.T, o runner.GuestOptions, s runner.Selection, die func(
 			r.Metrics[0].Value = float64(j.BootSeed())
 			return r, nil
 		}
-		err := runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w, nothingPut)
+		err := runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w)
 		if w.dead != nil {
 			return w.dead
 		}
@@ -100,7 +96,7 @@ func TestInsideChecksWhatItMeasures(t *testing.T) {
 		f := newFake()
 		err := runner.Inside(t.Context(), runner.Job{
 			Experiment: e, Selection: runner.Selection{Profile: "quick"}, Group: "services=1", Repeat: repeat, Seed: 5,
-		}, map[string]harness.Family{"lb": f}, io.Discard, nothingPut)
+		}, map[string]harness.Family{"lb": f}, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +157,7 @@ func TestRunGuestsTogether(t *testing.T) {
 				}
 				return nil
 			}
-			err := runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w, nothingPut)
+			err := runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w)
 			return errors.Join(w.dead, err)
 		},
 	})
@@ -193,7 +189,7 @@ func TestRunGuestsEndsWhatHangs(t *testing.T) {
 				}
 				return result(), nil
 			}
-			err := runner.Inside(context.WithoutCancel(ctx), j, map[string]harness.Family{"lb": f}, w, nothingPut)
+			err := runner.Inside(context.WithoutCancel(ctx), j, map[string]harness.Family{"lb": f}, w)
 			return errors.Join(err, w.dead)
 		},
 	})

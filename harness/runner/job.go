@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/record"
 )
 
@@ -96,10 +95,9 @@ type ending struct {
 	GateFailed map[string]string `json:"gate_failed,omitempty"`
 }
 
-// Inside runs a job, in the guest, and tells what happens as lines of JSON. Put is as in Options; nil: package attach
-// does, which may replace the scheduler here.
-func Inside(ctx context.Context, j Job, families map[string]harness.Family, out io.Writer,
-	put func(context.Context, harness.Variant, harness.Site) (harness.Extension, error)) error {
+// Inside runs a job, in the guest, and tells what happens as lines of JSON.
+func Inside(ctx context.Context, j Job, families map[string]harness.Family, out io.Writer) error {
+
 	plan, err := NewPlan(j.Experiment, j.Selection)
 	if err != nil {
 		return fmt.Errorf("plan job: %w", err)
@@ -111,12 +109,9 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	if family == nil {
 		return fmt.Errorf("plan job: unknown family %q", j.Experiment.Family)
 	}
-	if put == nil {
-		put = attach.New(attach.Options{Guest: true}).Put
-	}
 	t := teller{json.NewEncoder(out)}
 	sum, err := Run(ctx, plan, Options{
-		Family: family, Record: t, Seed: j.Seed, Exact: plan.Target == harness.TargetExact, Put: put, Only: j.wants, Half: j.Half, Patience: guestPatience,
+		Family: family, Record: t, Seed: j.Seed, Exact: plan.Target == harness.TargetExact, Guest: true, Only: j.wants, Half: j.Half, Patience: guestPatience,
 		Enter: func(g *Group) error { name := g.String(); return t.tell(event{Enter: &name}) },
 		Begin: func(s Step) error { m := s.mark(); return t.tell(event{Begin: &m}) },
 		// The guest's own clock says nothing of what its machine had to share.

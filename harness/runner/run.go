@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/host"
 	"github.com/kxlab/kxlab/harness/record"
 )
@@ -34,6 +33,8 @@ type Options struct {
 	// Patience is how much longer than ten times its budget a trial may take; 0: two minutes.
 	Patience time.Duration
 	// Exact says that the clock counts instructions (target exact).
+	// Guest says that this machine is a guest of the lab.
+	Guest bool
 	Exact bool
 	// Only restricts the run to some of the plan's steps; nil: all of them.
 	Only func(Step) bool
@@ -45,8 +46,6 @@ type Options struct {
 	Begin func(Step) error
 	// Phase is told what is going on between trials; may be nil.
 	Phase func(what string)
-	// Put puts a variant in force; nil: package attach does.
-	Put func(ctx context.Context, v harness.Variant, at harness.Site) (harness.Extension, error)
 	// Steal reads the CPU time that other guests took so far, over all CPUs; nil: from this machine.
 	Steal func() (time.Duration, error)
 }
@@ -76,9 +75,6 @@ func (s Summary) Share() float64 {
 // Run measures the plan. It stops when ctx is done and returns its error; what was measured until then is recorded. In
 // any case everything that was set up has been taken down when it returns.
 func Run(ctx context.Context, p *Plan, o Options) (Summary, error) {
-	if o.Put == nil {
-		o.Put = attach.New(attach.Options{}).Put
-	}
 	if o.Steal == nil {
 		o.Steal = host.Steal
 	}
@@ -177,15 +173,11 @@ func (r *run) group(ctx context.Context, g *Group) (err error) {
 
 func (r *run) prepare(g *Group) harness.Group {
 	hg := harness.Group{
-		Axes: g.Axes, Seed: r.Seed ^ hash("group", g.String()), Exact: r.Exact,
+		Axes: g.Axes, Seed: r.Seed ^ hash("group", g.String()), Exact: r.Exact, Guest: r.Guest,
 		Progress: func(what string) { r.phase(g.String() + ": " + what) },
 	}
 	for _, m := range g.Members {
-		v := m.Variant
-		hg.Members = append(hg.Members, harness.Member{
-			Name: m.Name, Variant: v,
-			Put: func(ctx context.Context, at harness.Site) (harness.Extension, error) { return r.Put(ctx, v, at) },
-		})
+		hg.Members = append(hg.Members, harness.Member{Name: m.Name, Variant: m.Variant})
 	}
 	return hg
 }

@@ -10,12 +10,16 @@ import (
 	"slices"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
 // CC is the family of congestion controls. All members of a group are registered side by side, by names of their own, and
 // share one chain, whose path every trial shapes anew.
-type CC struct{}
+type CC struct{ Loader *attach.Loader }
+
+// Methods names the ways to put a congestion control in force.
+func (f CC) Methods() []string { return attach.CCMethods(f.Loader).Names() }
 
 // ccMeasure measures one trial of one workload.
 type ccMeasure func(ctx context.Context, m *ccMember, c harness.Cell, b harness.Budget) (harness.Result, error)
@@ -42,6 +46,7 @@ func (CC) Workloads() []string { return slices.Sorted(maps.Keys((&ccStage{}).wor
 
 // ccStage is a chain with the members of a group in force.
 type ccStage struct {
+	methods harness.Methods[harness.CongestionControl]
 	chain   *netlab.Chain
 	members map[string]*ccMember
 	absent  map[string]string
@@ -57,11 +62,11 @@ type ccMember struct {
 }
 
 // Prepare builds the chain and puts every member in force.
-func (CC) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
+func (f CC) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
 	if len(g.Axes) > 0 {
 		return nil, fmt.Errorf("axis %s cannot be set up: every trial shapes the path anew", g.Axes[0].Name)
 	}
-	s := &ccStage{members: map[string]*ccMember{}, absent: map[string]string{}, seed: g.Seed}
+	s := &ccStage{methods: attach.CCMethods(f.Loader), members: map[string]*ccMember{}, absent: map[string]string{}, seed: g.Seed}
 	if s.chain, err = netlab.NewChain(ctx); err != nil {
 		return nil, err
 	}
@@ -87,13 +92,9 @@ func (CC) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err er
 
 // add puts one member in force.
 func (s *ccStage) add(ctx context.Context, member harness.Member, site harness.Site) error {
-	extension, err := member.Put(ctx, site)
+	control, err := s.methods.Put(ctx, member.Variant, site)
 	if err != nil {
 		return err
-	}
-	control, ok := extension.(harness.CongestionControl)
-	if !ok {
-		return errors.Join(fmt.Errorf("%s is no congestion control", member.Name), extension.Close())
 	}
 	s.members[member.Name] = &ccMember{name: member.Name, variant: member.Variant, original: member.Original, control: control}
 	return nil

@@ -9,9 +9,13 @@
 // Neighbours: netlab gives the segment, traffic the packets and sockets, conform the correctness gate.
 package workload
 
-import "github.com/kxlab/kxlab/harness"
+import (
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/attach"
+)
 
-// Families returns the kinds of kernel extension that can be measured, by the name experiments use.
-func Families() map[string]harness.Family {
-	return map[string]harness.Family{"cc": CC{}, "lb": LB{}, "objects": Objects{}, "sched": Sched{}}
+// All returns the families, by the name that experiments use. They share a loader of objects.
+func All(o attach.Options) map[string]harness.Family {
+	l := attach.New(o)
+	return map[string]harness.Family{"cc": CC{l}, "lb": LB{l}, "objects": Objects{l}, "sched": Sched{l}}
 }

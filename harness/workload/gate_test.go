@@ -3,7 +3,6 @@
 package workload
 
 import (
-	"context"
 	"os"
 	"slices"
 	"strings"
@@ -19,11 +18,10 @@ import (
 // the variant out.
 func shippedMembers(t *testing.T, change func(harness.Variant) []harness.Knob) []harness.Member {
 	t.Helper()
-	e, err := experiments.Open("lb", experiments.Vocabulary{Methods: attach.Methods(), Settings: attach.Settings(), Families: Families()})
+	e, err := experiments.Open("lb", experiments.Vocabulary{Families: map[string]harness.Family{"lb": LB{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	attacher := attach.New(attach.Options{Log: func(s string) { t.Log(s) }})
 	var out []harness.Member
 	for _, v := range e.Variants {
 		if change != nil {
@@ -38,8 +36,7 @@ func shippedMembers(t *testing.T, change func(harness.Variant) []harness.Knob) [
 			}
 			v.Knobs = knobs
 		}
-		out = append(out, harness.Member{Name: v.Name, Variant: v,
-			Put: func(ctx context.Context, at harness.Site) (harness.Extension, error) { return attacher.Put(ctx, v, at) }})
+		out = append(out, harness.Member{Name: v.Name, Variant: v})
 	}
 	return out
 }
@@ -47,7 +44,7 @@ func shippedMembers(t *testing.T, change func(harness.Variant) []harness.Knob) [
 // prepare puts the members in force with three services. No variant may be absent but IPVS, where the kernel has none.
 func prepare(t *testing.T, family string, members []harness.Member) *lbStage {
 	t.Helper()
-	stage, err := LB{}.Prepare(t.Context(), harness.Group{
+	stage, err := LB{attach.New(attach.Options{Log: func(s string) { t.Log(s) }})}.Prepare(t.Context(), harness.Group{
 		Axes: []harness.AxisValue{{Name: "services", Value: "3"}, {Name: "ip", Value: family}}, Members: members, Seed: 1,
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/conform"
 	"github.com/kxlab/kxlab/harness/netlab"
 	"github.com/kxlab/kxlab/harness/traffic"
@@ -18,7 +19,13 @@ import (
 
 // LB is the family of load balancers. Every member of a group stands in a namespace of its own on one segment, with the
 // same services, so that trials can change from one to the next without set-up.
-type LB struct{}
+type LB struct{ Loader *attach.Loader }
+
+// Methods names the ways to put a load balancer in force.
+func (f LB) Methods() []string { return attach.LBMethods(f.Loader).Names() }
+
+// Settings are the values of each setting of each method that has any.
+func (f LB) Settings() map[string]map[string][]string { return attach.KernelSettings() }
 
 // lbMeasure measures one trial of one workload.
 type lbMeasure func(ctx context.Context, m *lbMember, c harness.Cell, b harness.Budget) (harness.Result, error)
@@ -65,6 +72,7 @@ func (LB) CheckAxis(name, value string) error {
 
 // lbStage is a segment with the members of a group in force on it.
 type lbStage struct {
+	methods harness.Methods[harness.Balancer]
 	segment *netlab.Segment
 	servers *traffic.Servers
 	exact   bool
@@ -90,8 +98,8 @@ func (m *lbMember) wanted() harness.Service { return m.services[len(m.services)-
 func (m *lbMember) returnVia() bool { return m.class == "nat" }
 
 // Prepare builds a segment, puts every member in force on it and gives all of them the same services.
-func (LB) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
-	s := &lbStage{family: 4, count: 1, exact: g.Exact, members: map[string]*lbMember{}, absent: map[string]string{}}
+func (f LB) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
+	s := &lbStage{methods: attach.LBMethods(f.Loader), family: 4, count: 1, exact: g.Exact, members: map[string]*lbMember{}, absent: map[string]string{}}
 	for _, a := range g.Axes {
 		n, convErr := strconv.Atoi(a.Value)
 		switch {
@@ -149,13 +157,8 @@ func (s *lbStage) add(ctx context.Context, member harness.Member, seed uint64) e
 		}
 	}
 	m.site = host.Site(clientMTU, cgroup, seed)
-	extension, err := member.Put(ctx, m.site)
-	if err != nil {
+	if m.balancer, err = s.methods.Put(ctx, member.Variant, m.site); err != nil {
 		return err
-	}
-	var ok bool
-	if m.balancer, ok = extension.(harness.Balancer); !ok {
-		return errors.Join(fmt.Errorf("%s is no load balancer", member.Name), extension.Close())
 	}
 	if err := m.balancer.Sync(ctx, m.services); err != nil {
 		return errors.Join(fmt.Errorf("set up %d services: %w", s.count, err), m.balancer.Close())

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -15,31 +14,9 @@ import (
 	"github.com/kxlab/kxlab/harness/traffic"
 )
 
-// quietTime is how long target exact lets the kernel finish what it put off before a trial.
-const quietTime = time.Second
-
 // pauseTime is how long it lets the kernel do so once flows are known. It is longer than flow tables wait before they write a new time
 // into an entry (NAT_TOUCH in bpf/include/natflow.bpf.h, a tick in flow.bpf.h), so that all of them do when the flows come again.
 const pauseTime = 1500 * time.Millisecond
-
-// exactProcs is how many threads Go may run at once on target exact. With one for the one CPU, as Go would have it, a thread that
-// comes back from the kernel waits until Go's supervisor takes the place of one that has gone there, 20 µs and an interrupt
-// of the timer later.
-const exactProcs = 8
-
-// quieten sees to it that a trial of target exact has the only CPU to itself: what was put off is done before, by this
-// process (garbage) and by the kernel. Waiting for it is free, and what came in between would be counted. The function
-// that it returns ends the quiet.
-func quieten() (end func()) {
-	runtime.GC()
-	before := debug.SetGCPercent(-1)
-	procs := runtime.GOMAXPROCS(exactProcs)
-	time.Sleep(quietTime)
-	return func() {
-		runtime.GOMAXPROCS(procs)
-		debug.SetGCPercent(before)
-	}
-}
 
 // exactPackets are sent in a trial of target exact: a number and not a time, as the thread that sends is alone on the CPU and
 // nobody could stop it.

@@ -11,11 +11,18 @@ import (
 	"slices"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/attach"
 )
 
 // Objects is the family of BPF objects as such, of whatever kind: each is loaded, asked what the kernel made of it, and
 // unloaded again. Nothing is attached and nothing runs.
-type Objects struct{}
+type Objects struct{ Loader *attach.Loader }
+
+// Methods is the one way: an object is loaded and attached to nothing.
+func (Objects) Methods() []string { return []string{methodLoad} }
+
+// methodLoad is how variants of other experiments take part.
+const methodLoad = "load"
 
 // objectsLoad is the family's one workload.
 const objectsLoad = "load"
@@ -27,11 +34,14 @@ func (Objects) Workloads() []string { return []string{objectsLoad} }
 func (Objects) Axes() []string { return nil }
 
 // objectsStage holds the members of a group, none of them loaded.
-type objectsStage struct{ members []harness.Member }
+type objectsStage struct {
+	loader  *attach.Loader
+	members []harness.Member
+}
 
 // Prepare takes note of the members.
-func (Objects) Prepare(_ context.Context, g harness.Group) (harness.Stage, error) {
-	return &objectsStage{g.Members}, nil
+func (f Objects) Prepare(_ context.Context, g harness.Group) (harness.Stage, error) {
+	return &objectsStage{f.Loader, g.Members}, nil
 }
 
 // Absent is empty: what cannot be loaded here is a skip of its trial.
@@ -40,30 +50,29 @@ func (s *objectsStage) Absent() map[string]string { return nil }
 // Check has nothing to check: what the verifier refuses has no number.
 func (s *objectsStage) Check(context.Context, string) error { return nil }
 
+// objectsMTU is the largest IP packet of clients, bytes, as in the experiment lb.
+const objectsMTU = 1500
+
 // objectsSite is where a balancer would stand. What is fixed before load decides which branches the verifier follows, so
 // it is a balancer's usual place, and the same in every run.
 func objectsSite() harness.Site {
 	return harness.Site{
-		Ifindex: 2, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, MTU: clientMTU + 40, ClientMTU: clientMTU, Seed: 1,
+		Ifindex: 2, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, MTU: objectsMTU + 40, ClientMTU: objectsMTU, Seed: 1,
 		Addr4: netip.MustParsePrefix("10.0.0.1/16"), Addr6: netip.MustParsePrefix("fd00::1/64"),
 	}
 }
 
 // Measure loads the member's object and sums over its programs; a series holds each.
-func (s *objectsStage) Measure(ctx context.Context, c harness.Cell, _ harness.Budget) (r harness.Result, err error) {
+func (s *objectsStage) Measure(_ context.Context, c harness.Cell, _ harness.Budget) (r harness.Result, err error) {
 	i := slices.IndexFunc(s.members, func(m harness.Member) bool { return m.Name == c.Variant })
 	if i < 0 {
 		return r, fmt.Errorf("no member %q in this group", c.Variant)
 	}
-	extension, err := s.members[i].Put(ctx, objectsSite())
+	loaded, err := s.loader.Load(s.members[i].Variant, objectsSite())
 	if err != nil {
-		return r, err
+		return r, fmt.Errorf("load variant %s: %w", c.Variant, err)
 	}
-	defer func() { err = errors.Join(err, extension.Close()) }()
-	loaded, ok := extension.(harness.Loaded)
-	if !ok {
-		return r, fmt.Errorf("%s is not only loaded", c.Variant)
-	}
+	defer func() { err = errors.Join(err, loaded.Close()) }()
 	programs, err := loaded.Programs()
 	if err != nil {
 		return r, err

@@ -3,7 +3,6 @@
 package workload
 
 import (
-	"context"
 	"errors"
 	"os"
 	"slices"
@@ -19,7 +18,7 @@ import (
 
 func openObjects(t *testing.T) harness.Experiment {
 	t.Helper()
-	e, err := experiments.Open("objects", experiments.Vocabulary{Methods: attach.Methods(), Families: Families()})
+	e, err := experiments.Open("objects", experiments.Vocabulary{Families: map[string]harness.Family{"objects": Objects{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +45,7 @@ func TestObjectsLoad(t *testing.T) {
 	a := attach.New(attach.Options{})
 	for _, v := range openObjects(t).Variants {
 		t.Run(v.Name, func(t *testing.T) {
-			put := func(ctx context.Context, at harness.Site) (harness.Extension, error) { return a.Put(ctx, v, at) }
-			s := &objectsStage{[]harness.Member{{Name: v.Name, Variant: v, Put: put}}}
+			s := &objectsStage{a, []harness.Member{{Name: v.Name, Variant: v}}}
 			c := harness.Cell{Workload: objectsLoad, Variant: v.Name}
 			first, err := s.Measure(t.Context(), c, harness.Budget{})
 			if errors.Is(err, harness.ErrNotSupported) && v.Class == "sched" {

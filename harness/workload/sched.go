@@ -12,12 +12,16 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
 // Sched is the family of CPU schedulers. Only one can be in force at a time, so members are put in force for each trial
 // and taken out again.
-type Sched struct{}
+type Sched struct{ Loader *attach.Loader }
+
+// Methods names the ways to put a scheduler in force.
+func (f Sched) Methods() []string { return attach.SchedMethods(f.Loader, false).Names() }
 
 // schedMeasure measures one trial of one workload.
 type schedMeasure func(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error)
@@ -93,6 +97,7 @@ func number(c harness.Cell, axis string) int {
 
 // schedStage is the machine with the members of a group, of which one at a time is in force.
 type schedStage struct {
+	methods harness.Methods[harness.Scheduler]
 	members []harness.Member
 	island  *netlab.Island // where servers and clients meet
 	moves   *moves
@@ -101,12 +106,12 @@ type schedStage struct {
 }
 
 // Prepare takes note of the members: each is put in force when its trial comes.
-func (Sched) Prepare(_ context.Context, g harness.Group) (harness.Stage, error) {
+func (f Sched) Prepare(_ context.Context, g harness.Group) (harness.Stage, error) {
 	island, err := netlab.NewIsland()
 	if err != nil {
 		return nil, err
 	}
-	return &schedStage{members: g.Members, island: island, moves: newMoves(), seed: g.Seed, failed: map[string]bool{}}, nil
+	return &schedStage{methods: attach.SchedMethods(f.Loader, g.Guest), members: g.Members, island: island, moves: newMoves(), seed: g.Seed, failed: map[string]bool{}}, nil
 }
 
 // member finds a member by its name in the record.
@@ -134,7 +139,7 @@ func (s *schedStage) Measure(ctx context.Context, c harness.Cell, b harness.Budg
 	if !ok {
 		return r, fmt.Errorf("unknown workload %q", c.Workload)
 	}
-	f, err := enforce(ctx, m, s.seed)
+	f, err := s.enforce(ctx, m)
 	if err != nil {
 		return r, err
 	}

@@ -32,17 +32,13 @@ func TestSched(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root for a namespace and for threads of more than ordinary weight")
 	}
-	e, err := experiments.Open("sched", experiments.Vocabulary{Methods: attach.Methods(), Families: workload.Families()})
+	e, err := experiments.Open("sched", experiments.Vocabulary{Families: map[string]harness.Family{"sched": workload.Sched{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	attacher := attach.New(attach.Options{})
 	i := slices.IndexFunc(e.Variants, func(v harness.Variant) bool { return v.Name == "eevdf" })
-	stage, err := workload.Sched{}.Prepare(t.Context(), harness.Group{Members: []harness.Member{{
+	stage, err := workload.Sched{Loader: attach.New(attach.Options{})}.Prepare(t.Context(), harness.Group{Members: []harness.Member{{
 		Name: "eevdf", Variant: e.Variants[i],
-		Put: func(ctx context.Context, at harness.Site) (harness.Extension, error) {
-			return attacher.Put(ctx, e.Variants[i], at)
-		},
 	}}})
 	if err != nil {
 		t.Fatal(err)

@@ -111,7 +111,7 @@ func (ch *changes) all(ctx context.Context, n int, dwell time.Duration) (err err
 		next := (i + 1) % (len(ch.order) + 1)
 		if next > 0 {
 			began := time.Now()
-			if ch.force, err = enforce(ctx, ch.order[next-1], ch.stage.seed); err != nil {
+			if ch.force, err = ch.stage.enforce(ctx, ch.order[next-1]); err != nil {
 				return fmt.Errorf("change %d: %w", i+1, err)
 			}
 			ch.put = append(ch.put, time.Since(began).Seconds())

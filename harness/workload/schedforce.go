@@ -48,14 +48,10 @@ type force struct {
 }
 
 // enforce puts a member in force.
-func enforce(ctx context.Context, m harness.Member, seed uint64) (*force, error) {
-	extension, err := m.Put(ctx, harness.Site{Seed: seed})
+func (st *schedStage) enforce(ctx context.Context, m harness.Member) (*force, error) {
+	s, err := st.methods.Put(ctx, m.Variant, harness.Site{Seed: st.seed})
 	if err != nil {
 		return nil, err
-	}
-	s, ok := extension.(harness.Scheduler)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("%s is no scheduler", m.Name), extension.Close())
 	}
 	f := &force{scheduler: s}
 	if err := s.InForce(); err != nil {

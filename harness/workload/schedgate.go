@@ -29,7 +29,7 @@ func (s *schedStage) Check(ctx context.Context, member string) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := enforce(ctx, m, s.seed)
+	f, err := s.enforce(ctx, m)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@
 package workload
 
 import (
-	"context"
 	"os"
 	"slices"
 	"strconv"
@@ -113,15 +112,13 @@ func shareStage(b *testing.B, n int, names ...string) *lbStage {
 	if os.Geteuid() != 0 {
 		b.Skip("needs root for namespaces and BPF")
 	}
-	e, err := experiments.Open("lb", experiments.Vocabulary{Methods: attach.Methods(), Settings: attach.Settings(), Families: Families()})
+	e, err := experiments.Open("lb", experiments.Vocabulary{Families: map[string]harness.Family{"lb": LB{}}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	attacher := attach.New(attach.Options{})
 	var members []harness.Member
 	add := func(name string, v harness.Variant) {
-		members = append(members, harness.Member{Name: name, Variant: v,
-			Put: func(ctx context.Context, at harness.Site) (harness.Extension, error) { return attacher.Put(ctx, v, at) }})
+		members = append(members, harness.Member{Name: name, Variant: v})
 	}
 	for _, v := range e.Variants {
 		if !slices.Contains(names, v.Name) {
@@ -133,7 +130,7 @@ func shareStage(b *testing.B, n int, names ...string) *lbStage {
 			add("xdp-ipip/64k", v)
 		}
 	}
-	stage, err := LB{}.Prepare(b.Context(), harness.Group{Axes: []harness.AxisValue{{Name: "services", Value: strconv.Itoa(n)}},
+	stage, err := LB{attach.New(attach.Options{})}.Prepare(b.Context(), harness.Group{Axes: []harness.AxisValue{{Name: "services", Value: strconv.Itoa(n)}},
 		Members: members, Seed: 1})
 	if err != nil {
 		b.Fatal(err)

@@ -75,11 +75,11 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if err != nil {
 		return err
 	}
-	write := c.Write
+	write := report.WriteComparison
 	if f.changed {
-		write = c.WriteChanges
+		write = report.WriteChanges
 	}
-	if err := write(s.out, f.format); err != nil {
+	if err := write(s.out, c, f.format); err != nil {
 		return err
 	}
 	if f.gate && c.Gate() {

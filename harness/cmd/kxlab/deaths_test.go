@@ -61,6 +61,7 @@ func withDeaths() experiments.Vocabulary {
 }
 
 func (deaths) Workloads() []string { return []string{"wait"} }
+func (deaths) Methods() []string   { return []string{"eevdf"} }
 func (deaths) Axes() []string      { return nil }
 
 func (d deaths) Prepare(context.Context, harness.Group) (harness.Stage, error) { return d, nil }

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/attach"
 	"github.com/kxlab/kxlab/harness/runner"
 	"github.com/kxlab/kxlab/vm"
 )
@@ -31,7 +30,7 @@ func newInside(s streams, families map[string]harness.Family) *cobra.Command {
 			if err := json.Unmarshal(raw, &j); err != nil {
 				return fmt.Errorf("read job: %w", err)
 			}
-			return runner.Inside(cmd.Context(), j, families, vm.Told(s.out), attach.New(attach.Options{Guest: true}).Put)
+			return runner.Inside(cmd.Context(), j, families, vm.Told(s.out))
 		}),
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // vocabulary is every word that definitions may use: the one place where families and attach methods meet experiments.
 func vocabulary() experiments.Vocabulary {
-	return experiments.Vocabulary{Methods: attach.Methods(), Settings: attach.Settings(), Families: workload.Families()}
+	return experiments.Vocabulary{Families: workload.All(attach.Options{})}
 }
 
 // open reads an experiment by its name or path. Whatever is wrong with it is wrong usage.

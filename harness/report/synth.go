@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"testing"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -138,11 +137,50 @@ func (s synth) run() *record.Run {
 	return r
 }
 
-func mustCompare(t *testing.T, a, b *record.Run, o CompareOptions) *Comparison {
-	t.Helper()
-	c, err := Compare(a, b, o)
-	if err != nil {
-		t.Fatal(err)
+func goldenRun() *record.Run {
+	r := synth{seed: 1, repeats: 5, noise: 0.02}.run()
+	r.Env.Claims = testClaims()
+	return r
+}
+
+func testClaims() []harness.Claim {
+	flat := []harness.AxisValue{{Name: "services", Value: "1"}, {Name: "rate", Value: "0"}}
+	sel := func(v string) harness.CellSelector {
+		return harness.CellSelector{Workload: "pps", Variant: v, Where: flat}
 	}
-	return c
+	mk := func(id, rel string, figure float64, num, den string) harness.Claim {
+		return harness.Claim{ID: id, Experiment: "lb", Text: "invented", Source: "nobody", Measured: "nothing", Figure: figure,
+			Relation: rel, Unit: "pkt/s", Numerator: sel(num), Denominator: sel(den)}
+	}
+	return []harness.Claim{
+		mk("four", ">=", 4, "xdp-nat", "iptables"), mk("six", ">=", 6, "xdp-nat", "iptables"),
+		mk("near", ">=", 4.71, "xdp-nat", "iptables"), mk("at-most", "<=", 2, "xdp-nat", "iptables"),
+		mk("absent", ">=", 2, "ipvs-ipip", "iptables"), mk("unmeasured", ">=", 2, "nobody", "iptables"),
+		{ID: "cannot", Text: "invented", Source: "nobody", Measured: "nothing", Cannot: "no such machine"},
+	}
+}
+
+// exactPair makes two invented runs on target exact: the same seeds, where xdp-jet is slower by a factor and the digits of
+// all others move by a trifle with each seed, as they do when another program is loaded.
+func exactPair(seed uint64, slow float64, trifle float64) (a, b *record.Run) {
+	a = synth{seed: seed, repeats: 3, noise: 0.02}.run()
+	b = synth{seed: seed, repeats: 3, noise: 0.02}.run()
+	for _, r := range []*record.Run{a, b} {
+		r.Env.Target = "exact"
+	}
+	for i := range b.Trials {
+		t := &b.Trials[i]
+		f := 1 + trifle*math.Sin(float64(i)+float64(seed))
+		if t.Cell.Variant == "xdp-jet" {
+			f *= slow
+		}
+		for j := range t.Result.Metrics {
+			if m := &t.Result.Metrics[j]; m.Unit == "pkt/s" {
+				m.Value /= f
+			} else {
+				m.Value *= f
+			}
+		}
+	}
+	return a, b
 }
