@@ -18,6 +18,22 @@ type Service struct {
 	Spare []Backend
 }
 
+// A ServiceKey is what tells services apart.
+type ServiceKey struct {
+	VIP   netip.AddrPort
+	Proto Proto
+}
+
+// Key is the service's key.
+func (s *Service) Key() ServiceKey { return ServiceKey{VIP: s.VIP, Proto: s.Proto} }
+
+func (k ServiceKey) String() string {
+	if k.Proto == UDP {
+		return "udp " + k.VIP.String()
+	}
+	return "tcp " + k.VIP.String()
+}
+
 // A Backend is one real server of a service.
 type Backend struct {
 	// Addr is where the real listens. In the classes ipip and dsr its port is the service's.

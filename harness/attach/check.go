@@ -12,22 +12,9 @@ import (
 // maxWeight is the largest weight of a backend: a logarithm of rendezvous hashing times a weight fits into 64 bits.
 const maxWeight = 1 << 24
 
-// A serviceKey is what tells services apart.
-type serviceKey struct {
-	VIP   netip.AddrPort
-	Proto harness.Proto
-}
-
-func (k serviceKey) String() string {
-	if k.Proto == harness.UDP {
-		return "udp " + k.VIP.String()
-	}
-	return "tcp " + k.VIP.String()
-}
-
 // checkService returns an error for a service that no balancer of this package could carry.
 func checkService(s *harness.Service) error {
-	k := serviceKey{s.VIP, s.Proto}
+	k := s.Key()
 	if s.Proto != harness.TCP && s.Proto != harness.UDP {
 		return fmt.Errorf("check service %s: protocol %d is neither TCP nor UDP", k, s.Proto)
 	}

@@ -73,7 +73,7 @@ func ipvsSetting(settings []harness.Setting) (ipvsScheduler, error) {
 
 // probe adds a service with the scheduler and removes it.
 func (b *ipvs) probe() error {
-	key := serviceKey{at4("192.0.2.1", 80), harness.TCP}
+	key := harness.ServiceKey{VIP: at4("192.0.2.1", 80), Proto: harness.TCP}
 	err := b.socket.do(context.Background(), []ipvsRequest{{command: ipvsNewService, service: key, scheduler: b.scheduler}})
 	if errors.Is(err, unix.ENOENT) {
 		return harness.Skip("this kernel's IPVS has no scheduler %[1]s (module ip_vs_%[1]s)", b.scheduler.name)
@@ -100,9 +100,9 @@ func (b *ipvs) Sync(ctx context.Context, services []harness.Service) error {
 	if b.dirty {
 		requests, old = append(requests, ipvsRequest{command: ipvsFlushAll}), nil
 	}
-	before := make(map[serviceKey]*harness.Service, len(old))
+	before := make(map[harness.ServiceKey]*harness.Service, len(old))
 	for i := range old {
-		key := serviceKey{old[i].VIP, old[i].Proto}
+		key := old[i].Key()
 		before[key] = &old[i]
 		if _, stays := b.index[key]; !stays {
 			requests = append(requests, ipvsRequest{command: ipvsDelService, service: key})
@@ -110,7 +110,7 @@ func (b *ipvs) Sync(ctx context.Context, services []harness.Service) error {
 	}
 	for i := range services {
 		s := &services[i]
-		requests = b.change(requests, before[serviceKey{s.VIP, s.Proto}], s)
+		requests = b.change(requests, before[s.Key()], s)
 	}
 	return b.commit(ctx, "sync", requests)
 }
@@ -145,7 +145,7 @@ func (b *ipvs) commit(ctx context.Context, what string, requests []ipvsRequest) 
 // change appends what brings a service from before (nil: not there) to after. Backends come before others go, so that
 // there is always one.
 func (b *ipvs) change(requests []ipvsRequest, before, after *harness.Service) []ipvsRequest {
-	key := serviceKey{after.VIP, after.Proto}
+	key := after.Key()
 	if before == nil {
 		// A scheduler with a table comes last, or it would build one for every backend.
 		first := b.scheduler
@@ -178,7 +178,7 @@ func (b *ipvs) change(requests []ipvsRequest, before, after *harness.Service) []
 	return requests
 }
 
-func (b *ipvs) backends(requests []ipvsRequest, command byte, key serviceKey, list []harness.Backend) []ipvsRequest {
+func (b *ipvs) backends(requests []ipvsRequest, command byte, key harness.ServiceKey, list []harness.Backend) []ipvsRequest {
 	for _, d := range list {
 		requests = append(requests, ipvsRequest{command: command, service: key, backend: d, forward: b.forward})
 	}

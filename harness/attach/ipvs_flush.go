@@ -33,7 +33,7 @@ func (b *ipvs) Flush(ctx context.Context) (err error) {
 	if b.dirty {
 		return errors.New("flush connections of IPVS: a change failed before, Sync first")
 	}
-	removed := map[serviceKey]bool{}
+	removed := map[harness.ServiceKey]bool{}
 	defer func() {
 		var back []ipvsRequest
 		for key := range removed {
@@ -68,7 +68,7 @@ func (b *ipvs) Flush(ctx context.Context) (err error) {
 }
 
 // connected returns the services that the first connections of the list lead to; none if there are no connections.
-func (b *ipvs) connected() (keys []serviceKey, err error) {
+func (b *ipvs) connected() (keys []harness.ServiceKey, err error) {
 	err = inNS(b.at.NS, func() error {
 		f, err := os.Open("/proc/thread-self/net/ip_vs_conn")
 		if err != nil {
@@ -87,16 +87,16 @@ func (b *ipvs) connected() (keys []serviceKey, err error) {
 
 // readIPVSConns reads the services of a list of connections: after one line of headings a line each, with protocol,
 // client and service in the first five columns, numbers in hexadecimal, IPv6 addresses as such. The last line may be cut.
-func readIPVSConns(text string) ([]serviceKey, error) {
+func readIPVSConns(text string) ([]harness.ServiceKey, error) {
 	_, text, _ = strings.Cut(text, "\n")
-	var keys []serviceKey
-	seen := map[serviceKey]bool{}
+	var keys []harness.ServiceKey
+	seen := map[harness.ServiceKey]bool{}
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
 		if !strings.HasSuffix(line, "\n") || len(f) < 5 {
 			continue
 		}
-		key := serviceKey{Proto: harness.TCP}
+		key := harness.ServiceKey{Proto: harness.TCP}
 		if f[0] == "UDP" {
 			key.Proto = harness.UDP
 		}

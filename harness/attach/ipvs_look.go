@@ -57,7 +57,7 @@ func (b *ipvs) InForce() error {
 
 // checkService compares a service's backends and that its address is local.
 func (b *ipvs) checkService(s *harness.Service) error {
-	key := serviceKey{s.VIP, s.Proto}
+	key := s.Key()
 	taken, err := b.handle.RouteGet(s.VIP.Addr().AsSlice())
 	if err != nil || len(taken) != 1 || taken[0].Type != unix.RTN_LOCAL {
 		return errors.Join(fmt.Errorf("service %s: its address is no longer local", key), err)

@@ -84,7 +84,7 @@ func ipvsSchedulers() map[string]ipvsScheduler {
 // An ipvsRequest is one command about a service, or one of its backends.
 type ipvsRequest struct {
 	command   byte
-	service   serviceKey
+	service   harness.ServiceKey
 	scheduler ipvsScheduler
 	backend   harness.Backend
 	forward   ipvsForward
@@ -192,7 +192,7 @@ func attr(list []byte, kind uint16) []byte {
 }
 
 // parseIPVSService reads an entry of a list of services.
-func parseIPVSService(entry []byte) (key serviceKey, scheduler string, err error) {
+func parseIPVSService(entry []byte) (key harness.ServiceKey, scheduler string, err error) {
 	s := attr(entry, ipvsAttrService)
 	family, proto, port := attr(s, svcFamily), attr(s, svcProtocol), attr(s, svcPort)
 	if len(family) < 2 || len(proto) < 2 || len(port) < 2 {
@@ -202,7 +202,7 @@ func parseIPVSService(entry []byte) (key serviceKey, scheduler string, err error
 	if !ok {
 		return key, "", fmt.Errorf("read service of IPVS: %x", entry)
 	}
-	key = serviceKey{netip.AddrPortFrom(a, binary.BigEndian.Uint16(port)), harness.Proto(binary.NativeEndian.Uint16(proto))}
+	key = harness.ServiceKey{VIP: netip.AddrPortFrom(a, binary.BigEndian.Uint16(port)), Proto: harness.Proto(binary.NativeEndian.Uint16(proto))}
 	name := attr(s, svcScheduler)
 	if i := slices.Index(name, 0); i >= 0 {
 		name = name[:i]

@@ -46,7 +46,7 @@ func TestIPVSSaysWhereItIs(t *testing.T) {
 func TestIPVSRequestsComeBack(t *testing.T) {
 	for _, f := range ipFamilies() {
 		s := ruledService(f, harness.UDP, 7, 3)
-		key := serviceKey{s.VIP, s.Proto}
+		key := s.Key()
 		r := ipvsRequest{command: ipvsNewDest, service: key, backend: s.Backends[0], forward: ipvsTunnel}
 		attrs := r.attributes(nil)
 		got, err := parseIPVSDest(attrs, unix.AF_INET)
@@ -74,8 +74,8 @@ func TestReadIPVSLists(t *testing.T) {
 		"UDP 2001:0002:0000:0001:0000:0000:0000:0707 4E21 2001:0002:0000:0002:0000:0000:0000:0000 0050 2001:0002:0000:0000:0000:0000:0001:0001 1F90 UDP             299\n" +
 		"TCP C6130707 4E2"
 	keys, err := readIPVSConns(conns)
-	want := []serviceKey{{at4("198.19.128.0", 80), harness.TCP}, {netip.MustParseAddrPort("[2001:2:0:2::]:80"), harness.UDP}}
-	if err != nil || !cmp.Equal(keys, want, cmp.Comparer(func(a, b serviceKey) bool { return a == b })) {
+	want := []harness.ServiceKey{{at4("198.19.128.0", 80), harness.TCP}, {netip.MustParseAddrPort("[2001:2:0:2::]:80"), harness.UDP}}
+	if err != nil || !cmp.Equal(keys, want, cmp.Comparer(func(a, b harness.ServiceKey) bool { return a == b })) {
 		t.Errorf("services %v, want %v: %v", keys, want, err)
 	}
 	counts := map[string]uint64{}
@@ -179,10 +179,10 @@ func TestIPVSNoticesAndLeavesNothing(t *testing.T) {
 			t.Errorf("someone else's %v was not noticed", &r)
 		}
 	}
-	key := serviceKey{s.VIP, s.Proto}
+	key := s.Key()
 	for _, r := range []ipvsRequest{
 		{command: ipvsDelService, service: key},
-		{command: ipvsNewService, service: serviceKey{at4("198.19.128.9", 80), harness.TCP}, scheduler: ipvsScheduler{name: "rr"}},
+		{command: ipvsNewService, service: harness.ServiceKey{VIP: at4("198.19.128.9", 80), Proto: harness.TCP}, scheduler: ipvsScheduler{name: "rr"}},
 		{command: ipvsDelDest, service: key, backend: s.Backends[0]},
 		{command: ipvsSetDest, service: key, backend: harness.Backend{Addr: s.Backends[0].Addr, Weight: 0}, forward: ipvsTunnel},
 	} {

@@ -23,14 +23,14 @@ type kernel struct {
 	handle   *netlink.Handle
 	stand    place // the program at the link
 	services []harness.Service
-	index    map[serviceKey]int // into services
-	undo     []func() error     // in the order of doing
+	index    map[harness.ServiceKey]int // into services
+	undo     []func() error             // in the order of doing
 }
 
 // newKernel makes the namespace of the site forward packets out of the link they came in by, and has the program
 // that passes everything stand at the link, as frames sent by XDP need one.
 func newKernel(at harness.Site) (k *kernel, err error) {
-	k = &kernel{at: at, index: map[serviceKey]int{}}
+	k = &kernel{at: at, index: map[harness.ServiceKey]int{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, k.close())
@@ -67,13 +67,13 @@ func (k *kernel) close() error {
 
 // set checks the services and makes them the known ones; it returns those from before.
 func (k *kernel) set(services []harness.Service) (old []harness.Service, err error) {
-	index := make(map[serviceKey]int, len(services))
+	index := make(map[harness.ServiceKey]int, len(services))
 	for i := range services {
 		s := &services[i]
 		if err := checkTranslated(s); err != nil {
 			return nil, err
 		}
-		key := serviceKey{s.VIP, s.Proto}
+		key := s.Key()
 		if _, twice := index[key]; twice {
 			return nil, fmt.Errorf("check service %s: given twice", key)
 		}
@@ -88,7 +88,7 @@ func (k *kernel) replace(s harness.Service) (old harness.Service, err error) {
 	if err := checkTranslated(&s); err != nil {
 		return old, err
 	}
-	key := serviceKey{s.VIP, s.Proto}
+	key := s.Key()
 	i, ok := k.index[key]
 	if !ok {
 		return old, fmt.Errorf("update service %s: no such service", key)
@@ -104,7 +104,7 @@ func checkTranslated(s *harness.Service) error {
 	}
 	for _, b := range s.Backends {
 		if b.Addr.Addr().Is4() != s.VIP.Addr().Is4() {
-			return fmt.Errorf("check service %s: backend %s is of the other IP family", serviceKey{s.VIP, s.Proto}, b.Addr)
+			return fmt.Errorf("check service %s: backend %s is of the other IP family", s.Key(), b.Addr)
 		}
 	}
 	return nil

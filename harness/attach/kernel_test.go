@@ -39,7 +39,7 @@ func (p *segmentLab) reachedIn(n int, s harness.Service, names ...string) map[st
 	p.t.Helper()
 	got, err := p.who(s.Proto, s.VIP, n)
 	if err != nil {
-		p.t.Fatalf("service %s: %v", serviceKey{s.VIP, s.Proto}, err)
+		p.t.Fatalf("service %s: %v", s.Key(), err)
 	}
 	var who []string
 	for name := range got {
@@ -47,7 +47,7 @@ func (p *segmentLab) reachedIn(n int, s harness.Service, names ...string) map[st
 	}
 	slices.Sort(who)
 	if diff := cmp.Diff(names, who); diff != "" {
-		p.t.Fatalf("service %s is answered by (-want +got):\n%s", serviceKey{s.VIP, s.Proto}, diff)
+		p.t.Fatalf("service %s is answered by (-want +got):\n%s", s.Key(), diff)
 	}
 	return got
 }

@@ -134,7 +134,7 @@ func (m *lbMaps) writeRing(first uint32, r Ring) error {
 }
 
 // vipKey returns the map of the service and its key in it. The map is nil if the object knows no services at all.
-func (m *lbMaps) vipKey(k serviceKey) (*ebpf.Map, any, error) {
+func (m *lbMaps) vipKey(k harness.ServiceKey) (*ebpf.Map, any, error) {
 	port := [2]byte(binary.BigEndian.AppendUint16(nil, k.VIP.Port()))
 	if k.VIP.Addr().Is4() {
 		if m.vips4 == nil && m.vips6 != nil {
@@ -148,7 +148,7 @@ func (m *lbMaps) vipKey(k serviceKey) (*ebpf.Map, any, error) {
 	return m.vips6, &lbVIP6{Addr: k.VIP.Addr().As16(), Port: port, Proto: uint8(k.Proto)}, nil
 }
 
-func (m *lbMaps) writeVIP(k serviceKey, v lbVIP) error {
+func (m *lbMaps) writeVIP(k harness.ServiceKey, v lbVIP) error {
 	vips, key, err := m.vipKey(k)
 	if err != nil || vips == nil {
 		return err
@@ -163,7 +163,7 @@ func (m *lbMaps) writeVIP(k serviceKey, v lbVIP) error {
 	return nil
 }
 
-func (m *lbMaps) deleteVIP(k serviceKey) error {
+func (m *lbMaps) deleteVIP(k harness.ServiceKey) error {
 	vips, key, err := m.vipKey(k)
 	if err != nil || vips == nil {
 		return err

@@ -68,18 +68,18 @@ func (n *nfTables) sync(ctx context.Context, f ipFamily, old, services []harness
 		}
 	}
 	n.dirty[f] = true
-	before := make(map[serviceKey]*harness.Service, len(old))
+	before := make(map[harness.ServiceKey]*harness.Service, len(old))
 	for i := range old {
-		before[serviceKey{old[i].VIP, old[i].Proto}] = &old[i]
+		before[old[i].Key()] = &old[i]
 	}
 	changes := make([]nftChange, 0, len(services))
 	for i := range services {
-		key := serviceKey{services[i].VIP, services[i].Proto}
+		key := services[i].Key()
 		changes = append(changes, nftChange{before[key], &services[i]})
 		delete(before, key)
 	}
 	for i := range old {
-		if s := before[serviceKey{old[i].VIP, old[i].Proto}]; s != nil {
+		if s := before[old[i].Key()]; s != nil {
 			changes = append(changes, nftChange{s, nil})
 		}
 	}

@@ -27,7 +27,7 @@ func drainTable(t *testing.T) (*serviceTable, *fakeMaps, harness.Service) {
 // slots for the connections it has and marks them; the second, for new connections, is the ring without it.
 func TestDrainRings(t *testing.T) {
 	table, f, s := drainTable(t)
-	before, v := f.ring(s), f.vips[serviceKey{s.VIP, s.Proto}]
+	before, v := f.ring(s), f.vips[s.Key()]
 	if v.Flags&lbVIPDrains != 0 {
 		t.Fatal("the service drains before anyone was drained")
 	}
@@ -35,7 +35,7 @@ func TestDrainRings(t *testing.T) {
 	if err := table.update(s); err != nil {
 		t.Fatal(err)
 	}
-	v = f.vips[serviceKey{s.VIP, s.Proto}]
+	v = f.vips[s.Key()]
 	if v.Flags&lbVIPDrains == 0 {
 		t.Fatal("the service does not say that it has a second ring")
 	}
@@ -98,7 +98,7 @@ func TestDrainEnds(t *testing.T) {
 	if err := table.update(back); err != nil {
 		t.Fatal(err)
 	}
-	if v := f.vips[serviceKey{s.VIP, s.Proto}]; v.Flags&lbVIPDrains != 0 {
+	if v := f.vips[s.Key()]; v.Flags&lbVIPDrains != 0 {
 		t.Error("the service still drains after its backend came back")
 	}
 	for i, slot := range f.ring(back) {
@@ -118,7 +118,7 @@ func TestDrainEnds(t *testing.T) {
 	if err := table.update(left); err != nil {
 		t.Fatal(err)
 	}
-	if v := f.vips[serviceKey{s.VIP, s.Proto}]; v.Flags&lbVIPDrains != 0 {
+	if v := f.vips[s.Key()]; v.Flags&lbVIPDrains != 0 {
 		t.Error("the service still drains after its backend went")
 	}
 	for i, slot := range f.ring(left) {

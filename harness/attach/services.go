@@ -15,8 +15,8 @@ import (
 type lbWriter interface {
 	writeReal(index uint16, id ID, down bool) error
 	writeRing(firstLine uint32, r Ring) error
-	writeVIP(k serviceKey, v lbVIP) error
-	deleteVIP(k serviceKey) error
+	writeVIP(k harness.ServiceKey, v lbVIP) error
+	deleteVIP(k harness.ServiceKey) error
 }
 
 // A serviceTable turns services into what programs read: vips, each with a ring of reals. Equal sets of backends share
@@ -31,7 +31,7 @@ type serviceTable struct {
 	reals    *realTable
 	lines    *lineTable
 	rings    map[ringKey]*ring
-	services map[serviceKey]*service
+	services map[harness.ServiceKey]*service
 	idle     map[uint16]bool // reals whose last use ended during the current change
 }
 
@@ -60,7 +60,7 @@ func newServiceTable(w lbWriter, size int, jet *Rendezvous, lines uint32) *servi
 		reals:    newRealTable(time.Now),
 		lines:    newLineTable(lines, time.Now, time.Sleep),
 		rings:    make(map[ringKey]*ring),
-		services: make(map[serviceKey]*service),
+		services: make(map[harness.ServiceKey]*service),
 		idle:     make(map[uint16]bool),
 	}
 }
@@ -68,9 +68,9 @@ func newServiceTable(w lbWriter, size int, jet *Rendezvous, lines uint32) *servi
 // sync makes the services exactly the given ones. All are checked before the first is changed; an error after that
 // leaves whole services, some old and some new.
 func (t *serviceTable) sync(ctx context.Context, services []harness.Service) error {
-	want := make(map[serviceKey]bool, len(services))
+	want := make(map[harness.ServiceKey]bool, len(services))
 	for i := range services {
-		k := serviceKey{services[i].VIP, services[i].Proto}
+		k := services[i].Key()
 		if err := checkService(&services[i]); err != nil {
 			return err
 		}
@@ -126,7 +126,7 @@ func (t *serviceTable) flushed() error {
 
 // set gives one service its backends, if it does not have just these.
 func (t *serviceTable) set(n *harness.Service) (err error) {
-	k := serviceKey{n.VIP, n.Proto}
+	k := n.Key()
 	old := t.services[k]
 	reals := make([]uint16, 0, len(n.Backends))
 	defer func() {
@@ -180,7 +180,7 @@ func (t *serviceTable) set(n *harness.Service) (err error) {
 }
 
 // point makes service s, until now at s.ring, use the ring of the members: first the ring, then the service.
-func (t *serviceTable) point(k serviceKey, s *service, of set, look string) error {
+func (t *serviceTable) point(k harness.ServiceKey, s *service, of set, look string) error {
 	r, err := t.acquireRing(s.set, of, look)
 	if err != nil {
 		return fmt.Errorf("set service %s: %w", k, err)
@@ -202,7 +202,7 @@ func (t *serviceTable) point(k serviceKey, s *service, of set, look string) erro
 }
 
 // remove takes a service out.
-func (t *serviceTable) remove(k serviceKey) error {
+func (t *serviceTable) remove(k harness.ServiceKey) error {
 	s := t.services[k]
 	if err := t.w.deleteVIP(k); err != nil {
 		return fmt.Errorf("remove service %s: %w", k, err)

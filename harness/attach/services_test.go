@@ -17,7 +17,7 @@ import (
 type fakeMaps struct {
 	reals map[uint16]fakeReal
 	lines map[uint32]Ring // by first line
-	vips  map[serviceKey]lbVIP
+	vips  map[harness.ServiceKey]lbVIP
 	rings int // how many were written
 }
 
@@ -27,7 +27,7 @@ type fakeReal struct {
 }
 
 func newFakeMaps() *fakeMaps {
-	return &fakeMaps{reals: map[uint16]fakeReal{}, lines: map[uint32]Ring{}, vips: map[serviceKey]lbVIP{}}
+	return &fakeMaps{reals: map[uint16]fakeReal{}, lines: map[uint32]Ring{}, vips: map[harness.ServiceKey]lbVIP{}}
 }
 
 func (f *fakeMaps) writeReal(i uint16, id ID, down bool) error {
@@ -51,7 +51,7 @@ func (f *fakeMaps) writeRing(first uint32, r Ring) error {
 	return nil
 }
 
-func (f *fakeMaps) writeVIP(k serviceKey, v lbVIP) error {
+func (f *fakeMaps) writeVIP(k harness.ServiceKey, v lbVIP) error {
 	if v.RingSize > 0 && len(f.lines[v.RingLine]) != int(v.RingSize) {
 		return fmt.Errorf("service %s names a ring that is not written", k)
 	}
@@ -59,7 +59,7 @@ func (f *fakeMaps) writeVIP(k serviceKey, v lbVIP) error {
 	return nil
 }
 
-func (f *fakeMaps) deleteVIP(k serviceKey) error {
+func (f *fakeMaps) deleteVIP(k harness.ServiceKey) error {
 	if _, ok := f.vips[k]; !ok {
 		return fmt.Errorf("no service %s", k)
 	}
@@ -69,7 +69,7 @@ func (f *fakeMaps) deleteVIP(k serviceKey) error {
 
 // ring is what a program would go by.
 func (f *fakeMaps) ring(s harness.Service) Ring {
-	return f.lines[f.vips[serviceKey{s.VIP, s.Proto}].RingLine]
+	return f.lines[f.vips[s.Key()].RingLine]
 }
 
 func testBackend(i, weight int) harness.Backend {
@@ -134,7 +134,7 @@ func TestServicesDrainAndRemove(t *testing.T) {
 		if err := table.update(s); err != nil {
 			t.Fatalf("%s: %v", step.what, err)
 		}
-		if size := f.vips[serviceKey{s.VIP, s.Proto}].RingSize; (size == 0) != (len(step.slots) == 0) {
+		if size := f.vips[s.Key()].RingSize; (size == 0) != (len(step.slots) == 0) {
 			t.Fatalf("%s: ring of %d slots", step.what, size)
 		} else if size == 0 {
 			continue

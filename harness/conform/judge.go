@@ -173,16 +173,16 @@ func (j *judge) next(wait time.Duration, toReal bool) (*packet, error) {
 
 // backend finds the backend to which a frame was sent, by its destination MAC.
 func (sc *scene) backend(in, out packet, class string) (*harness.Backend, error) {
-	service := sc.tcp
+	want := sc.tcp
 	if in.proto == protoUDP {
-		service = sc.udp
+		want = sc.udp
 	}
 	if !bytes.Equal(out.src, sc.balancer.MAC) {
 		return nil, fmt.Errorf("sent from %s, not from the balancer's own address", out.src)
 	}
-	for i, b := range service.Backends {
+	for i, b := range want.Backends {
 		if bytes.Equal(b.MAC, out.dst) {
-			return &service.Backends[i], nil
+			return &want.Backends[i], nil
 		}
 	}
 	if class == harness.ClassCeiling {

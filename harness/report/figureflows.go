@@ -18,19 +18,19 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// ownScale is the scale of the series that a plot draws, where they have a unit of their own.
+// ownScale is the scale of the series that a plot draws, where they have a base of their own.
 func ownScale(r *record.Run, chosen []*record.Sample, name string, otherwise scale) scale {
 	var values []float64
-	unit := ""
+	base := ""
 	for _, s := range chosen {
 		for _, o := range rawSeries(r, s.Cell.BenchName(), name) {
-			unit, values = o.Unit, append(values, o.Y...)
+			base, values = o.Unit, append(values, o.Y...)
 		}
 	}
-	if unit == "" {
+	if base == "" {
 		return otherwise
 	}
-	return scaleFor(unit, values)
+	return scaleFor(base, values)
 }
 
 // flows draws the numbered series of one variant's first trial ("SERIES 1", "SERIES 2", …), a line each, called by what the

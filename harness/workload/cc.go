@@ -91,12 +91,12 @@ func (f CC) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err 
 }
 
 // add puts one member in force.
-func (s *ccStage) add(ctx context.Context, member harness.Member, site harness.Site) error {
-	control, err := s.methods.Put(ctx, member.Variant, site)
+func (s *ccStage) add(ctx context.Context, m harness.Member, site harness.Site) error {
+	control, err := s.methods.Put(ctx, m.Variant, site)
 	if err != nil {
 		return err
 	}
-	s.members[member.Name] = &ccMember{name: member.Name, variant: member.Variant, original: member.Original, control: control}
+	s.members[m.Name] = &ccMember{name: m.Name, variant: m.Variant, original: m.Original, control: control}
 	return nil
 }
 

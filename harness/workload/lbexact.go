@@ -65,9 +65,9 @@ type watch struct {
 	before time.Duration
 }
 
-func startWatch(exact bool) (*watch, error) {
+func startWatch(counting bool) (*watch, error) {
 	w := &watch{}
-	if exact && runtime.NumCPU() == 1 {
+	if counting && runtime.NumCPU() == 1 {
 		var err error
 		if w.idle, err = traffic.OpenIdleClock(); err != nil {
 			return nil, err

@@ -49,7 +49,7 @@ func show(s streams, dir, format string) error {
 	if err := report.WriteTables(s.out, r, format); err != nil {
 		return fmt.Errorf("write tables of %s: %w", dir, err)
 	}
-	return page(s, dir)
+	return writePage(s, dir)
 }
 
 // showRun reports a run that just ended: its tables, unless standard output is taken, and where its page is.
@@ -57,11 +57,11 @@ func showRun(s streams, dir string, tables bool) error {
 	if tables {
 		return show(s, dir, "text")
 	}
-	return page(s, dir)
+	return writePage(s, dir)
 }
 
-// page makes the page of a run and says where it is.
-func page(s streams, dir string) error {
+// writePage makes the page of a run and says where it is.
+func writePage(s streams, dir string) error {
 	path, err := report.Generate(dir)
 	if err != nil {
 		return fmt.Errorf("make report of %s: %w", dir, err)
