@@ -2,9 +2,7 @@
 
 package bpf
 
-import (
-	"testing"
-)
+import "testing"
 
 // setRing points every slot at one real.
 func (r *rig) setRing(tb testing.TB, real uint16, flags uint16) {

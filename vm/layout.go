@@ -2,9 +2,7 @@
 
 package vm
 
-import (
-	"strings"
-)
+import "strings"
 
 // layout is what every guest has: the usual places, where merged folders point, and what programs look up.
 func layout() []entry {

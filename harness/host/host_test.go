@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 func TestParseSteal(t *testing.T) {
@@ -23,7 +25,7 @@ func TestParseSteal(t *testing.T) {
 		{stat: "cpu  1 2 3 4 5 6 7 x 0 0\n", bad: true},
 		{stat: "", bad: true},
 	} {
-		got, err := parseSteal(tt.stat)
+		got, err := sys.ParseSteal(tt.stat)
 		if got != tt.want || (err != nil) != tt.bad {
 			t.Errorf("%q: got %v, %v", tt.stat, got, err)
 		}
@@ -33,10 +35,10 @@ func TestParseSteal(t *testing.T) {
 func TestParseCgroup2(t *testing.T) {
 	const mounts = "24 1 0:22 / /sys/fs/cgroup ro - tmpfs none rw\n" +
 		`30 24 0:28 / /sys/fs/cgroup/my\040tree rw,relatime shared:5 master:1 - cgroup2 none rw` + "\n"
-	if got, err := parseCgroup2(mounts); got != "/sys/fs/cgroup/my tree" || err != nil {
+	if got, err := sys.ParseCgroup2(mounts); got != "/sys/fs/cgroup/my tree" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if got, err := parseCgroup2("24 1 0:22 / /cgroup2 rw - cgroup cgroup2 rw\n"); err == nil {
+	if got, err := sys.ParseCgroup2("24 1 0:22 / /cgroup2 rw - cgroup cgroup2 rw\n"); err == nil {
 		t.Errorf("cgroup v1 taken for v2: %q", got)
 	}
 }

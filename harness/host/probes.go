@@ -14,6 +14,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/features"
 	"github.com/vishvananda/netlink"
+
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // probes is the table of what the target host needs. Order: what everything needs, then what single variants need.
@@ -86,7 +88,7 @@ func btf(context.Context) (string, error) {
 
 // cgroup2 makes a cgroup and removes it again.
 func cgroup2(context.Context) (string, error) {
-	dir, err := Cgroup2()
+	dir, err := sys.Cgroup2()
 	if err != nil {
 		return "", err
 	}

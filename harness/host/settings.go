@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // buildOptions are the kernel's build options that change what is measured or what can run.
@@ -52,7 +54,7 @@ func settings(release string) map[string]string {
 		out["btf"] = "yes"
 	}
 	out["cgroup2"] = "none"
-	if dir, err := Cgroup2(); err == nil {
+	if dir, err := sys.Cgroup2(); err == nil {
 		out["cgroup2"] = dir
 	}
 	return out

@@ -2,9 +2,7 @@
 
 package load
 
-import (
-	"slices"
-)
+import "slices"
 
 // A Distribution is a sample's order statistics at fixed probabilities, in seconds.
 type Distribution struct {

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/host"
 	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // A Recorder writes down what happens; *record.Writer is one.
@@ -76,7 +76,7 @@ func (s Summary) Share() float64 {
 // any case everything that was set up has been taken down when it returns.
 func Run(ctx context.Context, p *Plan, o Options) (Summary, error) {
 	if o.Steal == nil {
-		o.Steal = host.Steal
+		o.Steal = sys.Steal
 	}
 	r := &run{
 		Options: o, plan: p, started: time.Now(), cells: cellStates{},

@@ -12,8 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/report"
+	"github.com/kxlab/kxlab/harness/verdict"
 )
 
 const compareLong = `compare says, cell by cell, whether NEW is better or worse than OLD, both run directories. The drift of the machine
@@ -40,17 +41,17 @@ func newCompare(s streams) *cobra.Command {
 	fl.BoolVar(&f.changed, "changed", false, "write only what changed, and nothing if nothing did (text and markdown)")
 	fl.BoolVar(&f.kernels, "kernels", false, "allow runs on different kernels")
 	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",
-		100*report.DefaultMinEffect, 100*report.DefaultMinEffectExact))
+		100*verdict.DefaultMinEffect, 100*verdict.DefaultMinEffectExact))
 	fl.StringSliceVar(&f.workloads, "workload", nil, "only these workloads")
 	fl.StringVar(&f.format, "format", "text", "text, markdown, json or junit")
 	return cmd
 }
 
 func compare(s streams, f compareFlags, oldDir, newDir string) error {
-	if err := harness.Known("format", f.format, report.CompareFormats()); err != nil {
+	if err := harness.Known("format", f.format, page.CompareFormats()); err != nil {
 		return usage(err)
 	}
-	if f.changed && !slices.Contains(report.ChangeFormats(), f.format) {
+	if f.changed && !slices.Contains(page.ChangeFormats(), f.format) {
 		return usage(fmt.Errorf("--changed: format %s says of each row whether it changed; leave --changed out", f.format))
 	}
 	var effect float64 // 0: the target's own
@@ -68,16 +69,16 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if err != nil {
 		return err
 	}
-	c, err := report.Compare(before, after, report.CompareOptions{MinEffect: effect, Kernels: f.kernels, Workloads: f.workloads})
+	c, err := verdict.Compare(before, after, verdict.CompareOptions{MinEffect: effect, Kernels: f.kernels, Workloads: f.workloads})
 	if unknown := new(harness.UnknownError); errors.As(err, &unknown) {
 		return usage(err)
 	}
 	if err != nil {
 		return err
 	}
-	write := report.WriteComparison
+	write := page.WriteComparison
 	if f.changed {
-		write = report.WriteChanges
+		write = page.WriteChanges
 	}
 	if err := write(s.out, c, f.format); err != nil {
 		return err

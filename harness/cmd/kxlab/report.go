@@ -10,8 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/report"
+	"github.com/kxlab/kxlab/harness/verdict"
 )
 
 const reportLong = `report makes tables, plots (SVG and PNG) and one self-contained page, report.html, from run directories alone: at any
@@ -23,7 +24,7 @@ func newReport(s streams) *cobra.Command {
 		Use: "report DIR...", Short: "Make tables, plots and a page from run directories", Long: reportLong,
 		Args: cobra.MinimumNArgs(1),
 		RunE: action(func(_ *cobra.Command, args []string) error {
-			if err := harness.Known("format", format, report.Formats()); err != nil {
+			if err := harness.Known("format", format, page.Formats()); err != nil {
 				return usage(err)
 			}
 			var errs []error
@@ -46,7 +47,7 @@ func show(s streams, dir, format string) error {
 	for _, remark := range r.Remarks {
 		s.note("%s: %s", dir, remark)
 	}
-	if err := report.WriteTables(s.out, r, format); err != nil {
+	if err := page.WriteTables(s.out, r, format); err != nil {
 		return fmt.Errorf("write tables of %s: %w", dir, err)
 	}
 	return writePage(s, dir)
@@ -62,7 +63,7 @@ func showRun(s streams, dir string, tables bool) error {
 
 // writePage makes the page of a run and says where it is.
 func writePage(s streams, dir string) error {
-	path, err := report.Generate(dir)
+	path, err := page.Generate(dir)
 	if err != nil {
 		return fmt.Errorf("make report of %s: %w", dir, err)
 	}
@@ -76,7 +77,7 @@ func scoreError(dir string) error {
 	if err != nil {
 		return err
 	}
-	if failed := report.FailedScores(report.Scores(r)); len(failed) > 0 {
+	if failed := verdict.FailedScores(verdict.Scores(r)); len(failed) > 0 {
 		return fmt.Errorf("%d of %d scores failed:\n  %s", len(failed), len(r.Env.Scores), strings.Join(failed, "\n  "))
 	}
 	return nil
@@ -88,7 +89,7 @@ func noteSkips(s streams, dir string) {
 	if err != nil {
 		return // the reasons are there to be read
 	}
-	for _, line := range report.Skips(r) {
+	for _, line := range verdict.Skips(r) {
 		s.note("skipped %s", line)
 	}
 }

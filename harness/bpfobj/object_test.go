@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpfobj
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/labtest"
+)
+
+func TestKnobsRefused(t *testing.T) {
+	labtest.AsRoot(t)
+	for _, test := range []struct {
+		knobs []harness.Knob
+		want  string
+	}{
+		{[]harness.Knob{{Name: "flow_entrys", Value: 1}}, "flow_entries, flow_shared, new_flows_max, udp_idle_sec"},
+		{[]harness.Knob{{Name: "cfg", Value: 1}}, "unknown knob"},
+		{[]harness.Knob{{Name: "flow_shared", Value: 1 << 32}}, "does not fit"},
+		{[]harness.Knob{{Name: "ring_size", Value: 1000}}, "not a prime"},
+		{[]harness.Knob{{Name: "flow_entries", Value: 12}}, "multiple of 8"},
+		{[]harness.Knob{{Name: "flow_shared", Value: 1}, {Name: "flow_shared", Value: 0}}, "twice"},
+	} {
+		_, err := New(Options{}).Load(harness.Variant{Object: "lb/xdp_ipip", Knobs: test.knobs}, harness.Site{})
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("knobs %v: %v; want an error with %q", test.knobs, err, test.want)
+		}
+	}
+}
+
+// TestRefusalShowsTheLog loads a program that reads beyond the packet.
+func TestRefusalShowsTheLog(t *testing.T) {
+	labtest.AsRoot(t)
+	var ins asm.Instructions
+	ins = append(ins, asm.LoadMem(asm.R2, asm.R1, 0, asm.Word).WithSource(asm.Comment("data = ctx->data;")))
+	for range 200 { // what comes before does not matter and must not show
+		ins = append(ins, asm.Mov.Imm(asm.R3, 1))
+	}
+	ins = append(ins,
+		asm.LoadMem(asm.R0, asm.R2, 14, asm.Word).WithSource(asm.Comment("return data[14];")),
+		asm.Return(),
+	)
+	spec := &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{
+		"bad": {Name: "bad", Type: ebpf.XDP, License: "GPL", Instructions: ins},
+	}}
+	_, err := LoadObject("test/bad", spec, nil, harness.Site{}, 0)
+	if err == nil {
+		t.Fatal("loaded")
+	}
+	if errors.Is(err, harness.ErrNotSupported) {
+		t.Errorf("a refusal is taken for a missing feature: %v", err)
+	}
+	text := err.Error()
+	t.Log(text)
+	for _, want := range []string{"test/bad", "invalid access to packet", "(61) r0 = *(u32 *)(r2 +14)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the error lacks %q:\n%s", want, text)
+		}
+	}
+	if n := strings.Count(text, "\n"); n > logLines+4 {
+		t.Errorf("the error has %d lines:\n%s", n, text)
+	}
+}
+
+func TestRelevant(t *testing.T) {
+	log := []string{"; int x = f(); @ a.c:1"}
+	for i := range 100 {
+		log = append(log, fmt.Sprintf("%d: (b7) r3 = 1", i))
+	}
+	log = append(log, "100: "+strings.Repeat("R", 1000), "R0 !read_ok", "processed 3 insns (limit 1000000)", "")
+	got := relevant(log)
+	if len(got) != logLines+2 || got[1] != log[0] || got[len(got)-1] != "R0 !read_ok" || len(got[len(got)-2]) > logWidth+8 {
+		t.Errorf("relevant: %q", got)
+	}
+}
+
+func TestMissingFeatureIsASkip(t *testing.T) {
+	labtest.AsRoot(t)
+	spec := &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{
+		"new": {Name: "new", Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
+			asm.BuiltinFunc(100000).Call(), asm.Return(),
+		}},
+	}}
+	if _, err := LoadObject("test/new", spec, nil, harness.Site{}, 0); !errors.Is(err, harness.ErrNotSupported) {
+		t.Errorf("a helper that does not exist: %v; want a skip", err)
+	}
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpfobj
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// An opsStruct is the struct of operations of a BPF object before it is loaded: which programs implement what.
+type OpsStruct struct {
+	Object string
+	Spec   *ebpf.CollectionSpec
+	m      *ebpf.MapSpec
+	Typ    *btf.Struct
+	data   []byte            // the initial value; programs are not in it
+	progs  map[string]string // member → program
+}
+
+// findOps returns an object's one struct of operations.
+func findOps(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
+	o := &OpsStruct{Object: object, Spec: spec, progs: map[string]string{}}
+	for name, m := range spec.Maps {
+		if m.Type != ebpf.StructOpsMap {
+			continue
+		}
+		if o.m != nil {
+			// Programs are matched to members by the type's name: those of two instances would be mixed.
+			return nil, fmt.Errorf("read %s: it has more than one struct of operations (%s, %s)", object, o.m.Name, name)
+		}
+		o.m = m
+	}
+	if o.m == nil {
+		return nil, fmt.Errorf("read %s: it has no struct of operations in section .struct_ops.link", object)
+	}
+	typ, ok := btf.As[*btf.Struct](o.m.Value)
+	if !ok || len(o.m.Contents) != 1 {
+		return nil, fmt.Errorf("read %s: %s has no type or no initial value", object, o.m.Name)
+	}
+	o.Typ = typ
+	if o.data, ok = o.m.Contents[0].Value.([]byte); !ok {
+		return nil, fmt.Errorf("read %s: %s has no initial value", object, o.m.Name)
+	}
+	for name, p := range spec.Programs {
+		if member, ok := strings.CutPrefix(p.AttachTo, typ.Name+":"); ok {
+			o.progs[member] = name
+		}
+	}
+	return o, nil
+}
+
+// field returns the bytes of a member's initial value.
+func (o *OpsStruct) Field(name string) ([]byte, error) {
+	i := MemberIndex(o.Typ, name)
+	if i < 0 {
+		return nil, fmt.Errorf("struct %s of %s has no member %s", o.Typ.Name, o.Object, name)
+	}
+	size, err := btf.Sizeof(o.Typ.Members[i].Type)
+	if err != nil {
+		return nil, fmt.Errorf("size of member %s: %w", name, err)
+	}
+	at := int(o.Typ.Members[i].Offset.Bytes())
+	if at+size > len(o.data) {
+		return nil, fmt.Errorf("member %s of %s lies beyond the initial value", name, o.Object)
+	}
+	return o.data[at : at+size], nil
+}
+
+// name is the name in the initial value.
+func (o *OpsStruct) Name() (string, error) {
+	b, err := o.Field("name")
+	if err != nil {
+		return "", err
+	}
+	s, _, _ := strings.Cut(string(b), "\x00")
+	return s, nil
+}
+
+// setName changes it.
+func (o *OpsStruct) SetName(name string) error {
+	b, err := o.Field("name")
+	if err != nil {
+		return err
+	}
+	if len(name) >= len(b) {
+		return fmt.Errorf("name %q has %d bytes, the kernel takes %d", name, len(name), len(b)-1)
+	}
+	clear(b)
+	copy(b, name)
+	return nil
+}
+
+// drop leaves a member out, with its program: nothing refers to either any more.
+func (o *OpsStruct) drop(member string) {
+	delete(o.Spec.Programs, o.progs[member])
+	delete(o.progs, member)
+}
+
+// fitKernel compares the operations with the running kernel's. What the kernel lacks and may be left out is dropped;
+// anything else that it lacks, or calls with other arguments, is a skip that says so.
+func (o *OpsStruct) FitKernel(types *btf.Cache, mayLack ...string) error {
+	kernel, err := types.Kernel()
+	if err != nil {
+		return harness.Skip("load %s: this kernel does not describe its types (BTF): %v", o.Object, err)
+	}
+	var theirs *btf.Struct
+	if err := kernel.TypeByName(o.Typ.Name, &theirs); errors.Is(err, btf.ErrNotFound) {
+		return harness.Skip("load %s: this kernel has no struct %s", o.Object, o.Typ.Name)
+	} else if err != nil {
+		return fmt.Errorf("load %s: look up struct %s: %w", o.Object, o.Typ.Name, err)
+	}
+	for member := range o.progs {
+		i := MemberIndex(theirs, member)
+		if i < 0 && slices.Contains(mayLack, member) {
+			o.drop(member)
+			continue
+		}
+		if i < 0 {
+			return harness.Skip("load %s: this kernel's struct %s has no member %s", o.Object, o.Typ.Name, member)
+		}
+		mine := o.Typ.Members[MemberIndex(o.Typ, member)]
+		if want, have := params(theirs.Members[i].Type), params(mine.Type); want != have {
+			return harness.Skip("load %s: this kernel calls %s with %d arguments, the program takes %d", o.Object, member, want, have)
+		}
+	}
+	return nil
+}
+
+func MemberIndex(s *btf.Struct, name string) int {
+	return slices.IndexFunc(s.Members, func(m btf.Member) bool { return m.Name == name })
+}
+
+// params counts the parameters of a pointer to a function; -1: it is none.
+func params(t btf.Type) int {
+	p, ok := btf.As[*btf.Pointer](t)
+	if !ok {
+		return -1
+	}
+	f, ok := btf.As[*btf.FuncProto](p.Target)
+	if !ok {
+		return -1
+	}
+	return len(f.Params)
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
+)
+
+// A kernelCC is one of the kernel's own congestion controls. Nothing is loaded for it, also no module: what the kernel
+// does not list is left to the guests.
+type kernelCC struct {
+	name string
+}
+
+// newKernelCC finds the algorithm that has the variant's name.
+func newKernelCC(v harness.Variant, at harness.Site) (CongestionControl, error) {
+	if v.Object != "" || len(v.Knobs) != 0 {
+		return nil, errors.New("the kernel's own congestion controls have no object and no knobs")
+	}
+	c := &kernelCC{name: v.Name}
+	names, err := availableCC()
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(names, c.name) {
+		return nil, harness.Skip("this kernel does not have %s at hand (it has: %s); it needs the module tcp_%s: run in a guest",
+			c.name, strings.Join(names, ", "), c.name)
+	}
+	if at.NS == "" {
+		return c, nil
+	}
+	if err := sys.InNS(at.NS, func() error { return tryCC(c.name) }); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// tryCC asks for the algorithm on a socket in the calling thread's namespace.
+func tryCC(name string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open socket: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, name); err != nil {
+		return fmt.Errorf("ask for congestion control %s: %w", name, err)
+	}
+	return nil
+}
+
+func (c *kernelCC) Algorithm() string { return c.name }
+
+func (c *kernelCC) Replace(context.Context, harness.Variant) error {
+	return harness.Skip("%s is the kernel's own and cannot be replaced", c.name)
+}
+
+func (c *kernelCC) InForce() error {
+	names, err := availableCC()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(names, c.name) {
+		return fmt.Errorf("check %s: the kernel does not list it any more", c.name)
+	}
+	return nil
+}
+
+func (c *kernelCC) Counters() (map[string]uint64, error) { return nil, nil }
+
+func (c *kernelCC) Close() error { return nil }

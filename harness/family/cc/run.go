@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cc
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/exact"
+	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/tcp"
+)
+
+// startWithin is the time within which flows that start together really start, each at a time that the seed decides: no
+// two of them keep step.
+const startWithin = 100 * time.Millisecond
+
+// A ccRun is one set of flows on one path.
+type ccRun struct {
+	path   netlab.Path
+	flows  []tcp.BulkFlow
+	names  []string // of the flows' variants, for people
+	events []tcp.BulkEvent
+	during time.Duration
+	verify bool
+	seed   uint64
+	exact  bool                           // the clock counts instructions
+	around func(flows func() error) error // traffic.Bulk.Around; may be nil
+}
+
+// newRun begins a run on the cell's path.
+func newRun(c harness.Cell, b harness.Budget) (*ccRun, error) {
+	p, err := pathOf(c, b.Seed)
+	if err != nil {
+		return nil, err
+	}
+	return &ccRun{path: p, during: b.Measure, seed: b.Seed, exact: b.Exact}, nil
+}
+
+// add adds n flows of a variant that start at a time, or a little later, in the order in which they were added.
+func (r *ccRun) add(s *stage, variant string, n int, at time.Duration) {
+	for range n {
+		rng := rand.New(rand.NewPCG(r.seed, uint64(len(r.flows))))
+		r.flows = append(r.flows, tcp.BulkFlow{
+			Algorithm: s.algorithm(variant), From: s.chain.ServerAddrs[0], To: s.chain.ClientAddr,
+			Start: at + time.Duration(rng.Int64N(int64(startWithin))),
+		})
+		r.names = append(r.names, variant)
+	}
+}
+
+// run shapes the path and makes the flows run.
+func (r *ccRun) run(ctx context.Context, s *stage) (*tcp.BulkReport, error) {
+	if err := s.chain.Shape(r.path); err != nil {
+		return nil, err
+	}
+	around := r.around
+	if around == nil {
+		around = func(flows func() error) error { return flows() }
+	}
+	return tcp.Bulk{
+		Server: s.chain.Server, Client: s.chain.Client, Flows: r.flows, Duration: r.during, Events: r.events,
+		Verify: r.verify, Seed: r.seed, Around: func(flows func() error) error {
+			if r.exact {
+				defer exact.Quiet()()
+			}
+			return around(flows)
+		},
+	}.Run(ctx)
+}
+
+// counted runs and, where the clock counts instructions, says how many of them an acknowledged packet took.
+func (s *stage) counted(ctx context.Context, r *ccRun, b harness.Budget) (*tcp.BulkReport, []harness.Metric, error) {
+	if !b.Exact || runtime.NumCPU() != 1 {
+		report, err := r.run(ctx, s)
+		return report, nil, err
+	}
+	clock, err := exact.OpenIdleClock()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer clock.Close()
+	var busy time.Duration // one nanosecond is one instruction
+	r.around = func(flows func() error) error {
+		before, err := clock.Total()
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		if err := flows(); err != nil {
+			return err
+		}
+		after, err := clock.Total()
+		busy = time.Since(began) - (after - before)
+		return err
+	}
+	report, err := r.run(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	var acked float64
+	for i := range report.Flows {
+		acked += report.Flows[i].Acked()
+	}
+	if acked == 0 {
+		return report, nil, nil
+	}
+	return report, []harness.Metric{{Unit: "insn/seg", Value: float64(busy) / acked}}, nil
+}
+
+// judged is the trial's result so far: what went wrong, if anything did, and the series of the first flows.
+func (r *ccRun) judged(report *tcp.BulkReport) harness.Result {
+	res := harness.Result{Measured: report.Elapsed}
+	for i := range report.Flows {
+		res.Iterations += int64(report.Flows[i].Acked())
+	}
+	if i, why := report.Wrong(); why != "" {
+		res.Invalid = fmt.Sprintf("flow %d of %d (%s) %s", i+1, len(report.Flows), r.names[i], why)
+		return res
+	}
+	if res.Iterations == 0 {
+		res.Invalid = "nothing was acknowledged"
+	}
+	res.Series = flowSeries(report, r.names)
+	return res
+}
+
+// take are the numbers of some of a report's flows: what they received together since the first of them started, their round trips and what they resent.
+func take(report *tcp.BulkReport, flows []tcp.FlowReport) []harness.Metric {
+	var received int64
+	var sent, resent uint64
+	first := report.Elapsed
+	for i := range flows {
+		first, received = min(first, flows[i].Start), received+flows[i].Received
+		if n := len(flows[i].Samples); n > 0 {
+			sent, resent = sent+flows[i].Samples[n-1].Sent, resent+flows[i].Samples[n-1].Resent
+		}
+	}
+	rtts := tcp.RTTs(flows)
+	return []harness.Metric{
+		{Unit: "bit/s", Value: 8 * float64(received) / max(report.Elapsed-first, 1).Seconds()},
+		{Unit: "p50-rtt-sec", Value: tcp.Quantile(rtts, 0.50).Seconds()},
+		{Unit: "p95-rtt-sec", Value: tcp.Quantile(rtts, 0.95).Seconds()},
+		{Unit: "retrans-share", Value: float64(resent) / float64(max(sent, 1))},
+	}
+}
+
+// fair are the numbers that say how flows shared the link.
+func fair(report *tcp.BulkReport) []harness.Metric {
+	life, worst := report.Fairness()
+	took, _ := report.Convergence() // never: all the time there was, which is what is known
+	return []harness.Metric{
+		{Unit: "jain-share", Value: life},
+		{Unit: "worst-jain-share", Value: worst},
+		{Unit: "converge-sec", Value: took.Seconds()},
+	}
+}

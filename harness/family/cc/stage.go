@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/netlab"
+)
+
+// CC is the family of congestion controls. All members of a group are registered side by side, by names of their own, and
+// share one chain, whose path every trial shapes anew.
+type Family struct{ Loader *bpfobj.Loader }
+
+// Methods names the ways to put a congestion control in force.
+func (f Family) Methods() []string { return methods(f.Loader).Names() }
+
+// ccMeasure measures one trial of one workload.
+type measurement func(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error)
+
+// workloads is the table of behaviours by the name definitions use.
+func (s *stage) workloads() map[string]measurement {
+	return map[string]measurement{
+		"coexist":     s.coexist,
+		"random-loss": s.alone,
+		"shallow":     s.alike,
+		"bufferbloat": s.alike,
+		"ecn":         s.alike,
+		"fairness":    s.fairness,
+		"short-flows": s.shortFlows,
+		"step":        s.step,
+		"equivalence": s.equivalence,
+		"swap":        s.swap,
+		"loopback":    s.loopback,
+	}
+}
+
+// Workloads names the behaviours of the family, sorted.
+func (Family) Workloads() []string { return slices.Sorted(maps.Keys((&stage{}).workloads())) }
+
+// ccStage is a chain with the members of a group in force.
+type stage struct {
+	methods harness.Methods[CongestionControl]
+	chain   *netlab.Chain
+	members map[string]*member
+	absent  map[string]string
+	seed    uint64
+}
+
+// ccMember is one variant in force.
+type member struct {
+	name     string
+	variant  harness.Variant
+	original string // the variant that it claims to behave like, or ""
+	control  CongestionControl
+}
+
+// Prepare builds the chain and puts every member in force.
+func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
+	if len(g.Axes) > 0 {
+		return nil, fmt.Errorf("axis %s cannot be set up: every trial shapes the path anew", g.Axes[0].Name)
+	}
+	s := &stage{methods: methods(f.Loader), members: map[string]*member{}, absent: map[string]string{}, seed: g.Seed}
+	if s.chain, err = netlab.NewChain(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	site := harness.Site{NS: s.chain.Server.NSPath, Seed: g.Seed}
+	for _, member := range g.Members {
+		if g.Progress != nil {
+			g.Progress("set up " + member.Name)
+		}
+		if err := s.add(ctx, member, site); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			s.absent[member.Name] = err.Error()
+		}
+	}
+	return s, nil
+}
+
+// add puts one member in force.
+func (s *stage) add(ctx context.Context, m harness.Member, site harness.Site) error {
+	control, err := s.methods.Put(ctx, m.Variant, site)
+	if err != nil {
+		return err
+	}
+	s.members[m.Name] = &member{name: m.Name, variant: m.Variant, original: m.Original, control: control}
+	return nil
+}
+
+// Absent gives the reasons why members could not be put in force.
+func (s *stage) Absent() map[string]string { return s.absent }
+
+// Measure measures one cell: the member must be in force before and after, or the trial does not count.
+func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	m, ok := s.members[c.Variant]
+	if !ok {
+		return harness.Result{}, harness.Skip("%s", s.absent[c.Variant])
+	}
+	measure, ok := s.workloads()[c.Workload]
+	if !ok {
+		return harness.Result{}, fmt.Errorf("unknown workload %q", c.Workload)
+	}
+	if err := m.control.InForce(); err != nil {
+		return harness.Result{}, fmt.Errorf("before the trial: %w", err)
+	}
+	if err := s.chain.ECN(marks(c)); err != nil {
+		return harness.Result{}, err
+	}
+	r, err := measure(ctx, m, c, b)
+	if err != nil {
+		return r, err
+	}
+	if err := m.control.InForce(); err != nil {
+		r.Invalid = fmt.Sprintf("fell out of force during the trial: %v", err)
+	}
+	return r, nil
+}
+
+// algorithm is the name by which sockets ask for a variant, by the variant's name: a member of the group if there is one,
+// else one of the kernel's own.
+func (s *stage) algorithm(name string) string {
+	if m, ok := s.members[name]; ok {
+		return m.control.Algorithm()
+	}
+	return name
+}
+
+// Close takes every member out of force and removes the chain.
+func (s *stage) Close() error {
+	var errs []error
+	for _, m := range s.members {
+		errs = append(errs, m.control.Close())
+	}
+	if s.chain != nil {
+		errs = append(errs, s.chain.Close())
+	}
+	return errors.Join(errs...)
+}

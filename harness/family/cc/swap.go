@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/tcp"
+)
+
+// swapShare is the part of the time in which swaps happen: flows have time to start before, and to go on after.
+const swapShare = 0.6
+
+// swapLater is how many flows start while swaps happen, to show what new connections take.
+const swapLater = 5
+
+// swap replaces the variant by itself under running flows again and again, comparing every byte that arrives. How many
+// sockets use the present operations is read before and after each swap: those connected before keep the ones they have.
+func (s *stage) swap(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	r, err := newRun(c, b)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	flows, err := ccNumber(c, "flows", 10)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	swaps, err := ccNumber(c, "swaps", 20)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	r.verify = true
+	r.add(s, m.name, int(flows), 0)
+	first := b.Measure / 5
+	span := time.Duration(swapShare * float64(b.Measure))
+	for i := range swapLater {
+		r.add(s, m.name, 1, first+time.Duration(i+1)*span/(swapLater+1))
+	}
+	sw := newSwapper(ctx, m, int(swaps), first, span/time.Duration(swaps))
+	report, err := r.run(ctx, s)
+	took, sockets, serr := sw.stop()
+	if errors.Is(serr, harness.ErrNotSupported) {
+		return harness.Result{}, serr
+	}
+	if err := errors.Join(err, serr); err != nil {
+		return harness.Result{}, fmt.Errorf("after %d of %d swaps: %w", len(took), int(swaps), err)
+	}
+	res := harness.Result{Iterations: int64(len(took)), Measured: report.Elapsed, Series: append(flowSeries(report, r.names), sockets[:]...)}
+	broken, lost := 0, int64(0)
+	for i := range report.Flows {
+		f := &report.Flows[i]
+		if why := late(f, first); why != "" {
+			res.Invalid = fmt.Sprintf("flow %d %s", i+1, why)
+		}
+		if f.Wrong != "" {
+			broken++
+			res.Series = append(res.Series, harness.Series{Name: fmt.Sprintf("broken/%d", i+1), Unit: "op", Y: []float64{1}, Notes: f.Wrong})
+		}
+		lost += f.Lost
+	}
+	if res.Invalid != "" {
+		return res, nil
+	}
+	if len(took) != int(swaps) {
+		res.Invalid = fmt.Sprintf("only %d of %d swaps were made in time", len(took), int(swaps))
+		return res, nil
+	}
+	slices.Sort(took)
+	res.Metrics = []harness.Metric{
+		{Unit: "p50-sec", Value: tcp.Quantile(took, 0.50).Seconds()},
+		{Unit: "p99-sec", Value: tcp.Quantile(took, 0.99).Seconds()},
+		{Unit: "broken/op", Value: float64(broken) / float64(len(took))},
+		{Unit: "lost-B", Value: float64(lost)},
+	}
+	return res, nil
+}
+
+// late says why a flow that was to run before swaps began did not; empty if it did. Where the queue is too small for the first
+// windows of all flows, requests to connect are lost in it, and each loss costs a second or more.
+func late(f *tcp.FlowReport, first time.Duration) string {
+	switch {
+	case f.Start >= first || 0 < f.Connected && f.Connected < first:
+		return ""
+	case f.Wrong != "":
+		return "did not run when swaps began: " + f.Wrong
+	case f.Connected == 0:
+		return "never connected: give the path more buffer, or run fewer flows"
+	}
+	return fmt.Sprintf("connected after %v only, when swaps had begun: give the path more buffer, or run fewer flows", f.Connected.Round(time.Millisecond))
+}
+
+// A swapper replaces a member by itself again and again, on a goroutine of its own: flows are not held up by it more than
+// by any other program.
+type swapper struct {
+	member       *member
+	n            int
+	first, every time.Duration
+
+	end  chan struct{}
+	done chan struct{}
+	took []time.Duration
+	seen [2]harness.Series // before and after each swap
+	err  error
+}
+
+// newSwapper starts one.
+func newSwapper(ctx context.Context, m *member, n int, first, every time.Duration) *swapper {
+	w := &swapper{member: m, n: n, first: first, every: every, end: make(chan struct{}), done: make(chan struct{})}
+	w.seen[0] = harness.Series{Name: "sockets-before", Unit: "op", Notes: "X: sec; Y: sockets that use the operations about to be replaced"}
+	w.seen[1] = harness.Series{Name: "sockets-after", Unit: "op", Notes: "X: sec; Y: sockets that use the operations just put in their place"}
+	go w.run(ctx)
+	return w
+}
+
+func (w *swapper) run(ctx context.Context) {
+	defer close(w.done)
+	begin := time.Now()
+	for i := range w.n {
+		select {
+		case <-w.end:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Until(begin.Add(w.first + time.Duration(i)*w.every))):
+		}
+		w.look(0, time.Since(begin))
+		start := time.Now()
+		if w.err = w.member.control.Replace(ctx, w.member.variant); w.err != nil {
+			return
+		}
+		w.took = append(w.took, time.Since(start))
+		w.look(1, time.Since(begin))
+	}
+}
+
+// look notes how many sockets use the present operations.
+func (w *swapper) look(series int, at time.Duration) {
+	if n, err := w.member.control.Counters(); err == nil {
+		w.seen[series].X = append(w.seen[series].X, short(at.Seconds()))
+		w.seen[series].Y = append(w.seen[series].Y, float64(n["sockets"]))
+	}
+}
+
+// stop ends it and returns how long each swap took, how many sockets used the operations before and after each, and the error
+// that it ended with.
+func (w *swapper) stop() ([]time.Duration, [2]harness.Series, error) {
+	close(w.end)
+	<-w.done
+	return w.took, w.seen, w.err
+}

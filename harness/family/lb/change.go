@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/lb/service"
+	"github.com/kxlab/kxlab/harness/sys"
+	"github.com/kxlab/kxlab/harness/tcp"
+)
+
+// update measures how long it takes to change one backend of one service, and to change all services, each averaged over
+// as many as fit into half the time (target exact: their median). The services are as before afterwards.
+func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (r harness.Result, err error) {
+	if m.class == harness.ClassCeiling {
+		return r, harness.Skip("a ceiling has no services to change")
+	}
+	defer func() {
+		err = errors.Join(err, m.balancer.Sync(context.WithoutCancel(ctx), m.services))
+	}()
+	wanted := m.wanted()
+	one := wanted
+	one.Backends = slices.Clone(wanted.Backends)
+	one.Backends[0] = wanted.Spare[0]
+	one.Spare = []service.Backend{wanted.Backends[0]}
+	other, err := services(m.class, s.family, s.count, 1, s.segment.Reals)
+	if err != nil {
+		return r, err
+	}
+	update, n, err := s.typical(ctx, b, func(i int) error {
+		return m.balancer.Update(ctx, []service.Service{one, wanted}[i%2])
+	})
+	if err != nil {
+		return r, fmt.Errorf("change one backend: %w", err)
+	}
+	sync, k, err := s.typical(ctx, b, func(i int) error {
+		return m.balancer.Sync(ctx, [][]service.Service{other, m.services}[i%2])
+	})
+	if err != nil {
+		return r, fmt.Errorf("change all services: %w", err)
+	}
+	return harness.Result{
+		Iterations: int64(n),
+		Measured:   update*time.Duration(n) + sync*time.Duration(k),
+		Metrics:    []harness.Metric{{Unit: "sec/update", Value: update.Seconds()}, {Unit: "sec/sync", Value: sync.Seconds()}},
+	}, nil
+}
+
+// typical repeats a change for at least half the time, at least once, and returns how long one takes: the mean, or on target
+// exact the median of at least exactChanges, with nothing else on the CPU.
+func (s *stage) typical(ctx context.Context, b harness.Budget, change func(i int) error) (one time.Duration, n int, err error) {
+	var each []time.Duration
+	repeat := func() error {
+		for start := time.Now(); len(each) == 0 || time.Since(start) < b.Measure/2 || s.exact && len(each) < exactChanges; {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			began := time.Now()
+			if err := change(len(each)); err != nil {
+				return err
+			}
+			each = append(each, time.Since(began))
+		}
+		return nil
+	}
+	if s.exact {
+		err = sys.Alone(repeat)
+	} else {
+		err = repeat()
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	if s.exact {
+		slices.Sort(each)
+		return each[len(each)/2], len(each), nil
+	}
+	for _, d := range each {
+		one += d / time.Duration(len(each))
+	}
+	return one, len(each), nil
+}
+
+// churnConnections is how many live connections there are while backends come and go, or as many as this process may
+// hold open, both ends, but for churnSpare.
+const (
+	churnConnections = 10_000
+	churnSpare       = 300
+	// churnExact is how many there are on target exact, where each costs 10^5 instructions and more a round.
+	churnExact = 400
+)
+
+// churn adds, drains and removes a backend under live connections and counts those that break. Unavoidable are those
+// of the backend that is removed, and no others.
+func (s *stage) churn(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (r harness.Result, err error) {
+	if m.class == harness.ClassCeiling {
+		return r, harness.Skip("a ceiling has no backends to change")
+	}
+	wanted := m.wanted()
+	defer func() {
+		err = errors.Join(err, m.balancer.Update(context.WithoutCancel(ctx), wanted))
+	}()
+	// As a receive queue of a real NIC does, one CPU sees all packets of a connection: flow tables may be a CPU's own.
+	if m.class != "socket" {
+		thread, err := m.host.Thread(cpuOr(balancerCPU))
+		if err != nil {
+			return r, fmt.Errorf("give the balancer a thread: %w", err)
+		}
+		defer thread.Close()
+	}
+	limit, err := tcp.MaxPool()
+	if err != nil {
+		return r, fmt.Errorf("find out how many connections fit: %w", err)
+	}
+	live := min(churnConnections, limit-churnSpare)
+	if b.Exact {
+		live = min(churnExact, live)
+	}
+	watch, err := startWatch(b.Exact)
+	if err != nil {
+		return r, err
+	}
+	defer watch.Close()
+	pool, opened, err := tcp.OpenPool(ctx, s.load(m), live)
+	if err != nil {
+		return r, fmt.Errorf("open connections: %w", err)
+	}
+	defer pool.Close()
+	if opened.Broken > 0 {
+		r.Invalid = fmt.Sprintf("%d of %d connections could not be opened: %v", opened.Broken, live, opened.Why)
+		return r, nil
+	}
+	leaving := wanted.Backends[len(wanted.Backends)-1]
+	onLeaving := 0
+	if i := s.realIndex(leaving); i >= 0 && i < len(opened.PerReal) {
+		onLeaving = opened.PerReal[i]
+	}
+	var broken, moved int
+	for _, step := range churnSteps(wanted, leaving) {
+		if err := m.balancer.Update(ctx, step.service); err != nil {
+			return r, fmt.Errorf("%s: %w", step.name, err)
+		}
+		report, err := pool.Probe(ctx)
+		if err != nil {
+			return r, fmt.Errorf("probe connections after %s: %w", step.name, err)
+		}
+		broken += report.Broken
+		moved += report.Moved
+		r.Series = append(r.Series, harness.Series{Name: "broken after " + step.name, Unit: "connections",
+			Y: []float64{float64(report.Broken)}})
+	}
+	r.Iterations = int64(live)
+	if r.Measured, err = watch.busy(); err != nil {
+		return r, err
+	}
+	r.Metrics = []harness.Metric{
+		{Unit: "broken/op", Value: float64(broken)},
+		{Unit: "moved-share", Value: float64(broken+moved) / float64(live)},
+		{Unit: "excess-share", Value: float64(max(0, broken+moved-onLeaving)) / float64(live)},
+	}
+	return r, nil
+}
+
+// realIndex is the place of a backend among the segment's reals, or -1.
+func (s *stage) realIndex(b service.Backend) int {
+	for i, real := range s.segment.Reals {
+		if a := b.Addr.Addr(); a == real.Addr4.Addr() || a == real.Addr6.Addr() {
+			return i
+		}
+	}
+	return -1
+}
+
+// A churnStep is one change of the wanted service.
+type churnStep struct {
+	name    string
+	service service.Service
+}
+
+// churnSteps adds the spare backend, drains the leaving one and removes it.
+func churnSteps(wanted service.Service, leaving service.Backend) []churnStep {
+	added := wanted
+	added.Backends = append(slices.Clone(wanted.Backends), wanted.Spare...)
+	added.Spare = nil
+	drained := added
+	drained.Backends = slices.Clone(added.Backends)
+	removed := added
+	at := slices.IndexFunc(added.Backends, func(b service.Backend) bool { return b.Addr == leaving.Addr })
+	drained.Backends[at].Weight = 0
+	removed.Backends = slices.Delete(slices.Clone(added.Backends), at, at+1)
+	removed.Spare = []service.Backend{leaving}
+	return []churnStep{{"a backend is added", added}, {"one is drained", drained}, {"it is removed", removed}}
+}

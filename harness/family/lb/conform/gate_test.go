@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/lb/service"
+	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/tcp"
+)
+
+// everywhere runs a test for every class that handles packets and both IP families.
+func everywhere(t *testing.T, run func(t *testing.T, class string, v6 bool)) {
+	for class := range expectations() {
+		for _, v6 := range []bool{false, true} {
+			family := map[bool]int{false: 4, true: 6}[v6]
+			t.Run(fmt.Sprintf("%s/ip=%d", class, family), func(t *testing.T) { run(t, class, v6) })
+		}
+	}
+}
+
+// TestRightModel: a balancer without a fault passes, so that what a mutant is told is about its fault.
+func TestRightModel(t *testing.T) {
+	everywhere(t, func(t *testing.T, class string, v6 bool) {
+		m, j := newModel(class, v6, broken{})
+		if err := errors.Join(j.packets(t.Context(), modelMTU), m.Flush(t.Context()), j.changes(t.Context(), m),
+			m.Flush(t.Context()), j.flood(t.Context(), floodFlows)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestPacketMutants: every fixture of the gate fails for a balancer that is wrong just there.
+func TestPacketMutants(t *testing.T) {
+	everywhere(t, func(t *testing.T, class string, v6 bool) {
+		var said []string
+		for _, tt := range packetMutants() {
+			if !tt.concerns(class, v6) {
+				continue
+			}
+			_, j := newModel(class, v6, tt.broken)
+			err := j.packets(t.Context(), modelMTU)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("a balancer that %s: got %v, want %q", tt.fault, err, tt.want)
+			}
+			said = append(said, fmt.Sprint(err))
+		}
+		if class == harness.ClassCeiling {
+			return
+		}
+		_, j := newModel(class, v6, broken{})
+		for _, f := range j.sc.fixtures(modelMTU) {
+			found := f.class != "" && f.class != class
+			for _, s := range said {
+				found = found || strings.HasPrefix(s, f.name+":")
+			}
+			if !found {
+				t.Errorf("no mutant shows that the case %q can fail", f.name)
+			}
+		}
+	})
+}
+
+// TestChangeMutants: every demand on changes fails for a balancer that does not meet it.
+func TestChangeMutants(t *testing.T) {
+	as := func(change func(m *model, s *service.Service)) broken {
+		return broken{update: func(m *model, s service.Service) service.Service { change(m, &s); return s }}
+	}
+	scattered := func(m *model) bool { return len(m.service.Backends) != 4 || m.service.Backends[0].Weight == 0 }
+	forget := func(when func(m *model) bool) broken {
+		return broken{pick: func(m *model, in *packet) (service.Backend, bool) { return m.choose(in), when(m) }}
+	}
+	for _, tt := range []mutant{
+		{fault: "starves a backend", want: "none to backend", broken: broken{pick: func(m *model, in *packet) (service.Backend, bool) {
+			return m.service.Backends[0], true
+		}}},
+		{fault: "keeps a removed backend", want: "a backend was removed: the new flow", broken: as(func(m *model, s *service.Service) {
+			if len(s.Backends) == 3 {
+				*s = m.service
+			}
+		})},
+		{fault: "moves flows when a backend goes", want: "a backend was removed: the flow", broken: forget(func(m *model) bool { return len(m.service.Backends) == 3 })},
+		{fault: "loses flows when a backend goes", want: "a backend was removed: a packet of a flow was lost", broken: broken{
+			in: func(m *model, in *packet) bool { return len(m.service.Backends) != 3 || in.isSYN() }}},
+		{fault: "cuts drained flows", want: "a backend was drained: the flow", broken: forget(func(m *model) bool { return m.service.Backends[0].Weight == 0 })},
+		{fault: "does not drain", want: "a backend was drained: the new flow", broken: as(func(_ *model, s *service.Service) {
+			s.Backends = append([]service.Backend(nil), s.Backends...)
+			s.Backends[0].Weight = 1
+		})},
+		{fault: "leaves a new backend idle", want: "none to it", broken: as(func(_ *model, s *service.Service) { s.Backends = s.Backends[:min(4, len(s.Backends))] })},
+		{fault: "moves flows to a new backend", want: "a backend was added: the flow", broken: forget(func(m *model) bool { return len(m.service.Backends) == 5 })},
+		{fault: "spoils packets once something changed", want: "differs at byte", broken: after(func(m *model, _ *packet, f []byte) []byte {
+			if scattered(m) {
+				f[len(f)-1] ^= 1
+			}
+			return f
+		})},
+	} {
+		for _, class := range []string{"nat", "ipip", "dsr"} {
+			m, j := newModel(class, class == "dsr", tt.broken)
+			if err := j.changes(t.Context(), m); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s that %s: got %v, want %q", class, tt.fault, err, tt.want)
+			}
+		}
+	}
+}
+
+// TestFloodMutants: so does every demand on a flood.
+func TestFloodMutants(t *testing.T) {
+	many := func(m *model) bool { return len(m.flows) > 1000 }
+	for _, tt := range []mutant{
+		{fault: "drops what it has no room for", want: "reached no backend", broken: broken{in: func(m *model, in *packet) bool {
+			return !many(m) || !in.isSYN()
+		}}},
+		{fault: "forgets in favour of the flood", want: "SYNs of others: the flow from", broken: broken{pick: func(m *model, in *packet) (service.Backend, bool) {
+			return m.service.Backends[int(in.from.Port()+1)%4], many(m)
+		}}},
+		{fault: "sends SYNs twice", want: "sent once", broken: after(func(m *model, in *packet, f []byte) []byte {
+			if many(m) {
+				m.out = append(m.out, f)
+			}
+			return f
+		})},
+		{fault: "spoils the flood", want: "differs at byte", broken: after(func(m *model, _ *packet, f []byte) []byte {
+			if many(m) {
+				f[len(f)-1] ^= 1
+			}
+			return f
+		})},
+		{fault: "sends the flood anywhere", want: "none of the service's backends", broken: after(func(m *model, _ *packet, f []byte) []byte {
+			if many(m) {
+				copy(f, m.reality[4].MAC)
+			}
+			return f
+		})},
+	} {
+		for _, class := range []string{"nat", "ipip", "dsr"} {
+			_, j := newModel(class, class == "dsr", tt.broken)
+			if err := j.flood(t.Context(), floodFlows); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s that %s: got %v, want %q", class, tt.fault, err, tt.want)
+			}
+		}
+	}
+}
+
+// TestStreamMutants: and every demand on streams.
+func TestStreamMutants(t *testing.T) {
+	var s Subject
+	s.Segment = &netlab.Segment{}
+	service := service.Service{}
+	_, j := newModel("ipip", false, broken{})
+	for i, b := range j.sc.tcp.Backends {
+		h := &netlab.Host{}
+		h.Addr4, h.Addr6 = netlab.Addresses(netlab.RoleReal, i)
+		s.Segment.Reals = append(s.Segment.Reals, h)
+		if i < 3 { // real 3 is no backend
+			service.Backends = append(service.Backends, b)
+		}
+	}
+	refused := errors.New("refused")
+	for _, tt := range []struct {
+		fault  string
+		report tcp.LoadReport
+		want   string
+	}{
+		{"nothing", tcp.LoadReport{Done: 9, PerReal: []int64{3, 3, 3, 0}}, ""},
+		{"a broken stream", tcp.LoadReport{Done: 8, Failed: 1, First: refused, PerReal: []int64{3, 3, 2, 0}}, "1 of 9 exchanges failed: refused"},
+		{"an answer of someone else", tcp.LoadReport{Done: 10, PerReal: []int64{3, 3, 3, 1}}, "real 3 answered, which is no backend"},
+		{"a starved backend", tcp.LoadReport{Done: 6, PerReal: []int64{3, 3, 0, 0}}, "real 2 is a backend and was never reached"},
+	} {
+		err := s.exchange(t.Context(), tcp.Load{}, service, time.Millisecond,
+			func(tcp.Load, context.Context, time.Duration) (*tcp.LoadReport, error) {
+				return &tt.report, nil
+			})
+		if got := fmt.Sprint(err); (err == nil) != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("with %s: got %v, want %q", tt.fault, err, tt.want)
+		}
+	}
+}

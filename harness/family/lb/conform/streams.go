@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conform
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/lb/service"
+	"github.com/kxlab/kxlab/harness/tcp"
+)
+
+const (
+	// streamBytes is the size of each request and response of the stream check: many segments either way.
+	streamBytes = 20000
+	// streamTime bounds how long to wait until every backend has been asked.
+	streamTime = 5 * time.Second
+)
+
+// checkStreams sends real streams through the balancer until every backend has answered: whole, unmodified, in both
+// directions. The servers of package traffic must be running on the reals.
+func checkStreams(ctx context.Context, s Subject) error {
+	sc, err := s.scene()
+	if err != nil {
+		return err
+	}
+	if err := s.Segment.Select(s.Host, s.ReturnVia); err != nil {
+		return fmt.Errorf("select balancer: %w", err)
+	}
+	load := tcp.Load{Client: s.Segment.Client, Cgroup: s.Cgroup, Threads: 4, Sources: -1}
+	for _, try := range []struct {
+		service  service.Service
+		size     int
+		exchange func(tcp.Load, context.Context, time.Duration) (*tcp.LoadReport, error)
+		name     string
+	}{
+		{sc.tcp, streamBytes, tcp.Load.CRR, "TCP, a connection each"},
+		{sc.tcp, streamBytes, tcp.Load.RR, "TCP, kept alive"},
+		{sc.udp, 600, tcp.Load.CRR, "UDP, connected"},
+		{sc.udp, 600, unconnected, "UDP, unconnected"},
+	} {
+		load.VIPs = []netip.AddrPort{try.service.VIP}
+		load.Proto = try.service.Proto
+		load.Request, load.Response = try.size, try.size
+		if err := s.exchange(ctx, load, try.service, streamTime, try.exchange); err != nil {
+			return fmt.Errorf("%s: %w", try.name, err)
+		}
+	}
+	return nil
+}
+
+// unconnected is UDP with the address named in every datagram, one socket an exchange.
+func unconnected(l tcp.Load, ctx context.Context, d time.Duration) (*tcp.LoadReport, error) {
+	l.Unconnected = true
+	return l.CRR(ctx, d)
+}
+
+// exchange runs rounds of a load until every backend has answered, and returns an error if an exchange failed, if
+// another real answered, or if a backend did not within the time.
+func (s Subject) exchange(ctx context.Context, l tcp.Load, service service.Service, most time.Duration,
+	run func(tcp.Load, context.Context, time.Duration) (*tcp.LoadReport, error)) error {
+	asked := map[int]bool{}
+	backends := s.indices(service)
+	for deadline := time.Now().Add(most); ; {
+		r, err := run(l, ctx, 10*time.Millisecond)
+		if err != nil {
+			return err
+		}
+		if r.Failed > 0 {
+			return fmt.Errorf("%d of %d exchanges failed: %w", r.Failed, r.Failed+r.Done, r.First)
+		}
+		for real, n := range r.PerReal {
+			if n > 0 && !backends[real] {
+				return fmt.Errorf("real %d answered, which is no backend", real)
+			}
+			asked[real] = asked[real] || n > 0
+		}
+		if missing := unasked(backends, asked); missing < 0 || s.Class == harness.ClassCeiling {
+			return nil
+		} else if time.Now().After(deadline) {
+			return fmt.Errorf("real %d is a backend and was never reached", missing)
+		}
+	}
+}
+
+// indices returns the places of a service's backends among the segment's reals.
+func (s Subject) indices(service service.Service) map[int]bool {
+	out := map[int]bool{}
+	for _, b := range service.Backends {
+		for i, real := range s.Segment.Reals {
+			if a := b.Addr.Addr(); a == real.Addr4.Addr() || a == real.Addr6.Addr() {
+				out[i] = true
+			}
+		}
+	}
+	return out
+}
+
+// unasked returns a backend that has not answered yet, or -1.
+func unasked(backends, asked map[int]bool) int {
+	for i := range backends {
+		if !asked[i] {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// A set is who a service is spread over. Drained members, with the weight they had, are kept apart: they matter to
+// just-enough tracking only.
+type set struct{ members, spares, drained []Member }
+
+// acquireRing returns the ring of a set, made and written if no service has it yet. look are the slots where tracked
+// connections may live, as ring.tracked of the ring that the service had. It is nil without members of positive
+// weight, and for programs that read no rings.
+func (t *serviceTable) acquireRing(name string, of set, look string) (*ring, error) {
+	in := inOrder(of.members)
+	if len(in) == 0 || t.lines.total == 0 {
+		return nil, nil
+	}
+	size := t.size
+	if size == 0 {
+		var err error
+		if size, err = RingSize(len(in) + len(of.drained)); err != nil {
+			return nil, err
+		}
+	}
+	if look != "" && len(look) != size {
+		look = everywhere(size) // another size: every slot holds other connections than before
+	}
+	key := ringKey{name, look}
+	if r, ok := t.rings[key]; ok {
+		r.refs++
+		return r, nil
+	}
+	parts, err := t.fill(size, of, look)
+	if err != nil {
+		return nil, err
+	}
+	r := &ring{key: key, refs: 1, size: size, lines: linesOf(size) * uint32(len(parts)), drains: len(parts) > 1}
+	if r.first, err = t.lines.alloc(r.lines); err != nil {
+		return nil, err
+	}
+	for i, part := range parts {
+		if err := t.w.writeRing(r.first+linesOf(size)*uint32(i), part); err != nil {
+			t.lines.release(r.first, r.lines)
+			return nil, err
+		}
+	}
+	if t.jet != nil {
+		r.tracked = lookOf(parts[0])
+	}
+	t.rings[key] = r
+	return r, nil
+}
+
+// releaseRing takes one use of a ring back. r may be nil.
+func (t *serviceTable) releaseRing(r *ring) {
+	if r == nil {
+		return
+	}
+	if r.refs--; r.refs > 0 {
+		return
+	}
+	delete(t.rings, r.key)
+	t.lines.release(r.first, r.lines)
+}
+
+// fill makes the ring of a set and, if members are drained under just-enough tracking, the second one for new
+// connections.
+func (t *serviceTable) fill(size int, of set, look string) ([]Ring, error) {
+	if t.jet == nil {
+		r, err := Maglev(size, of.members)
+		return []Ring{r}, err
+	}
+	var at []bool
+	if look != "" {
+		at = make([]bool, size)
+		for i := range at {
+			at[i] = look[i] != 0
+		}
+	}
+	now, err := t.jet.Ring(size, of.members, of.spares, at)
+	if err != nil || len(of.drained) == 0 {
+		return []Ring{now}, err
+	}
+	// Who had each slot before the drain: drained members keep theirs for the connections they have.
+	before, err := t.jet.Ring(size, slices.Concat(of.members, of.drained), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	main := slices.Clone(now)
+	for slot, s := range before {
+		if slices.ContainsFunc(of.drained, func(m Member) bool { return m.Real == s&SlotReal }) {
+			main[slot] = s&SlotReal | SlotDrain
+		}
+	}
+	return []Ring{main, now}, nil
+}
+
+// lookOf notes in which slots of a ring there may be tracked connections: one byte each, or "" for none.
+func lookOf(r Ring) string {
+	look, some := make([]byte, len(r)), false
+	for i, s := range r {
+		if s&(SlotLook|SlotTrack) != 0 {
+			look[i], some = 1, true
+		}
+	}
+	if !some {
+		return ""
+	}
+	return string(look)
+}
+
+// everywhere is what lookOf gives for a ring with SlotLook in every slot.
+func everywhere(size int) string {
+	look := make([]byte, size)
+	for i := range look {
+		look[i] = 1
+	}
+	return string(look)
+}
+
+// format writes down what decides a ring: of members, spares and drained members, in order, the number and of each its
+// weight, index and identity.
+func (s set) format() string {
+	b := make([]byte, 0, 12+(len(s.members)+len(s.spares)+len(s.drained))*memberLen)
+	for _, list := range [][]Member{inOrder(s.members), inOrder(s.spares), inOrder(s.drained)} {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(list)))
+		for _, m := range list {
+			b = binary.LittleEndian.AppendUint32(b, uint32(m.Weight))
+			b = binary.LittleEndian.AppendUint16(b, m.Real)
+			b = append(b, m.ID[:]...)
+		}
+	}
+	return string(b)
+}
+
+const memberLen = 4 + 2 + len(ID{})
+
+// parseSet reads what format wrote.
+func parseSet(text string) set {
+	var s set
+	b := []byte(text)
+	for _, list := range []*[]Member{&s.members, &s.spares, &s.drained} {
+		n := int(binary.LittleEndian.Uint32(b))
+		b = b[4:]
+		for range n {
+			*list = append(*list, Member{
+				Weight: int(binary.LittleEndian.Uint32(b)),
+				Real:   binary.LittleEndian.Uint16(b[4:]),
+				ID:     ID(b[6:memberLen]),
+			})
+			b = b[memberLen:]
+		}
+	}
+	return s
+}
+
+// drain moves the members of weight 0 that had a weight in the set before to the drained ones, with that weight.
+func (s set) drain(before string) set {
+	if before == "" {
+		return s
+	}
+	was := parseSet(before)
+	for _, m := range s.members {
+		if m.Weight > 0 {
+			continue
+		}
+		for _, old := range slices.Concat(was.members, was.drained) {
+			if old.ID == m.ID && old.Weight > 0 {
+				m.Weight = old.Weight
+				s.drained = append(s.drained, m)
+			}
+		}
+	}
+	return s
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/packets"
+)
+
+// The CPUs of packet measurements. With rate 0 all runs on packetCPU; at a fixed rate the balancer's receive thread has
+// balancerCPU to itself and everything else runs on packetCPU. On a machine with one CPU both are that.
+const (
+	packetCPU   = 0
+	balancerCPU = 1
+)
+
+// settle is how long packets in flight get to arrive before they are counted as lost.
+const settle = 20 * time.Millisecond
+
+// pps measures established flows: flat out on one core, or, with the axis rate, the CPU time of the balancer's receive
+// thread a packet.
+func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	stream, err := s.stream(m, c, b)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	if m.class == "socket" {
+		return harness.Result{}, harness.Skip("the class socket does nothing to packets")
+	}
+	if limit := m.balancer.MaxFlows(); limit > 0 && stream.Flows > limit {
+		return harness.Result{}, harness.Skip("%d flows do not fit: it tracks at most %d here", stream.Flows, limit)
+	}
+	p, err := openPath(m, stream)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	defer p.close()
+	if stream.Alone {
+		return p.alone(ctx, uint64(stream.Flows)) // every flow once, so that all are known
+	}
+	known := uint64(stream.Flows) // every flow once, so that all are known
+	if stream.Rate > 0 {
+		if cpuOr(balancerCPU) == packetCPU {
+			if err := p.acquaint(ctx, stream); err != nil {
+				return harness.Result{}, err
+			}
+			known = 0
+		}
+		if err := p.spread(); err != nil {
+			return harness.Result{}, err
+		}
+	}
+	if err := p.warm(ctx, known, b.Warm); err != nil {
+		return harness.Result{}, err
+	}
+	return p.measure(ctx, func() (packets.Sent, error) { return p.generator.For(ctx, packetCPU, b.Measure) })
+}
+
+// stream reads a cell's axes into a packet stream to the wanted service.
+func (s *stage) stream(m *member, c harness.Cell, b harness.Budget) (packets.Stream, error) {
+	st := packets.Stream{
+		Family: s.family, Proto: harness.UDP, VIP: m.wanted().VIP, Flows: 4096, Size: 64, Seed: b.Seed,
+		SrcMAC: s.segment.Client.MAC, DstMAC: m.host.MAC,
+	}
+	for _, a := range c.Axes {
+		value, err := strconv.ParseFloat(a.Value, 64)
+		if err != nil {
+			return st, fmt.Errorf("axis %s: %q is not a number", a.Name, a.Value)
+		}
+		switch a.Name {
+		case "flows":
+			st.Flows = int(value)
+		case "size":
+			st.Size = int(value)
+		case "rate":
+			st.Rate = value
+		case "syn":
+			st.SYNShare = value / 100
+		}
+	}
+	if st.SYNShare > 0 {
+		st.Proto = harness.TCP
+	}
+	if st.Proto == harness.TCP && s.family == 6 && st.Size < minTCP6 {
+		st.Size = minTCP6
+	}
+	st.Alone = b.Exact && st.Rate == 0
+	return st, st.Check()
+}
+
+// minTCP6 is the smallest frame that holds a TCP segment over IPv6, bytes.
+const minTCP6 = 74
+
+// A path is a generator, a balancer and a sink, with what must be undone.
+type path struct {
+	member    *member
+	rate      float64 // wanted, packets per second; 0: flat out
+	generator *packets.Generator
+	sink      *packets.Sink
+	balancer  *netlab.NAPIThread // nil if all runs on one CPU
+	port      *netlab.NAPIThread
+}
+
+// openPath puts a counting sink and a generator on the fabric's side of a member's link.
+func openPath(m *member, stream packets.Stream) (_ *path, err error) {
+	p := &path{member: m, rate: stream.Rate}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if p.sink, err = packets.OpenSink(m.host.Port, packets.SinkOptions{Flows: 1}); err != nil {
+		return nil, fmt.Errorf("open sink: %w", err)
+	}
+	if err = p.sink.Mode(packets.Count); err != nil {
+		return nil, fmt.Errorf("open sink: %w", err)
+	}
+	if p.generator, err = packets.NewGenerator(m.host.Port, stream); err != nil {
+		return nil, fmt.Errorf("open generator: %w", err)
+	}
+	return p, nil
+}
+
+// spread gives the balancer's receive work a CPU of its own.
+func (p *path) spread() (err error) {
+	if p.balancer, err = p.member.host.Thread(cpuOr(balancerCPU)); err != nil {
+		return fmt.Errorf("give the balancer a thread: %w", err)
+	}
+	if p.port, err = p.member.host.Port.Thread(packetCPU); err != nil {
+		return fmt.Errorf("give the sink a thread: %w", err)
+	}
+	return nil
+}
+
+// acquaint sends one packet of every recurring flow, flat out on one CPU: at a rate fit for a guest that would take longer than all
+// the rest of the trial. On a machine with two CPUs it would acquaint the wrong flow table.
+func (p *path) acquaint(ctx context.Context, s packets.Stream) error {
+	s.Rate, s.SYNShare = 0, 0
+	g, err := packets.NewGenerator(p.member.host.Port, s)
+	if err != nil {
+		return fmt.Errorf("open generator: %w", err)
+	}
+	_, err = g.Run(ctx, packetCPU, uint64(s.Flows))
+	if err = errors.Join(err, g.Close()); err != nil {
+		return fmt.Errorf("make flows known: %w", err)
+	}
+	return nil
+}
+
+// warm sends at least that many packets and at least for the time.
+func (p *path) warm(ctx context.Context, least uint64, d time.Duration) error {
+	var sent packets.Sent
+	var err error
+	if d > 0 {
+		if sent, err = p.generator.For(ctx, packetCPU, d); err != nil {
+			return fmt.Errorf("warm up: %w", err)
+		}
+	}
+	if least > sent.Packets {
+		if sent, err = p.generator.Run(ctx, packetCPU, least-sent.Packets); err != nil {
+			return fmt.Errorf("warm up: %w", err)
+		}
+	}
+	time.Sleep(settle)
+	return nil
+}
+
+// arrived waits until what was sent has arrived, or had the time to.
+func (p *path) arrived(before, sent uint64) error {
+	for end := time.Now().Add(settle); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		counts, err := p.sink.Counts()
+		if err != nil {
+			return fmt.Errorf("read sink: %w", err)
+		}
+		if counts.Total()-before >= sent {
+			return nil
+		}
+	}
+	return nil
+}
+
+// measure counts what arrives of what run sends, and the CPU time of the balancer's thread if it has one. A trial in
+// which packets vanished without a trace is invalid.
+func (p *path) measure(ctx context.Context, run func() (packets.Sent, error)) (harness.Result, error) {
+	before, err := p.look()
+	if err != nil {
+		return harness.Result{}, err
+	}
+	sent, err := run()
+	if err != nil {
+		return harness.Result{}, fmt.Errorf("send: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return harness.Result{}, err
+	}
+	if err := p.arrived(before.arrived, sent.Packets); err != nil {
+		return harness.Result{}, err
+	}
+	after, err := p.look()
+	if err != nil {
+		return harness.Result{}, err
+	}
+	arrived := after.arrived - before.arrived
+	account := packets.NewAccount(sent, arrived, before.losses, after.losses)
+	r := harness.Result{Iterations: int64(arrived), Measured: sent.Elapsed, Invalid: account.Verdict()}
+	if r.Invalid != "" || arrived == 0 {
+		return r, nil
+	}
+	if p.balancer == nil {
+		rate := float64(arrived) / sent.Elapsed.Seconds()
+		if len(sent.Laps) > 0 {
+			rate, r.Series = lapRate(sent.Laps)
+		}
+		r.Metrics = []harness.Metric{{Unit: "pkt/s", Value: rate}}
+		return r, nil
+	}
+	rate := float64(arrived) / sent.Elapsed.Seconds()
+	if r.Invalid = offRate(p.rate, rate); r.Invalid != "" {
+		return r, nil
+	}
+	r.Metrics = []harness.Metric{
+		{Unit: "pkt/s", Value: rate},
+		{Unit: "cpu-ns/pkt", Value: float64(after.cpu-before.cpu) / float64(arrived)},
+	}
+	return r, nil
+}
+
+// maxOffRate is how far, as a share, the packets that arrived may be from the rate that was asked for.
+const maxOffRate = 0.01
+
+// offRate says that a rate was not held, or "": then what was measured is the cost at that rate.
+func offRate(want, got float64) string {
+	if want == 0 || math.Abs(got-want) <= maxOffRate*want {
+		return ""
+	}
+	return fmt.Sprintf("%.0f packets/s arrived where %.0f were asked for (at most %.0f %% off): choose a lower rate, or a quieter machine",
+		got, want, 100*maxOffRate)
+}
+
+// sight is what can be read of a path at one moment.
+type sight struct {
+	arrived uint64
+	losses  packets.Snapshot
+	cpu     time.Duration
+}
+
+func (p *path) look() (sight, error) {
+	var v sight
+	counters, err := p.member.balancer.Counters()
+	if err != nil {
+		return v, fmt.Errorf("read counters: %w", err)
+	}
+	counts, err := p.sink.Counts()
+	if err != nil {
+		return v, fmt.Errorf("read sink: %w", err)
+	}
+	v.arrived = counts.Total()
+	if v.losses, err = packets.Look(p.member.host, counters); err != nil {
+		return v, fmt.Errorf("read losses: %w", err)
+	}
+	if p.balancer != nil {
+		if v.cpu, err = p.balancer.CPUTime(); err != nil {
+			return v, fmt.Errorf("read CPU time: %w", err)
+		}
+	}
+	return v, nil
+}
+
+// close undoes what is open, in reverse order.
+func (p *path) close() error {
+	var errs []error
+	if p.generator != nil {
+		errs = append(errs, p.generator.Close())
+	}
+	if p.port != nil {
+		errs = append(errs, p.port.Close())
+	}
+	if p.balancer != nil {
+		errs = append(errs, p.balancer.Close())
+	}
+	if p.sink != nil {
+		errs = append(errs, p.sink.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// newflow measures the cost of a first packet: every packet is a TCP SYN of another connection to the last service, all on
+// one core. Where connections are tracked it stops short of the limit, forgets them and goes on.
+func (s *stage) newflow(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	if m.class == "socket" {
+		return harness.Result{}, harness.Skip("the class socket does nothing to packets")
+	}
+	stream, err := s.stream(m, harness.Cell{}, b)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	stream.Proto, stream.Fresh, stream.SYNShare = harness.TCP, true, 1
+	if s.family == 6 {
+		stream.Size = minTCP6
+	}
+	p, err := openPath(m, stream)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	defer p.close()
+	table := uint64(newflowTable)
+	if limit := m.balancer.MaxFlows(); limit > 0 {
+		table = uint64(limit) / 2
+	}
+	if stream.Alone && exactPackets < table {
+		r, err := p.alone(ctx, newflowFirst)
+		if err == nil && r.Invalid == "" {
+			r.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: 1 / r.Metrics[0].Value}}
+		}
+		return r, err
+	}
+	if err := p.warm(ctx, newflowFirst, 0); err != nil {
+		return harness.Result{}, err
+	}
+	var total harness.Result
+	bursts := harness.Series{Name: "bursts", Unit: "sec", Notes: "time a packet, by the packets of the burst"}
+	known := uint64(newflowFirst) // connections in the balancer's table
+	for burst := uint64(newflowFirst); total.Measured < b.Measure; burst = nextBurst(burst, total, b) {
+		burst = min(burst, table)
+		if known+burst > table {
+			if err := m.balancer.Flush(ctx); err != nil {
+				return total, fmt.Errorf("forget connections: %w", err)
+			}
+			known = 0
+		}
+		r, err := p.measure(ctx, func() (packets.Sent, error) { return p.generator.Run(ctx, packetCPU, burst) })
+		if err != nil || r.Invalid != "" {
+			return r, err
+		}
+		if r.Iterations == 0 {
+			r.Invalid = fmt.Sprintf("none of %d first packets arrived", burst)
+			return r, nil
+		}
+		known += burst
+		total.Iterations += r.Iterations
+		total.Measured += r.Measured
+		bursts.X, bursts.Y = append(bursts.X, float64(burst)), append(bursts.Y, r.Measured.Seconds()/float64(r.Iterations))
+	}
+	total.Series = []harness.Series{bursts}
+	total.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: total.Measured.Seconds() / float64(total.Iterations)}}
+	return total, nil
+}
+
+// nextBurst is how many packets the burst after last has. In target exact it is four times the last, so that the number does
+// not depend on what was measured. Elsewhere every burst costs the set-up of a system call, so it is what should fill the time
+// that is left, and a little more; but a few packets say little about many.
+func nextBurst(last uint64, sofar harness.Result, b harness.Budget) uint64 {
+	if b.Exact {
+		return 4 * last
+	}
+	left := 1.05 * float64(max(0, b.Measure-sofar.Measured)) / float64(sofar.Measured) * float64(sofar.Iterations)
+	return min(max(uint64(left), newflowFirst), newflowGrowth*last)
+}
+
+const (
+	// newflowTable is the longest burst where nothing is tracked. Elsewhere it is half of what can be tracked, and what
+	// was tracked is forgotten in between.
+	newflowTable = 4 << 20
+	// newflowFirst is the first burst. Those after it grow, so that a rule set that takes a millisecond a packet and a program
+	// that takes a tenth of a microsecond both end in time.
+	newflowFirst = 256
+	// newflowGrowth is how many times as long as the last a burst may be.
+	newflowGrowth = 256
+)

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lb
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/tcp"
+)
+
+// clientThreads is how many requests are under way at a time; on target exact one, so that nothing is measured of how
+// threads take turns on the only CPU.
+const clientThreads = 4
+
+// load is what clients ask of a member's wanted service.
+func (s *stage) load(m *member) tcp.Load {
+	return tcp.Load{
+		Client: s.segment.Client, Cgroup: m.site.Cgroup, VIPs: []netip.AddrPort{m.wanted().VIP}, Proto: harness.TCP,
+		Threads: clientThreads, Sources: -1, Alone: s.exact,
+	}
+}
+
+// crr measures connections per second and latency of connect, request, response, close.
+func (s *stage) crr(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (harness.Result, error) {
+	l := s.load(m)
+	l.Reset = true
+	l.Threads = threads(b)
+	return exchange(ctx, b, l.CRR, "conn/s")
+}
+
+// rr measures requests per second and latency over connections that are kept.
+func (s *stage) rr(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (harness.Result, error) {
+	l := s.load(m)
+	l.Threads = threads(b)
+	return exchange(ctx, b, l.RR, "req/s")
+}
+
+func threads(b harness.Budget) int {
+	if b.Exact {
+		return 1
+	}
+	return clientThreads
+}
+
+// exchange warms up and measures one kind of exchange. One that fails makes the trial invalid.
+func exchange(ctx context.Context, b harness.Budget,
+	run func(context.Context, time.Duration) (*tcp.LoadReport, error), rate string) (harness.Result, error) {
+	if b.Warm > 0 {
+		if _, err := run(ctx, b.Warm); err != nil {
+			return harness.Result{}, fmt.Errorf("warm up: %w", err)
+		}
+	}
+	report, err := run(ctx, b.Measure)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	r := harness.Result{
+		Iterations: report.Done,
+		Measured:   report.Elapsed,
+		Series:     []harness.Series{report.Series("latency")},
+	}
+	switch {
+	case report.Failed > 0:
+		r.Invalid = fmt.Sprintf("%d of %d exchanges failed, the first: %v", report.Failed, report.Failed+report.Done, report.First)
+	case report.Done == 0:
+		r.Invalid = "no exchange was done"
+	default:
+		r.Metrics = []harness.Metric{
+			{Unit: rate, Value: report.Rate()},
+			{Unit: "p50-sec", Value: report.Quantile(0.50).Seconds()},
+			{Unit: "p99-sec", Value: report.Quantile(0.99).Seconds()},
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sched
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// Where the kernel says which scheduler of sched_ext is in force.
+const (
+	scxState = "/sys/kernel/sched_ext/state"
+	scxOps   = "/sys/kernel/sched_ext/root/ops"
+	scxSeq   = "/sys/kernel/sched_ext/enable_seq"
+)
+
+// scxView is what the kernel says at one moment. seq counts the schedulers that were ever put in force.
+type scxView struct{ state, ops, seq string }
+
+// readScx reads it. A kernel without sched_ext has it disabled for good.
+func readScx() (v scxView, err error) {
+	for path, into := range map[string]*string{scxState: &v.state, scxOps: &v.ops, scxSeq: &v.seq} {
+		raw, rerr := os.ReadFile(path)
+		if rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("read state of sched_ext: %w", rerr))
+		}
+		*into = strings.TrimSpace(string(raw))
+	}
+	if v.state == "" {
+		v.state = "disabled"
+	}
+	return v, err
+}
+
+// force is a scheduler in force, and what the kernel said when it came into force.
+type force struct {
+	scheduler Scheduler
+	view      scxView
+}
+
+// enforce puts a member in force.
+func (st *stage) enforce(ctx context.Context, m harness.Member) (*force, error) {
+	s, err := st.methods.Put(ctx, m.Variant, harness.Site{Seed: st.seed})
+	if err != nil {
+		return nil, err
+	}
+	f := &force{scheduler: s}
+	if err := s.InForce(); err != nil {
+		return nil, errors.Join(fmt.Errorf("put %s in force: %w", m.Name, f.why(err)), s.Close())
+	}
+	if f.view, err = readScx(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return f, nil
+}
+
+// broken returns why the scheduler was not in force all the time since it was put there; nil if it was.
+func (f *force) broken() error {
+	if err := f.scheduler.InForce(); err != nil {
+		return f.why(err)
+	}
+	now, err := readScx()
+	if err != nil {
+		return err
+	}
+	if now != f.view {
+		return f.why(fmt.Errorf("sched_ext was %+v and is %+v", f.view, now))
+	}
+	return nil
+}
+
+// disablePatience is how long the kernel may take to take a scheduler out of force.
+const disablePatience = 10 * time.Second
+
+// settled waits until sched_ext is neither coming into force nor going out.
+func settled() (scxView, error) {
+	for deadline := time.Now().Add(disablePatience); ; time.Sleep(time.Millisecond) {
+		v, err := readScx()
+		if err != nil || v.state == "enabled" || v.state == "disabled" || time.Now().After(deadline) {
+			return v, err
+		}
+	}
+}
+
+// why is the error, or all that the kernel says of the scheduler's exit: several lines, for people. The kernel tells it
+// only when it has given all tasks back.
+func (f *force) why(err error) error {
+	if _, serr := settled(); serr != nil {
+		return errors.Join(err, serr)
+	}
+	if e, ok := f.scheduler.Exit(); ok {
+		return fmt.Errorf("the kernel took it out: %s", strings.TrimSpace(e.Text()))
+	}
+	return err
+}
+
+// close takes the scheduler out of force and waits until the kernel's own is.
+func (f *force) close() error {
+	if err := f.scheduler.Close(); err != nil {
+		return fmt.Errorf("take scheduler out of force: %w", err)
+	}
+	v, err := settled()
+	if err == nil && v.state != "disabled" {
+		err = fmt.Errorf("take scheduler out of force: sched_ext is still %s", v.state)
+	}
+	return err
+}
+
+// told adds to a result what the scheduler has counted itself: all of it as a series, and of one that foretells how a
+// task's turn will end, how often it was right.
+func (f *force) told(r *harness.Result) {
+	count, err := f.scheduler.Counters()
+	if err != nil || len(count) == 0 {
+		return
+	}
+	s := harness.Series{Name: "counters", Unit: "count"}
+	names := slices.Sorted(maps.Keys(count))
+	for _, name := range names {
+		s.Y = append(s.Y, float64(count[name]))
+	}
+	s.Notes = strings.Join(names, " ")
+	r.Series = append(r.Series, s)
+	turns, slept := count["turns"], count["slept"]
+	if right, ok := count["foretold"]; ok && turns > 0 {
+		base := max(slept, turns-slept) // who always foretells the commoner end is right as often
+		add(r, harness.Metric{Unit: "accuracy-share", Value: float64(right) / float64(turns)},
+			harness.Metric{Unit: "base-share", Value: float64(base) / float64(turns)})
+	}
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sched
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/kxlab/kxlab/harness/load"
+)
+
+const (
+	// gateTime is how long the gate watches.
+	gateTime = 700 * time.Millisecond
+	// gateBound is how long a task may be kept waiting: five that compute share a CPU, and a scheduler for batch loads may
+	// have slices of 100 ms.
+	gateBound = 1500 * time.Millisecond
+)
+
+// Check runs the correctness gate on a member: it is in force all the time; every one of several tasks that compute
+// makes progress within the bound, pinned ones only where they are pinned; one that sleeps is woken within the bound; and
+// afterwards the kernel's own scheduler is in force.
+func (s *stage) Check(ctx context.Context, member string) (err error) {
+	defer func() { s.failed[member] = err != nil }()
+	m, err := s.member(member)
+	if err != nil {
+		return err
+	}
+	f, err := s.enforce(ctx, m)
+	if err != nil {
+		return err
+	}
+	err = s.check(ctx)
+	if broken := f.broken(); broken != nil {
+		err = fmt.Errorf("not in force all the time: %w", broken)
+	}
+	return errors.Join(err, f.close())
+}
+
+// check is the gate's load under the scheduler in force.
+func (s *stage) check(ctx context.Context) error {
+	spec := load.Spec{Kind: load.Wake, Measure: gateTime, Seed: s.seed}
+	for cpu := range runtime.NumCPU() {
+		spec.Threads = append(spec.Threads, load.Thread{Name: fmt.Sprintf("pinned%d", cpu), CPU: cpu})
+	}
+	spec.Threads = append(spec.Threads, loadThreads("free", 3*runtime.NumCPU())...)
+	r, err := load.Run(ctx, spec)
+	if err != nil {
+		return err
+	}
+	for i, t := range r.Threads {
+		name := spec.Threads[i].Name
+		switch {
+		case t.Strays > 0:
+			return fmt.Errorf("affinity: task %s, pinned to CPU %d, was seen elsewhere %d times", name, spec.Threads[i].CPU, t.Strays)
+		case t.Run == 0 || t.Gap > gateBound:
+			return fmt.Errorf("starvation: task %s was kept waiting for %v, it ran %v of %v (at most %v may pass)", name,
+				t.Gap.Round(time.Millisecond), t.Run.Round(time.Millisecond), r.Elapsed.Round(time.Millisecond), gateBound)
+		}
+	}
+	worst := time.Duration(r.Latency.Quantile(1) * float64(time.Second))
+	if r.Latency.N == 0 || worst > gateBound {
+		return fmt.Errorf("wake-up: a sleeping task was woken %d times in %v, once only after %v (at most %v may pass)",
+			r.Latency.N, gateTime, worst.Round(time.Millisecond), gateBound)
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sched
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/load"
+)
+
+// loadThreads are n threads of one name and weight anywhere.
+func loadThreads(name string, n int) []load.Thread {
+	out := make([]load.Thread, n)
+	for i := range out {
+		out[i] = load.Thread{Name: fmt.Sprintf("%s%d", name, i), CPU: -1}
+	}
+	return out
+}
+
+// run runs a load for the budget, with the machine's counts around it.
+func (s *stage) run(ctx context.Context, spec load.Spec, b harness.Budget) (load.Report, harness.Result, error) {
+	spec.Warm, spec.Measure, spec.Seed = b.Warm, b.Measure, b.Seed
+	l, err := load.Start(ctx, spec)
+	if err != nil {
+		return load.Report{}, harness.Result{}, err
+	}
+	defer l.Close()
+	before, err := s.count()
+	if err != nil {
+		return load.Report{}, harness.Result{}, err
+	}
+	if err := l.Go(); err != nil {
+		return load.Report{}, harness.Result{}, err
+	}
+	r, err := l.Wait()
+	if err != nil {
+		return r, harness.Result{}, err
+	}
+	after, err := s.count()
+	if err != nil {
+		return r, harness.Result{}, err
+	}
+	out := harness.Result{Iterations: max(1, int64(r.Ops)), Measured: r.Elapsed, Metrics: s.rates(before, after)}
+	if spec.Kind != load.Probe && r.Elapsed > 0 {
+		out.Metrics = append(out.Metrics, harness.Metric{Unit: "forced-switch/s", Value: float64(r.Forced) / r.Elapsed.Seconds()})
+	}
+	return r, out, nil
+}
+
+// add adds metrics to a result.
+func add(r *harness.Result, metrics ...harness.Metric) { r.Metrics = append(r.Metrics, metrics...) }
+
+// quantiles are metrics of a distribution, p50 and so on, with a word before each: "wake-p50-sec".
+func quantiles(prefix string, d load.Distribution, ps ...float64) []harness.Metric {
+	var out []harness.Metric
+	for _, p := range ps {
+		out = append(out, harness.Metric{Unit: fmt.Sprintf("%sp%v-sec", prefix, math.Round(p*1e4)/1e2), Value: d.Quantile(p)})
+	}
+	return out
+}
+
+// cdf is a distribution as a series: seconds, and the share of the sample that is not above.
+func cdf(name string, d load.Distribution) harness.Series {
+	s := harness.Series{Name: name, Unit: "share", Notes: fmt.Sprintf("%d values", d.N)}
+	for i, p := range load.Probabilities() {
+		if i < len(d.At) {
+			s.X, s.Y = append(s.X, d.At[i]), append(s.Y, p)
+		}
+	}
+	return s
+}
+
+// wake measures how long a woken thread takes to run beside busy ones.
+func (s *stage) wake(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	r, out, err := s.run(ctx, load.Spec{Kind: load.Wake, Threads: loadThreads("busy", number(c, "busy"))}, b)
+	if err != nil {
+		return out, err
+	}
+	if r.Latency.N == 0 {
+		out.Invalid = "the thread was never woken"
+		return out, nil
+	}
+	add(&out, quantiles("", r.Latency, 0.5, 0.99, 0.999)...)
+	out.Series = append(out.Series, cdf("cdf", r.Latency))
+	return out, nil
+}
+
+// pipe measures what it costs to pass a byte to and fro. On one CPU nothing is idle meanwhile: where the clock counts
+// instructions, time is instructions.
+func (s *stage) pipe(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	places := map[string][2]int{"same": {0, 0}, "apart": {0, 1}, "free": {-1, -1}}
+	place, ok := places[c.Axis("place")]
+	if !ok {
+		return harness.Result{}, harness.Skip("place=%s means nothing for two threads and a pipe: same, apart or free", c.Axis("place"))
+	}
+	if place[1] >= runtime.NumCPU() {
+		return harness.Result{}, harness.Skip("there is one CPU only")
+	}
+	r, out, err := s.run(ctx, load.Spec{Kind: load.Pipe, CPUs: place}, b)
+	if err != nil {
+		return out, err
+	}
+	if r.Ops == 0 || r.Switches == 0 {
+		out.Invalid = "no round was made"
+		return out, nil
+	}
+	add(&out, harness.Metric{Unit: "sec/op", Value: r.Elapsed.Seconds() / r.Ops})
+	if b.Exact && place[0] == place[1] && place[0] >= 0 {
+		ns := float64(r.Elapsed.Nanoseconds())
+		add(&out, harness.Metric{Unit: "insn/op", Value: ns / r.Ops}, harness.Metric{Unit: "insn/switch", Value: ns / float64(r.Switches)})
+	}
+	return out, nil
+}
+
+// schbench measures schbench's pattern.
+func (s *stage) schbench(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	r, out, err := s.run(ctx, load.Spec{Kind: load.Bench, Workers: number(c, "workers")}, b)
+	if err != nil {
+		return out, err
+	}
+	if r.Latency.N == 0 {
+		out.Invalid = "no request was done"
+		return out, nil
+	}
+	add(&out, harness.Metric{Unit: "req/s", Value: r.Ops / b.Measure.Seconds()})
+	add(&out, quantiles("", r.Latency, 0.5, 0.99, 0.999)...)
+	add(&out, quantiles("wake-", r.Waking, 0.5, 0.99, 0.999)...)
+	out.Series = append(out.Series, cdf("cdf", r.Latency), cdf("cdf-wake", r.Waking))
+	return out, nil
+}
+
+// mixed measures how many requests a second can be served within a bound beside batch threads.
+func (s *stage) mixed(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	r, out, err := s.run(ctx, load.Spec{
+		Kind: load.Mixed, Threads: loadThreads("batch", number(c, "batch")),
+		Bound: time.Duration(number(c, "bound")) * time.Millisecond,
+	}, b)
+	if err != nil {
+		return out, err
+	}
+	add(&out, harness.Metric{Unit: "req/s", Value: r.Rate}, harness.Metric{Unit: "batch-op/s", Value: r.Ops / r.Elapsed.Seconds()})
+	if r.Latency.N > 0 {
+		add(&out, quantiles("", r.Latency, 0.5, 0.99)...)
+		out.Series = append(out.Series, cdf("cdf", r.Latency))
+	}
+	return out, nil
+}
+
+// churn measures forks and exits.
+func (s *stage) churn(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	r, out, err := s.run(ctx, load.Spec{Kind: load.Fork, Workers: number(c, "tasks")}, b)
+	if err != nil {
+		return out, err
+	}
+	add(&out, harness.Metric{Unit: "op/s", Value: r.Ops / b.Measure.Seconds()})
+	return out, nil
+}
+
+// fairNice are the niceness values whose weights are nearest to 1:2:4, and fairWeight these weights: 1586, 3121 and 6100
+// (sched_prio_to_weight in kernel/sched/core.c).
+var (
+	fairNice   = [3]int{-2, -5, -8}
+	fairWeight = [3]float64{1586, 3121, 6100}
+)
+
+// fairThreads are three threads of weights 1:2:4 for each CPU, pinned there or floating.
+func fairThreads(pinned bool) []load.Thread {
+	var out []load.Thread
+	for cpu := range runtime.NumCPU() {
+		for i, nice := range fairNice {
+			t := load.Thread{Name: fmt.Sprintf("w%d.%d", 1<<i, cpu), Nice: nice, CPU: -1}
+			if pinned {
+				t.CPU = cpu
+			}
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// fair measures whether threads get CPU time by their weights.
+func (s *stage) fair(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	pinned := c.Axis("place") == "pinned"
+	if !pinned && c.Axis("place") != "floating" {
+		return harness.Result{}, harness.Skip("place=%s means nothing for busy threads: pinned or floating", c.Axis("place"))
+	}
+	r, out, err := s.run(ctx, load.Spec{Kind: load.Spin, Threads: fairThreads(pinned)}, b)
+	if err != nil {
+		return out, err
+	}
+	runs := make([]float64, len(r.Threads))
+	var gap time.Duration
+	for i, t := range r.Threads {
+		if t.Strays > 0 {
+			out.Invalid = fmt.Sprintf("a thread pinned to a CPU was seen elsewhere %d times", t.Strays)
+			return out, nil
+		}
+		runs[i], gap = t.Run.Seconds(), max(gap, t.Gap)
+	}
+	e, p10 := fairness(runs, pinned)
+	if math.IsNaN(e) {
+		out.Invalid = "no thread ran"
+		return out, nil
+	}
+	add(&out, harness.Metric{Unit: "error-share", Value: e}, harness.Metric{Unit: "p10-share", Value: p10},
+		harness.Metric{Unit: "op/s", Value: r.Ops / r.Elapsed.Seconds()}, harness.Metric{Unit: "gap-sec", Value: gap.Seconds()})
+	out.Series = append(out.Series, harness.Series{Name: "run", Unit: "sec", Y: runs, Notes: "CPU time of threads of weight 1, 2, 4, for each CPU"})
+	return out, nil
+}
+
+// fairness is the largest relative deviation of a thread's part of the run time from its part of the weights, on each
+// CPU (or over all if they float), and the 10th percentile of run time by weight over its mean.
+func fairness(runs []float64, pinned bool) (deviation, p10 float64) {
+	group := len(runs)
+	if pinned {
+		group = len(fairWeight)
+	}
+	var byWeight []float64
+	for g := 0; g < len(runs); g += group {
+		var run, weight float64
+		for i := g; i < g+group; i++ {
+			run, weight = run+runs[i], weight+fairWeight[i%len(fairWeight)]
+		}
+		for i := g; i < g+group; i++ {
+			rel := runs[i] / run / (fairWeight[i%len(fairWeight)] / weight)
+			deviation = math.Max(deviation, math.Abs(rel-1))
+			byWeight = append(byWeight, runs[i]/fairWeight[i%len(fairWeight)])
+		}
+	}
+	var mean float64
+	for _, v := range byWeight {
+		mean += v / float64(len(byWeight))
+	}
+	slices.Sort(byWeight)
+	return deviation, byWeight[len(byWeight)/10] / mean
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sched
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/load"
+)
+
+const (
+	webAddr    = "127.0.0.1:8080" // inside the island
+	webPath    = "/page"
+	webSize    = 1024 // bytes of the page
+	webWorkers = 2
+	nobody     = 65534 // whom nginx runs as: it needs no rights, and as root it would look for a user by name
+)
+
+// webConfig is nginx's, for a folder.
+const webConfig = `worker_processes %d;
+daemon off;
+pid %[2]s/pid;
+error_log stderr;
+events { worker_connections 1024; }
+http {
+	access_log off;
+	sendfile on;
+	open_file_cache max=16;
+	keepalive_requests 1000000000;
+	client_body_temp_path %[2]s/body;
+	proxy_temp_path %[2]s/proxy;
+	fastcgi_temp_path %[2]s/fastcgi;
+	uwsgi_temp_path %[2]s/uwsgi;
+	scgi_temp_path %[2]s/scgi;
+	server { listen %[3]s reuseport; root %[2]s; }
+}
+`
+
+// command makes a command of this machine, ended with its whole process group when ctx is. A missing one is a skip.
+func command(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if path, err = exec.LookPath(filepath.Join("/usr/sbin", name)); err != nil {
+			return nil, harness.Skip("%s is not here: scripts/setup run installs it", name)
+		}
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	return cmd, nil
+}
+
+// web is nginx at work in the island.
+type web struct {
+	cmd    *exec.Cmd
+	dir    string
+	stderr bytes.Buffer
+}
+
+// serve starts nginx and returns when it answers.
+func (s *stage) serve(ctx context.Context) (_ *web, err error) {
+	w := &web{}
+	if w.cmd, err = command(ctx, "nginx"); err != nil {
+		return nil, err
+	}
+	if w.dir, err = os.MkdirTemp("", "kxlab-web-"); err != nil {
+		return nil, fmt.Errorf("start nginx: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	config := filepath.Join(w.dir, "nginx.conf")
+	err = errors.Join(
+		os.WriteFile(config, fmt.Appendf(nil, webConfig, webWorkers, w.dir, webAddr), 0o644),
+		os.WriteFile(w.dir+webPath, bytes.Repeat([]byte("x"), webSize), 0o644),
+		os.Chown(w.dir, nobody, nobody),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("start nginx: %w", err)
+	}
+	w.cmd.Args = append(w.cmd.Args, "-p", w.dir, "-c", config, "-e", "stderr")
+	w.cmd.Stderr = &w.stderr
+	w.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	if err := s.island.Do(w.cmd.Start); err != nil {
+		w.cmd.Process = nil
+		return nil, fmt.Errorf("start nginx: %w", err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		err := s.island.Do(func() error {
+			c, err := net.Dial("tcp", webAddr)
+			if err != nil {
+				return err
+			}
+			return c.Close()
+		})
+		if err == nil && len(w.workers()) == webWorkers {
+			return w, nil
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return nil, fmt.Errorf("start nginx: it does not answer: %w: %s", errors.Join(err, ctx.Err()), w.stderr.String())
+		}
+	}
+}
+
+// workers are nginx's worker processes.
+func (w *web) workers() []int {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", w.cmd.Process.Pid))
+	var out []int
+	for f := range strings.FieldsSeq(string(raw)) {
+		if pid, err := strconv.Atoi(f); err == nil {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
+// close ends nginx, its workers too, and removes its folder. It may be called on one that has not started.
+func (w *web) close() error {
+	if w.cmd.Process != nil {
+		_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL)
+		_ = w.cmd.Wait() // killed: its state says nothing
+	}
+	if err := os.RemoveAll(w.dir); err != nil {
+		return fmt.Errorf("remove nginx's folder: %w", err)
+	}
+	return nil
+}
+
+// nginx measures the throughput and latency of nginx under wrk, alone or beside threads that compute. The requests answered
+// are those of the window, as the kernel counted them; the latencies are those that wrk saw, warm-up included.
+func (s *stage) nginx(ctx context.Context, c harness.Cell, b harness.Budget) (out harness.Result, err error) {
+	w, err := s.serve(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	pieces, err := s.pieces()
+	if err != nil {
+		return out, err
+	}
+	batch := number(c, "batch")
+	var beside *load.Load
+	pid := 0
+	if batch > 0 {
+		beside, err = load.Start(ctx, load.Spec{Kind: load.Spin, Threads: loadThreads("batch", batch), Seed: b.Seed})
+		if err != nil {
+			return out, err
+		}
+		defer beside.Close()
+		if err := beside.Go(); err != nil {
+			return out, err
+		}
+		pid = beside.Pid()
+	}
+	k, err := s.ask(ctx, w, number(c, "conns"))
+	if err != nil {
+		return out, err
+	}
+	web := append(w.workers(), k.cmd.Process.Pid)
+	// Warm is wrk's load too: a scheduler that learns has to see it.
+	seen, err := s.watch(ctx, web, pid, b.Warm, b.Measure)
+	said, kerr := k.end()
+	if err := errors.Join(err, kerr); err != nil {
+		return out, err
+	}
+	n := seen.answers(pieces)
+	secs := seen.took().Seconds()
+	out = harness.Result{Iterations: max(1, int64(n)), Measured: seen.took(), Metrics: s.rates(seen.begin.tally, seen.end.tally)}
+	add(&out, harness.Metric{Unit: "forced-switch/s", Value: float64(seen.end.forced-seen.begin.forced) / secs})
+	if batch > 0 {
+		ops, err := perCPUSecond(beside)
+		if err != nil {
+			return out, err
+		}
+		add(&out, harness.Metric{Unit: "batch-op/s", Value: ops * (seen.end.batch - seen.begin.batch).Seconds() / secs})
+	}
+	for _, m := range said.metrics() {
+		if m.Unit == "req/s" {
+			m.Value = n / secs
+		}
+		add(&out, m)
+	}
+	if n > 0 {
+		add(&out, harness.Metric{Unit: "cpu-ns/req", Value: float64(seen.end.web-seen.begin.web) / n})
+	}
+	out.Invalid = seen.impossible(runtime.NumCPU())
+	switch {
+	case n == 0:
+		out.Invalid = "no request was answered"
+	case n > float64(said.requests+int64(2*number(c, "conns"))):
+		out.Invalid = fmt.Sprintf("%.0f requests were answered, but wrk got %d answers", n, said.requests)
+	}
+	out.Series = append(out.Series, cdf("cdf", said.took))
+	return out, nil
+}
+
+// perCPUSecond ends threads that compute and returns how much they did in a second of CPU time, which is the same for
+// all of it.
+func perCPUSecond(l *load.Load) (float64, error) {
+	if err := l.Stop(); err != nil {
+		return 0, err
+	}
+	got, err := l.Wait()
+	if err != nil {
+		return 0, err
+	}
+	var run time.Duration
+	for _, t := range got.Threads {
+		run += t.Run
+	}
+	if run <= 0 {
+		return 0, errors.New("the batch threads did not run")
+	}
+	return got.Ops / run.Seconds(), nil
+}

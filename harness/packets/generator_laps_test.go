@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package packets
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestLaps: the times between looks at the clock, in their order; those that were written over are gone.
+func TestLaps(t *testing.T) {
+	var s wireState
+	look := func(now uint64) {
+		s.Laps[s.Looks%wireLaps] = now
+		s.Looks++
+	}
+	if got := s.laps(); len(got) != 0 {
+		t.Errorf("before the first look: %v", got)
+	}
+	look(100)
+	look(150)
+	look(151)
+	if diff := cmp.Diff([]time.Duration{50, 1}, s.laps()); diff != "" {
+		t.Error(diff)
+	}
+	for i := range uint64(wireLaps) {
+		look(1000 + 10*i)
+	}
+	got := s.laps()
+	if len(got) != wireLaps-1 || got[0] != 10 || got[len(got)-1] != 10 {
+		t.Errorf("%d laps: %v", len(got), got)
+	}
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package packets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
+)
+
+const (
+	// stopSignal interrupts a run. Go's runtime takes it and does nothing. Every other signal is blocked on the
+	// generator's thread: each would end the system call, and a new one costs 24 ms.
+	stopSignal = syscall.Signal(64)
+	// slotsPerCall is what one system call may use up, in packets: minutes. Below 1<<31, so that the kernel's own
+	// count of slots cannot overflow.
+	slotsPerCall = 1 << 30
+	batch        = 64
+	// poll is how often the end of a run is looked for.
+	poll = 2 * time.Millisecond
+)
+
+// runAttr is the part of union bpf_attr that BPF_PROG_TEST_RUN uses.
+type runAttr struct {
+	prog, retval             uint32
+	sizeIn, sizeOut          uint32
+	in                       unsafe.Pointer
+	out                      uint64
+	repeat, duration         uint32
+	ctxSizeIn, ctxSizeOut    uint32
+	ctxIn, ctxOut            uint64
+	flags, cpu, batchSize, _ uint32
+}
+
+// Note: ebpf.Program.Run starts the whole call again when it is interrupted. Here an interrupted call is continued for
+// what is still missing, or not at all, by the program's own count.
+func (g *Generator) testRun(repeat uint32) error {
+	a := runAttr{
+		prog: uint32(g.coll.Programs["generate"].FD()), sizeIn: uint32(len(g.frame)), in: unsafe.Pointer(&g.frame[0]),
+		repeat: repeat, flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES, batchSize: batch,
+	}
+	_, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&a)), unsafe.Sizeof(a))
+	runtime.KeepAlive(g)
+	switch errno {
+	case 0, unix.EINTR, unix.EAGAIN:
+		return nil
+	case unix.EINVAL, unix.EOPNOTSUPP, 524: // ENOTSUPP
+		return fmt.Errorf("%w: live XDP frames: %w", harness.ErrNotSupported, errno)
+	}
+	return errno
+}
+
+// execute runs the program until the limit is reached, its time is over or ctx is done.
+func (g *Generator) execute(ctx context.Context, cpu int) error {
+	var tid, stop atomic.Int32
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, with its CPU, namespace and signals
+		done <- g.port.Do(func() error {
+			if err := pin(cpu); err != nil {
+				return err
+			}
+			if g.stream.Alone {
+				if err := sys.SetAlone(); err != nil {
+					return err
+				}
+			}
+			tid.Store(int32(unix.Gettid()))
+			return g.loop(&stop)
+		})
+	}()
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	cancelled := ctx.Done()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				return fmt.Errorf("run generator: %w", err)
+			}
+			return nil
+		case <-cancelled:
+			cancelled = nil
+			stop.Store(1)
+			if err := g.halt(); err != nil {
+				return err // cannot happen while the memory is mapped
+			}
+		case <-ticker.C:
+		}
+		if s, err := g.read(); err != nil || s.Sent < s.Limit {
+			continue
+		}
+		// All that remains of the call are slots in which nothing is sent. A thread that is already gone is fine.
+		stop.Store(1)
+		if id := tid.Load(); id != 0 {
+			_ = unix.Tgkill(os.Getpid(), int(id), stopSignal)
+		}
+	}
+}
+
+// loop makes calls until the run is over.
+func (g *Generator) loop(stop *atomic.Int32) error {
+	for stop.Load() == 0 {
+		s, err := g.read()
+		if err != nil {
+			return err
+		}
+		if s.Sent >= s.Limit {
+			return nil
+		}
+		slots := uint64(slotsPerCall)
+		if g.stream.Rate == 0 {
+			slots = min(slots, s.Limit-s.Sent)
+		}
+		if err := g.testRun(uint32(slots)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pin binds the calling thread to one CPU and blocks all signals but stopSignal.
+func pin(cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("pin to CPU %d: %w", cpu, err)
+	}
+	var mask unix.Sigset_t
+	for i := range mask.Val {
+		mask.Val[i] = ^mask.Val[i]
+	}
+	const bits = 8 * int(unsafe.Sizeof(mask.Val[0]))
+	n := int(stopSignal) - 1
+	mask.Val[n/bits] &^= 1 << (n % bits)
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil); err != nil {
+		return fmt.Errorf("block signals: %w", err)
+	}
+	return nil
+}
+
+// Together runs generators at the same time, generator i on cpus[i], for as long as d. The first error stops all.
+func Together(ctx context.Context, cpus []int, d time.Duration, gens ...*Generator) (Sent, error) {
+	if len(cpus) != len(gens) || len(gens) == 0 {
+		return Sent{}, fmt.Errorf("run generators: %d CPUs for %d generators", len(cpus), len(gens))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		sent Sent
+		err  error
+	}
+	results := make(chan result, len(gens))
+	for i, g := range gens {
+		go func() {
+			s, err := g.For(ctx, cpus[i], d)
+			if err != nil {
+				cancel()
+			}
+			results <- result{s, err}
+		}()
+	}
+	var sum Sent
+	var errs []error
+	for range gens {
+		r := <-results
+		sum = sum.add(r.sent)
+		errs = append(errs, r.err)
+	}
+	return sum, errors.Join(errs...)
+}

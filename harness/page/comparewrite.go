@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/unit"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// CompareFormats are the forms in which a comparison can be written.
+func CompareFormats() []string { return append(Formats(), "junit") }
+
+// WriteComparison writes the comparison as text, markdown, json or junit.
+func WriteComparison(w io.Writer, c *verdict.Comparison, format string) error {
+	switch format {
+	case "json":
+		return writeComparisonJSON(w, c)
+	case "junit":
+		return writeJUnit(w, c)
+	}
+	if format != "" && !slices.Contains(Formats(), format) {
+		return fmt.Errorf("write comparison: %w", &harness.UnknownError{Kind: "format", Word: format, Known: CompareFormats()})
+	}
+	p, err := newPrinter(w, format)
+	if err != nil {
+		return err
+	}
+	o, n := c.OldRun, c.NewRun
+	p.heading(fmt.Sprintf("%s on %s, kernel %s, %s", o.Experiment, o.Target, kernels(o, n), o.CPU))
+	p.list("Runs", []string{
+		fmt.Sprintf("old: %s, %s, commit %s, %s", o.Dir, o.Date, unit.OrDash(o.Commit), o.State),
+		fmt.Sprintf("new: %s, %s, commit %s, %s", n.Dir, n.Date, unit.OrDash(n.Commit), n.State),
+	})
+	var drifts []string
+	for _, d := range c.Drifts {
+		drifts = append(drifts, d.String())
+	}
+	p.list("Drift of the machine, seen at the ceilings and taken off below", drifts)
+	for _, g := range comparisonGrids(c) {
+		p.grid(g)
+	}
+	p.list("Only in the old run", c.OnlyOld)
+	p.list("Only in the new run", c.OnlyNew)
+	p.list("Broken gates", c.Broken)
+	p.list("Remarks", c.Remarks)
+	p.printf("%s\n", c.Summary())
+	return p.err
+}
+
+func comparisonGrids(c *verdict.Comparison) []grid {
+	var out []grid
+	at := map[[2]string]int{}
+	for _, r := range c.Rows {
+		k := [2]string{r.Cell.Workload, r.Unit}
+		if _, ok := at[k]; ok {
+			continue
+		}
+		at[k] = len(out)
+		var values []float64
+		for _, o := range c.Rows {
+			if o.Cell.Workload == k[0] && o.Unit == k[1] {
+				values = append(values, o.Old.Median)
+			}
+		}
+		sc := unit.ScaleFor(r.Unit, values)
+		g := grid{title: r.Cell.Workload + ": " + r.Unit, head: []string{"cell", "old " + sc.Unit, "new " + sc.Unit, "delta", "p", "n", "verdict"}}
+		for _, o := range c.Rows {
+			if o.Cell.Workload != k[0] || o.Unit != k[1] {
+				continue
+			}
+			verdict := o.Verdict
+			if o.Note != "" {
+				verdict += " (" + o.Note + ")"
+			}
+			g.rows = append(g.rows, []string{
+				o.Cell.Class + "/" + o.Cell.Variant + o.Cell.AxesName(""), sc.Format(o.Old.Median), sc.Format(o.New.Median),
+				deltaText(o.Delta), fmt.Sprintf("%.3f", o.P), fmt.Sprintf("%d+%d", o.Old.N, o.New.N), verdict,
+			})
+		}
+		g.footer = fmt.Sprintf("delta with drift taken off, p adjusted for %d rows, minimum effect %s", len(c.Rows), unit.Percent(c.Options.MinEffect, false))
+		out = append(out, g)
+	}
+	return out
+}
+
+func deltaText(d float64) string {
+	switch {
+	case d >= verdict.Infinite:
+		return "from 0"
+	case d <= -verdict.Infinite:
+		return "below 0"
+	}
+	return unit.Percent(d, true)
+}
+
+func kernels(o, n verdict.Identity) string {
+	if o.Kernel == n.Kernel {
+		return o.Kernel
+	}
+	return o.Kernel + " against " + n.Kernel
+}
+func writeComparisonJSON(w io.Writer, c *verdict.Comparison) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		Old       verdict.Identity `json:"old"`
+		New       verdict.Identity `json:"new"`
+		MinEffect float64          `json:"min_effect"`
+		Alpha     float64          `json:"alpha"`
+		Regressed bool             `json:"regressed"`
+		Rows      []verdict.Row    `json:"rows"`
+		Drifts    []verdict.Drift  `json:"drifts"`
+		OnlyOld   []string         `json:"only_old,omitempty"`
+		OnlyNew   []string         `json:"only_new,omitempty"`
+		Broken    []string         `json:"broken_gates,omitempty"`
+		Remarks   []string         `json:"remarks,omitempty"`
+	}{c.OldRun, c.NewRun, c.Options.MinEffect, c.Options.Alpha, c.Gate(), c.Rows, c.Drifts, c.OnlyOld, c.OnlyNew, c.Broken, c.Remarks})
+}
+
+type junitMessage struct {
+	Message string `xml:"message,attr"`
+}
+
+type junitCase struct {
+	Class   string        `xml:"classname,attr"`
+	Name    string        `xml:"name,attr"`
+	Failure *junitMessage `xml:"failure,omitempty"`
+	Skipped *junitMessage `xml:"skipped,omitempty"`
+}
+
+type junitSuite struct {
+	XMLName  xml.Name    `xml:"testsuite"`
+	Name     string      `xml:"name,attr"`
+	Tests    int         `xml:"tests,attr"`
+	Failures int         `xml:"failures,attr"`
+	Skipped  int         `xml:"skipped,attr"`
+	Cases    []junitCase `xml:"testcase"`
+}
+
+// writeJUnit makes a case a row: worse is a failure, too few repeats is skipped.
+func writeJUnit(w io.Writer, c *verdict.Comparison) error {
+	s := junitSuite{Name: "kxlab " + c.OldRun.Experiment + " on " + c.OldRun.Target, Tests: len(c.Rows),
+		Failures: c.Count(verdict.Worse), Skipped: c.Count(verdict.TooFew)}
+	for _, r := range c.Rows {
+		k := junitCase{Class: r.Cell.Experiment + "." + r.Cell.Workload, Name: r.Name + " " + r.Unit}
+		switch r.Verdict {
+		case verdict.Worse:
+			k.Failure = &junitMessage{fmt.Sprintf("%s: %s to %s, %s, p=%.3f", r.Unit, unit.Digits(r.Old.Median), unit.Digits(r.New.Median), deltaText(r.Delta), r.P)}
+		case verdict.TooFew:
+			k.Skipped = &junitMessage{r.Note}
+		}
+		s.Cases = append(s.Cases, k)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(s); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"fmt"
+
+	"github.com/kxlab/kxlab/harness/unit"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+func claimGrid(fs []verdict.Finding) grid {
+	g := grid{title: "Claims", head: []string{"claim", "verdict", "why"}}
+	for _, f := range fs {
+		g.rows = append(g.rows, []string{f.Claim.ID, f.Verdict, f.Why})
+	}
+	return g
+}
+
+func equivalenceGrid(all []verdict.Equivalence) grid {
+	g := grid{title: "Equivalence of ports with their originals", head: []string{"variant", "original", "verdict", "one against one", "cost", "where", "why"}}
+	for _, e := range all {
+		name, versus, cost := e.Variant, "-", "-"
+		if e.Control {
+			name += " (wrong on purpose)"
+		}
+		if e.VersusN > 0 {
+			versus = unit.Percent(e.Versus, false)
+		}
+		if e.Cost > 0 {
+			cost = "x " + unit.Digits(e.Cost)
+		}
+		g.rows = append(g.rows, []string{name, e.Original, e.Verdict, versus, cost, e.Where, e.Why})
+	}
+	g.footer = "two one-sided t tests on paired seeds (Schuirmann 1987), each at 5 %; margins: goodput 3 %, round trips 5 %, resent 0.5 points, Jain's index at least 0.95"
+	return g
+}
+
+func scoreGrid(all []verdict.Scored) grid {
+	g := grid{title: "Scores", head: []string{"score", "outcome", "measured", "stands for"}}
+	count := map[string]int{}
+	for _, s := range all {
+		if count[s.Outcome]++; s.Outcome == verdict.NotMeasured {
+			continue // the JSON has them with the reason
+		}
+		g.rows = append(g.rows, []string{s.Score.Name, s.Outcome, s.Why, s.Score.About})
+	}
+	g.footer = fmt.Sprintf("%d passed, %d failed, %d not measured", count[verdict.Passed], count[verdict.Failed], count[verdict.NotMeasured])
+	return g
+}

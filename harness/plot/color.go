@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plot
+
+import (
+	"hash/fnv"
+	"image/color"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+)
+
+// hues are dark enough for lines on white and can be told apart with any of the common kinds of colour blindness: the
+// palette of Okabe and Ito (2008) without its yellow, then darker and lighter kin.
+func hues() []color.RGBA {
+	return []color.RGBA{
+		{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0xcc, 0x79, 0xa7, 0xff},
+		{0xe6, 0x9f, 0x00, 0xff}, {0x56, 0xb4, 0xe9, 0xff}, {0x33, 0x22, 0x88, 0xff}, {0x88, 0x22, 0x55, 0xff},
+		{0x99, 0x99, 0x33, 0xff}, {0x66, 0x11, 0x00, 0xff}, {0x11, 0x77, 0x33, 0xff}, {0xee, 0x33, 0x77, 0xff},
+	}
+}
+
+// A look is how a variant is drawn, the same in all plots of a run.
+type look struct {
+	color color.RGBA
+	glyph draw.GlyphDrawer
+	dash  []vg.Length
+}
+
+// lookOf gives a variant its colour, by its place in the definition; ceilings are grey and dashed. Colour is never the
+// only thing that tells two lines apart: the glyph changes too, and lines carry their name at their end.
+func lookOf(e *record.Env, variant string) look {
+	glyphs := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{},
+		draw.BoxGlyph{}, draw.RingGlyph{}, draw.PlusGlyph{}, draw.CrossGlyph{}}
+	base := strings.TrimSuffix(variant, harness.SuffixAA)
+	n, ceilings := -1, 0
+	plain := 0
+	for _, v := range e.Variants {
+		if v.Class == harness.ClassCeiling {
+			if v.Name == base {
+				g := uint8(0x55 + 0x28*(ceilings%3))
+				return look{color.RGBA{g, g, g, 0xff}, glyphs[ceilings%len(glyphs)], []vg.Length{vg.Points(4), vg.Points(float64(2 + ceilings%3))}}
+			}
+			ceilings++
+			continue
+		}
+		if v.Name == base {
+			n = plain
+		}
+		plain++
+	}
+	if n < 0 {
+		h := fnv.New32a()
+		h.Write([]byte(base))
+		n = int(h.Sum32() % 1000)
+	}
+	hs := hues()
+	l := look{color: hs[n%len(hs)], glyph: glyphs[n%len(glyphs)]}
+	if base != variant {
+		l.dash = []vg.Length{vg.Points(1), vg.Points(2)}
+	}
+	return l
+}
+
+// faded is the colour mixed with white, for bands behind lines.
+func faded(c color.RGBA, share float64) color.RGBA {
+	mix := func(v uint8) uint8 { return uint8(255 - share*(255-float64(v))) }
+	return color.RGBA{mix(c.R), mix(c.G), mix(c.B), 0xff}
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plot
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/stats"
+	"github.com/kxlab/kxlab/harness/unit"
+)
+
+// The greys of text and rules.
+var (
+	ink   = color.RGBA{0x22, 0x22, 0x22, 0xff}
+	faint = color.RGBA{0x66, 0x66, 0x66, 0xff}
+	rule  = color.RGBA{0xdd, 0xdd, 0xdd, 0xff}
+)
+
+// margin is left free at the right of a figure for the names of lines, or the values of bars.
+const margin = 1.45 * vg.Inch
+
+// A figure is a plot with its title, subtitle and the names at its right edge.
+type figure struct {
+	title, subtitle string
+	plot            *plot.Plot
+	width, height   vg.Length
+	labels          []endLabel
+}
+
+// endLabel is text that belongs to a height of the data, drawn right of it.
+type endLabel struct {
+	text  string
+	x, y  float64 // in the data; x is NaN for the right edge
+	color color.RGBA
+	loose bool // belongs to no height: no line leads to it
+}
+
+func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample) (*figure, error) {
+	f := &figure{title: spec.Title, plot: plot.New(), width: 8 * vg.Inch, height: 4.6 * vg.Inch}
+	e := &r.Env
+	least, level := chosen[0], 1.0
+	var mids []float64
+	for _, s := range chosen {
+		if len(s.Values) < len(least.Values) {
+			least = s
+		}
+		m := stats.Summarize(s.Values)
+		level = math.Min(level, m.Confidence)
+		mids = append(mids, m.Median)
+	}
+	sc := unit.ScaleFor(spec.Unit, mids)
+	f.subtitle = fmt.Sprintf("%s, kernel %s, %s", e.Target, e.Kernel, e.CPU)
+	if spec.Kind == harness.PlotSeries || spec.Kind == harness.PlotFlows || spec.Kind == harness.PlotTimeline {
+		f.subtitle += "\nthe first trial of each"
+	} else if len(least.Values) > 1 {
+		f.subtitle += fmt.Sprintf("\nmedian of n ≥ %d with interval at %s; %s is better", len(least.Values), unit.Percent(level, false), wayWord(e, spec))
+	} else {
+		f.subtitle += fmt.Sprintf("\none trial, no interval; %s is better", wayWord(e, spec))
+	}
+	if e.Complete {
+		f.subtitle += WhereText(spec)
+	} else {
+		f.subtitle += WhereText(spec) + "; RUN " + strings.ToUpper(r.State())
+	}
+	switch {
+	case spec.Kind == harness.PlotScatter:
+		return f, f.scatter(r, spec, chosen, sc)
+	case spec.Kind == harness.PlotSeries:
+		return f, f.series(r, spec, chosen, sc)
+	case spec.Kind == harness.PlotFlows:
+		return f, f.flows(r, spec, chosen, sc)
+	case spec.Kind == harness.PlotHeatmap:
+		return f, f.heatmap(spec, chosen, sc)
+	case spec.Kind == harness.PlotCDF:
+		return f, f.cdf(r, spec, chosen, sc)
+	case spec.Kind == harness.PlotTimeline:
+		return f, f.timeline(r, spec, chosen)
+	case spec.X == "":
+		return f, f.bars(e, spec, chosen, sc)
+	}
+	return f, f.lines(e, spec, chosen, sc)
+}
+
+func wayWord(e *record.Env, spec harness.PlotSpec) string {
+	m, _ := e.Metric(spec.Workload, spec.Unit)
+	return unit.OrDash(m.Better)
+}
+
+func WhereText(spec harness.PlotSpec) string {
+	var b strings.Builder
+	for _, w := range spec.Where {
+		b.WriteString("; " + w.Name + " " + w.Value)
+	}
+	return b.String()
+}
+
+func sans(size vg.Length, bold bool) font.Font {
+	f := font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
+	if bold {
+		f.Weight = 3 // font.WeightBold of x/image
+	}
+	return f
+}
+
+func style(size vg.Length, c color.Color) text.Style {
+	return text.Style{Color: c, Font: sans(size, false), Handler: plot.DefaultTextHandler}
+}
+
+// dress sets fonts, greys and the grid of a plot.
+func (f *figure) dress(vertical, horizontal bool) {
+	p := f.plot
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Label.TextStyle.Font = sans(vg.Points(9.5), false)
+		a.Label.TextStyle.Color = ink
+		a.Tick.Label.Font = sans(vg.Points(8.5), false)
+		a.Tick.Label.Color = ink
+		a.LineStyle.Color = faint
+		a.Tick.LineStyle.Color = faint
+		a.LineStyle.Width, a.Tick.LineStyle.Width = vg.Points(0.6), vg.Points(0.6)
+	}
+	g := plotter.NewGrid()
+	g.Vertical.Color, g.Horizontal.Color = nil, nil
+	if vertical {
+		g.Vertical.Color, g.Vertical.Width = rule, vg.Points(0.5)
+	}
+	if horizontal {
+		g.Horizontal.Color, g.Horizontal.Width = rule, vg.Points(0.5)
+	}
+	p.Add(g)
+}
+
+// labelText is an axis label with the readable unit: a unit in brackets in the definition is replaced.
+func labelText(label string, sc unit.Scale) string {
+	if i := strings.LastIndex(label, " ("); i >= 0 && strings.HasSuffix(label, ")") {
+		label = label[:i]
+	}
+	if label == "" {
+		return sc.Unit
+	}
+	return label + ", " + sc.Unit
+}

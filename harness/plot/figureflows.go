@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plot
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/stats"
+	"github.com/kxlab/kxlab/harness/unit"
+)
+
+// ownScale is the scale of the series that a plot draws, where they have a base of their own.
+func ownScale(r *record.Run, chosen []*record.Sample, name string, otherwise unit.Scale) unit.Scale {
+	var values []float64
+	base := ""
+	for _, s := range chosen {
+		for _, o := range rawSeries(r, s.Cell.BenchName(), name) {
+			base, values = o.Unit, append(values, o.Y...)
+		}
+	}
+	if base == "" {
+		return otherwise
+	}
+	return unit.ScaleFor(base, values)
+}
+
+// flows draws the numbered series of one variant's first trial ("SERIES 1", "SERIES 2", …), a line each, called by what the
+// series' notes say.
+func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
+	if len(chosen) > 1 {
+		return undrawn(fmt.Sprintf("both %s and %s are chosen: name an axis or a variant more", chosen[0].Cell.BenchName(), chosen[1].Cell.BenchName()))
+	}
+	f.dress(false, true)
+	sc = ownScale(r, chosen, spec.Series+" 1", sc)
+	for k := 1; ; k++ {
+		found := rawSeries(r, chosen[0].Cell.BenchName(), fmt.Sprintf("%s %d", spec.Series, k))
+		if len(found) == 0 {
+			break
+		}
+		var xys plotter.XYs
+		for i, x := range found[0].X {
+			xys = append(xys, plotter.XY{X: x, Y: found[0].Y[i] * sc.Factor})
+		}
+		l, err := plotter.NewLine(xys)
+		if err != nil {
+			return err
+		}
+		hs := hues()
+		l.Color, l.Width = hs[(k-1)%len(hs)], vg.Points(1.4)
+		f.plot.Add(l)
+		name := fmt.Sprintf("%d %s", k, found[0].Notes)
+		f.labels = append(f.labels, endLabel{name, math.NaN(), xys[len(xys)-1].Y, hs[(k-1)%len(hs)], false})
+	}
+	if len(f.labels) == 0 {
+		return undrawn("no trial has a series " + spec.Series + " 1")
+	}
+	f.plot.X.Label.Text = "time, s"
+	f.plot.Y.Label.Text = labelText(spec.Labels.Y, sc)
+	f.axes(spec)
+	return nil
+}
+
+// tile is one cell of a heat map.
+type tile struct {
+	x, y  int
+	value float64
+	text  string
+}
+
+// heatmap draws the values of every variant (rows) over an axis whose values are words or numbers (columns).
+func (f *figure) heatmap(spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
+	var rows, columns []string
+	var tiles []tile
+	least, most := math.Inf(1), math.Inf(-1)
+	for _, s := range chosen {
+		if c := s.Cell.Axis(spec.X); !slices.Contains(columns, c) {
+			columns = append(columns, c)
+		}
+		if !slices.Contains(rows, s.Cell.Variant) {
+			rows = append(rows, s.Cell.Variant)
+		}
+	}
+	slices.SortStableFunc(columns, func(a, b string) int {
+		x, errX := strconv.ParseFloat(a, 64)
+		y, errY := strconv.ParseFloat(b, 64)
+		if errX == nil && errY == nil {
+			return int(math.Copysign(1, x-y))
+		}
+		return strings.Compare(a, b)
+	})
+	slices.Sort(rows)
+	slices.Reverse(rows)
+	for _, s := range chosen {
+		t := tile{slices.Index(columns, s.Cell.Axis(spec.X)), slices.Index(rows, s.Cell.Variant), stats.Summarize(s.Values).Median, ""}
+		if slices.ContainsFunc(tiles, func(o tile) bool { return o.x == t.x && o.y == t.y }) {
+			return undrawn(fmt.Sprintf("several cells of %s at %s=%s are chosen: name an axis more", s.Cell.Variant, spec.X, columns[t.x]))
+		}
+		t.text = sc.Format(t.value)
+		least, most = math.Min(least, t.value), math.Max(most, t.value)
+		tiles = append(tiles, t)
+	}
+	f.dress(false, false)
+	f.height = vg.Length(1.6+0.32*float64(len(rows))) * vg.Inch
+	f.plot.Add(heat{tiles, least, most})
+	f.plot.NominalX(columns...)
+	f.plot.NominalY(rows...)
+	f.plot.X.Label.Text = spec.Labels.X
+	f.plot.X.Min, f.plot.X.Max = -0.5, float64(len(columns))-0.5
+	f.plot.Y.Min, f.plot.Y.Max = -0.5, float64(len(rows))-0.5
+	f.subtitle += "; " + labelText(spec.Labels.Y, sc)
+	return nil
+}
+
+// heat paints tiles, the darker the higher, with their values.
+type heat struct {
+	tiles       []tile
+	least, most float64
+}
+
+func (h heat) Plot(c draw.Canvas, p *plot.Plot) {
+	tx, ty := p.Transforms(&c)
+	for _, t := range h.tiles {
+		share := 0.1
+		if h.most > h.least {
+			share += 0.75 * (t.value - h.least) / (h.most - h.least)
+		}
+		x, y := float64(t.x), float64(t.y)
+		c.FillPolygon(faded(hues()[0], share), []vg.Point{
+			{X: tx(x - 0.48), Y: ty(y - 0.46)}, {X: tx(x + 0.48), Y: ty(y - 0.46)},
+			{X: tx(x + 0.48), Y: ty(y + 0.46)}, {X: tx(x - 0.48), Y: ty(y + 0.46)},
+		})
+		st := style(vg.Points(8.5), ink)
+		if share > 0.55 {
+			st.Color = faded(hues()[0], 0)
+		}
+		st.XAlign, st.YAlign = draw.XCenter, draw.YCenter
+		c.FillText(st, vg.Point{X: tx(x), Y: ty(y)}, t.text)
+	}
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plot
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/unit"
+)
+
+// lines draws one line a variant over an axis, with the interval of each point, and its name at its end. Who was measured
+// at one value of the axis, where others were at several, is left out and named.
+func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
+	ls, err := lines(chosen, spec.X)
+	if err != nil {
+		return err
+	}
+	f.dress(false, true)
+	p := f.plot
+	xs := map[float64]bool{}
+	most := 0
+	for _, l := range ls {
+		most = max(most, len(l.points))
+	}
+	var left []string
+	var drawn []plot.Plotter // above the intervals of all
+	for i, l := range ls {
+		if len(l.points) == 1 && most > 1 {
+			left = append(left, l.variant)
+			continue
+		}
+		lk := lookOf(e, l.variant)
+		var mid plotter.XYs
+		// Beside one another where points lie on one another.
+		span := &spans{color: faded(lk.color, 0.6), shift: vg.Points(1.3 * (float64(i) - float64(len(ls)-1)/2))}
+		for _, pt := range l.points {
+			if !finite(spec.LogX, pt.x) || !finite(spec.LogY, pt.Lo) || !finite(spec.LogY, pt.Median) {
+				continue
+			}
+			xs[pt.x] = true
+			mid = append(mid, plotter.XY{X: pt.x, Y: pt.Median * sc.Factor})
+			if pt.Confidence > 0 {
+				span.all = append(span.all, [3]float64{pt.x, pt.Lo * sc.Factor, pt.Hi * sc.Factor})
+			}
+		}
+		if len(mid) == 0 {
+			continue
+		}
+		ln, sp, err := plotter.NewLinePoints(mid)
+		if err != nil {
+			return err
+		}
+		ln.Color, ln.Width, ln.Dashes = lk.color, vg.Points(1.6), lk.dash
+		sp.GlyphStyle = draw.GlyphStyle{Color: lk.color, Radius: vg.Points(2.6), Shape: lk.glyph}
+		p.Add(span)
+		drawn = append(drawn, ln, sp)
+		end := mid[len(mid)-1]
+		f.labels = append(f.labels, endLabel{l.variant, math.NaN(), end.Y, lk.color, false})
+	}
+	p.Add(drawn...)
+	if len(xs) == 0 {
+		return fmt.Errorf("no value that a logarithmic axis can show")
+	}
+	p.X.Label.Text = spec.Labels.X
+	if p.X.Label.Text == "" {
+		p.X.Label.Text = spec.X
+	}
+	if len(left) > 0 {
+		f.subtitle += "\nmeasured at one value only, not drawn: " + strings.Join(left, ", ")
+	}
+	p.Y.Label.Text = labelText(spec.Labels.Y, sc)
+	p.X.Tick.Marker = exactTicks(xs)
+	if spec.LogX {
+		p.X.Scale = plot.LogScale{}
+	}
+	if spec.LogY {
+		p.Y.Scale = plot.LogScale{}
+		p.Y.Tick.Marker = logTicks{}
+		p.Y.Min, p.Y.Max = p.Y.Min/1.15, p.Y.Max*1.15
+	} else {
+		p.Y.Min, p.Y.Max = math.Min(0, p.Y.Min), p.Y.Max*1.05
+		p.Y.Tick.Marker = niceTicks{}
+	}
+	if p.X.Min == p.X.Max {
+		p.X.Min, p.X.Max = p.X.Min*0.5, p.X.Max*2
+	}
+	return nil
+}
+
+// spans are the intervals of a line's points: x, low, high.
+type spans struct {
+	all   [][3]float64
+	color color.RGBA
+	shift vg.Length // to the right
+}
+
+func (s *spans) Plot(c draw.Canvas, p *plot.Plot) {
+	tx, ty := p.Transforms(&c)
+	ls := draw.LineStyle{Color: s.color, Width: vg.Points(1)}
+	for _, v := range s.all {
+		x, d := tx(v[0])+s.shift, vg.Points(1.5)
+		c.StrokeLine2(ls, x, ty(v[1]), x, ty(v[2]))
+		for _, y := range v[1:] {
+			c.StrokeLine2(ls, x-d, ty(y), x+d, ty(y))
+		}
+	}
+}
+
+// DataRange makes room for the intervals.
+func (s *spans) DataRange() (xmin, xmax, ymin, ymax float64) {
+	xmin, xmax, ymin, ymax = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
+	for _, v := range s.all {
+		xmin, xmax, ymin, ymax = min(xmin, v[0]), max(xmax, v[0]), min(ymin, v[1]), max(ymax, v[2])
+	}
+	return xmin, xmax, ymin, ymax
+}

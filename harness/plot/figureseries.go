@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plot
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/stats"
+	"github.com/kxlab/kxlab/harness/unit"
+)
+
+// undrawn says that there is nothing to draw: the plot is left out with a remark.
+type undrawn string
+
+func (u undrawn) Error() string { return string(u) }
+
+// rawSeries finds the series of that name in the cell's trials, in order of the repeats.
+func rawSeries(r *record.Run, cell, name string) (out []harness.Series) {
+	for _, t := range r.Trials {
+		if t.Cell.BenchName() != cell {
+			continue
+		}
+		for _, s := range t.Result.Series {
+			if s.Name == name && len(s.Y) > 0 && len(s.X) == len(s.Y) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+// curve adds a line of a variant. What a logarithmic axis cannot show is left out; it returns the last point.
+func (f *figure) curve(e *record.Env, spec harness.PlotSpec, variant string, xys plotter.XYs) (end plotter.XY, err error) {
+	var pts plotter.XYs
+	for _, p := range xys {
+		if finite(spec.LogX, p.X) && finite(spec.LogY, p.Y) {
+			pts = append(pts, p)
+		}
+	}
+	if len(pts) == 0 {
+		return end, undrawn("no value of " + variant + " that the axes can show")
+	}
+	l, err := plotter.NewLine(pts)
+	if err != nil {
+		return end, err
+	}
+	lk := lookOf(e, variant)
+	l.Color, l.Width, l.Dashes = lk.color, vg.Points(1.4), lk.dash
+	f.plot.Add(l)
+	return pts[len(pts)-1], nil
+}
+
+// axes finishes the axes of a plot of curves.
+func (f *figure) axes(spec harness.PlotSpec) {
+	p := f.plot
+	p.X.Tick.Marker, p.Y.Tick.Marker = niceTicks{}, niceTicks{}
+	if spec.LogX {
+		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, logTicks{}
+	}
+	if spec.LogY {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, logTicks{}
+		p.Y.Min, p.Y.Max = p.Y.Min/1.15, p.Y.Max*1.15
+	} else {
+		p.Y.Min, p.Y.Max = math.Min(0, p.Y.Min), p.Y.Max*1.05
+	}
+	if p.X.Min == p.X.Max {
+		p.X.Min, p.X.Max = p.X.Min*0.5, p.X.Max*2+1e-9
+	}
+	if p.Y.Min == p.Y.Max {
+		p.Y.Max = p.Y.Min + 1
+	}
+}
+
+// series draws a raw series of each variant's first trial over its X, seconds.
+func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
+	f.dress(false, true)
+	sc = ownScale(r, chosen, spec.Series, sc)
+	drawn := 0
+	for _, s := range chosen {
+		found := rawSeries(r, s.Cell.BenchName(), spec.Series)
+		if len(found) == 0 {
+			continue
+		}
+		var xys plotter.XYs
+		for i, x := range found[0].X {
+			xys = append(xys, plotter.XY{X: x, Y: found[0].Y[i] * sc.Factor})
+		}
+		end, err := f.curve(&r.Env, spec, s.Cell.Variant, xys)
+		if err != nil {
+			return err
+		}
+		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), end.Y, lookOf(&r.Env, s.Cell.Variant).color, false})
+		drawn++
+		if spec.Marks != "" {
+			for _, m := range rawSeries(r, s.Cell.BenchName(), spec.Marks) {
+				f.plot.Add(marks{m.X, faded(lookOf(&r.Env, s.Cell.Variant).color, 0.35)})
+			}
+		}
+	}
+	if drawn == 0 {
+		return undrawn("no trial has a series " + spec.Series)
+	}
+	f.plot.X.Label.Text = spec.Labels.X
+	if f.plot.X.Label.Text == "" {
+		f.plot.X.Label.Text = "time, s"
+	}
+	f.plot.Y.Label.Text = labelText(spec.Labels.Y, sc)
+	f.axes(spec)
+	return nil
+}
+
+// cdf draws the distribution of each variant: the share of values that are not above. Of several trials it takes, at each
+// share, the median.
+func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
+	f.dress(true, true)
+	drawn := 0
+	for _, s := range chosen {
+		found := rawSeries(r, s.Cell.BenchName(), spec.Series)
+		if len(found) == 0 {
+			continue
+		}
+		var xys plotter.XYs
+		for i, share := range found[0].Y {
+			var at []float64
+			for _, o := range found {
+				if i < len(o.Y) && o.Y[i] == share {
+					at = append(at, o.X[i])
+				}
+			}
+			xys = append(xys, plotter.XY{X: stats.Median(at) * sc.Factor, Y: 100 * share})
+		}
+		if _, err := f.curve(&r.Env, spec, s.Cell.Variant, xys); err != nil {
+			return err
+		}
+		// All lines end at 100 %: the names stand one under another instead, from the left line to the right.
+		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), xys[len(xys)/2].X, lookOf(&r.Env, s.Cell.Variant).color, false})
+		drawn++
+	}
+	if drawn == 0 {
+		return undrawn("no trial has a series " + spec.Series)
+	}
+	slices.SortStableFunc(f.labels, func(a, b endLabel) int { return int(math.Copysign(1, a.y-b.y)) })
+	for i := range f.labels {
+		f.labels[i].y = 98 - 90*float64(i)/float64(max(8, len(f.labels)))
+		f.labels[i].loose = true
+	}
+	f.plot.X.Label.Text = labelText(spec.Labels.X, sc)
+	f.plot.Y.Label.Text = "share of values not above, %"
+	f.axes(spec)
+	f.plot.Y.Max = 100
+	return nil
+}
+
+// scatter draws one unit against another, a point a variant with its name.
+func (f *figure) scatter(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
+	f.dress(true, true)
+	other := spec
+	other.Unit = spec.Against
+	byVariant := map[string]float64{}
+	var mids []float64
+	for _, s := range Choose(r, other) {
+		if _, twice := byVariant[s.Cell.Variant]; twice {
+			return undrawn(fmt.Sprintf("several cells of %s are chosen: name an axis more", s.Cell.Variant))
+		}
+		byVariant[s.Cell.Variant] = stats.Summarize(s.Values).Median
+		mids = append(mids, byVariant[s.Cell.Variant])
+	}
+	sx := unit.ScaleFor(spec.Against, mids)
+	for _, s := range chosen {
+		x, ok := byVariant[s.Cell.Variant]
+		y := stats.Summarize(s.Values).Median
+		if !ok || !finite(spec.LogX, x) || !finite(spec.LogY, y) {
+			continue
+		}
+		pts, err := plotter.NewScatter(plotter.XYs{{X: x * sx.Factor, Y: y * sc.Factor}})
+		if err != nil {
+			return err
+		}
+		lk := lookOf(&r.Env, s.Cell.Variant)
+		pts.GlyphStyle = draw.GlyphStyle{Color: lk.color, Radius: vg.Points(3.5), Shape: lk.glyph}
+		f.plot.Add(pts)
+		f.labels = append(f.labels, endLabel{s.Cell.Variant, x * sx.Factor, y * sc.Factor, lk.color, false})
+	}
+	if len(f.labels) == 0 {
+		return undrawn("no variant has both " + spec.Unit + " and " + spec.Against)
+	}
+	f.plot.X.Label.Text, f.plot.Y.Label.Text = labelText(spec.Labels.X, sx), labelText(spec.Labels.Y, sc)
+	f.axes(spec)
+	if !spec.LogX {
+		f.plot.X.Min, f.plot.X.Max = math.Min(0, f.plot.X.Min), f.plot.X.Max*1.05
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plot
+
+import (
+	"math"
+	"sort"
+	"strconv"
+
+	"gonum.org/v1/plot"
+
+	"github.com/kxlab/kxlab/harness/unit"
+)
+
+// niceTicks puts about five ticks on a linear axis, at 1, 2 or 5 times a power of ten.
+type niceTicks struct{}
+
+func (niceTicks) Ticks(lo, hi float64) []plot.Tick {
+	if !(hi > lo) {
+		return []plot.Tick{{Value: lo, Label: unit.Digits(lo)}}
+	}
+	rough := (hi - lo) / 7
+	step := math.Pow(10, math.Floor(math.Log10(rough)))
+	for _, m := range []float64{1, 2, 5, 10} {
+		if m*step >= rough {
+			step *= m
+			break
+		}
+	}
+	decimals := max(0, int(-math.Floor(math.Log10(step)+1e-9)))
+	var out []plot.Tick
+	for i := math.Ceil(lo/step - 1e-9); i*step <= hi*(1+1e-9); i++ {
+		if i == 0 {
+			i = 0 // not -0
+		}
+		out = append(out, plot.Tick{Value: i * step, Label: strconv.FormatFloat(i*step, 'f', decimals, 64)})
+	}
+	return out
+}
+
+// logTicks labels 1, 2 and 5 of each decade where there are few decades, else the powers of ten.
+type logTicks struct{}
+
+func (logTicks) Ticks(lo, hi float64) []plot.Tick {
+	wide := math.Log10(hi/lo) > 2.5
+	var out []plot.Tick
+	for d := math.Pow(10, math.Floor(math.Log10(lo))); d <= hi; d *= 10 {
+		for m := 1; m <= 9; m++ {
+			v := float64(m) * d
+			if v < lo || v > hi {
+				continue
+			}
+			t := plot.Tick{Value: v}
+			if m == 1 || !wide && (m == 2 || m == 5) {
+				t.Label = thousands(v)
+			}
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// exactTicks labels the values that were measured, and no others.
+type exactTicks map[float64]bool
+
+func (e exactTicks) Ticks(lo, hi float64) []plot.Tick {
+	var out []plot.Tick
+	for v := range e {
+		out = append(out, plot.Tick{Value: v, Label: thousands(v)})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Value < out[j].Value })
+	return out
+}
+
+// thousands writes 30000 as 30,000.
+func thousands(v float64) string {
+	s := strconv.FormatFloat(v, 'g', 6, 64)
+	if v >= 1e6 {
+		s = strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	if v != math.Trunc(v) || v < 0 {
+		return s
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/netlab"
+)
+
+// tick bounds every blocking call, so that a client notices within it that it should stop.
+const tick = 100 * time.Millisecond
+
+// turn counts the exchanges of all threads so that no two use the same source and service in step.
+func (c *client) turn() int { return c.thread + int(c.seq)*c.Threads }
+
+// message is the sequence number of the next exchange.
+func (c *client) message() uint32 { return uint32(c.turn()) }
+
+// vip is the service of the next connection, or of the one connection of a keep-alive thread.
+func (c *client) vip() netip.AddrPort {
+	if c.Proto == harness.UDP { // its socket is kept
+		return c.VIPs[c.thread%len(c.VIPs)]
+	}
+	return c.VIPs[c.turn()%len(c.VIPs)]
+}
+
+// source is the address of the next connection; invalid: the client's own.
+func (c *client) source(family int) netip.Addr {
+	if c.Sources == 0 {
+		return netip.Addr{}
+	}
+	return netlab.Source(family, c.turn()%c.Sources)
+}
+
+// connect makes a connected socket in the namespace of the calling thread.
+func (c *client) connect() (fd int, err error) {
+	vip := c.vip()
+	family := 4
+	if vip.Addr().Is6() {
+		family = 6
+	}
+	fd, err = clientSocket(c.source(family), family, c.Proto, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer func() {
+		if err != nil {
+			_ = unix.Close(fd)
+			fd = -1
+		}
+	}()
+	tv := unix.NsecToTimeval(int64(tick))
+	if err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err == nil {
+		err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("set timeouts: %w", err)
+	}
+	if c.Proto == harness.UDP && c.Unconnected {
+		return fd, nil
+	}
+	to := sockaddr(vip)
+	for deadline := time.Now().Add(c.Timeout); ; {
+		err = unix.Connect(fd, to)
+		switch {
+		case err == nil || errors.Is(err, unix.EISCONN):
+			return fd, nil
+		case errors.Is(err, unix.EINPROGRESS) || errors.Is(err, unix.EALREADY) || errors.Is(err, unix.EINTR):
+			if !c.stop() && time.Now().Before(deadline) {
+				continue
+			}
+			err = errTimeout
+		}
+		return -1, fmt.Errorf("connect to %s: %w", vip, err)
+	}
+}
+
+// clientSocket makes a socket, bound to a source address if that is valid; the port is chosen when it connects, so that
+// it need not be free for all destinations.
+func clientSocket(source netip.Addr, family int, proto harness.Proto, flags int) (fd int, err error) {
+	domain, kind := unix.AF_INET, unix.SOCK_STREAM
+	if family == 6 {
+		domain = unix.AF_INET6
+	}
+	if proto == harness.UDP {
+		kind = unix.SOCK_DGRAM
+	}
+	fd, err = unix.Socket(domain, kind|unix.SOCK_CLOEXEC|flags, 0)
+	if err != nil {
+		return -1, fmt.Errorf("make socket: %w", err)
+	}
+	if proto == harness.TCP {
+		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if err == nil && source.IsValid() {
+		if err = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err == nil {
+			err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(source, 0)))
+		}
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, fmt.Errorf("prepare socket from %s: %w", source, err)
+	}
+	return fd, nil
+}
+
+// exchange sends one request over a stream and reads its response.
+func (c *client) exchange(fd int) (real int, err error) {
+	req, resp := c.buf[:c.Request], c.buf[c.Request:c.Request+c.Response]
+	seq := c.message()
+	putRequest(req, seq, c.Response)
+	sum := checksum(req)
+	deadline := time.Now().Add(c.Timeout)
+	for len(req) > 0 {
+		n, err := unix.Write(fd, req)
+		if err != nil && !c.again(err, deadline) {
+			return 0, fmt.Errorf("send request: %w", timedOut(err))
+		}
+		req = req[max(n, 0):]
+	}
+	for left := resp; len(left) > 0; {
+		n, err := unix.Read(fd, left)
+		if err != nil && !c.again(err, deadline) {
+			return 0, fmt.Errorf("read response: %w", timedOut(err))
+		}
+		if err == nil && n == 0 {
+			return 0, errors.New("read response: closed by the real")
+		}
+		left = left[max(n, 0):]
+	}
+	return checkResponse(resp, seq, sum)
+}
+
+// again says that an interrupted call may be tried again.
+func (c *client) again(err error, deadline time.Time) bool {
+	return timedOut(err) == errTimeout && !c.stop() && time.Now().Before(deadline)
+}
+
+func timedOut(err error) error {
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		return errTimeout
+	}
+	return err
+}
+
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+}
+
+func addrPort(sa unix.Sockaddr) netip.AddrPort {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}

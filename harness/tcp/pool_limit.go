@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// spareFiles is how many descriptors stay free for everything else beside a pool and its servers.
+const spareFiles = 128
+
+// MaxPool is how many connections a pool can have without more descriptors than the hard limit of this process allows,
+// with the servers in this process, too: each connection has two ends.
+func MaxPool() (int, error) {
+	l, open, err := files()
+	if err != nil {
+		return 0, err
+	}
+	return max(0, (int(min(l.Max, 1<<30))-open-spareFiles)/2), nil
+}
+
+// allowFiles sees to it that this process may have a pool of n connections and both their ends. The hard limit is the
+// machine's word: it is raised where this process may do so, and a skip where it may not.
+func allowFiles(n int) error {
+	l, open, err := files()
+	if err != nil {
+		return err
+	}
+	need := uint64(open + 2*n + spareFiles)
+	if l.Cur >= need {
+		return nil
+	}
+	hard := l.Max
+	l.Cur, l.Max = need, max(l.Max, need)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return harness.Skip("%d connections with both ends need %d open files, the hard limit is %d (raise it: ulimit -Hn)",
+			n, need, hard)
+	}
+	return nil
+}
+
+// files reads the limit of open files of this process, and how many it has open.
+func files() (l unix.Rlimit, open int, err error) {
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return l, 0, fmt.Errorf("read limit of open files: %w", err)
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return l, 0, fmt.Errorf("count open files: %w", err)
+	}
+	return l, len(entries), nil
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// poolBurst is how many connections are started at once: few enough for the 256 slots of a veth's ring.
+	poolBurst = 64
+	// poolWindow is how many may be under way before more are started, while answers keep coming; when none has come for
+	// poolPatience, those under way are taken for stuck and the others do not wait for them.
+	poolWindow   = 128
+	poolPatience = 20 * time.Millisecond
+)
+
+// round starts something on each connection, waits until all have answered, failed or timed out, and reports.
+func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolConn, i int) error) (*PoolReport, error) {
+	r := &PoolReport{Why: map[string]int{}}
+	p.seq++
+	pending, next := 0, 0
+	fail := func(c *poolConn, err error) {
+		r.lost(c, err)
+		p.drop(c)
+		c.state = poolIdle
+	}
+	events := make([]unix.EpollEvent, 1024)
+	progress := time.Now()
+	deadline := progress
+	for next < len(conns) || pending > 0 {
+		if err := ctx.Err(); err != nil {
+			return r, err
+		}
+		room := pending < poolWindow || time.Since(progress) > poolPatience
+		for burst := 0; room && next < len(conns) && burst < poolBurst; burst++ {
+			c := conns[next]
+			if err := start(c, next); err != nil {
+				fail(c, err)
+			} else {
+				pending++
+			}
+			next++
+			progress = time.Now()
+			deadline = progress.Add(p.load.Timeout)
+		}
+		wait := 1
+		if next == len(conns) {
+			wait = int(min(tick, max(0, time.Until(deadline))).Milliseconds())
+		}
+		n, err := unix.EpollWait(p.epoll, events, wait)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return r, fmt.Errorf("wait for connections: %w", err)
+		}
+		for i := range max(n, 0) {
+			c := p.conns[events[i].Fd]
+			if c.fd < 0 {
+				continue
+			}
+			if c.state == poolIdle {
+				// Reset or closed before it was asked in this round. Hang-ups are reported whether watched for or not,
+				// so it is taken off the list; asking it will show what is wrong with it.
+				_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, c.fd, nil)
+				continue
+			}
+			done, err := p.advance(c, int(events[i].Fd))
+			if err != nil {
+				fail(c, err)
+			}
+			if done && err == nil {
+				r.answered(c, int(uint32(c.head[0])<<24|uint32(c.head[1])<<16|uint32(c.head[2])<<8|uint32(c.head[3])))
+			}
+			if done || err != nil {
+				pending--
+				progress = time.Now()
+			}
+		}
+		if next == len(conns) && time.Now().After(deadline) {
+			break
+		}
+	}
+	for _, c := range conns {
+		if c.fd >= 0 && c.state != poolIdle {
+			fail(c, errTimeout)
+		}
+	}
+	return r, nil
+}
+
+// ask sends a request on a connection. One that the kernel knows to be reset fails here.
+func (p *Pool) ask(c *poolConn) error {
+	putRequest(p.buf, p.seq, poolMessage)
+	n, err := unix.Write(c.fd, p.buf)
+	if err != nil {
+		return fmt.Errorf("send request: %w", err)
+	}
+	if n < poolMessage {
+		return errors.New("send request: no room")
+	}
+	c.state, c.got = poolAsked, 0
+	return nil
+}
+
+// advance does what a connection is ready for; done says that its response is complete and right.
+func (p *Pool) advance(c *poolConn, i int) (done bool, err error) {
+	if c.state == poolConnecting {
+		code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == nil && code != 0 {
+			err = unix.Errno(code)
+		}
+		if err != nil {
+			return false, fmt.Errorf("connect: %w", err)
+		}
+		if err := p.watch(c, i, unix.EPOLLIN); err != nil {
+			return false, err
+		}
+		return false, p.ask(c)
+	}
+	n, err := unix.Read(c.fd, c.head[c.got:])
+	switch {
+	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read response: %w", err)
+	case n == 0:
+		return false, errors.New("read response: closed by the real")
+	}
+	if c.got += n; c.got < poolMessage {
+		return false, nil
+	}
+	putRequest(p.buf, p.seq, poolMessage)
+	if _, err := checkResponse(c.head[:], p.seq, checksum(p.buf)); err != nil {
+		return false, err
+	}
+	c.state = poolIdle
+	return true, nil
+}
+
+// watch sets the events that a connection is watched for.
+func (p *Pool) watch(c *poolConn, i int, events uint32) error {
+	err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, c.fd, &unix.EpollEvent{Events: events, Fd: int32(i)})
+	if err != nil {
+		return fmt.Errorf("watch connection: %w", err)
+	}
+	return nil
+}
+
+func (r *PoolReport) answered(c *poolConn, real int) {
+	r.Alive++
+	r.PerReal = grown(r.PerReal, real)
+	r.PerReal[real]++
+	if c.real < 0 {
+		c.real = real
+	}
+	if c.real != real {
+		r.Moved++
+	}
+}
+
+func (r *PoolReport) lost(c *poolConn, err error) {
+	r.Broken++
+	r.Why[err.Error()]++
+	if c.real >= 0 {
+		r.BrokenPerReal = grown(r.BrokenPerReal, c.real)
+		r.BrokenPerReal[c.real]++
+	}
+}
+
+func grown(s []int, i int) []int {
+	for i >= len(s) {
+		s = append(s, 0)
+	}
+	return s
+}

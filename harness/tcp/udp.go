@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// datagrams answers requests over UDP, each from the address that was asked.
+func (l *serverLoop) datagrams(fd int, s *serverSock) {
+	var oob [128]byte
+	for range 64 {
+		n, oobn, _, from, err := unix.Recvmsg(fd, l.buf[:MaxDatagram], oob[:], 0)
+		if err != nil {
+			return
+		}
+		req, err := parseRequest(l.buf[:n])
+		if err != nil || req.size != n || req.response > MaxDatagram {
+			continue // not for us
+		}
+		out := l.buf[MaxDatagram:][:req.response]
+		putResponse(out, s.real, checksum(l.buf[:n]), req.seq)
+		_ = unix.Sendmsg(fd, out, answerFrom(oob[:oobn]), from, 0) // what is lost, the client counts
+	}
+}
+
+// answerFrom turns the packet info of a request into that of its answer.
+func answerFrom(oob []byte) []byte {
+	if len(oob) < unix.SizeofCmsghdr {
+		return nil
+	}
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&oob[0]))
+	data := oob[unix.CmsgLen(0):]
+	switch {
+	case h.Level == unix.SOL_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0]))
+		info.Spec_dst, info.Ifindex = info.Addr, 0
+	case h.Level == unix.SOL_IPV6 && h.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+		(*unix.Inet6Pktinfo)(unsafe.Pointer(&data[0])).Ifindex = 0
+	}
+	return oob
+}
+
+// A udpClient asks over one socket, which is either connected or names the VIP in every request.
+type udpClient struct {
+	fd        int
+	to        unix.Sockaddr
+	vip       netip.AddrPort
+	connected bool
+	buf       []byte
+}
+
+// exchange sends one request and waits for its response; late responses to earlier requests are passed over. The response
+// must come from the VIP, whatever the real's own address is.
+func (c *udpClient) exchange(stop func() bool, seq uint32, request, response int, timeout time.Duration) (real int, err error) {
+	req := c.buf[:request]
+	putRequest(req, seq, response)
+	sum := checksum(req)
+	if c.connected {
+		_, err = unix.Write(c.fd, req)
+	} else {
+		err = unix.Sendto(c.fd, req, 0, c.to)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("send request: %w", err)
+	}
+	deadline := time.Now().Add(timeout)
+	in := c.buf[MaxDatagram:]
+	for {
+		n, from, err := unix.Recvfrom(c.fd, in, 0)
+		switch {
+		case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
+			if stop() || time.Now().After(deadline) {
+				return 0, fmt.Errorf("read response: %w", errTimeout)
+			}
+			continue
+		case err != nil:
+			return 0, fmt.Errorf("read response: %w", err)
+		case n != response || binary.BigEndian.Uint32(in[8:]) != seq:
+			continue
+		}
+		if got := addrPort(from); got != c.vip {
+			return 0, fmt.Errorf("response from %s, want %s", got, c.vip)
+		}
+		return checkResponse(in[:n], seq, sum)
+	}
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package unit
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// A scale turns values in a base unit into numbers that are good to read.
+type Scale struct {
+	Factor float64 // readable = value * factor
+	Unit   string  // what stands behind the number
+}
+
+var steps = []struct {
+	from   float64
+	factor float64
+	prefix string
+}{{1e9, 1e-9, "G"}, {1e6, 1e-6, "M"}, {1e3, 1e-3, "k"}, {1, 1, ""}}
+
+var timeSteps = []struct {
+	from   float64
+	factor float64
+	unit   string
+}{{1, 1, "s"}, {1e-3, 1e3, "ms"}, {1e-6, 1e6, "µs"}, {0, 1e9, "ns"}}
+
+// scaleFor picks one scale for all of the values: the one that suits their geometric middle.
+func ScaleFor(unit string, values []float64) Scale {
+	mid := Middle(values)
+	head, tail, _ := strings.Cut(unit, "/")
+	if tail != "" {
+		tail = "/" + tail
+	}
+	switch {
+	case head == "sec" || strings.HasSuffix(head, "-sec"):
+		name := strings.TrimSuffix(strings.TrimSuffix(head, "sec"), "-")
+		if name != "" {
+			name += " "
+		}
+		for _, s := range timeSteps {
+			if mid >= s.from {
+				return Scale{s.factor, name + s.unit + tail}
+			}
+		}
+	case head == "cpu-ns":
+		if mid >= 1e4 {
+			return Scale{1e-3, "CPU µs" + tail}
+		}
+		return Scale{1, "CPU ns" + tail}
+	case strings.HasSuffix(unit, "share"):
+		return Scale{100, "%"}
+	}
+	for _, s := range steps {
+		if mid >= s.from && (s.prefix == "" || tail == "/s") {
+			return Scale{s.factor, strings.TrimSpace(s.prefix + " " + unit)}
+		}
+	}
+	return Scale{1, unit}
+}
+
+// middle is the geometric mean of the positive values, or 1.
+func Middle(values []float64) float64 {
+	var sum float64
+	n := 0
+	for _, v := range values {
+		if v > 0 {
+			sum += math.Log(v)
+			n++
+		}
+	}
+	if n == 0 {
+		return 1
+	}
+	return math.Exp(sum / float64(n))
+}
+
+func (s Scale) Format(v float64) string { return Digits(v * s.Factor) }
+
+// digits writes three significant digits without an exponent.
+func Digits(v float64) string {
+	a := math.Abs(v)
+	switch {
+	case a == 0:
+		return "0"
+	case a >= 100 || a != a:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case a >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case a >= 1:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	case a >= 0.001:
+		return strconv.FormatFloat(v, 'f', 3, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// percent writes a share as a percentage, with a sign if signed.
+func Percent(v float64, signed bool) string {
+	s := strconv.FormatFloat(100*v, 'f', 1, 64)
+	if signed && v >= 0 {
+		s = "+" + s
+	}
+	return s + " %"
+}
+
+func OrDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/stats"
+)
+
+// ErrIncomparable says that two runs cannot be compared: another target, kernel, CPU or experiment.
+var ErrIncomparable = errors.New("runs cannot be compared")
+
+// CompareOptions says what counts as a difference. The zero value takes the defaults.
+type CompareOptions struct {
+	MinEffect float64 // relative, 0.03 is 3 %; 0: DefaultMinEffect, on target exact DefaultMinEffectExact
+	Alpha     float64 // rate of false findings; 0: 0.05
+	// Kernels allows two runs on different kernels: kernel against kernel.
+	Kernels bool
+	// Workloads are those to compare; none: all. The p values are adjusted for the rows that are compared, so who asks
+	// about less is shown smaller differences.
+	Workloads []string
+}
+
+// DefaultMinEffect is the least difference that Compare reports unless it is asked for another.
+const DefaultMinEffect = 0.03
+
+// The verdicts on a row.
+const (
+	Better = "better"
+	Worse  = "worse"
+	Same   = "~"       // no difference shown
+	TooFew = "too few" // so few repeats that no difference could have been shown
+)
+
+// A Row compares one cell in one unit.
+type Row struct {
+	Cell    harness.Cell  `json:"-"`
+	Name    string        `json:"cell"`
+	Unit    string        `json:"unit"`
+	Old     stats.Summary `json:"old"`
+	New     stats.Summary `json:"new"`
+	Delta   float64       `json:"delta"` // relative, drift taken off; infinite deltas are given as ±1e9
+	P       float64       `json:"p"`     // adjusted for the number of rows, the larger of the two tests
+	RankP   float64       `json:"rank_p"`
+	Floor   float64       `json:"floor"` // minimum effect in force, relative
+	Verdict string        `json:"verdict"`
+	Note    string        `json:"note,omitempty"`
+
+	d, se float64 // log of new/old, drift taken off; its standard error from the spread within the runs
+	logs  bool    // all values are positive
+	same  bool    // a control: the program is the same in both runs
+}
+
+// A Drift is how much faster or slower the machine was in the new run, seen at the cells that do no work.
+type Drift struct {
+	Workload string  `json:"workload"`
+	Unit     string  `json:"unit"`
+	Factor   float64 `json:"factor"` // new over old
+	Cells    int     `json:"cells"`  // ceilings it was taken from; 0: none, not corrected
+	Tau      float64 `json:"tau"`    // how far cells whose program is the same strayed, one sigma, relative
+	Controls int     `json:"controls"`
+	Note     string  `json:"note,omitempty"`
+}
+
+// A Comparison is what differs between two runs.
+type Comparison struct {
+	OldRun, NewRun Identity
+	Options        CompareOptions
+	Rows           []Row
+	Drifts         []Drift
+	OnlyOld        []string // cells that only one run has
+	OnlyNew        []string
+	Broken         []string // gates that would fire on the runs' own A/A pairs
+	Remarks        []string
+}
+
+// An Identity says which run it was.
+type Identity struct {
+	Dir        string `json:"dir"`
+	Experiment string `json:"experiment"`
+	Target     string `json:"target"`
+	Kernel     string `json:"kernel"`
+	CPU        string `json:"cpu"`
+	Commit     string `json:"commit,omitempty"`
+	Date       string `json:"date"`
+	State      string `json:"state"`
+}
+
+func IdentityOf(r *record.Run) Identity {
+	e := &r.Env
+	return Identity{r.Dir, e.Experiment, e.Target, e.Kernel, e.CPU, e.Commit, e.Started.Format("2006-01-02 15:04 MST"), r.State()}
+}
+
+// Compare says in which cells two runs differ. Its error wraps ErrIncomparable.
+//
+// A row is called better or worse only if all of these hold:
+//
+//  1. The Mann-Whitney test, on values from which the drift was taken, gives p < Alpha. Where the repeats are so few
+//     that it never could (three against three), the row says "too few".
+//  2. The difference reaches the minimum effect in force: the one asked for, or the A/A noise of either run in this
+//     workload and unit, whichever is largest. A rank test alone finds many false differences on shared machines
+//     (Laaber et al., EMSE 2019).
+//  3. A t test of the difference of medians gives p < Alpha after the correction of Benjamini and Hochberg (1995) over
+//     all rows. Its standard error is the larger of two: what the spread within the runs gives, and how far the rows
+//     strayed whose program is the same in both runs (the controls: ceilings, the kernel's own variants, objects with
+//     the same hash). The second is an empirical null in the sense of Efron (2004): it holds what a spread within a run
+//     cannot show, that two runs of the same tree lie at different times and in different memory.
+//
+// Why Benjamini-Hochberg and not Holm: one changed program moves many rows together, and Holm would charge each for all
+// the others. If nothing changed at all, the two promise the same: a chance of at most Alpha that any row is called
+// different. Why the rank test stays outside of the correction: at five repeats it cannot give p below 0.008, so that
+// correcting it over a hundred rows would make it blind.
+//
+// Runs on target exact are judged otherwise: see judgeExact.
+//
+// Drift: the runs lie at different times, and the machine was faster in one of them. The geometric mean of new/old over
+// the ceilings of a workload and unit is that factor; it is taken off every row and printed.
+func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
+	exact := old.Env.Target == harness.TargetExact
+	switch {
+	case o.MinEffect != 0:
+	case exact:
+		o.MinEffect = DefaultMinEffectExact
+	default:
+		o.MinEffect = DefaultMinEffect
+	}
+	if o.Alpha == 0 {
+		o.Alpha = 1 - stats.Confidence
+	}
+	if o.MinEffect < 0 || o.Alpha <= 0 || o.Alpha >= 1 {
+		return nil, fmt.Errorf("compare runs: minimum effect %v or alpha %v out of range", o.MinEffect, o.Alpha)
+	}
+	if err := comparable(old, new, o); err != nil {
+		return nil, fmt.Errorf("compare %s with %s: %w", old.Dir, new.Dir, err)
+	}
+	for _, w := range o.Workloads {
+		if err := harness.Known("workload", w, workloads(old)); err != nil {
+			return nil, fmt.Errorf("compare %s with %s: %w", old.Dir, new.Dir, err)
+		}
+	}
+	c := &Comparison{OldRun: IdentityOf(old), NewRun: IdentityOf(new), Options: o}
+	for _, r := range []*record.Run{old, new} {
+		if !r.Env.Complete {
+			c.Remarks = append(c.Remarks, fmt.Sprintf("%s is %s", r.Dir, r.State()))
+		}
+	}
+	c.pair(old, new)
+	if exact {
+		c.judgeExact(old, new)
+		return c, nil
+	}
+	aaOld, aaNew := c.noise(old), c.noise(new)
+	c.Broken = append(BrokenGates(aaOld, o.MinEffect), BrokenGates(aaNew, o.MinEffect)...)
+	c.drift()
+	c.judge(old, new, aaOld, aaNew)
+	return c, nil
+}
+
+func comparable(old, new *record.Run, o CompareOptions) error {
+	a, b := IdentityOf(old), IdentityOf(new)
+	for _, f := range []struct{ what, a, b, hint string }{
+		{"experiment", a.Experiment, b.Experiment, ""},
+		{"target", a.Target, b.Target, ": numbers of different targets mean different things"},
+		{"CPU", a.CPU, b.CPU, ": compare within one machine"},
+		{"architecture", old.Env.GOARCH, new.Env.GOARCH, ""},
+		{"QEMU", old.Env.QEMU, new.Env.QEMU, ""},
+	} {
+		if f.a != f.b {
+			return fmt.Errorf("%w: %s %q and %q%s", ErrIncomparable, f.what, f.a, f.b, f.hint)
+		}
+	}
+	if err := sameSeeds(old, new); err != nil {
+		return err
+	}
+	if a.Kernel != b.Kernel && !o.Kernels {
+		return fmt.Errorf("%w: kernel %q and %q: ask for kernel against kernel if that is meant", ErrIncomparable, a.Kernel, b.Kernel)
+	}
+	return nil
+}
+
+// Gate reports whether the new run is worse anywhere.
+func (c *Comparison) Gate() bool {
+	for _, r := range c.Rows {
+		if r.Verdict == Worse {
+			return true
+		}
+	}
+	return false
+}
+
+// Count is how many rows have the verdict.
+func (c *Comparison) Count(verdict string) int {
+	n := 0
+	for _, r := range c.Rows {
+		if r.Verdict == verdict {
+			n++
+		}
+	}
+	return n
+}
+
+// Summary is the comparison in one line.
+func (c *Comparison) Summary() string {
+	parts := []string{fmt.Sprintf("%d rows", len(c.Rows))}
+	for _, v := range []struct{ verdict, words string }{
+		{Worse, "worse"}, {Better, "better"}, {Same, "without a difference shown (~)"}, {TooFew, "with too few repeats"},
+	} {
+		parts = append(parts, fmt.Sprintf("%d %s", c.Count(v.verdict), v.words))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"math"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+)
+
+// The figures are worked by hand: t(0.95, 4) = 2.132.
+func TestTOST(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		d     []float64
+		width float64
+		want  string
+	}{
+		{"the same to the last digit", []float64{0, 0, 0}, 0.03, Equivalent},
+		{"other to the last digit", []float64{0.1, 0.1, 0.1}, 0.03, NotEquivalent},
+		{"close", []float64{0.01, -0.01, 0.005, -0.005, 0}, 0.03, Equivalent},
+		{"far", []float64{0.11, 0.09, 0.105, 0.095, 0.1}, 0.03, NotEquivalent},
+		{"too noisy", []float64{0.1, -0.1, 0.05, -0.05, 0}, 0.03, Undecided},
+		{"too few", []float64{0}, 0.03, Undecided},
+	} {
+		if got := tost(tt.d, tt.width); got.Verdict != tt.want {
+			t.Errorf("%s: %+v, want %s", tt.name, got, tt.want)
+		}
+	}
+	// mean 0, sd 0.0079057, se 0.0035355, t = 0.03/0.0035355 = 8.485 with 4 degrees of freedom: p = 0.000530
+	if got := tost([]float64{0.01, -0.01, 0.005, -0.005, 0}, 0.03).P; math.Abs(got-0.00053) > 2e-5 {
+		t.Errorf("p = %v, want 0.00053", got)
+	}
+}
+
+// ccRun is a run in which a port is 1 % off its original and a control 20 %.
+func ccRun() *record.Run {
+	r := &record.Run{Env: record.Env{
+		Experiment: "cc",
+		Variants: []harness.Variant{
+			{Name: "cubic", Class: "cc"}, {Name: "port", Class: "cc", Original: "cubic"},
+			{Name: "wrong", Class: "cc", Original: "cubic", Control: true},
+		},
+	}}
+	for i := range 5 {
+		for name, factor := range map[string]float64{"cubic": 1, "cubic+aa": 1, "port": 1.01, "wrong": 0.8} {
+			v := (1 + 0.1*float64(i)) * factor * (1 + 0.001*float64(i%2))
+			r.Trials = append(r.Trials, harness.Trial{Repeat: i, Cell: harness.Cell{Experiment: "cc", Workload: "equivalence", Class: "cc", Variant: name},
+				Result: harness.Result{Metrics: []harness.Metric{{Unit: "bit/s", Value: v}, {Unit: "p50-rtt-sec", Value: 0.02},
+					{Unit: "p95-rtt-sec", Value: 0.03}, {Unit: "retrans-share", Value: 0.01}, {Unit: "versus-jain-share", Value: 0.99}}}})
+		}
+	}
+	return r
+}
+
+func TestEquivalences(t *testing.T) {
+	want := map[string]string{"cubic+aa": Equivalent, "port": Equivalent, "wrong": NotEquivalent}
+	got := Equivalences(ccRun())
+	if len(got) != len(want) {
+		t.Errorf("%d verdicts, want %d", len(got), len(want))
+	}
+	for _, e := range got {
+		if e.Verdict != want[e.Variant] {
+			t.Errorf("%s: %s (%s), want %s", e.Variant, e.Verdict, e.Why, want[e.Variant])
+		}
+	}
+}
+
+func TestScores(t *testing.T) {
+	r := ccRun()
+	bound := func(v float64) *float64 { return &v }
+	base := harness.Score{Workload: "equivalence", Unit: "bit/s", Variant: "port"}
+	for _, tt := range []struct {
+		name   string
+		change func(*harness.Score)
+		want   string
+	}{
+		{"least met", func(s *harness.Score) { s.Least = bound(1.1) }, Passed},
+		{"least missed", func(s *harness.Score) { s.Least = bound(1.3) }, Failed},
+		{"most missed", func(s *harness.Score) { s.Most = bound(1) }, Failed},
+		{"quotient", func(s *harness.Score) { s.Over, s.Least, s.Most = "wrong", bound(1.25), bound(1.27) }, Passed},
+		{"nobody measured it", func(s *harness.Score) { s.Variant, s.Least = "bbr", bound(0) }, NotMeasured},
+	} {
+		s := base
+		tt.change(&s)
+		if got := score(s, r); got.Outcome != tt.want {
+			t.Errorf("%s: %+v, want %s", tt.name, got, tt.want)
+		}
+	}
+}

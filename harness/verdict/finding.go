@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"fmt"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/stats"
+	"github.com/kxlab/kxlab/harness/unit"
+)
+
+// The verdicts on a claim.
+const (
+	Shown        = "shown"                 // the whole interval is on the claim's side of its figure
+	NotShown     = "not shown"             // the interval holds the figure, or there were too few repeats
+	Contradicted = "contradicted"          // the whole interval is on the other side
+	CannotTest   = "cannot be tested here" // this run has nothing to say
+)
+
+// A Finding is what a run says about a claim. The verdict is on the figure, on this machine: a ratio that is smaller
+// than claimed contradicts the figure even if it points the same way, which Why then says.
+type Finding struct {
+	Claim   harness.Claim `json:"claim"`
+	Ratio   stats.Summary `json:"ratio"` // numerator over denominator, paired by repeat; N = 0 if it cannot be tested
+	Verdict string        `json:"verdict"`
+	Why     string        `json:"why"`
+}
+
+// Findings evaluates all claims that a run knows.
+func Findings(r *record.Run) []Finding {
+	var out []Finding
+	for _, c := range r.Env.Claims {
+		if c.Experiment == "" || c.Experiment == r.Env.Experiment {
+			out = append(out, Evaluate(c, r))
+		}
+	}
+	return out
+}
+
+// Evaluate holds a claim against a run. Trials of one repeat are interleaved, so the quotient is taken in each repeat
+// and its median and interval over the repeats.
+func Evaluate(c harness.Claim, r *record.Run) Finding {
+	f := Finding{Claim: c, Verdict: CannotTest, Why: c.Cannot}
+	if c.Cannot != "" {
+		return f
+	}
+	num, why := pick(r, c.Numerator, c.Unit)
+	if num == nil {
+		f.Why = why
+		return f
+	}
+	den, why := pick(r, c.Denominator, c.Unit)
+	if den == nil {
+		f.Why = why
+		return f
+	}
+	q, ok := PairedRatio(num, den)
+	if !ok {
+		f.Why = "no repeat has both cells, or the divisor is 0"
+		return f
+	}
+	f.Ratio = q
+	holds := func(x float64) bool { return x >= c.Figure }
+	if c.Relation == "<=" {
+		holds = func(x float64) bool { return x <= c.Figure }
+	}
+	lo, hi := holds(q.Lo), holds(q.Hi)
+	at := fmt.Sprintf("%s [%s, %s] at %s, claimed %s %s", unit.Digits(q.Median), unit.Digits(q.Lo), unit.Digits(q.Hi),
+		unit.Percent(q.Confidence, false), c.Relation, unit.Digits(c.Figure))
+	switch {
+	case q.Confidence < stats.Enough:
+		f.Verdict, f.Why = NotShown, at+fmt.Sprintf("; %d repeats are too few to decide, 5 are needed", q.N)
+	case lo && hi:
+		f.Verdict, f.Why = Shown, at
+	case !lo && !hi:
+		f.Verdict, f.Why = Contradicted, at
+		if (q.Median > 1) == (c.Figure > 1) && c.Figure != 1 {
+			f.Why += "; it points the same way"
+		}
+	default:
+		f.Verdict, f.Why = NotShown, at+"; the interval holds the figure"
+	}
+	return f
+}
+
+// pick finds the one sample that a selector selects, or says why there is none. Where the selector leaves an axis open
+// and several cells fit, none is picked: a claim must say what it speaks of.
+func pick(r *record.Run, sel harness.CellSelector, unit string) (*record.Sample, string) {
+	var found *record.Sample
+	for _, s := range r.Samples() {
+		if s.Unit != unit || !sel.Matches(s.Cell) {
+			continue
+		}
+		if found != nil {
+			return nil, fmt.Sprintf("both %s and %s fit the claim", found.Cell.BenchName(), s.Cell.BenchName())
+		}
+		found = s
+	}
+	if found != nil {
+		return found, ""
+	}
+	for _, s := range r.Env.Skipped {
+		if c, err := record.ParseCell(r.Env.Experiment, s.Cell); err == nil && sel.Matches(c) {
+			return nil, s.Cell + " was skipped: " + s.Reason
+		}
+	}
+	where := ""
+	for _, a := range sel.Where {
+		where += fmt.Sprintf(" %s=%s", a.Name, a.Value)
+	}
+	return nil, fmt.Sprintf("this run did not measure %s of %s under %s%s", unit, sel.Variant, sel.Workload, where)
+}
