@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Startup, Drain and ProbeBW: the gains, and what leads from one mode to the next.
+ *
+ * Uses struct bbr and the knobs, which stand in bpf_bbr.bpf.c above its includes.
+ */
+#ifndef KXLAB_BBR_MODE_BPF_H
+#define KXLAB_BBR_MODE_BPF_H
+
+#include "bbr_cwnd.bpf.h"
+#include "bbr_model.bpf.h"
+
+#define CYCLE_LEN  8
+#define CYCLE_RAND 7
+
+/* The pipe is full after so many rounds that did not find a quarter more. */
+#define FULL_BW_THRESH (UNIT * 5 / 4)
+#define FULL_BW_CNT    3
+
+static __always_inline void bbr_next_phase(struct sock *sk)
+{
+	struct bbr *bbr = inet_csk_ca(sk);
+
+	bbr->cycle_idx = (bbr->cycle_idx + 1) & (CYCLE_LEN - 1);
+	bbr->cycle_mstamp = tcp_sk(sk)->delivered_mstamp;
+}
+
+/* Begins ProbeBW in any phase but that of draining. */
+static __always_inline void bbr_begin_probe_bw(struct sock *sk)
+{
+	struct bbr *bbr = inet_csk_ca(sk);
+
+	bbr->mode = PROBE_BW;
+	bbr->cycle_idx = CYCLE_LEN - 1 - bpf_get_prandom_u32() % CYCLE_RAND;
+	bbr_next_phase(sk);
+}
+
+/* Is the phase of the gain cycle over? One that probes lasts until the queue shows, one that drains until it is gone. */
+static __always_inline bool bbr_is_phase_over(struct sock *sk, const struct rate_sample *rs)
+{
+	const struct tcp_sock *tp = tcp_sk(sk);
+	struct bbr *bbr = inet_csk_ca(sk);
+	__s64 since = tp->delivered_mstamp - bbr->cycle_mstamp;
+	bool full_length = since > (__s64)bbr->min_rtt_us;
+	__u32 inflight;
+
+	if (bbr->pacing_gain == UNIT)
+		return full_length;
+	inflight = bbr_in_net_at_departure(sk, rs->prior_in_flight);
+	if (bbr->pacing_gain > UNIT)
+		return full_length && (rs->losses || inflight >= bbr_inflight(sk, bbr_max_bw(bbr), bbr->pacing_gain));
+	return full_length || inflight <= bbr_inflight(sk, bbr_max_bw(bbr), UNIT);
+}
+
+static __always_inline void bbr_check_full_bw(struct bbr *bbr, const struct rate_sample *rs)
+{
+	if (bbr->full_bw_reached || !bbr->round_start || rs->is_app_limited)
+		return;
+	if (bbr_max_bw(bbr) >= (__u32)((__u64)bbr->full_bw * FULL_BW_THRESH / UNIT)) {
+		bbr->full_bw = bbr_max_bw(bbr);
+		bbr->full_bw_cnt = 0;
+		return;
+	}
+	bbr->full_bw_cnt++;
+	bbr->full_bw_reached = bbr->full_bw_cnt >= FULL_BW_CNT;
+}
+
+static __always_inline void bbr_check_drain(struct sock *sk)
+{
+	struct bbr *bbr = inet_csk_ca(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	if (bbr->mode == STARTUP && bbr->full_bw_reached) {
+		bbr->mode = DRAIN;
+		tp->snd_ssthresh = bbr_inflight(sk, bbr_max_bw(bbr), UNIT);
+	}
+	if (bbr->mode == DRAIN &&
+	    bbr_in_net_at_departure(sk, tcp_packets_in_flight(tp)) <= bbr_inflight(sk, bbr_max_bw(bbr), UNIT))
+		bbr_begin_probe_bw(sk);
+}
+
+/* The gains of the mode. */
+static __always_inline void bbr_update_gains(struct bbr *bbr)
+{
+	switch (bbr->mode) {
+	case STARTUP:
+		bbr->pacing_gain = high_gain;
+		bbr->cwnd_gain = high_gain;
+		break;
+	case DRAIN:
+		bbr->pacing_gain = drain_gain;
+		bbr->cwnd_gain = high_gain;
+		break;
+	case PROBE_BW:
+		if (bbr->lt_use_bw || bbr->cycle_idx > 1)
+			bbr->pacing_gain = UNIT;
+		else
+			bbr->pacing_gain = bbr->cycle_idx ? UNIT * 3 / 4 : UNIT * 5 / 4;
+		bbr->cwnd_gain = cwnd_gain;
+		break;
+	case PROBE_RTT:
+		bbr->pacing_gain = UNIT;
+		bbr->cwnd_gain = UNIT;
+		break;
+	}
+}
+
+#endif
