@@ -1,73 +1,78 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bpf-bbr: the kernel's bbr, version 1 (Cardwell, Cheng, Gunn, Yeganeh, Jacobson: "BBR: Congestion-Based Congestion
- * Control", ACM Queue 2016).
+ * bpf-bbr: a port of the kernel's bbr, version 1 (Cardwell, Cheng, Gunn, Yeganeh, Jacobson: "BBR: Congestion-Based
+ * Congestion Control", ACM Queue 2016).
  *
- * Policy. Two measurements make a model of the path: the largest delivery rate of the last ten round trips, and the
- * smallest round-trip time of the last ten seconds. Their product is what the path holds without a queue. Packets are
- * paced at the rate times a gain; the window, twice the product, is only a safeguard. Startup doubles the rate every
- * round trip until it does not grow any more, Drain takes away the queue that this made, ProbeBW cycles the gain (5/4,
- * 3/4, six times 1) to see whether there is more to be had, and ProbeRTT sends next to nothing for 200 ms whenever the
- * smallest round-trip time has grown old. A loss is no sign of congestion, except that steady losses of a fifth at a
- * steady rate are taken for a policer, whose rate is then kept to.
+ * Policy. Two measurements model the path: the maximum delivery rate of the last ten round trips, and the minimum RTT
+ * of the last ten seconds. Their product, the bandwidth-delay product (BDP), is the amount of data that the path holds
+ * without a queue. BBR paces packets at the rate times a gain. The window is twice the BDP and serves only as a
+ * safeguard.
+ *  - Startup doubles the rate every round trip until the rate stops growing.
+ *  - Drain empties the queue that Startup built.
+ *  - ProbeBW cycles the gain (5/4, 3/4, then 1 six times) to search for more bandwidth.
+ *  - ProbeRTT cuts the window to four packets for 200 ms once the minimum RTT is older than ten seconds.
  *
- * Good for: long paths with random loss, and paths with large buffers, which it does not fill.
+ * BBR does not treat a loss as congestion. There is one exception: if a fifth of the packets is lost while the delivery
+ * rate is steady, BBR assumes a policer and limits itself to the policer's rate.
  *
- * Known weakness: in small buffers it loses many packets and takes more than its share from Reno and Cubic; several flows
- * overestimate the rate together and are held only by their windows; flows with long round-trip times take more.
+ * Good for: long paths with random loss, and paths with large buffers, because BBR does not fill them.
+ *
+ * Known weakness: in small buffers BBR loses many packets and takes more than its share from Reno and CUBIC. Several
+ * BBR flows overestimate the rate together, and only their windows limit them. Flows with a long RTT take more than
+ * their share.
  *
  * Deviations from the kernel's bbr (tcp_bbr.c):
- *  1. No get_info, as for all in BPF: ss does not show the model.
- *  2. Pacing is asked for by a plain write where the kernel compares and exchanges: the socket is locked.
- *  3. The longest burst is worked out with the headers' room of a usual x86-64 build (MAX_TCP_HEADER of 320 bytes).
- *  4. The first phase of a gain cycle is drawn from BPF's random numbers. They are as random, but others.
+ *  1. There is no get_info, because struct_ops does not support it. ss does not show the model.
+ *  2. Pacing is requested by a plain write. The kernel uses cmpxchg; here the socket is locked.
+ *  3. The maximum burst assumes a MAX_TCP_HEADER of 320 bytes, as in a usual x86-64 build.
+ *  4. The first phase of a gain cycle is drawn from BPF's random numbers. The kernel draws from another generator.
  *
- * This file has the knobs, the state and the operations that the kernel calls; begin reading at cong_control. Each concern
- * has a header, bpf/include/bbr_*.bpf.h: model, pacing, aggregation, cwnd, mode, probe_rtt and policer.
+ * This file holds the knobs, the state and the operations; begin reading at cong_control. Each concern has a header,
+ * bpf/include/bbr_*.bpf.h: model, pacing, aggregation, cwnd, mode, probe_rtt and policer.
  */
 #include "tcp.bpf.h"
 #include "window.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 
-/* Gains are in 1/256. */
+/* The unit of gains: 256 is a gain of 1. */
 #define UNIT 256
 
-/* Gain of Startup: the least that doubles the rate every round trip, 2 / ln 2. Drain's is the inverse. */
+/* Startup's gain is 2 / ln 2, the smallest that doubles the rate every round trip. Drain's gain is the inverse. */
 const volatile __u32 high_gain = UNIT * 2885 / 1000 + 1;
 const volatile __u32 drain_gain = UNIT * 1000 / 2885;
-/* The window, as a multiple of what the path holds: room for delayed and stretched acknowledgements. */
+/* The window as a multiple of the BDP. The excess over 1 leaves room for delayed and stretched ACKs. */
 const volatile __u32 cwnd_gain = 2 * UNIT;
-/* How much of the found rate is left unused, percent. */
+/* The share of the measured rate that pacing leaves unused, percent. */
 const volatile __u32 pacing_margin_percent = 1;
-/* How long the filters remember: round trips, seconds. */
+/* The windows of the two filters: delivery rate in round trips, RTT in seconds. */
 const volatile __u32 bw_rtts = 10;
 const volatile __u32 min_rtt_win_sec = 10;
-/* How long ProbeRTT stays at the smallest window; 0: it is never done. */
+/* How long ProbeRTT keeps the minimum window, ms. 0 disables ProbeRTT. */
 const volatile __u32 probe_rtt_mode_ms = 200;
 
 enum mode { STARTUP, DRAIN, PROBE_BW, PROBE_RTT };
 
-/* All of icsk_ca_priv, to the last byte. Stamps in us unless said otherwise. */
+/* The state fills icsk_ca_priv to the last byte. Time stamps are in us except where a comment says otherwise. */
 struct bbr {
-	__u64 cycle_mstamp; /* beginning of the phase of the gain cycle */
-	__u64 ack_epoch_mstamp; /* beginning of the aggregation epoch */
-	struct window bw; /* the largest delivery rates, by round */
+	__u64 cycle_mstamp; /* start of the phase of the gain cycle */
+	__u64 ack_epoch_mstamp; /* start of the aggregation epoch */
+	struct window bw; /* maximum filter of the delivery rate, over rounds */
 	__u32 min_rtt_us;
 	__u32 min_rtt_stamp; /* jiffies */
-	__u32 probe_rtt_done_stamp; /* jiffies; 0: the window is not small yet */
-	__u32 rtt_cnt; /* rounds */
-	__u32 next_rtt_delivered; /* where the round ends */
-	__u32 lt_bw; /* the policer's rate */
-	__u32 lt_last_delivered; /* at the beginning of the interval, as the next two */
+	__u32 probe_rtt_done_stamp; /* jiffies; 0: the data in flight are still above the minimum window */
+	__u32 rtt_cnt; /* rounds since the start of the flow */
+	__u32 next_rtt_delivered; /* the value of delivered that ends the round */
+	__u32 lt_bw; /* the rate of the last interval, or of the policer */
+	__u32 lt_last_delivered; /* this and the next two: values at the start of the interval */
 	__u32 lt_last_stamp; /* ms */
 	__u32 lt_last_lost;
-	__u32 prior_cwnd; /* before recovery or ProbeRTT */
-	__u32 full_bw; /* the rate to be beaten by a quarter */
+	__u32 prior_cwnd; /* the window before recovery or ProbeRTT */
+	__u32 full_bw; /* full-pipe check: a round must reach 5/4 of this rate */
 	__u32 ack_epoch_acked;
 	__u16 pacing_gain;
 	__u16 cwnd_gain;
-	__u16 extra_acked_even; /* of the present window or that before */
+	__u16 extra_acked_even; /* this and the next: the current filter window and the previous one */
 	__u16 extra_acked_odd;
 	__u8 mode : 2;
 	__u8 prev_ca_state : 3;
@@ -86,9 +91,9 @@ struct bbr {
 	__u8 has_seen_rtt : 1;
 };
 
-_Static_assert(sizeof(struct bbr) <= 13 * sizeof(__u64), "the state is larger than icsk_ca_priv");
+_Static_assert(sizeof(struct bbr) <= 13 * sizeof(__u64), "struct bbr is larger than icsk_ca_priv");
 
-/* These use the knobs and the state above. */
+/* These headers use the knobs and the state above. */
 #include "bbr_model.bpf.h"
 #include "bbr_pacing.bpf.h"
 #include "bbr_aggregation.bpf.h"
@@ -97,7 +102,7 @@ _Static_assert(sizeof(struct bbr) <= 13 * sizeof(__u64), "the state is larger th
 #include "bbr_probe_rtt.bpf.h"
 #include "bbr_policer.bpf.h"
 
-/* The rate and the rounds. The policer is looked for in between, as it wants the round and may end the use of its rate. */
+/* Updates the round, the policer's samples and the delivery rate, in this order: the policer reads round_start. */
 static __always_inline void bbr_update_bw(struct sock *sk, const struct rate_sample *rs)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
@@ -113,7 +118,7 @@ static __always_inline void bbr_update_bw(struct sock *sk, const struct rate_sam
 	bbr_filter_bw(bbr, delivered, interval_us, rs);
 }
 
-/* Sending begins again after the sender had nothing to send: at the path's rate, without a burst. */
+/* Restarts after the application left the sender idle: the flow is paced at the path's rate and sends no burst. */
 static __always_inline void bbr_wake(struct sock *sk)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
@@ -224,7 +229,7 @@ void BPF_PROG(bpf_bbr_set_state, struct sock *sk, __u8 new_state)
 		return;
 	bbr->prev_ca_state = TCP_CA_Loss;
 	bbr->full_bw = 0;
-	bbr->round_start = 1; /* a timeout ends a round */
+	bbr->round_start = 1; /* a timeout ends the round */
 	bbr_lt_sample(sk, 1, false);
 }
 
@@ -233,7 +238,7 @@ __u32 BPF_PROG(bpf_bbr_undo_cwnd, struct sock *sk)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
 
-	/* The losses were none, so the rate that they held down is looked for again. */
+	/* The losses were spurious: restart the detection of a full pipe and of a policer. */
 	bbr->full_bw = 0;
 	bbr->full_bw_cnt = 0;
 	bbr_lt_reset(sk);
@@ -243,7 +248,7 @@ __u32 BPF_PROG(bpf_bbr_undo_cwnd, struct sock *sk)
 SEC("struct_ops")
 __u32 BPF_PROG(bpf_bbr_sndbuf_expand, struct sock *sk)
 {
-	return 3; /* windows: it may slow start even in recovery */
+	return 3; /* send buffer, in windows: BBR may grow as in slow start even in recovery */
 }
 
 SEC(".struct_ops.link")

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Aggregation of acknowledgements: its estimate, and what the window is owed for it.
+ * ACK aggregation: its estimate, and the packets that the window adds for it.
  *
- * Uses struct bbr and the knobs, which stand in bpf_bbr.bpf.c above its includes.
+ * The header uses struct bbr and the knobs, which bpf_bbr.bpf.c declares above its includes.
  */
 #ifndef KXLAB_BBR_AGGREGATION_BPF_H
 #define KXLAB_BBR_AGGREGATION_BPF_H
 
 #include "bbr_model.bpf.h"
 
-/* Aggregation of acknowledgements: remembered for 5 to 10 rounds, worth at most 100 ms of the rate. */
+/* The filter covers 5 to 10 rounds, in two halves. The window gains at most 100 ms of the rate. */
 #define EXTRA_ACKED_WIN_RTTS 5
 #define EXTRA_ACKED_MAX_US   100000
 #define ACK_EPOCH_MAX	     (1U << 20)
 
-/* How much more was acknowledged in one epoch than the rate explains: what has to be in flight while nothing arrives. */
+/*
+ * Measures by how many packets the ACKs of an epoch exceed the product of rate and time. So many packets more must be
+ * in flight while no ACK arrives. An epoch ends when the ACKs fall behind the rate.
+ */
 static __always_inline void bbr_update_ack_aggregation(struct sock *sk, const struct rate_sample *rs)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
@@ -53,6 +56,7 @@ static __always_inline void bbr_update_ack_aggregation(struct sock *sk, const st
 	}
 }
 
+/* Returns the packets that the window adds for aggregation: none before the pipe is full. */
 static __always_inline __u32 bbr_ack_aggregation_cwnd(const struct bbr *bbr)
 {
 	__u32 most, extra;

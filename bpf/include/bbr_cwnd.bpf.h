@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The window: its target, and its value in recovery and outside.
+ * The congestion window: its target, its value in and outside recovery, and the data in flight.
  *
- * Uses struct bbr and the knobs, which stand in bpf_bbr.bpf.c above its includes.
+ * The header uses struct bbr and the knobs, which bpf_bbr.bpf.c declares above its includes.
  */
 #ifndef KXLAB_BBR_CWND_BPF_H
 #define KXLAB_BBR_CWND_BPF_H
@@ -11,9 +11,13 @@
 #include "bbr_model.bpf.h"
 #include "bbr_pacing.bpf.h"
 
+/* The minimum window, packets; ProbeRTT uses it too. */
 #define CWND_MIN 4U
 
-/* Adds the bursts that stand in both hosts, rounds up to even for delayed acknowledgements, and lets the probe show. */
+/*
+ * Adds three bursts, for the offloads of both hosts, and rounds up to an even number, for delayed ACKs. In the probing
+ * phase two packets more make sure that the data in flight exceed the BDP even if the BDP is small.
+ */
 static __always_inline __u32 bbr_quantize(const struct sock *sk, __u32 cwnd)
 {
 	const struct bbr *bbr = inet_csk_ca(sk);
@@ -24,12 +28,16 @@ static __always_inline __u32 bbr_quantize(const struct sock *sk, __u32 cwnd)
 	return cwnd;
 }
 
+/* Returns the target of data in flight for this rate and gain, packets. */
 static __always_inline __u32 bbr_inflight(const struct sock *sk, __u32 bw, __u32 gain)
 {
 	return bbr_quantize(sk, bbr_bdp(inet_csk_ca(sk), bw, gain));
 }
 
-/* What will be in the network when the next packet departs, as pacing holds packets back that count as in flight. */
+/*
+ * Estimates the packets in the network when the next packet departs. Packets that pacing holds back count as in flight,
+ * so the packets delivered until then are subtracted.
+ */
 static __always_inline __u32 bbr_in_net_at_departure(const struct sock *sk, __u32 inflight)
 {
 	const struct bbr *bbr = inet_csk_ca(sk);
@@ -43,6 +51,7 @@ static __always_inline __u32 bbr_in_net_at_departure(const struct sock *sk, __u3
 	return delivered >= inflight ? 0 : inflight - delivered;
 }
 
+/* Saves the window for the end of recovery or ProbeRTT. */
 static __always_inline void bbr_save_cwnd(struct sock *sk)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
@@ -50,13 +59,14 @@ static __always_inline void bbr_save_cwnd(struct sock *sk)
 
 	if (bbr->prev_ca_state < TCP_CA_Recovery && bbr->mode != PROBE_RTT)
 		bbr->prior_cwnd = cwnd;
-	else /* it has been cut for the time being */
+	else /* the window is already reduced */
 		bbr->prior_cwnd = max(bbr->prior_cwnd, cwnd);
 }
 
 /*
- * In the first round of recovery a packet is sent for each that is delivered; after that the window grows towards its
- * target again, and when recovery ends it is what it was. Returns whether the window is to be left at *window.
+ * Applies losses and recovery to *window. In the first round of recovery, packet conservation sends one packet for each
+ * packet delivered. In later rounds the window grows to its target again. The end of recovery restores the saved
+ * window. Returns true during packet conservation, when the caller must use *window as it is.
  */
 static __always_inline bool bbr_recover(struct sock *sk, int losses, __u32 acked, __u32 *window)
 {
@@ -80,6 +90,7 @@ static __always_inline bool bbr_recover(struct sock *sk, int losses, __u32 acked
 	return bbr->packet_conservation;
 }
 
+/* Moves the window to its target. The window grows by at most the packets acknowledged. */
 static __always_inline void bbr_set_cwnd(struct sock *sk, const struct rate_sample *rs, __u32 bw, __u32 gain)
 {
 	struct bbr *bbr = inet_csk_ca(sk);

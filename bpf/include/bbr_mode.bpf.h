@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Startup, Drain and ProbeBW: the gains, and what leads from one mode to the next.
+ * The modes Startup, Drain and ProbeBW: their transitions, and the gains of all modes.
  *
- * Uses struct bbr and the knobs, which stand in bpf_bbr.bpf.c above its includes.
+ * The header uses struct bbr and the knobs, which bpf_bbr.bpf.c declares above its includes.
  */
 #ifndef KXLAB_BBR_MODE_BPF_H
 #define KXLAB_BBR_MODE_BPF_H
@@ -10,13 +10,15 @@
 #include "bbr_cwnd.bpf.h"
 #include "bbr_model.bpf.h"
 
+/* Phases of the gain cycle, and how many of them may be the first. */
 #define CYCLE_LEN  8
 #define CYCLE_RAND 7
 
-/* The pipe is full after so many rounds that did not find a quarter more. */
+/* The pipe is full after FULL_BW_CNT rounds in which the rate grew by less than a quarter. */
 #define FULL_BW_THRESH (UNIT * 5 / 4)
 #define FULL_BW_CNT    3
 
+/* Starts the next phase of the gain cycle. */
 static __always_inline void bbr_next_phase(struct sock *sk)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
@@ -25,7 +27,7 @@ static __always_inline void bbr_next_phase(struct sock *sk)
 	bbr->cycle_mstamp = tcp_sk(sk)->delivered_mstamp;
 }
 
-/* Begins ProbeBW in any phase but that of draining. */
+/* Enters ProbeBW in a random phase except the draining one (3/4). */
 static __always_inline void bbr_begin_probe_bw(struct sock *sk)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
@@ -35,7 +37,11 @@ static __always_inline void bbr_begin_probe_bw(struct sock *sk)
 	bbr_next_phase(sk);
 }
 
-/* Is the phase of the gain cycle over? One that probes lasts until the queue shows, one that drains until it is gone. */
+/*
+ * Reports whether the phase of the gain cycle is over. A phase lasts one minimum RTT. The probing phase lasts longer,
+ * until a packet is lost or the data in flight reach the target of its gain. The draining phase ends earlier if the
+ * queue is empty.
+ */
 static __always_inline bool bbr_is_phase_over(struct sock *sk, const struct rate_sample *rs)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
@@ -52,6 +58,7 @@ static __always_inline bool bbr_is_phase_over(struct sock *sk, const struct rate
 	return full_length || inflight <= bbr_inflight(sk, bbr_max_bw(bbr), UNIT);
 }
 
+/* Decides whether Startup has filled the pipe. */
 static __always_inline void bbr_check_full_bw(struct bbr *bbr, const struct rate_sample *rs)
 {
 	if (bbr->full_bw_reached || !bbr->round_start || rs->is_app_limited)
@@ -65,6 +72,7 @@ static __always_inline void bbr_check_full_bw(struct bbr *bbr, const struct rate
 	bbr->full_bw_reached = bbr->full_bw_cnt >= FULL_BW_CNT;
 }
 
+/* Enters Drain when the pipe is full, and ProbeBW when the queue is empty. */
 static __always_inline void bbr_check_drain(struct sock *sk)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
@@ -79,7 +87,7 @@ static __always_inline void bbr_check_drain(struct sock *sk)
 		bbr_begin_probe_bw(sk);
 }
 
-/* The gains of the mode. */
+/* Sets the gains of the mode. A policer's rate is not probed. */
 static __always_inline void bbr_update_gains(struct bbr *bbr)
 {
 	switch (bbr->mode) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Detection of a policer: the rate that is kept to while losses are heavy and steady.
+ * Detection of a policer: long-term (lt_) samples of rate and loss, and the rate that BBR keeps to behind a policer.
  *
- * Uses struct bbr and the knobs, which stand in bpf_bbr.bpf.c above its includes.
+ * The header uses struct bbr and the knobs, which bpf_bbr.bpf.c declares above its includes.
  */
 #ifndef KXLAB_BBR_POLICER_BPF_H
 #define KXLAB_BBR_POLICER_BPF_H
@@ -10,14 +10,17 @@
 #include "bbr_mode.bpf.h"
 #include "bbr_pacing.bpf.h"
 
-/* A policer: intervals of at least 4 rounds, a loss of 50/256, rates within an eighth or 4 kbit/s, kept for 48 rounds. */
+/* The shortest interval, rounds; the longest is four times as long. */
 #define LT_INTVL_MIN_RTTS 4
-#define LT_LOSS_THRESH	  50
-#define LT_BW_RATIO	  (UNIT / 8)
-#define LT_BW_DIFF	  (4000 / 8)
-#define LT_BW_MAX_RTTS	  48
+/* The smallest share of lost packets, 1/256. */
+#define LT_LOSS_THRESH 50
+/* Rates of two intervals are equal within 1/8, or within 4 kbit/s (in bytes per second). */
+#define LT_BW_RATIO (UNIT / 8)
+#define LT_BW_DIFF  (4000 / 8)
+/* How long BBR keeps to the policer's rate, rounds. */
+#define LT_BW_MAX_RTTS 48
 
-/* Policers: a new interval, and from scratch. */
+/* Starts a new interval. */
 static __always_inline void bbr_lt_next_interval(struct sock *sk)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);
@@ -29,6 +32,7 @@ static __always_inline void bbr_lt_next_interval(struct sock *sk)
 	bbr->lt_rtt_cnt = 0;
 }
 
+/* Forgets the policer and the intervals. */
 static __always_inline void bbr_lt_reset(struct sock *sk)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
@@ -39,7 +43,7 @@ static __always_inline void bbr_lt_reset(struct sock *sk)
 	bbr_lt_next_interval(sk);
 }
 
-/* An interval ended at this rate. Two of about the same in a row are a policer's. */
+/* Ends an interval at this rate. Two successive intervals of about equal rate indicate a policer. */
 static __always_inline void bbr_lt_interval_done(struct sock *sk, __u32 bw)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
@@ -56,7 +60,10 @@ static __always_inline void bbr_lt_interval_done(struct sock *sk, __u32 bw)
 	bbr_lt_next_interval(sk);
 }
 
-/* Looks for a policer: intervals from loss to loss, so that it has run out of tokens at both ends. */
+/*
+ * Samples for a policer. An interval runs from loss to loss, because a policer that drops has no tokens left: its rate
+ * between two such moments is its token rate.
+ */
 static __always_inline void bbr_lt_sample(struct sock *sk, int losses, bool app_limited)
 {
 	const struct tcp_sock *tp = tcp_sk(sk);

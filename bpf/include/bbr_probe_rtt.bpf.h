@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The smallest round-trip time, and ProbeRTT, the mode that measures it anew.
+ * The minimum RTT, and ProbeRTT, the mode that measures it again.
  *
- * Uses struct bbr and the knobs, which stand in bpf_bbr.bpf.c above its includes.
+ * The header uses struct bbr and the knobs, which bpf_bbr.bpf.c declares above its includes.
  */
 #ifndef KXLAB_BBR_PROBE_RTT_BPF_H
 #define KXLAB_BBR_PROBE_RTT_BPF_H
@@ -10,7 +10,7 @@
 #include "bbr_cwnd.bpf.h"
 #include "bbr_mode.bpf.h"
 
-/* Leaves ProbeRTT when its time is over. */
+/* Leaves ProbeRTT when its time is over, and restores the window. */
 static __always_inline void bbr_check_probe_rtt_done(struct sock *sk)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
@@ -27,6 +27,11 @@ static __always_inline void bbr_check_probe_rtt_done(struct sock *sk)
 		bbr->mode = STARTUP;
 }
 
+/*
+ * Updates the minimum RTT. Enters ProbeRTT when the minimum has expired, unless the sender was just idle. ProbeRTT
+ * lasts for probe_rtt_mode_ms and for at least a round, counted from when the data in flight fit into the minimum
+ * window.
+ */
 static __always_inline void bbr_update_min_rtt(struct sock *sk, const struct rate_sample *rs)
 {
 	struct bbr *bbr = inet_csk_ca(sk);
@@ -47,7 +52,7 @@ static __always_inline void bbr_update_min_rtt(struct sock *sk, const struct rat
 	if (bbr->mode == PROBE_RTT) {
 		__u32 inflight = tcp_packets_in_flight(tp), limit = tp->delivered + inflight;
 
-		/* The low rates of this time are not the path's. */
+		/* Mark the samples as application-limited: the window limits their rates, not the path. */
 		tp->app_limited = limit ? limit : 1;
 		if (!bbr->probe_rtt_done_stamp && inflight <= CWND_MIN) {
 			bbr->probe_rtt_done_stamp = now + usecs_to_jiffies(probe_rtt_mode_ms * USEC_PER_MSEC);
