@@ -1,76 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bpf-cubic: the kernel's cubic (RFC 9438, with the kernel's HyStart).
+ * bpf-cubic: a port of the kernel's cubic (RFC 9438, with the kernel's HyStart).
  *
- * Policy. After a loss the window follows a cubic function of time, whose plateau lies at the window of the loss: steep
- * at first, flat near the plateau, steep again beyond. Growth does not depend on the round-trip time. Where Reno would
- * have a larger window, Reno's is taken. Slow start ends early (HyStart) when acknowledgements of one round arrive over
- * more than half the smallest round-trip time, or when a round's delay has grown by an eighth.
+ * Policy. After a loss the window follows a cubic function of time. The plateau of the curve is the window at the loss.
+ * The curve rises steeply, flattens near the plateau, and steepens beyond it. Growth does not depend on the RTT. Where
+ * Reno's window would be larger, CUBIC uses Reno's (the Reno-friendly region). HyStart ends slow start before the first
+ * loss. It has two criteria: the ACKs of a round spread over more than half the minimum RTT, or the RTT of a round
+ * exceeds the minimum by an eighth.
  *
- * Good for: long fat paths, where Reno takes minutes to regain its window. The default of most systems.
+ * Good for: paths with a large BDP, where Reno takes minutes to regain its window. CUBIC is the default of most
+ * systems.
  *
- * Known weakness: it fills whatever buffer there is, and random loss is taken for congestion.
+ * Known weakness: CUBIC fills any buffer, and treats random loss as congestion.
  *
  * Deviations from the kernel's cubic (tcp_cubic.c):
- *  1. The cube root is exact. The kernel's is read from a table and refined once: 0.2 % off on average.
- *  2. Constants that the kernel works out once at boot are worked out at use, from knobs that the load makes constant.
- *  3. Slow start at a fixed threshold instead of HyStart (initial_ssthresh) is left out.
- *  4. Each end of slow start is not counted in the host's statistics (TCPHystartTrainDetect and its like).
- *  5. The first round of HyStart ends at the first acknowledgement whatever the window, as in kernels since 6.14 and
- *     those that took it over; before, windows below hystart_low_window did not end rounds.
+ *  1. The cube root is exact. The kernel reads a table and refines the value once; its mean error is 0.2 %.
+ *  2. Constants that the kernel computes at boot are computed at use, from knobs that are constant once loaded.
+ *  3. There is no initial_ssthresh, the knob for slow start to a fixed threshold instead of HyStart.
+ *  4. The end of slow start does not update the host's statistics (TCPHystartTrainDetect and similar).
+ *  5. The first round of HyStart ends at the first ACK for any window, as in kernels since 6.14 and those with the
+ *     backport. In older kernels a window below hystart_low_window did not end a round.
  */
 #include "tcp.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 
-/* The window after a loss, in 1/1024 of that before. */
+/* The window after a loss, in 1/1024 of the window before. */
 const volatile __u32 beta = 717;
-/* After a second loss below the old plateau, aim lower, to give others room. */
+/* After a loss below the old plateau, lower the plateau further, to release bandwidth to other flows. */
 const volatile __u32 fast_convergence = 1;
-/* C of the cubic function, 1/1024: 0.4 / 10 packets per second cubed over the reference round-trip time of 100 ms. */
+/* The scaling constant C, in 1/1024: 0.4 packets per second cubed, divided by 10 for the reference RTT of 100 ms. */
 const volatile __u32 bic_scale = 41;
-/* Never below what Reno would have. */
+/* Keep the window at least as large as Reno's. */
 const volatile __u32 tcp_friendliness = 1;
-/* End slow start early; by acknowledgement trains (1), delay (2) or both (3); from which window on. */
+/* HyStart: enabled; criteria: ACK trains (1), delay (2) or both (3); the smallest window for them, packets. */
 const volatile __u32 hystart = 1;
 const volatile __u32 hystart_detect = 3;
 const volatile __u32 hystart_low_window = 16;
-/* Acknowledgements closer than this are one train, us. */
+/* ACKs at most this far apart belong to one train, us. */
 const volatile __u32 hystart_ack_delta_us = 2000;
 
 #define BETA_SCALE 1024
-/* Time on the curve is in 1/1024 s. */
+/* The unit of time on the curve is 1/1024 s. */
 #define CURVE_HZ_SHIFT 10
 #define CURVE_SHIFT    (10 + 3 * CURVE_HZ_SHIFT)
 
 #define TRAIN	       1
 #define DELAY	       2
-/* Delay samples of a round before it is judged, and the bounds of the growth that ends slow start, us. */
+/* RTT samples of a round before the delay criterion applies; bounds of the RTT increase that ends slow start, us. */
 #define DELAY_SAMPLES 8
 #define DELAY_MIN     4000U
 #define DELAY_MAX     16000U
 
 struct cubic {
 	/* The curve. Times in jiffies, windows in packets. */
-	__u32 cnt; /* so many acknowledged packets for one more */
-	__u32 last_max_cwnd; /* the plateau */
-	__u32 last_cwnd; /* at last_time */
-	__u32 last_time;
+	__u32 cnt; /* acknowledged packets per packet of growth */
+	__u32 last_max_cwnd; /* the plateau set by the last loss; 0: no loss yet */
+	__u32 last_cwnd; /* the window at last_time */
+	__u32 last_time; /* of the last update of cnt */
 	__u32 origin; /* the plateau of this epoch */
-	__u32 k; /* from the epoch's beginning to the plateau, 1/1024 s */
-	__u32 delay_min; /* us */
-	__u32 epoch_start; /* 0: none since the last loss */
-	__u32 ack_cnt; /* packets acknowledged that Reno's window has not grown by */
-	__u32 tcp_cwnd; /* what Reno would have */
+	__u32 k; /* from the start of the epoch to the plateau, 1/1024 s */
+	__u32 delay_min; /* the minimum RTT, us */
+	__u32 epoch_start; /* 0: no epoch since the last loss */
+	__u32 ack_cnt; /* acknowledged packets not yet counted in tcp_cwnd */
+	__u32 tcp_cwnd; /* the window that Reno would have */
 	/* HyStart. Times in us. */
 	__u32 round_start;
-	__u32 end_seq; /* where the round ends */
-	__u32 last_ack; /* the newest of the train */
-	__u32 curr_rtt; /* the smallest of the round */
-	__u8 sample_cnt;
-	__u8 found; /* slow start was ended */
+	__u32 end_seq; /* the sequence number that ends the round */
+	__u32 last_ack; /* the newest ACK of the train */
+	__u32 curr_rtt; /* the minimum RTT of the round */
+	__u8 sample_cnt; /* RTT samples of the round */
+	__u8 found; /* HyStart has ended slow start */
 };
 
+/* Forgets the curve and all losses. */
 static __always_inline void cubic_reset(struct cubic *ca)
 {
 	ca->cnt = 0;
@@ -86,6 +89,7 @@ static __always_inline void cubic_reset(struct cubic *ca)
 	ca->found = 0;
 }
 
+/* Starts a round of HyStart. */
 static __always_inline void hystart_reset(const struct tcp_sock *tp, struct cubic *ca)
 {
 	ca->round_start = ca->last_ack = tp->tcp_mstamp;
@@ -94,7 +98,7 @@ static __always_inline void hystart_reset(const struct tcp_sock *tp, struct cubi
 	ca->sample_cnt = 0;
 }
 
-/* The cube root, rounded down: Newton's steps down from a power of two above it. */
+/* Returns the cube root, rounded down. Newton's method descends from a power of two above the root. */
 static __always_inline __u32 cube_root(__u64 a)
 {
 	__u64 x = 1, next;
@@ -110,7 +114,7 @@ static __always_inline __u32 cube_root(__u64 a)
 	return x;
 }
 
-/* Where the curve is at this time, packets. */
+/* Returns the window on the curve one minimum RTT from now, packets. */
 static __always_inline __u32 cubic_target(const struct cubic *ca)
 {
 	__s32 ticks = tcp_jiffies32() - ca->epoch_start;
@@ -124,7 +128,7 @@ static __always_inline __u32 cubic_target(const struct cubic *ca)
 	return t < ca->k ? ca->origin - delta : ca->origin + delta;
 }
 
-/* Begins an epoch: the curve starts at this window and levels out at that of the last loss. */
+/* Starts an epoch. The curve starts at the current window, and its plateau is that of the last loss. */
 static __always_inline void cubic_begin(struct cubic *ca, __u32 cwnd, __u32 acked)
 {
 	ca->epoch_start = tcp_jiffies32();
@@ -139,13 +143,13 @@ static __always_inline void cubic_begin(struct cubic *ca, __u32 cwnd, __u32 acke
 	}
 }
 
-/* Where Reno, with this beta, would have a larger window by now, grows as fast as it would to get there. */
+/* Estimates Reno's window for this beta. If that is larger, lowers cnt to reach it in one round trip. */
 static __always_inline void cubic_be_friendly(struct cubic *ca, __u32 cwnd)
 {
 	__u32 scale = 8 * (BETA_SCALE + beta) / 3 / (BETA_SCALE - beta), step = (cwnd * scale) >> 3;
 
 	if (step && ca->ack_cnt > step) {
-		/* So many whole steps that some, at most one step, is left. */
+		/* Count whole steps, but leave a remainder of 1 to step packets, as the kernel's loop does. */
 		__u32 steps = (ca->ack_cnt - 1) / step;
 
 		ca->ack_cnt -= steps * step;
@@ -155,7 +159,7 @@ static __always_inline void cubic_be_friendly(struct cubic *ca, __u32 cwnd)
 		ca->cnt = min(ca->cnt, cwnd / (ca->tcp_cwnd - cwnd));
 }
 
-/* How fast to grow, at most once a tick: so many acknowledged packets for one more in the window. */
+/* Sets cnt, the acknowledged packets per packet of growth. The curve is evaluated at most once a tick. */
 static __always_inline void cubic_update(struct cubic *ca, __u32 cwnd, __u32 acked)
 {
 	__u32 now = tcp_jiffies32(), target;
@@ -170,16 +174,16 @@ static __always_inline void cubic_update(struct cubic *ca, __u32 cwnd, __u32 ack
 			cubic_begin(ca, cwnd, acked);
 		target = cubic_target(ca);
 		ca->cnt = target > cwnd ? cwnd / (target - cwnd) : 100 * cwnd;
-		/* Before the first loss the curve has nothing to go by: 5 % a round trip. */
+		/* Before the first loss there is no plateau: grow by at least 5 % a round trip. */
 		if (!ca->last_max_cwnd)
 			ca->cnt = min(ca->cnt, 20U);
 	}
 	if (tcp_friendliness)
 		cubic_be_friendly(ca, cwnd);
-	ca->cnt = max(ca->cnt, 2U); /* at most 1.5 times a round trip */
+	ca->cnt = max(ca->cnt, 2U); /* at most by a factor of 1.5 a round trip */
 }
 
-/* What segmentation may add to the length of a train, us: four of the largest bursts at the present rate, at most 1 ms. */
+/* Returns the time that GSO may add to a train, us: four maximum bursts at the current rate, at most 1 ms. */
 static __always_inline __u32 hystart_ack_delay(const struct sock *sk)
 {
 	__u64 rate = sk->sk_pacing_rate;
@@ -189,7 +193,7 @@ static __always_inline __u32 hystart_ack_delay(const struct sock *sk)
 	return min(USEC_PER_MSEC, (__u64)sk->sk_gso_max_size * 4 * USEC_PER_SEC / rate);
 }
 
-/* Ends slow start if this acknowledgement says that the path is full. */
+/* Ends slow start if this ACK shows that the path is full. */
 static __always_inline void hystart_update(struct sock *sk, __u32 delay)
 {
 	struct cubic *ca = inet_csk_ca(sk);
@@ -205,7 +209,7 @@ static __always_inline void hystart_update(struct sock *sk, __u32 delay)
 		if ((__s32)(now - ca->last_ack) <= (__s32)hystart_ack_delta_us) {
 			ca->last_ack = now;
 			longest = ca->delay_min + hystart_ack_delay(sk);
-			/* Pacing stretches what is sent over half a round trip in slow start. */
+			/* Pacing may delay packets by half an RTT in slow start, so only unpaced flows halve the limit. */
 			if (sk->sk_pacing_status == SK_PACING_NONE)
 				longest /= 2;
 			if ((__s32)(now - ca->round_start) > (__s32)longest) {
@@ -225,7 +229,7 @@ static __always_inline void hystart_update(struct sock *sk, __u32 delay)
 	}
 }
 
-/* The sender was idle: the curve waits for it. */
+/* Restarts after an idle time: shifts the epoch by that time, so that the curve does not advance. */
 static __always_inline void cubic_wake(struct sock *sk)
 {
 	struct cubic *ca = inet_csk_ca(sk);
@@ -271,7 +275,7 @@ void BPF_PROG(bpf_cubic_pkts_acked, struct sock *sk, const struct ack_sample *sa
 
 	if (rtt < 0)
 		return;
-	/* Right after a recovery delays say nothing. */
+	/* Ignore samples in the first second of an epoch, right after a recovery. */
 	if (ca->epoch_start && (__s32)(tcp_jiffies32() - ca->epoch_start) < (__s32)kernel_hz)
 		return;
 	delay = max(rtt, 1);

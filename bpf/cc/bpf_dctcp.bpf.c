@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bpf-dctcp: the kernel's dctcp, Data Center TCP (RFC 8257).
+ * bpf-dctcp: a port of the kernel's dctcp, Data Center TCP (RFC 8257).
  *
- * Policy. The receiver echoes every change of the congestion mark at once, so that the sender knows the share of its
- * packets that was marked. Once a round trip it takes that share into a moving average, alpha, and where Reno would halve
- * its window at a mark, this one cuts it by alpha / 2: little where few are marked. Growth, and the answer to a loss, are
- * Reno's.
+ * Policy. The receiver echoes every change of the congestion experienced (CE) mark at once, so the sender knows the
+ * share of its packets that were marked. Once a round trip the sender updates a moving average, alpha, with this share.
+ * At a mark Reno halves its window; DCTCP cuts it by alpha / 2, so a few marks cost little. Growth and the response to
+ * a loss are Reno's.
  *
- * Good for: switches that mark from a low threshold on, as in data centres: full throughput with queues of a few packets.
+ * Good for: data centres, whose switches mark above a low threshold. DCTCP reaches full throughput with queues of a few
+ * packets.
  *
- * Known weakness: sender, receiver and every bottleneck have to play along. Beside flows that take a mark for a loss it
- * takes more than its share, so it does not belong on the Internet.
+ * Known weakness: sender, receiver and every bottleneck must cooperate. DCTCP takes more than its share from flows that
+ * treat a mark as a loss, so it is unsuitable for the Internet.
  *
  * Deviations from the kernel's dctcp:
- *  1. A peer without ECN: the socket changes to the kernel's "reno", by its name, where the kernel has an unlisted set of
- *     operations ("dctcp-reno") of the same behaviour.
- *  2. No get_info, as for all in BPF: ss does not show alpha.
- *  3. Where the socket can neither mark nor acknowledge (the kernel asks its ECN mode), the bits of ecn_flags are asked:
- *     classic (1) or accurate (16), in every kernel that has them.
+ *  1. If the peer does not support ECN, the socket changes to the kernel's "reno" by name. The kernel uses an unlisted
+ *     set of operations, "dctcp-reno", of the same behaviour.
+ *  2. There is no get_info, because struct_ops does not support it. ss does not show alpha.
+ *  3. ECN is detected by the bits of ecn_flags, classic (1) or accurate (16), in every kernel that has them. The kernel
+ *     tests its ECN mode.
  */
 #include "tcp.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 
-/* The weight of a round trip's share in alpha is 1 / 2^shift_g; 0 to 10. */
+/* The weight g of a round trip's share in alpha is 1 / 2^shift_g. Range: 0 to 10. */
 const volatile __u32 shift_g = 4;
-/* Alpha at the beginning, in 1/1024. */
+/* The initial alpha, in 1/1024. */
 const volatile __u32 alpha_on_init = 1024;
 
 #define ALPHA_MAX 1024U
@@ -42,15 +43,16 @@ const volatile __u32 alpha_on_init = 1024;
 #define TCP_CONGESTION 13
 
 struct dctcp {
-	__u32 old_delivered; /* at the beginning of the round, as the next */
+	__u32 old_delivered; /* this and the next: counts at the start of the round */
 	__u32 old_delivered_ce;
-	__u32 prior_rcv_nxt;
+	__u32 prior_rcv_nxt; /* rcv_nxt at the previous packet */
 	__u32 alpha; /* 1/1024 */
-	__u32 next_seq; /* where the round ends */
-	__u32 ce_state; /* was the last packet received marked? */
-	__u32 loss_cwnd;
+	__u32 next_seq; /* the sequence number that ends the round */
+	__u32 ce_state; /* the last packet received was marked */
+	__u32 loss_cwnd; /* the window before the last reduction, packets */
 };
 
+/* Starts a round. */
 static __always_inline void dctcp_next_round(const struct tcp_sock *tp, struct dctcp *ca)
 {
 	ca->next_seq = tp->snd_nxt;
@@ -58,6 +60,7 @@ static __always_inline void dctcp_next_round(const struct tcp_sock *tp, struct d
 	ca->old_delivered_ce = tp->delivered_ce;
 }
 
+/* Responds to a loss: halves the window. */
 static __always_inline void dctcp_halve(struct sock *sk)
 {
 	struct dctcp *ca = inet_csk_ca(sk);
@@ -67,7 +70,7 @@ static __always_inline void dctcp_halve(struct sock *sk)
 	tp->snd_ssthresh = max(tp->snd_cwnd >> 1, 2U);
 }
 
-/* Says in all acknowledgements from now on whether packets arrive marked. */
+/* Sets or clears ECE in all ACKs from now on. */
 static __always_inline void dctcp_echo(struct tcp_sock *tp, bool marked)
 {
 	if (marked)
@@ -76,7 +79,10 @@ static __always_inline void dctcp_echo(struct tcp_sock *tp, bool marked)
 		tp->ecn_flags &= ~TCP_ECN_DEMAND_CWR;
 }
 
-/* A packet arrived, marked or not. A change is told at once, after what is still owed of the time before it. */
+/*
+ * Records the mark of a packet that arrived. If the mark changed, requests an immediate ACK. A delayed ACK that is
+ * still pending is sent first, with the old mark.
+ */
 static __always_inline void dctcp_received(struct sock *sk, bool marked)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
@@ -133,7 +139,7 @@ void BPF_PROG(bpf_dctcp_in_ack_event, struct sock *sk, __u32 flags)
 
 	if (before(tp->snd_una, ca->next_seq))
 		return;
-	/* alpha = (1 - g) alpha + g * share; what is too small to decay is dropped, so that it reaches 0. */
+	/* alpha = (1 - g) alpha + g * share. An alpha too small to decay becomes 0. */
 	decay = alpha >> g;
 	alpha -= decay ? decay : alpha;
 	marked = tp->delivered_ce - ca->old_delivered_ce;
@@ -156,7 +162,7 @@ void BPF_PROG(bpf_dctcp_cong_avoid, struct sock *sk, __u32 ack, __u32 acked)
 SEC("struct_ops")
 void BPF_PROG(bpf_dctcp_set_state, struct sock *sk, __u8 new_state)
 {
-	/* A timeout comes by cwnd_event, so that a round trip has one reduction only. */
+	/* cwnd_event handles timeouts, so that a round trip has one reduction by loss only. */
 	if (new_state == TCP_CA_Recovery && new_state != tcp_ca_state_of(sk))
 		dctcp_halve(sk);
 }

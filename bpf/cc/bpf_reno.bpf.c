@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bpf-reno: the kernel's reno, the congestion control of RFC 5681.
+ * bpf-reno: a port of the kernel's reno, the congestion control of RFC 5681.
  *
- * Policy. Slow start up to the threshold, then one packet more for every window acknowledged. A loss halves the window.
+ * Policy. Slow start runs to the threshold. Then the window grows by one packet for each window acknowledged. A loss
+ * halves the window.
  *
- * Good for: a baseline that everybody knows, and the smallest example of a congestion control in BPF.
+ * Good for: a well-known baseline, and the smallest example of a congestion control in BPF.
  *
- * Known weakness: on a path of large bandwidth-delay product it takes a window's worth of round trips to regain what one
- * loss cost; random loss is taken for congestion; the bottleneck's buffer is filled until it drops.
+ * Known weakness: on a path with a large BDP, Reno needs half a window of round trips to regain the window that one
+ * loss cost. Reno treats random loss as congestion. Reno fills the bottleneck's buffer until packets are dropped.
  *
  * Deviations from the kernel's reno:
- *  1. The share that is left after a loss can be set (beta). As it stands it is the kernel's half.
+ *  1. The knob beta sets the window after a loss. The default is the kernel's half.
  */
 #include "tcp.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 
-/* The window after a loss, in 1/1024 of that before. */
+/* The window after a loss, in 1/1024 of the window before. */
 const volatile __u32 beta = 512;
 
 SEC("struct_ops")

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a congestion control sees of the kernel's TCP: the structs with the fields in use, relocated when loaded, the
- * functions it may call, and the small questions that every one of them asks.
+ * The interface between a congestion control and the kernel's TCP: structs with the fields in use, which the loader
+ * relocates (CO-RE), kfuncs, and helpers that most congestion controls need.
  *
- * A socket is a tcp_sock whose first member is an inet_connection_sock, and so on down to sock, so that one pointer is
- * all of them. The kernel lets a congestion control write sk_pacing_rate, sk_pacing_status, icsk_ca_priv,
- * icsk_ack.pending, snd_cwnd, snd_cwnd_cnt, snd_cwnd_stamp, snd_ssthresh, ecn_flags and app_limited, nothing else.
+ * The first member of tcp_sock is an inet_connection_sock, whose first member is an inet_sock, and so on down to sock,
+ * so one pointer serves as all of them. A congestion control may write sk_pacing_rate, sk_pacing_status, icsk_ca_priv,
+ * icsk_ack.pending, snd_cwnd, snd_cwnd_cnt, snd_cwnd_stamp, snd_ssthresh, ecn_flags and app_limited. The verifier
+ * rejects writes to other fields.
  */
 #ifndef KXLAB_TCP_BPF_H
 #define KXLAB_TCP_BPF_H
@@ -43,7 +44,7 @@ struct inet_connection_sock {
 	struct {
 		__u8 pending; /* enum inet_csk_ack_state_t */
 	} icsk_ack;
-	__u64 icsk_ca_priv[13]; /* a congestion control's own */
+	__u64 icsk_ca_priv[13]; /* private state of the congestion control */
 };
 
 struct minmax_sample {
@@ -58,7 +59,7 @@ struct minmax {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 mss_cache; /* bytes */
-	__u32 snd_cwnd; /* packets, as all windows and counts here */
+	__u32 snd_cwnd; /* packets; so are all windows and counts below */
 	__u32 snd_cwnd_cnt;
 	__u32 snd_cwnd_clamp;
 	__u32 snd_ssthresh;
@@ -68,15 +69,15 @@ struct tcp_sock {
 	__u32 retrans_out;
 	__u32 sacked_out;
 	__u32 lost_out;
-	__u32 lost; /* all since the beginning; so are the next two */
+	__u32 lost; /* since the connection began; so are the next two */
 	__u32 delivered;
 	__u32 delivered_ce;
 	__u64 delivered_mstamp; /* us */
-	__u64 tcp_mstamp; /* us, the time of the segment being processed */
+	__u64 tcp_mstamp; /* us; time of the segment being processed */
 	__u64 tcp_clock_cache; /* ns */
-	__u64 tcp_wstamp_ns; /* earliest departure of the next segment */
-	__u32 lsndtime; /* jiffies, the last segment sent */
-	__u32 srtt_us; /* eighths of us */
+	__u64 tcp_wstamp_ns; /* ns; earliest departure of the next segment */
+	__u32 lsndtime; /* jiffies; time of the last segment sent */
+	__u32 srtt_us; /* smoothed RTT, 1/8 us */
 	struct minmax rtt_min;
 	__u32 app_limited;
 	__u32 rcv_nxt;
@@ -85,21 +86,21 @@ struct tcp_sock {
 	__u8 ecn_flags;
 };
 
-/* What pkts_acked is told of an acknowledgement. */
+/* The argument of pkts_acked. */
 struct ack_sample {
 	__u32 pkts_acked;
-	__s32 rtt_us; /* negative: none */
+	__s32 rtt_us; /* negative: no sample */
 	__u32 in_flight;
 };
 
-/* What cong_control is told of it. */
+/* The argument of cong_control. */
 struct rate_sample {
-	__u32 prior_delivered; /* delivered, when the newest acknowledged packet was sent */
-	__s32 delivered; /* packets delivered over the interval; negative: no sample */
+	__u32 prior_delivered; /* tcp_sock.delivered when the newest acknowledged packet was sent */
+	__s32 delivered; /* packets delivered in the interval; negative: no sample */
 	long interval_us;
-	long rtt_us; /* negative: none */
-	int losses; /* packets marked lost upon this acknowledgement */
-	__u32 acked_sacked; /* packets newly acknowledged */
+	long rtt_us; /* negative: no sample */
+	int losses; /* packets marked lost by this ACK */
+	__u32 acked_sacked; /* packets newly acknowledged, SACK included */
 	__u32 prior_in_flight;
 	bool is_app_limited;
 	bool is_ack_delayed;
@@ -108,8 +109,9 @@ struct rate_sample {
 #pragma clang attribute pop
 
 /*
- * The operations in use. A member that the running kernel lacks is left out with its program if the control plane knows
- * how to do without it: cwnd_event_tx_start, which since 7.1 replaces cwnd_event with CA_EVENT_TX_START.
+ * The operations in use. If the running kernel lacks a member that is dispensable, the control plane drops the member
+ * and its program. The only such member is cwnd_event_tx_start, which replaces the event CA_EVENT_TX_START of
+ * cwnd_event since 7.1.
  */
 struct tcp_congestion_ops {
 	__u32 (*ssthresh)(struct sock *sk);
@@ -120,7 +122,7 @@ struct tcp_congestion_ops {
 	void (*in_ack_event)(struct sock *sk, __u32 flags);
 	void (*pkts_acked)(struct sock *sk, const struct ack_sample *sample);
 	__u32 (*min_tso_segs)(struct sock *sk);
-	/* Since 6.10; (sk, rs) before. */
+	/* This signature is that of 6.10 and newer; older kernels pass (sk, rs). */
 	void (*cong_control)(struct sock *sk, __u32 ack, int flag, const struct rate_sample *rs);
 	__u32 (*undo_cwnd)(struct sock *sk);
 	__u32 (*sndbuf_expand)(struct sock *sk);
@@ -159,14 +161,14 @@ enum sk_pacing { SK_PACING_NONE, SK_PACING_NEEDED, SK_PACING_FQ };
 #define min(a, b)     ((a) < (b) ? (a) : (b))
 #define max(a, b)     ((a) > (b) ? (a) : (b))
 
-/* Slow start for so many packets; returns what is left when the threshold is reached. */
+/* Grows the window by acked packets up to the threshold. Returns the rest of acked. */
 extern __u32 tcp_slow_start(struct tcp_sock *tp, __u32 acked) __ksym;
-/* One packet more for every w packets acknowledged. */
+/* Grows the window by one packet for every w packets acknowledged. */
 extern void tcp_cong_avoid_ai(struct tcp_sock *tp, __u32 w, __u32 acked) __ksym;
-/* The larger of the window and that before the loss. */
+/* Returns the larger of the current window and the window before the loss. */
 extern __u32 tcp_reno_undo_cwnd(struct sock *sk) __ksym;
 
-/* Ticks a second of the running kernel. Set by the control plane, which asks the kernel. */
+/* Ticks a second of the running kernel. The control plane sets it. */
 const volatile __u32 kernel_hz = 250;
 
 static __always_inline struct inet_connection_sock *inet_csk(const struct sock *sk)
@@ -174,6 +176,7 @@ static __always_inline struct inet_connection_sock *inet_csk(const struct sock *
 	return (struct inet_connection_sock *)sk;
 }
 
+/* Returns the private state of the congestion control. */
 static __always_inline void *inet_csk_ca(const struct sock *sk)
 {
 	return (void *)inet_csk(sk)->icsk_ca_priv;
@@ -189,7 +192,7 @@ static __always_inline __u8 tcp_ca_state_of(const struct sock *sk)
 	return BPF_CORE_READ_BITFIELD(inet_csk(sk), icsk_ca_state);
 }
 
-/* Does sequence number (or tick, or count) a come before b? They wrap. */
+/* Reports whether sequence number, tick or count a precedes b. The comparison handles wrap-around. */
 static __always_inline bool before(__u32 a, __u32 b)
 {
 	return (__s32)(a - b) < 0;
@@ -205,7 +208,7 @@ static __always_inline __u32 tcp_jiffies32(void)
 	return (__u32)bpf_jiffies64();
 }
 
-/* Rounded up. */
+/* Converts microseconds to ticks, rounded up. */
 static __always_inline __u32 usecs_to_jiffies(__u32 us)
 {
 	return ((__u64)us * kernel_hz + USEC_PER_SEC - 1) / USEC_PER_SEC;
@@ -216,7 +219,7 @@ static __always_inline bool tcp_in_slow_start(const struct tcp_sock *tp)
 	return tp->snd_cwnd < tp->snd_ssthresh;
 }
 
-/* Is it the window that holds the sender back? In slow start: did it use at least half of it? */
+/* Reports whether the window limits the sender. In slow start, use of more than half of the window suffices. */
 static __always_inline bool tcp_is_cwnd_limited(const struct tcp_sock *tp)
 {
 	if (BPF_CORE_READ_BITFIELD(tp, is_cwnd_limited))
@@ -224,19 +227,20 @@ static __always_inline bool tcp_is_cwnd_limited(const struct tcp_sock *tp)
 	return tcp_in_slow_start(tp) && tp->snd_cwnd < 2 * tp->max_packets_out;
 }
 
+/* Returns the packets in flight: outstanding, without SACKed and lost ones, with retransmitted ones. */
 static __always_inline __u32 tcp_packets_in_flight(const struct tcp_sock *tp)
 {
 	return tp->packets_out - (tp->sacked_out + tp->lost_out) + tp->retrans_out;
 }
 
-/* Whoever paces asks for it; an fq qdisc that does it already keeps doing it. */
+/* Requests pacing by TCP unless an fq qdisc already paces the socket. */
 static __always_inline void tcp_need_pacing(struct sock *sk)
 {
 	if (sk->sk_pacing_status == SK_PACING_NONE)
 		sk->sk_pacing_status = SK_PACING_NEEDED;
 }
 
-/* The growth of Reno (RFC 5681): by what is acknowledged in slow start, then by one packet a window. */
+/* Grows the window as Reno does (RFC 5681): by the packets acknowledged in slow start, then by one packet a window. */
 static __always_inline void tcp_grow_like_reno(struct sock *sk, __u32 acked)
 {
 	struct tcp_sock *tp = tcp_sk(sk);
