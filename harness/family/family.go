@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package workload holds the behaviours that definitions refer to by name: it builds the place where variants of a
-// family work, drives packets, connections and changes through them, and returns what was measured.
+// Package family is the table of families: the kinds of kernel extension that can be measured, by the name experiments use.
+// A family is its own folder here, its programs under bpf/ and one line of the table.
 //
-// A workload never knows which variant is in force: it sees a harness.Balancer and the class, which says what work is
-// done and how replies travel. It decides nothing about order, repeats or validity across trials; that is the runner's.
-//
-// Neighbours: netlab gives the segment, traffic the packets and sockets, conform the correctness gate.
+// A family's folder imports no other family's. What several of them need lies beside the families: package exact here,
+// bpfobj, packets, tcp, load, netlab and sys in the harness.
 package family
 
 import (

@@ -6,5 +6,5 @@
 // It judges against a slow reference of its own, class by class, and knows neither variants nor how they are built. It
 // measures nothing.
 //
-// Neighbours: workload calls Check before the numbers of a variant; netlab gives the segment, traffic the real sockets.
+// Neighbours: family lb calls Check before the numbers of a variant; netlab gives the segment, tcp the real sockets.
 package conform
