@@ -7,6 +7,6 @@
 // It owns no behaviour beyond checking those words: nothing here touches the kernel, reads a file or prints. It is the
 // leaf of the import graph and imports the standard library only.
 //
-// Neighbours: attach puts a Variant in force and hands out a Balancer; workload implements Family and Stage; runner
-// walks the matrix of Cells; record writes Trials down; report reads them back.
+// Neighbours: the families implement Family and Stage; runner
+// walks the matrix of Cells; record writes Trials down; verdict and page read them back.
 package harness

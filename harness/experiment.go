@@ -70,7 +70,7 @@ type GuestSpec struct {
 type Variant struct {
 	Name  string
 	Class string // variants of one class do the same work and may be ranked together
-	// Attach is how it is put in force: one of the methods of package attach.
+	// Attach is how it is put in force: one of the family's methods.
 	Attach string
 	// Object names the compiled BPF object, "lb/xdp_nat"; empty for the kernel's own implementations.
 	Object string
@@ -103,7 +103,7 @@ const ClassBroken = "broken"
 // SuffixAA marks the second name under which one variant is measured to show the run's own noise.
 const SuffixAA = "+aa"
 
-// A WorkloadSpec names a behaviour of package workload and the axes it may be swept over.
+// A WorkloadSpec names a behaviour of the family and the axes it may be swept over.
 type WorkloadSpec struct {
 	Name  string
 	About string

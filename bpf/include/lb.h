@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Structs and constants that load balancers share with Go (harness/attach/lbmaps.go). Sizes and offsets are checked
+ * Structs and constants that load balancers share with Go (harness/family/lb/control/lbmaps.go). Sizes and offsets are checked
  * there by a test. No code, no maps.
  */
 #ifndef KXLAB_LB_H

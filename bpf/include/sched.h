@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What schedulers share with Go (harness/attach/schedexit.go, which checks sizes and offsets by a test): why a scheduler
+ * What schedulers share with Go (harness/family/sched/exit.go, which checks sizes and offsets by a test): why a scheduler
  * ended. No code, no maps.
  */
 #ifndef KXLAB_SCHED_H

@@ -5,7 +5,7 @@
  *
  * Structs hold only the fields in use; the loader finds their places in the running kernel (CO-RE). Kfuncs are declared
  * with the arguments of their newest form: an older kernel does not look at those it does not know. They are resolved by
- * their exact names (harness/attach/kfunc.go). A kfunc that a program asks after with scx_has() may be missing, all
+ * their exact names (harness/bpfobj/kfunc.go). A kfunc that a program asks after with scx_has() may be missing, all
  * others must be there.
  */
 #ifndef KXLAB_SCX_BPF_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Structs and constants that the packet generator and the sinks share with Go (harness/traffic). Sizes and offsets are
+ * Structs and constants that the packet generator and the sinks share with Go (harness/packets). Sizes and offsets are
  * checked there by a test. No code, no maps.
  */
 #ifndef KXLAB_TRAFFIC_H

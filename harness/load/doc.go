@@ -7,7 +7,7 @@
 // Main is the program, Start runs it. Every thread of a load is a thread of the kernel with a name. The Go runtime adds
 // one thread that wakes every 10 ms and does nothing; preemption by signals and garbage collection are off.
 //
-// It decides nothing about which scheduler is in force, nor what its numbers mean: package workload does.
+// It decides nothing about which scheduler is in force, nor what its numbers mean: family sched does.
 package load
 
 import "time"

@@ -4,8 +4,8 @@
 // client, real servers and one balancer host per variant, and takes it away again without a trace.
 //
 // It owns namespaces, links, addresses, neighbours, routes, sysctls, offloads, receive threads and cgroups, and the
-// finding and removing of what a dead run left. It does not put a variant in force (package attach), sends no traffic
-// (package traffic) and measures nothing but the CPU time of a receive thread.
+// finding and removing of what a dead run left. It does not put a variant in force (a family does), sends no traffic
+// (packets, tcp) and measures nothing but the CPU time of a receive thread.
 //
 // A segment is a bridge in a namespace called fabric. Every other host is a namespace with one veth: its inside end is
 // called eth0, its other end is a port of the bridge. All neighbours and bridge entries are permanent, so that no

@@ -80,7 +80,7 @@ func (h *Host) Do(f func() error) error { return inNS(h.ns, f) }
 // Handle configures the host's network from any thread. It is valid until the segment closes.
 func (h *Host) Handle() *netlink.Handle { return h.handle }
 
-// Site describes a balancer host to package attach. clientMTU is Options.ClientMTU, in bytes.
+// Site describes a balancer host to what is put in force there. clientMTU is Options.ClientMTU, in bytes.
 func (h *Host) Site(clientMTU int, cgroup string, seed uint64) harness.Site {
 	return harness.Site{
 		NS: h.NSPath, Link: h.Link, Ifindex: h.Ifindex, MAC: h.MAC, Addr4: h.Addr4, Addr6: h.Addr6,

@@ -12,5 +12,5 @@
 // bench.txt has its sample. env.json is replaced as a whole, by renaming a synced file over it. The writer holds a lock
 // on the directory itself (flock), which the kernel lets go when the process dies: there is no lock file to go stale.
 //
-// It does not measure, judge or print: package runner decides what is a trial, package report what it means.
+// It does not measure, judge or print: package runner decides what is a trial, package verdict what it means.
 package record

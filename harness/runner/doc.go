@@ -9,7 +9,7 @@
 // skipped with its reason, once a cell.
 //
 // It neither builds places nor sends traffic (a harness.Family does), nor knows how a variant is put in force (package
-// attach does), nor how a run is written down (package record does), nor what the numbers mean (package report does).
+// attach does), nor how a run is written down (package record does), nor what the numbers mean (package verdict does).
 //
 //	plan.go      from an experiment to groups, blocks and cells (pure)
 //	select.go    what of the experiment is wanted (pure)

@@ -21,7 +21,7 @@ const (
 )
 
 // checkStreams sends real streams through the balancer until every backend has answered: whole, unmodified, in both
-// directions. The servers of package traffic must be running on the reals.
+// directions. The servers of package tcp must be running on the reals.
 func checkStreams(ctx context.Context, s Subject) error {
 	sc, err := s.scene()
 	if err != nil {
