@@ -162,9 +162,15 @@ func (s *stage) churn(ctx context.Context, m *member, _ harness.Cell, b harness.
 	r.Metrics = []harness.Metric{
 		{Unit: "broken/op", Value: float64(broken)},
 		{Unit: "moved-share", Value: float64(broken+moved) / float64(live)},
-		{Unit: "excess-share", Value: float64(max(0, broken+moved-onLeaving)) / float64(live)},
+		{Unit: "excess-share", Value: excess(broken+moved, onLeaving, live)},
 	}
 	return r, nil
+}
+
+// excess is the share of live connections that were lost although they could have been kept: all lost ones but the
+// unavoidable, those on the backend that was removed.
+func excess(lost, unavoidable, live int) float64 {
+	return float64(max(0, lost-unavoidable)) / float64(live)
 }
 
 // realIndex is the place of a backend among the segment's reals, or -1.
