@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // An apt is the distribution's package manager with a state of the lab's own: what is fetched is checked against the
@@ -24,7 +25,7 @@ type apt struct {
 
 // openAPT makes an apt whose only source is a suite of the machine's own Debian mirror.
 func openAPT(ctx context.Context, suite string) (*apt, error) {
-	if _, err := exec.LookPath("apt-get"); err != nil {
+	if _, err := sys.LookTool("apt-get"); err != nil {
 		return nil, harness.Skip("apt-get is not installed: name a kernel image or a kernel build tree instead")
 	}
 	mirror, err := debianMirror(ctx)

@@ -12,16 +12,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // findQEMU finds the emulator for this machine's kind of processor.
 func findQEMU() (string, error) {
-	path, err := exec.LookPath("qemu-system-x86_64")
-	if err != nil {
-		return "", harness.Skip("qemu-system-x86_64 is not installed (package qemu-system-x86)")
-	}
-	return path, nil
+	return sys.LookTool("qemu-system-x86_64", "qemu-system-x86")
 }
 
 // QEMUVersion is the version of QEMU that boots guests. Digits in exact are comparable only within one.

@@ -5,11 +5,10 @@ package vm
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
-	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // toolData are the files that a tool opens at run time, as patterns of this machine's paths.
@@ -34,9 +33,9 @@ func programs(self string, tools []string) ([]entry, error) {
 		return nil, err
 	}
 	for _, tool := range tools {
-		path, err := findTool(tool)
+		path, err := sys.LookTool(tool)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("add program to guest: %w", err)
 		}
 		if out, err = appendProgram(out, path, path); err != nil {
 			return nil, err
@@ -60,32 +59,9 @@ func programs(self string, tools []string) ([]entry, error) {
 	return out, nil
 }
 
-// findTool finds a program of this machine, also where only root has it on its path.
-func findTool(name string) (string, error) {
-	if strings.Contains(name, "/") {
-		path, err := filepath.Abs(name) // as it is called in the guest
-		if err != nil {
-			return "", fmt.Errorf("find program: %w", err)
-		}
-		if !exists(path) {
-			return "", harness.Skip("program %s, which the guest needs, is not there", path)
-		}
-		return path, nil
-	}
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
-		if path := filepath.Join(dir, name); exists(path) {
-			return path, nil
-		}
-	}
-	return "", harness.Skip("program %s, which the guest needs, is not installed", name)
-}
-
 // NoTool tells whether this machine lacks a program, so that no guest can have it.
 func NoTool(name string) bool {
-	_, err := findTool(name)
+	_, err := sys.LookTool(name)
 	return err != nil
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/owner"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // A virtme is virtme-ng, which composes a guest that has this machine's root file system, read-only: kernel arguments, an
@@ -33,12 +34,12 @@ var virtmePackages = []string{"virtme-ng", "busybox-static"}
 
 // FindVirtme says where virtme-ng is, or what is missing for it; that it is not fetched yet is missing, too.
 func FindVirtme() (string, error) {
-	for _, tool := range []string{"python3", "file", "depmod", "modprobe"} {
-		if _, err := findTool(tool); err != nil {
+	for _, tool := range [][2]string{{"python3", "python3"}, {"file", "file"}, {"depmod", "kmod"}, {"modprobe", "kmod"}} {
+		if _, err := sys.LookTool(tool[0], tool[1]); err != nil {
 			return "", err
 		}
 	}
-	if path, err := exec.LookPath("virtme-run"); err == nil {
+	if path, err := sys.LookTool("virtme-run"); err == nil {
 		return path, nil
 	}
 	dir, err := cacheDir("virtme")
@@ -120,8 +121,8 @@ func (c *composed) Close() error { return os.RemoveAll(c.dir) }
 // The folder is named after its owner, so that it can be found when that is dead.
 func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, m machine) (_ *composed, err error) {
 	for _, tool := range c.Tools {
-		if _, err := findTool(tool); err != nil {
-			return nil, err
+		if _, err := sys.LookTool(tool); err != nil {
+			return nil, fmt.Errorf("add program to guest: %w", err)
 		}
 	}
 	base, err := cacheDir("guests")
