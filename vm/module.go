@@ -123,7 +123,7 @@ func readModule(ctx context.Context, file string) ([]byte, error) {
 	if strings.HasSuffix(file, ".ko") {
 		return data, nil
 	}
-	if data, err = decompress(ctx, data); err != nil {
+	if data, err = decompress(ctx, data, unpackedMax); err != nil {
 		return nil, fmt.Errorf("decompress module %s: %w", file, err)
 	}
 	return data, nil

@@ -4,7 +4,6 @@ package vm
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -13,8 +12,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // bootable returns the file that QEMU is given. A compressed image unpacks itself in the guest, which takes a good half second of
@@ -43,7 +43,7 @@ func bootable(ctx context.Context, k *Kernel) (string, error) {
 		return path, nil
 	}
 	vmlinux, err := unpackImage(ctx, raw)
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, exec.ErrNotFound) {
+	if errors.Is(err, harness.ErrNotSupported) {
 		return k.Image, nil
 	}
 	if err != nil {
@@ -75,39 +75,15 @@ func unpackImage(ctx context.Context, raw []byte) ([]byte, error) {
 		return nil, errNotKernel
 	}
 	size := int(binary.LittleEndian.Uint32(raw[end-4 : end]))
-	out, err := decompress(ctx, raw[start:end-4])
+	if size > unpackedMax {
+		return nil, fmt.Errorf("%w: it says that it unpacks to %d bytes, at most %d are taken", errNotKernel, size, unpackedMax)
+	}
+	out, err := decompress(ctx, raw[start:end-4], int64(size))
 	if err != nil {
 		return nil, err
 	}
 	if len(out) != size || !bytes.HasPrefix(out, []byte("\x7fELF")) {
 		return nil, fmt.Errorf("%w: %d bytes of something in it, %d bytes of ELF expected", errNotKernel, len(out), size)
-	}
-	return out, nil
-}
-
-// decompress finds out how data is compressed; errors.ErrUnsupported if in a way that no tool here undoes.
-func decompress(ctx context.Context, data []byte) ([]byte, error) {
-	var argv []string
-	switch {
-	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
-		r, err := gzip.NewReader(bytes.NewReader(data))
-		if err != nil {
-			return nil, err
-		}
-		return io.ReadAll(r)
-	case bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}):
-		argv = []string{"zstd", "-dcq"}
-	case bytes.HasPrefix(data, []byte{0xfd, '7', 'z', 'X', 'Z'}):
-		argv = []string{"xz", "-dc", "--single-stream"}
-	default:
-		return nil, errors.ErrUnsupported
-	}
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	var stderr bytes.Buffer
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(data), &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w %s", argv[0], err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return out, nil
 }
