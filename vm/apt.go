@@ -5,11 +5,13 @@ package vm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -23,12 +25,13 @@ type apt struct {
 	conf string // path of its configuration
 }
 
-// openAPT makes an apt whose only source is a suite of the machine's own Debian mirror.
+// openAPT makes an apt whose only source is a suite of the machine's own Debian mirror, and reads the suite's index. Of several
+// mirrors that may be Debian's it takes the first with a valid index of the suite.
 func openAPT(ctx context.Context, suite string) (*apt, error) {
 	if _, err := sys.LookTool("apt-get"); err != nil {
-		return nil, harness.Skip("apt-get is not installed: name a kernel image or a kernel build tree instead")
+		return nil, fmt.Errorf("get packages: %w: name a kernel image or a kernel build tree instead", err)
 	}
-	mirror, err := debianMirror(ctx)
+	mirrors, err := debianMirrors(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -36,14 +39,45 @@ func openAPT(ctx context.Context, suite string) (*apt, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &apt{dir: dir, conf: filepath.Join(dir, "apt.conf")}
-	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+	var errs []error
+	for _, mirror := range mirrors {
+		a := &apt{dir: dir, conf: filepath.Join(dir, "apt.conf")}
+		if err := a.writeState(mirror, suite); err != nil {
 			return nil, fmt.Errorf("make APT state: %w", err)
 		}
+		if err = a.update(ctx); err == nil {
+			return a, nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	source := fmt.Sprintf("deb %s %s main\n", mirror, suite)
-	conf := strings.NewReplacer("DIR", dir).Replace(`Dir::State "DIR";
+	return nil, &mirrorError{fmt.Errorf("read index of suite %s: %w", suite, errors.Join(errs...))}
+}
+
+// A mirrorError says why no mirror gave an index. Another suite's may be had.
+type mirrorError struct{ err error }
+
+func (e *mirrorError) Error() string { return e.err.Error() }
+func (e *mirrorError) Unwrap() error { return e.err }
+
+// debianKeyring holds the distribution's keys. Where it is not installed APT's own keys have to do.
+const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+// writeState writes what APT reads before it fetches anything.
+func (a *apt) writeState(mirror, suite string) error {
+	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(a.dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	keys := ""
+	if exists(debianKeyring) {
+		keys = "[signed-by=" + debianKeyring + "] " // keys of third parties are not enough
+	}
+	source := fmt.Sprintf("deb %s%s %s main\n", keys, mirror, suite)
+	conf := strings.NewReplacer("DIR", a.dir).Replace(`Dir::State "DIR";
 Dir::State::lists "DIR/lists";
 Dir::State::status "DIR/status";
 Dir::Cache "DIR/cache";
@@ -59,30 +93,71 @@ Acquire::https::Timeout "20";
 APT::Sandbox::User "";
 `)
 	for name, text := range map[string]string{"sources.list": source, "apt.conf": conf, "status": ""} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return nil, fmt.Errorf("make APT state: %w", err)
+		if err := os.WriteFile(filepath.Join(a.dir, name), []byte(text), 0o644); err != nil {
+			return err
 		}
 	}
-	return a, nil
+	return nil
 }
 
-// mirrorRE finds where Debian comes from in what APT would fetch: 'http://HOST/debian/dists/SUITE/InRelease' and more.
-var mirrorRE = regexp.MustCompile(`(?m)^'([^']*/debian)/dists/[^']*/InRelease'`)
+// debianMirrors lists the addresses from which this machine may get Debian, the surest first.
+func debianMirrors(ctx context.Context) ([]string, error) {
+	indexes, err := hostAPT(ctx, "indextargets", "--format", "$(ORIGIN)\t$(LABEL)\t$(REPO_URI)")
+	if err != nil {
+		return nil, err
+	}
+	uris, err := hostAPT(ctx, "update", "--print-uris")
+	if err != nil {
+		return nil, err
+	}
+	mirrors := findMirrors(indexes, uris)
+	if len(mirrors) == 0 {
+		return nil, harness.Skip("this machine's APT has no Debian mirror (.../debian) to get packages from: name a kernel image or a " +
+			"kernel build tree instead")
+	}
+	return mirrors, nil
+}
 
-// debianMirror is the address from which the machine itself gets Debian.
-func debianMirror(ctx context.Context) (string, error) {
-	cmd := exec.CommandContext(ctx, "apt-get", "update", "--print-uris")
+// hostAPT returns what apt-get writes with the machine's own configuration.
+func hostAPT(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "apt-get", args...)
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	cmd.Stderr, cmd.Env = &stderr, append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("find Debian mirror: apt-get update --print-uris: %w: %s", err, lastLines(stderr.String(), 2))
+		return "", fmt.Errorf("find Debian mirror: apt-get %s: %w: %s", args[0], err, lastLines(stderr.String(), 2))
 	}
-	if m := mirrorRE.FindSubmatch(out); m != nil {
-		return string(m[1]), nil
+	return string(out), nil
+}
+
+// mirrorRE matches what APT would fetch from a mirror that may be Debian's: 'http://HOST/debian/dists/SUITE/InRelease'.
+var mirrorRE = regexp.MustCompile(`(?m)^'([^']*/debian)/+dists/[^']*/InRelease'`)
+
+// findMirrors returns, without repetition, the mirrors whose index names Debian as its origin, and then those whose path ends in
+// /debian: before the first update no index is there, and third parties also use such paths. Indexes has a line for each
+// index: origin, label and address with tabs between them; uris is what `apt-get update --print-uris` writes.
+func findMirrors(indexes, uris string) []string {
+	var out []string
+	others := map[string]bool{} // with an index of somebody else
+	add := func(mirror string) {
+		if mirror = strings.TrimRight(mirror, "/"); mirror != "" && !others[mirror] && !slices.Contains(out, mirror) {
+			out = append(out, mirror)
+		}
 	}
-	return "", harness.Skip("this machine's APT has no Debian mirror (.../debian) to get kernels from: name a kernel image or a " +
-		"kernel build tree instead")
+	for line := range strings.Lines(indexes) {
+		f := strings.Split(strings.TrimSpace(line), "\t")
+		switch {
+		case len(f) != 3:
+		case f[0] == "Debian" && f[1] == "Debian":
+			add(f[2])
+		case f[0] != "" && f[0] != "Debian":
+			others[strings.TrimRight(f[2], "/")] = true
+		}
+	}
+	for _, m := range mirrorRE.FindAllStringSubmatch(uris, -1) {
+		add(m[1])
+	}
+	return out
 }
 
 // run runs one of APT's commands and returns what it wrote.
@@ -116,6 +191,15 @@ func (a *apt) show(ctx context.Context, name string) (debPackage, error) {
 	if err != nil {
 		return debPackage{}, err
 	}
+	p := parsePackage(name, out)
+	if p.version == "" {
+		return p, fmt.Errorf("look up package %s: the index does not have it", name)
+	}
+	return p, nil
+}
+
+// parsePackage reads what `apt-cache show` writes of one version of a package.
+func parsePackage(name, out string) debPackage {
 	p := debPackage{name: name}
 	for line := range strings.Lines(out) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
@@ -130,10 +214,7 @@ func (a *apt) show(ctx context.Context, name string) (debPackage, error) {
 			}
 		}
 	}
-	if p.version == "" {
-		return p, fmt.Errorf("look up package %s: not in the index", name)
-	}
-	return p, nil
+	return p
 }
 
 // download fetches packages into dir and unpacks them into root.

@@ -42,12 +42,13 @@ func fetch(ctx context.Context, s spec) (*Kernel, error) {
 	var seen []string
 	for _, suite := range among {
 		a, err := openAPT(ctx, suite)
-		if err != nil {
-			return nil, err
-		}
-		if err := a.update(ctx); err != nil {
+		var unread *mirrorError
+		if errors.As(err, &unread) {
 			errs = append(errs, err)
 			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		meta, err := a.show(ctx, s.metaPackage())
 		if err != nil {

@@ -88,9 +88,6 @@ func fetchVirtme(ctx context.Context, dir, root string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.update(ctx); err != nil {
-		return err
-	}
 	tmp, err := os.MkdirTemp(dir, "part-")
 	if err != nil {
 		return err
