@@ -54,7 +54,7 @@ func calibrate() (*Calibration, error) {
 	start := time.Now()
 	for try := 1; ; try++ {
 		c := &Calibration{Known: spinPieces * 2 * spinLoops}
-		err := c.waitIdle(start)
+		err := c.waitIdle(busyShare, func() time.Duration { return time.Since(start) })
 		if err != nil {
 			return c, err
 		}
@@ -64,22 +64,23 @@ func calibrate() (*Calibration, error) {
 	}
 }
 
-// waitIdle waits until the guest is idle, at most until idleWait after start.
-func (c *Calibration) waitIdle(start time.Time) error {
+// waitIdle waits until the guest is idle, at most until since returns more than idleWait. Busy waits for a window and returns the share
+// of it in which the guest was busy.
+func (c *Calibration) waitIdle(busy func(window time.Duration) (float64, error), since func() time.Duration) error {
 	for quiet := 0; quiet < idleInARow; {
-		busy, err := busyShare(idleWindow)
+		share, err := busy(idleWindow)
 		if err != nil {
 			return err
 		}
-		c.Busy = busy
-		if quiet++; busy > idleBusyMax {
+		c.Busy = share
+		if quiet++; share > idleBusyMax {
 			quiet = 0
 		}
-		if time.Since(start) > idleWait {
-			return fmt.Errorf("calibrate: the guest is not idle after %v of its time: %.0f %% busy", idleWait, busy*100)
+		if since() > idleWait {
+			return fmt.Errorf("calibrate: the guest is not idle after %v of its time: %.0f %% busy", idleWait, share*100)
 		}
 	}
-	c.Waited = time.Since(start)
+	c.Waited = since()
 	return nil
 }
 
@@ -94,11 +95,18 @@ func (c *Calibration) measure() error {
 		began := time.Now()
 		spin(spinLoops)
 		pieces[i] = time.Since(began).Nanoseconds()
-		c.Ticks += pieces[i]
 	}
 	restore()
+	return c.check(pieces)
+}
+
+// check takes what the pieces took, in virtual nanoseconds, and says why the guest must not be measured.
+func (c *Calibration) check(pieces []int64) error {
 	slices.Sort(pieces)
-	c.Counted = pieces[spinPieces/2] * spinPieces
+	c.Counted, c.Ticks = pieces[len(pieces)/2]*int64(len(pieces)), 0
+	for _, took := range pieces {
+		c.Ticks += took
+	}
 	c.Ticks -= c.Counted
 	if off := c.off(); off > offMax || off < -offMax {
 		return fmt.Errorf("calibrate: %d instructions counted where %d are known (%+.2f %%, at most %.1f %%): virtual time is not "+
@@ -152,7 +160,14 @@ func busyShare(window time.Duration) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	took := time.Since(start)
+	return busyOf(before, after, time.Since(start))
+}
+
+// busyOf is the share of took in which some CPU was not idle, given how long each had been idle before and after.
+func busyOf(before, after []time.Duration, took time.Duration) (float64, error) {
+	if len(before) != len(after) {
+		return 0, fmt.Errorf("read idle time: %d CPUs before and %d after", len(before), len(after))
+	}
 	var idle time.Duration
 	for i := range after {
 		idle += after[i] - before[i]
@@ -169,8 +184,13 @@ func idleTime() ([]time.Duration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read idle time: %w", err)
 	}
+	return parseIdle(string(raw))
+}
+
+// parseIdle reads the lines of /proc/stat on CPUs.
+func parseIdle(stat string) ([]time.Duration, error) {
 	var out []time.Duration
-	for line := range strings.Lines(string(raw)) {
+	for line := range strings.Lines(stat) {
 		f := strings.Fields(line)
 		if len(f) < 6 || !strings.HasPrefix(f[0], "cpu") || f[0] == "cpu" {
 			continue

@@ -3,7 +3,6 @@
 package vm
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,36 +21,47 @@ func Clean() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	removed := killGuests(files)
+	dirs, err := removeDeadGuests()
+	return append(removed, dirs...), err
+}
+
+// killGuests ends those of these processes, given by their cmdline files, that are guests of dead owners, and returns their names.
+func killGuests(files []string) []string {
 	var removed []string
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			continue // it has ended
 		}
-		args := bytes.Split(raw, []byte{0})
-		if !strings.HasPrefix(filepath.Base(string(args[0])), "qemu-system-") {
+		name := guestName(raw)
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil || !owner.Dead(name) {
 			continue
 		}
-		for i := range len(args) - 1 {
-			name := string(args[i+1])
-			if string(args[i]) != "-name" || !owner.Dead(name) {
-				continue
-			}
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-			if err != nil {
-				continue
-			}
-			if err := unix.Kill(pid, unix.SIGKILL); err == nil {
-				removed = append(removed, fmt.Sprintf("guest %s (process %d)", name, pid))
-			}
+		if err := unix.Kill(pid, unix.SIGKILL); err == nil {
+			removed = append(removed, fmt.Sprintf("guest %s (process %d)", name, pid))
 		}
 	}
-	dirs, err := deadGuests()
-	return append(removed, dirs...), err
+	return removed
 }
 
-// deadGuests removes the folders of guests whose owners are dead, and returns their names.
-func deadGuests() ([]string, error) {
+// guestName is the name of the guest that a process runs, given what /proc/PID/cmdline holds; "" if it is not QEMU.
+func guestName(cmdline []byte) string {
+	args := strings.Split(string(cmdline), "\x00")
+	if !strings.HasPrefix(filepath.Base(args[0]), "qemu-system-") {
+		return ""
+	}
+	for i, a := range args[:len(args)-1] {
+		if a == "-name" {
+			return args[i+1]
+		}
+	}
+	return ""
+}
+
+// removeDeadGuests removes the folders of guests whose owners are dead, and returns their names.
+func removeDeadGuests() ([]string, error) {
 	base, err := cacheDir("guests")
 	if err != nil {
 		return nil, err

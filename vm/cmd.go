@@ -41,10 +41,15 @@ type Cmd struct {
 	Tools   []string        // programs of this machine, by name or path, copied with their libraries
 	Files   map[string]File // by absolute path in the guest
 
-	// Acknowledge lets the program know what of its standard output has arrived: see Told.
+	// Acknowledge tells the program how much of its standard output has arrived: see NewAckWriter.
 	Acknowledge bool
 
-	Stdout  io.Writer // what the program writes; nil: dropped
+	// Stdin is read to its end before the guest boots, because nothing may come into a guest while it runs, and becomes the program's
+	// standard input. Nil: the program reads end of file. Not with Terminal.
+	Stdin io.Reader
+	// Stdout and Stderr get what the program writes; nil: dropped. While one blocks the guest waits, and does not count as silent. When
+	// the context ends, a blocked Write is given up after a second: it may return after Wait has.
+	Stdout  io.Writer
 	Stderr  io.Writer
 	Console io.Writer // what the kernel writes; nil: only kept for errors
 	// Terminal connects the program with this process's standard input and output, through the guest's console, instead of Stdout,
@@ -76,6 +81,9 @@ const (
 	SilenceTime   = 90 * time.Second // a second of counted instructions takes up to ten of a busy machine's
 	beatTime      = time.Second      // of the guest's own time
 )
+
+// stdinMax is the most, in bytes, that a program in a guest can have as standard input: it lies in the guest's memory.
+const stdinMax = 256 << 20
 
 // memorySpare is what a guest needs beside twice its image: the image itself and what is unpacked from it lie in memory.
 const memorySpare = 160 << 20
@@ -110,13 +118,14 @@ func (c *Cmd) Start(ctx context.Context) error {
 			return fmt.Errorf("start guest: %w", err)
 		}
 	}
-	t := task{Args: c.Args, Env: c.Env, Dir: c.Dir, Exact: c.Exact != nil, Beat: beatTime, Terminal: c.Terminal, Acknowledge: c.Acknowledge}
-	memory := c.Memory
-	if memory == 0 {
-		memory = DefaultMemory
+	stdin, err := c.readStdin()
+	if err != nil {
+		return fmt.Errorf("start guest: %w", err)
 	}
+	t := task{Stdin: stdin != nil, Args: c.Args, Env: c.Env, Dir: c.Dir, Exact: c.Exact != nil, Beat: beatTime, Terminal: c.Terminal, Acknowledge: c.Acknowledge}
+	memory := c.memory()
 	if free, err := freeMemory(); err == nil && memory > free {
-		return harness.Skip("the guest needs %d MiB of memory and this machine has %d free", memory>>20, free>>20)
+		return harness.Skip("start guest: %d MiB of memory are asked for and %d are available here: ask for less, or stop other programs", memory>>20, free>>20)
 	}
 	a, err := c.chooseAccel(ctx)
 	if err != nil {
@@ -125,9 +134,9 @@ func (c *Cmd) Start(ctx context.Context) error {
 	m := machine{accel: a, cpus: c.cpus(), memory: memory}
 	l := &launch{qemu: qemu}
 	if c.Virtme {
-		err = c.composeVirtme(ctx, l, m, self, t)
+		err = c.composeVirtme(ctx, l, m, self, t, stdin)
 	} else {
-		err = c.composeImage(ctx, l, m, self, t)
+		err = c.composeImage(ctx, l, m, self, t, stdin)
 	}
 	if err != nil {
 		return fmt.Errorf("start guest: %w", errors.Join(err, l.Close()))
@@ -136,6 +145,31 @@ func (c *Cmd) Start(ctx context.Context) error {
 		return fmt.Errorf("start guest: %w", errors.Join(err, l.Close()))
 	}
 	return nil
+}
+
+// memory is the guest's, in bytes.
+func (c *Cmd) memory() int64 {
+	if c.Memory == 0 {
+		return DefaultMemory
+	}
+	return c.Memory
+}
+
+// readStdin returns what the program is to read; nil if Stdin is nil.
+func (c *Cmd) readStdin() ([]byte, error) {
+	if c.Stdin == nil {
+		return nil, nil
+	}
+	if c.Terminal {
+		return nil, errors.New("a guest with a terminal reads its input from there: Stdin must be nil")
+	}
+	out := limitedBuffer{data: []byte{}, left: stdinMax}
+	if _, err := io.Copy(&out, c.Stdin); out.full {
+		return nil, fmt.Errorf("read standard input: more than %d MiB: put it into a file and give it to the guest as one", stdinMax>>20)
+	} else if err != nil {
+		return nil, fmt.Errorf("read standard input: %w", err)
+	}
+	return out.data, nil
 }
 
 // Wait returns when the guest has ended: nil if the program ended with 0 and the kernel had nothing to complain of, the

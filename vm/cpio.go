@@ -5,6 +5,7 @@ package vm
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"slices"
@@ -70,6 +71,9 @@ func writeCPIO(w io.Writer, entries []entry, first int) error {
 		size := int64(len(e.content))
 		if e.source != "" {
 			size = e.size
+		}
+		if size > math.MaxUint32 {
+			return fmt.Errorf("add %s: %d bytes: the archive format holds files of less than 4 GiB", e.name, size)
 		}
 		head := fmt.Sprintf("070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
 			first+i, e.mode, 0, 0, 1, 0, size, 0, 0, e.major, e.minor, len(name), 0) + name

@@ -22,6 +22,9 @@ func libraries(file string) ([]string, error) {
 	return found, err
 }
 
+// interpMax is the most, in bytes, that an interpreter's path may have: PATH_MAX.
+const interpMax = 4096
+
 func addLibraries(file string, found *[]string) error {
 	f, err := elf.Open(file)
 	var format *elf.FormatError
@@ -35,6 +38,9 @@ func addLibraries(file string, found *[]string) error {
 	for _, p := range f.Progs {
 		if p.Type != elf.PT_INTERP {
 			continue
+		}
+		if p.Filesz > interpMax {
+			return fmt.Errorf("read program %s: the name of its interpreter has %d bytes, at most %d are taken", file, p.Filesz, interpMax)
 		}
 		raw := make([]byte, p.Filesz)
 		if _, err := p.ReadAt(raw, 0); err != nil {

@@ -9,37 +9,37 @@ import (
 	"strings"
 )
 
-// A Cause is why a guest did not end well.
+// A Cause is why a guest failed.
 type Cause string
 
 const (
-	CauseProgram   Cause = "program failed"         // it ended with another code than 0
-	CauseNotRun    Cause = "program was not run"    // the guest could not be set up, or there is no such program
-	CausePanic     Cause = "kernel panic"           // or it stopped without a word
-	CauseSplat     Cause = "kernel splat"           // a BUG, a WARNING, an oops: the guest went on, but it is not to be trusted
-	CauseMemory    Cause = "out of memory"          // the kernel killed for want of it
-	CauseHang      Cause = "hung"                   // nothing came from it for too long
-	CauseAgentLost Cause = "lost its first process" // which was to say how the program ended
-	CauseKilled    Cause = "QEMU was killed"        // by someone else
-	CauseQEMU      Cause = "QEMU failed"            // it did not take its arguments, or crashed
+	CauseProgram   Cause = "program failed"      // its exit code is not 0
+	CauseNotRun    Cause = "program was not run" // the guest could not be set up, or does not have the program
+	CausePanic     Cause = "kernel panic"        // or the guest exited without a final report
+	CauseSplat     Cause = "kernel splat"        // a BUG, a WARNING, an oops: the guest went on, but its results are not valid
+	CauseMemory    Cause = "out of memory"       // the kernel killed a process, or panicked
+	CauseHang      Cause = "hung"                // it sent nothing for too long
+	CauseAgentLost Cause = "init died"           // the guest's first process, which reports how the program ended
+	CauseKilled    Cause = "QEMU was killed"     // by another process
+	CauseQEMU      Cause = "QEMU failed"         // it refused its arguments, or crashed
 	CauseOutput    Cause = "output could not be written"
 )
 
-// codeLost is the exit code of a guest whose program's own is not known.
+// codeLost is the exit code of a guest whose program's exit code is not known.
 const codeLost = 255
 
-// An ExitError is how a guest ended that did not end well.
+// An ExitError says how a guest failed.
 type ExitError struct {
-	Code    int // of the program; 255 if it is not known
+	Code    int // exit code of the program; 255 if it is not known
 	Cause   Cause
 	Detail  string // one line, may be empty
-	Console string // the relevant part of what the kernel wrote, may be empty
+	Console string // the part of the console that shows the cause, may be empty
 }
 
 func (e *ExitError) Error() string {
 	s := "guest: " + string(e.Cause)
 	if e.Cause == CauseProgram {
-		s = fmt.Sprintf("guest: program ended with code %d", e.Code)
+		s = fmt.Sprintf("guest: program exited with code %d", e.Code)
 	}
 	if e.Detail != "" {
 		s += ": " + e.Detail
@@ -52,16 +52,16 @@ func (e *ExitError) Error() string {
 
 func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n  ") }
 
-// judge makes an error of how the guest ended.
+// judge returns the error for how the guest ended; nil if the program exited with 0 on a sound kernel.
 func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
-	text := strings.ReplaceAll(string(r.console.kept), "\r", "")
+	text := strings.ReplaceAll(r.console.text(), "\r", "")
 	e := &ExitError{Code: codeLost}
 	switch reason {
 	case stoppedByContext:
-		return fmt.Errorf("guest was ended: %w", context.Cause(r.ctx))
+		return fmt.Errorf("guest was stopped: %w", context.Cause(r.ctx))
 	case stoppedDone:
 		e.Code = status.Code
-		e.Cause, e.Detail, e.Console = judgeStatus(status, text)
+		e.Cause, e.Detail, e.Console = judgeStatus(status, text, r.cmd.memory())
 		if e.Cause == "" {
 			return nil
 		}
@@ -70,15 +70,18 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 		e.Cause, e.Detail, e.Console = CauseOutput, r.garbled.Error(), lastConsole(text)
 		return e
 	}
-	// It did not say how it ended: the console may know.
+	// There is no final report: the console may show why.
 	e.Cause, e.Detail, e.Console = judgeConsole(text)
+	if e.Cause == CauseMemory {
+		e.Detail += "; " + memoryRemedy(e.Detail, r.cmd.memory())
+	}
 	if reason == stoppedBoot || reason == stoppedSilent {
 		if e.Cause == "" || e.Cause == CauseSplat {
 			e.Cause, e.Console = CauseHang, lastConsole(text)
 		}
-		e.Detail = fmt.Sprintf("nothing came from it for %v", orElse(r.cmd.Silence, SilenceTime))
+		e.Detail = fmt.Sprintf("it sent nothing for %v", orElse(r.cmd.Silence, SilenceTime))
 		if reason == stoppedBoot {
-			e.Detail = fmt.Sprintf("not ready %v after its start", orElse(r.cmd.Boot, BootTime))
+			e.Detail = fmt.Sprintf("not ready within %v of its start", orElse(r.cmd.Boot, BootTime))
 		}
 		return e
 	}
@@ -90,20 +93,21 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 	case state != nil && !state.Success():
 		e.Cause, e.Detail = CauseQEMU, lastLines(r.stderr.String(), 3)
 	default:
-		e.Cause, e.Detail, e.Console = CausePanic, "the guest stopped without a word", lastConsole(text)
+		e.Cause, e.Detail, e.Console = CausePanic, "guest exited without a final report", lastConsole(text)
 	}
 	return e
 }
 
-// judgeStatus finds what is wrong in what the guest said of its end.
-func judgeStatus(s *exitStatus, console string) (Cause, string, string) {
+// judgeStatus returns cause, detail and the part of the console of a guest of this many bytes of memory with a final report; no cause if it
+// ended well.
+func judgeStatus(s *exitStatus, console string, memory int64) (Cause, string, string) {
 	cause, line, excerpt := judgeConsole(console)
 	const taintDie, taintWarn = 1 << 7, 1 << 9 // Documentation/admin-guide/tainted-kernels.rst
 	switch {
 	case s.Error != "":
 		return CauseNotRun, s.Error, excerpt
 	case s.OOM > 0:
-		return CauseMemory, killedFor(s.OOM), excerpt
+		return CauseMemory, killedFor(s.OOM) + "; " + memoryRemedy(line, memory), excerpt
 	case s.Tainted&(taintDie|taintWarn) != 0 || cause == CauseSplat:
 		return CauseSplat, line, excerpt
 	case s.Code != 0:
@@ -114,12 +118,20 @@ func judgeStatus(s *exitStatus, console string) (Cause, string, string) {
 
 func killedFor(n int) string {
 	if n == 1 {
-		return "1 process was killed for want of memory"
+		return "the kernel killed 1 process"
 	}
-	return fmt.Sprintf("%d processes were killed for want of memory", n)
+	return fmt.Sprintf("the kernel killed %d processes", n)
 }
 
-// What the console says, worst first.
+// memoryRemedy says what to do about a kill that the kernel wrote this line about.
+func memoryRemedy(line string, memory int64) string {
+	if strings.Contains(line, "Memory cgroup") {
+		return "raise the limit of the cgroup"
+	}
+	return fmt.Sprintf("the guest has %d MiB: give it more", memory>>20)
+}
+
+// consoleSigns match what the kernel writes when something is wrong, worst first.
 var consoleSigns = []struct {
 	re    *regexp.Regexp
 	cause Cause
@@ -131,15 +143,15 @@ var consoleSigns = []struct {
 	{regexp.MustCompile(`(?m)^.*(BUG: |kernel BUG at |WARNING: .*at |Oops: |general protection fault|INFO: rcu.*detected|soft lockup|INFO: task .*blocked for more than).*$`), CauseSplat},
 }
 
-// beforeWords is what the kernel puts before its words: when, and at a panic what everyone knows.
-var beforeWords = regexp.MustCompile(`^(<\d>)?(\[[ \d.]*\] ?)?(\[[ TC\d]*\] ?)?(Kernel panic - not syncing: )?`)
+// linePrefix matches the level, the time and the thread of a line, and the words that all panics share.
+var linePrefix = regexp.MustCompile(`^(<\d>)?(\[[ \d.]*\] ?)?(\[[ TC\d]*\] ?)?(Kernel panic - not syncing: )?`)
 
-// judgeConsole finds the worst thing that the kernel wrote: what it means, the line, and that with what surrounds it.
+// judgeConsole finds the worst line of the console: its cause, the line without its prefix, and the line with those around it.
 func judgeConsole(text string) (cause Cause, line, part string) {
 	for _, sign := range consoleSigns {
 		if at := sign.re.FindStringIndex(text); at != nil {
 			line = text[at[0]:at[1]]
-			return sign.cause, strings.TrimSpace(line[len(beforeWords.FindString(line)):]), excerpt(text, at[0])
+			return sign.cause, strings.TrimSpace(line[len(linePrefix.FindString(line)):]), excerpt(text, at[0])
 		}
 	}
 	return "", "", ""
@@ -147,7 +159,7 @@ func judgeConsole(text string) (cause Cause, line, part string) {
 
 const excerptBefore, excerptLines = 2, 24
 
-// excerpt returns the lines about a place in a text.
+// excerpt returns the lines around an offset of a text.
 func excerpt(text string, at int) string {
 	before := strings.Split(text[:at], "\n")
 	lead := before[max(0, len(before)-1-excerptBefore) : len(before)-1]

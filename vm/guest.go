@@ -15,19 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// agentWord is the first argument of a program that is to run a guest's task without being its first process; the second is
+// agentCommand is the first argument of a program that is to run a guest's task without being its first process; the second is
 // the folder where the task is.
-const agentWord = "vm-agent"
+const agentCommand = "vm-agent"
 
 // Guest returns at once unless the calling process is to run the task of a guest of the lab: as its first process, or, where
 // virtme-ng set the guest up, because it was called for that. Then it sets up what is missing, runs the program, tells the host
 // how it ended, powers off and does not return. main calls it before anything else.
 func Guest() {
-	dir := guestDir
-	switch {
-	case len(os.Args) == 3 && os.Args[1] == agentWord:
-		dir = os.Args[2]
-	case os.Getpid() != 1:
+	dir, err := taskFolder(os.Args, os.Getpid(), "/proc/cmdline")
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "kxlab: %s: %v\n", agentCommand, err)
+		os.Exit(2)
+	}
+	if dir == "" {
 		return
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "task.json"))
@@ -40,6 +41,40 @@ func Guest() {
 	unix.Sync()
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 	select {}
+}
+
+// taskFolder returns the folder of the task that a process with these arguments and this id is to run; "" if it is to run none. The error
+// is about a process that was called to run one outside a guest. Cmdline is the file of the kernel's command line, which is not read
+// for a first process: /proc is not mounted yet.
+func taskFolder(args []string, pid int, cmdline string) (string, error) {
+	switch {
+	case len(args) == 3 && args[1] == agentCommand:
+		line, err := os.ReadFile(cmdline)
+		if err != nil {
+			return "", fmt.Errorf("read the kernel's command line: %w", err)
+		}
+		if dir := args[2]; sharesFolder(string(line), dir) {
+			return dir, nil
+		}
+		return "", fmt.Errorf("run the task in %s: this machine is not a guest of the lab: its kernel's command line does not name that folder; "+
+			"kxlab vm run boots a guest", args[2])
+	case pid == 1:
+		return guestDir, nil
+	}
+	return "", nil
+}
+
+// sharesFolder tells from a kernel's command line whether virtme-ng has mounted dir in this guest. No other machine has that, and
+// what follows ends in a power-off.
+func sharesFolder(cmdline, dir string) bool {
+	for _, arg := range strings.Fields(cmdline) {
+		name, value, _ := strings.Cut(arg, "=")
+		number, ok := strings.CutPrefix(name, "virtme_initmount")
+		if _, err := strconv.Atoi(number); ok && err == nil && value != "" && dir == "/"+strings.TrimPrefix(value, "/") {
+			return true
+		}
+	}
+	return false
 }
 
 // guest does all that Guest does but power off. Its error cannot be told to the host.
@@ -97,7 +132,7 @@ func runTask(host *port, dir string, raw []byte, h hello, setupErr error, status
 	if t.Terminal {
 		run = runOnConsole
 	}
-	code, err := run(t)
+	code, err := run(dir, t)
 	status.Code = code
 	return err
 }

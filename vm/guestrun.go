@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -23,7 +24,7 @@ const (
 
 // run runs the program and returns its exit code. What it writes goes to the host. All children are reaped, also those
 // that others left.
-func (p *port) run(t task) (int, error) {
+func (p *port) run(dir string, t task) (int, error) {
 	path, err := exec.LookPath(t.Args[0])
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
@@ -31,7 +32,11 @@ func (p *port) run(t task) (int, error) {
 		}
 		return codeNotRun, fmt.Errorf("run %s: %w", t.Args[0], err)
 	}
-	stdin, err := os.Open("/dev/null")
+	input := os.DevNull
+	if t.Stdin {
+		input = filepath.Join(dir, stdinName)
+	}
+	stdin, err := os.Open(input)
 	if err != nil {
 		return codeNotRun, err
 	}
@@ -54,13 +59,13 @@ func (p *port) run(t task) (int, error) {
 	}
 	inherited := files
 	if ack := acks[frameStdout]; ack != nil {
-		inherited = append(slices.Clone(files), ack) // toldFD
+		inherited = append(slices.Clone(files), ack) // ackFD
 	}
-	dir := t.Dir
-	if dir == "" {
-		dir = "/root"
+	workDir := t.Dir
+	if workDir == "" {
+		workDir = "/root"
 	}
-	proc, err := os.StartProcess(path, t.Args, &os.ProcAttr{Dir: dir, Env: append(os.Environ(), t.Env...), Files: inherited})
+	proc, err := os.StartProcess(path, t.Args, &os.ProcAttr{Dir: workDir, Env: append(os.Environ(), t.Env...), Files: inherited})
 	for _, f := range files[1:] {
 		f.Close()
 	}
@@ -83,7 +88,7 @@ func (p *port) run(t task) (int, error) {
 }
 
 // runOnConsole runs the program on the console, as the leader of a session of its own.
-func runOnConsole(t task) (int, error) {
+func runOnConsole(_ string, t task) (int, error) {
 	path, err := exec.LookPath(t.Args[0])
 	if err != nil {
 		return codeNoProgram, fmt.Errorf("run %s: no such program in the guest", t.Args[0])

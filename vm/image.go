@@ -33,8 +33,8 @@ type image struct {
 func (i *image) Close() error { return i.file.Close() }
 
 // buildImage makes the initramfs of one guest.
-func buildImage(ctx context.Context, c *Cmd, self string, t task) (*image, error) {
-	own, err := ownEntries(c.Files, t)
+func buildImage(ctx context.Context, c *Cmd, self string, t task, stdin []byte) (*image, error) {
+	own, err := ownEntries(c.Files, t, stdin)
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +66,15 @@ func buildImage(ctx context.Context, c *Cmd, self string, t task) (*image, error
 const ownInode = 1 << 20
 
 // ownEntries lists what belongs to one guest: its task and the caller's files.
-func ownEntries(files map[string]File, t task) ([]entry, error) {
+func ownEntries(files map[string]File, t task, stdin []byte) ([]entry, error) {
 	raw, err := json.Marshal(t)
 	if err != nil {
 		return nil, err
 	}
 	out := []entry{{name: taskPath, mode: modeFile | 0o644, content: raw}}
+	if t.Stdin {
+		out = append(out, entry{name: stdinPath, mode: modeFile | 0o644, content: stdin})
+	}
 	for name, f := range files {
 		if !filepath.IsAbs(name) {
 			return nil, fmt.Errorf("add file to guest: path %q is not absolute", name)

@@ -24,7 +24,7 @@ func TestImageRepeats(t *testing.T) {
 	}
 	build := func() (sum [sha256.Size]byte, took time.Duration) {
 		began := time.Now()
-		img, err := buildImage(t.Context(), c, self, task{Args: c.Args})
+		img, err := buildImage(t.Context(), c, self, task{Args: c.Args}, nil)
 		took = time.Since(began)
 		if errors.Is(err, harness.ErrNotSupported) {
 			t.Skip(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 // cpus is how many CPUs the guest has.
@@ -58,14 +59,14 @@ func (l *launch) Close() error {
 }
 
 // composeImage makes a guest whose root file system is an initramfs.
-func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self string, t task) error {
-	img, err := buildImage(ctx, c, self, t)
+func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
+	img, err := buildImage(ctx, c, self, t, stdin)
 	if err != nil {
 		return err
 	}
 	l.files = append(l.files, img.file)
 	if least := 2*img.size + memorySpare; m.memory < least {
-		return fmt.Errorf("%d MiB of memory are too little: with this image it needs %d", m.memory>>20, least>>20+1)
+		return fmt.Errorf("%d MiB of memory are not enough: with this image a guest needs %d", m.memory>>20, least>>20+1)
 	}
 	boot, err := bootable(ctx, c.Kernel)
 	if err != nil {
@@ -78,19 +79,42 @@ func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self strin
 // virtmeMemory is what a guest with this machine's root needs to get up: with 64 MiB it did not.
 const virtmeMemory = 128 << 20
 
+// checkVirtmePaths says which path virtme-ng cannot take: it puts those of the kernel and of the cache into QEMU's options and the
+// guest's kernel command line, where spaces, commas and quotes separate.
+func checkVirtmePaths(k *Kernel) error {
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	for _, p := range []struct{ what, path, remedy string }{
+		{"cache folder", cache, "set " + CacheEnv + " to a folder without them"},
+		{"kernel image", k.Image, "copy or link the kernel to a path without them"},
+		{"kernel modules", k.Modules, "copy or link the kernel to a path without them"},
+	} {
+		if strings.ContainsAny(p.path, " \t\n,='\"") {
+			return fmt.Errorf("start virtme-ng: %s %q: its path has spaces, commas, equals signs or quotes, which virtme-ng cannot pass on: %s, "+
+				"or do without virtme-ng (kxlab run --root image)", p.what, p.path, p.remedy)
+		}
+	}
+	return nil
+}
+
 // composeVirtme makes a guest whose root file system is this machine's.
-func (c *Cmd) composeVirtme(ctx context.Context, l *launch, m machine, self string, t task) error {
+func (c *Cmd) composeVirtme(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
 	if err := c.Kernel.Require("NET_9P_VIRTIO", "9P_FS"); err != nil {
 		return fmt.Errorf("%w: take the full kernel (/full), or a root of the lab's own (kxlab run --root image)", err)
 	}
+	if err := checkVirtmePaths(c.Kernel); err != nil {
+		return err
+	}
 	if m.memory < virtmeMemory {
-		return fmt.Errorf("%d MiB of memory are too little: with this machine's root it needs %d", m.memory>>20, virtmeMemory>>20)
+		return fmt.Errorf("%d MiB of memory are not enough: with this machine's root a guest needs %d", m.memory>>20, virtmeMemory>>20)
 	}
 	v, err := openVirtme(ctx)
 	if err != nil {
 		return err
 	}
-	composed, err := v.compose(ctx, c, self, t, m)
+	composed, err := v.compose(ctx, c, self, t, stdin, m)
 	if err != nil {
 		return err
 	}

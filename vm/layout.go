@@ -38,6 +38,8 @@ const (
 	moduleDir = guestDir + "/modules"
 	selfPath  = "/usr/bin/kxlab" // the lab's own binary
 	taskPath  = guestDir + "/task.json"
+	stdinPath = guestDir + "/" + stdinName // only if the program has standard input
+	stdinName = "stdin"
 )
 
 // guestPath is where a path of this machine lies in the guest.

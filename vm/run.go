@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -96,7 +97,10 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 		defer channelR.Close()
 		status, cause := r.follow(channelR, ended)
 		<-ended
-		<-consoleDone
+		select {
+		case <-consoleDone:
+		case <-time.After(consoleGrace): // the caller's Console blocks
+		}
 		r.err = errors.Join(r.judge(status, cause), r.launch.Close())
 	}()
 	return r, nil
@@ -202,7 +206,10 @@ func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus
 			}
 			return nil, notStopped
 		case f := <-frames:
-			status, err := r.take(f)
+			status, err, stopped := r.takeUnless(f)
+			if stopped {
+				return nil, stoppedByContext
+			}
 			if err != nil {
 				r.garbled = err
 				return nil, stoppedGarbled
@@ -218,7 +225,42 @@ func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus
 	}
 }
 
-// take acts on a frame; it returns the status if the frame is the last.
+// writeGrace is how long a write of a guest's output may go on after the context's end.
+const writeGrace = time.Second
+
+// takeUnless acts on a frame as take does. It returns before that with stopped if the context ends and a writer of the caller's blocks.
+func (r *guestRun) takeUnless(f frame) (status *exitStatus, err error, stopped bool) {
+	var w io.Writer
+	switch f.kind {
+	case frameStdout:
+		w = r.cmd.Stdout
+	case frameStderr:
+		w = r.cmd.Stderr
+	default:
+		status, err = r.take(f)
+		return status, err, false
+	}
+	if w == nil {
+		return nil, nil, false
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := w.Write(f.payload)
+		written <- err
+	}()
+	select {
+	case err = <-written:
+		return nil, err, false
+	case <-r.ctx.Done():
+	}
+	select {
+	case <-written:
+	case <-time.After(writeGrace):
+	}
+	return nil, nil, true
+}
+
+// take acts on a frame that is not output; it returns the status if the frame is the last.
 func (r *guestRun) take(f frame) (*exitStatus, error) {
 	switch f.kind {
 	case frameHello:
@@ -231,10 +273,6 @@ func (r *guestRun) take(f frame) (*exitStatus, error) {
 			r.cmd.OnReady(*r.ready)
 		}
 		return nil, err
-	case frameStdout:
-		return nil, write(r.cmd.Stdout, f.payload)
-	case frameStderr:
-		return nil, write(r.cmd.Stderr, f.payload)
 	case frameBeat:
 		return nil, nil
 	case frameExit:
@@ -244,14 +282,6 @@ func (r *guestRun) take(f frame) (*exitStatus, error) {
 	return nil, fmt.Errorf("%w: frame of kind %q", errFrame, f.kind)
 }
 
-func write(w io.Writer, p []byte) error {
-	if w == nil {
-		return nil
-	}
-	_, err := w.Write(p)
-	return err
-}
-
 func orElse(d, other time.Duration) time.Duration {
 	if d == 0 {
 		return other
@@ -259,21 +289,34 @@ func orElse(d, other time.Duration) time.Duration {
 	return d
 }
 
+// consoleGrace is how long a write of the console may go on after QEMU's end.
+const consoleGrace = 2 * time.Second
+
 // A tail keeps the last part of what is written to it, and passes all of it on.
 type tail struct {
 	also io.Writer
+	mu   sync.Mutex
 	kept []byte
+}
+
+// text returns what is kept.
+func (t *tail) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.kept)
 }
 
 const tailMax = 256 << 10 // bytes
 
 func (t *tail) Write(p []byte) (int, error) {
-	if t.also != nil {
-		_, _ = t.also.Write(p) // a console that nobody can read must not stop the guest
-	}
+	t.mu.Lock()
 	t.kept = append(t.kept, p...)
 	if len(t.kept) > 2*tailMax {
 		t.kept = append(t.kept[:0], t.kept[len(t.kept)-tailMax:]...)
+	}
+	t.mu.Unlock()
+	if t.also != nil {
+		_, _ = t.also.Write(p) // an error must not stop the guest
 	}
 	return len(p), nil
 }

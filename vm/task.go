@@ -18,6 +18,7 @@ type task struct {
 	Terminal bool `json:"terminal,omitempty"`
 	// Acknowledge is Cmd.Acknowledge.
 	Acknowledge bool       `json:"acknowledge,omitempty"`
+	Stdin       bool       `json:"stdin,omitempty"` // the file stdin beside the task is the program's standard input
 	Files       []taskFile `json:"files,omitempty"` // to be written first, where they cannot be in the image
 }
 

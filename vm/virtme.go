@@ -116,7 +116,7 @@ func (c *composed) Close() error { return os.RemoveAll(c.dir) }
 
 // compose prepares a virtme guest: a folder of its own with the lab's binary, the task and the modules, and QEMU's arguments.
 // The folder is named after its owner, so that it can be found when that is dead.
-func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, m machine) (_ *composed, err error) {
+func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, stdin []byte, m machine) (_ *composed, err error) {
 	for _, tool := range c.Tools {
 		if _, err := sys.LookTool(tool); err != nil {
 			return nil, fmt.Errorf("add program to guest: %w", err)
@@ -137,14 +137,14 @@ func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, m mac
 		}
 	}()
 	share := filepath.Join(dir, "share")
-	if err := fillShare(ctx, share, c, self, t); err != nil {
+	if err := fillShare(ctx, share, c, self, t, stdin); err != nil {
 		return nil, err
 	}
 	initrd := filepath.Join(dir, "initrd")
 	args := []string{
 		v.run, "--kimg", c.Kernel.Image, "--mods", "auto", "--force-9p", "--disable-microvm", "--disable-kvm", "--disable-monitor",
 		"--memory", fmt.Sprintf("%dK", m.memory>>10), "--cpus", fmt.Sprint(m.cpus), "--rodir=" + shareDir + "=" + share,
-		"--script-sh", "exec " + shareDir + "/kxlab " + agentWord + " " + shareDir,
+		"--script-sh", "exec " + shareDir + "/kxlab " + agentCommand + " " + shareDir,
 		"--save-initramfs", initrd, "--dry-run", "--show-command",
 	}
 	if v.busybox != "" {
@@ -199,7 +199,7 @@ func rewire(args []string) []string {
 }
 
 // fillShare makes the folder that the guest sees as shareDir.
-func fillShare(ctx context.Context, share string, c *Cmd, self string, t task) error {
+func fillShare(ctx context.Context, share string, c *Cmd, self string, t task, stdin []byte) error {
 	if err := os.MkdirAll(filepath.Join(share, "modules"), 0o755); err != nil {
 		return fmt.Errorf("make guest folder: %w", err)
 	}
@@ -215,6 +215,11 @@ func fillShare(ctx context.Context, share string, c *Cmd, self string, t task) e
 	}
 	if err := put("kxlab", binary, 0o755); err != nil {
 		return err
+	}
+	if t.Stdin {
+		if err := put(stdinName, stdin, 0o644); err != nil {
+			return err
+		}
 	}
 	mods, err := c.Kernel.modules(ctx, c.Modules)
 	if err != nil {

@@ -85,7 +85,7 @@ func TestVirtmeNeeds9P(t *testing.T) {
 	}
 	c, _ = guestCmd(t, "hello")
 	c.Kernel, c.Virtme, c.Memory = k, true, 64<<20
-	wantError(t, c.Run(t.Context()), false, "it needs 128")
+	wantError(t, c.Run(t.Context()), false, "a guest needs 128")
 	c, _ = guestCmd(t, "hello")
 	c.Virtme, c.Exact = true, &Exact{}
 	wantError(t, c.Run(t.Context()), false, "cannot be exact")

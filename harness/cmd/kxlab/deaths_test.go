@@ -160,9 +160,9 @@ func TestDeaths(t *testing.T) {
 		console string // in the second line and after
 	}{
 		"panics":   {vm.CausePanic + ": sysrq triggered crash", "Call Trace"},
-		"hangs":    {vm.CauseHang + ": nothing came from it for 10s", ""},
+		"hangs":    {vm.CauseHang + ": it sent nothing for 10s", ""},
 		"killed":   {vm.CauseKilled + ": signal: killed", ""},
-		"starves":  {vm.CauseMemory + ": 1 process was killed for want of memory", "Killed process"},
+		"starves":  {vm.CauseMemory + ": the kernel killed 1 process; the guest has 256 MiB: give it more", "Killed process"},
 		"orphaned": {vm.CauseAgentLost + ": Attempted to kill init", "Kernel panic"},
 	} {
 		t.Run(variant, func(t *testing.T) {

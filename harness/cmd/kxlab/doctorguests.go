@@ -20,26 +20,29 @@ func guestRows(ctx context.Context) ([]host.Capability, error) {
 		}
 		rows = append(rows, row)
 	}
-	kernels, err := vm.Cached()
-	if err != nil {
-		return nil, err
-	}
+	kernels, cacheErr := vm.Cached()
 	for _, target := range []string{"vm", "exact"} {
 		row := host.Capability{What: "a kernel", Target: target, For: "everything", OK: len(kernels) > 0}
-		if row.OK {
+		switch {
+		case row.OK:
 			row.Detail = kernels[0].Release
-		} else {
+		case cacheErr != nil: // a run needs the cache as well
+			row.Vital, row.Detail, row.Fix = true, cacheErr.Error(), ""
+		default:
 			row.Detail, row.Fix = "none fetched yet: a run fetches the one it needs", "kxlab vm fetch"
 		}
 		rows = append(rows, row)
 	}
 	if qemuErr == nil && len(kernels) > 0 {
 		v, err := vm.JudgeKVM(ctx, kernels[0])
-		if err != nil {
-			return nil, err
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 		row := host.Capability{What: "KVM", Target: "vm", For: "speed", OK: v.KVM, Detail: v.String()}
-		if !v.KVM {
+		switch {
+		case err != nil:
+			row.Detail, row.Fix = err.Error(), ""
+		case !v.KVM:
 			row.Fix = "a machine, or a virtual one, that lends its virtualisation; without it all works, slower"
 		}
 		rows = append(rows, row)

@@ -30,7 +30,7 @@ func newInside(s streams, families map[string]harness.Family) *cobra.Command {
 			if err := json.Unmarshal(raw, &j); err != nil {
 				return fmt.Errorf("read job: %w", err)
 			}
-			return runner.Inside(cmd.Context(), j, families, vm.Told(s.out))
+			return runner.Inside(cmd.Context(), j, families, vm.NewAckWriter(s.out))
 		}),
 	}
 }

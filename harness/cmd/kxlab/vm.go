@@ -6,12 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/vm"
@@ -20,6 +22,9 @@ import (
 const vmLong = `vm boots kernels in QEMU. A kernel is named by a suite of the distribution (forky, debian:trixie), a version (6.12), or the
 path of a kernel image or a kernel build tree; /full behind a suite or version means the kernel with all drivers. What is fetched is
 checked against the distribution's keys and kept in $KXLAB_CACHE, by default kxlab in the user's cache folder.`
+
+const vmRunLong = `run boots a guest, runs the command in it and exits with its exit code. The command's standard input is this one's, read to its end before
+the guest boots; that of a terminal is not read. See vm shell for a terminal.`
 
 func newVM(s streams) *cobra.Command {
 	cmd := &cobra.Command{
@@ -98,7 +103,7 @@ func newVMRun(s streams) *cobra.Command {
 	var f vmFlags
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a command of this machine in a guest", Args: cobra.MinimumNArgs(1),
+		Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a command of this machine in a guest", Long: vmRunLong, Args: cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			if f.virtme {
 				f.kernel = vm.Full(f.kernel)
@@ -114,7 +119,14 @@ func newVMRun(s streams) *cobra.Command {
 			}
 			c := &vm.Cmd{
 				Kernel: k, Args: args, CPUs: f.cpus, Memory: f.memory << 20, Modules: f.modules, Tools: f.tools,
-				Stdout: s.out, Stderr: s.err, Virtme: f.virtme,
+				Stdin: guestInput(cmd.InOrStdin()), Stdout: s.out, Stderr: s.err, Virtme: f.virtme,
+			}
+			if c.Stdin != nil {
+				late := time.AfterFunc(2*time.Second, func() {
+					s.note("reading standard input to its end before the guest boots; </dev/null gives the program none")
+				})
+				defer late.Stop()
+				c.Stdin = &endReader{c.Stdin, late.Stop}
 			}
 			if f.exact {
 				c.Exact = &vm.Exact{Seed: f.seed}
@@ -164,6 +176,36 @@ func newVMShell() *cobra.Command {
 	}
 	f.add(cmd)
 	return cmd
+}
+
+// guestInput is what a guest's program reads: nothing of a terminal, whose input has no end before the guest boots (vm shell has
+// one), else all of this process's standard input.
+func guestInput(in io.Reader) io.Reader {
+	f, ok := in.(*os.File)
+	if !ok {
+		return in
+	}
+	if _, err := f.Stat(); err != nil { // closed
+		return nil
+	}
+	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+		return nil
+	}
+	return in
+}
+
+// An endReader calls atEnd when a read fails, at the end too.
+type endReader struct {
+	io.Reader
+	atEnd func() bool
+}
+
+func (r *endReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err != nil {
+		r.atEnd()
+	}
+	return n, err
 }
 
 // guestEnd passes on the exit code of a guest's program.

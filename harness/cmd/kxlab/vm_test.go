@@ -40,11 +40,11 @@ func TestVMRun(t *testing.T) {
 		code int
 		said string
 	}{
-		{"vm run -- false", 1, "program ended with code 1"},
+		{"vm run -- false", 1, "program exited with code 1"},
 		{"vm run --tools sh -- sh -c <panic>", 255, "sysrq triggered crash"},
 		{"vm run --timeout 5s -- sleep 1000", 1, "deadline exceeded"},
 		{"vm run -- echo word", 0, "word"},
-		{"vm run --tools sh -- sh -c <crash>", 139, "program ended with code 139"}, // 128 and SIGSEGV
+		{"vm run --tools sh -- sh -c <crash>", 139, "program exited with code 139"}, // 128 and SIGSEGV
 		{"vm run -- ./true", 0, ""},
 		{"vm run -- ./none", 4, "none is not there"},
 		{"vm run -- ./script", 1, "a script needs its interpreter"},
