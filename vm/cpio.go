@@ -63,7 +63,7 @@ func sortEntries(in []entry) []entry {
 // no times, numbers in order, so that equal entries give equal bytes. The kernel takes several archives one after the other;
 // first is the number of the first inode.
 func writeCPIO(w io.Writer, entries []entry, first int) error {
-	for i, e := range append(entries, entry{name: "/TRAILER!!!"}) {
+	for i, e := range append(slices.Clip(entries), entry{name: "/TRAILER!!!"}) {
 		name := e.name[1:] + "\x00"
 		if e.name == "/TRAILER!!!" {
 			i = -first // inode 0

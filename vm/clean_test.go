@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kxlab/kxlab/harness/owner"
+)
+
+// deadName is a name whose owner's process id is this one's, with another start time.
+var deadName = fmt.Sprintf("%s%d-1-guest", owner.Prefix, os.Getpid())
+
+// Files used last are kept; those being written and folders are left alone, until nobody can be writing them any more.
+func TestPrune(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"oldest", "old", "new", "newest", "part-now"} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(time.Duration(i-10) * time.Minute)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stale, fresh := time.Now().Add(-staleAfter-time.Minute), time.Now().Add(-staleAfter+time.Minute)
+	for name, at := range map[string]time.Time{"part-stale": stale, "part-fresh": fresh} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder := filepath.Join(dir, "folder")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(folder, stale, stale); err != nil {
+		t.Fatal(err)
+	}
+	touch(filepath.Join(dir, "old"))
+	left := func() (names []string) {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}
+	prune(dir, 2)
+	if got, want := left(), []string{"folder", "newest", "old", "part-fresh", "part-now"}; !cmp.Equal(got, want) {
+		t.Errorf("two kept: %q, want %q", got, want)
+	}
+	prune(dir, 9)
+	if got := left(); len(got) != 5 {
+		t.Errorf("nine kept: %q", got)
+	}
+	prune(filepath.Join(dir, "none"), 1) // is no error
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x")
+	broken := fmt.Errorf("broken")
+	if err := writeFile(path, func(w io.Writer) error { _, _ = w.Write([]byte("half")); return broken }); err != broken {
+		t.Error(err)
+	}
+	if left, _ := filepath.Glob(dir + "/*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestGuestName(t *testing.T) {
+	for cmdline, want := range map[string]string{
+		"/usr/bin/qemu-system-x86_64\x00-m\x001G\x00-name\x00kxlab-1-2-guest\x00": "kxlab-1-2-guest",
+		"qemu-system-x86_64\x00-name\x00":                                         "",
+		"/usr/bin/less\x00-name\x00kxlab-1-2-guest\x00":                           "",
+		"qemu-system-x86_64\x00":                                                  "",
+		"":                                                                        "",
+	} {
+		if got := guestName([]byte(cmdline)); got != want {
+			t.Errorf("%q: %q, want %q", cmdline, got, want)
+		}
+	}
+}
+
+// A guest of a dead owner is ended, others are not.
+func TestKillGuests(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	start := func(argv ...string) *exec.Cmd {
+		c := exec.CommandContext(t.Context(), self)
+		c.Args = argv
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		file := fmt.Sprintf("/proc/%d/cmdline", c.Process.Pid)
+		for range 500 { // until it is no longer a copy of this process
+			if raw, _ := os.ReadFile(file); strings.HasPrefix(string(raw), argv[0]+"\x00") {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		files = append(files, file)
+		return c
+	}
+	dead := start("qemu-system-fake", "guest:sleep", "-name", deadName)
+	living := start("qemu-system-fake", "guest:sleep", "-name", owner.Prefix+owner.Self()+"-guest")
+	other := start("less", "guest:sleep", "-name", deadName)
+	removed := killGuests(append(files, "/proc/none/cmdline"))
+	if want := []string{fmt.Sprintf("guest %s (process %d)", deadName, dead.Process.Pid)}; !slices.Equal(removed, want) {
+		t.Errorf("ended %q, want %q", removed, want)
+	}
+	if err := dead.Wait(); err == nil || err.Error() != "signal: killed" {
+		t.Errorf("the guest of a dead owner: %v", err)
+	}
+	for _, c := range []*exec.Cmd{living, other} {
+		if err := c.Process.Kill(); err != nil {
+			t.Errorf("%s: %v", c.Args[0], err)
+		}
+		_ = c.Wait()
+	}
+}
+
+func TestRemoveDeadGuests(t *testing.T) {
+	t.Setenv(CacheEnv, t.TempDir())
+	base, err := cacheDir("guests")
+	if err != nil {
+		t.Fatal(err)
+	}
+	living := owner.Prefix + owner.Self() + "-1"
+	for _, name := range []string{deadName, living, "others"} {
+		if err := os.MkdirAll(filepath.Join(base, name, "share"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	removed, err := removeDeadGuests()
+	if want := []string{filepath.Join(base, deadName)}; err != nil || !slices.Equal(removed, want) {
+		t.Errorf("removed %q, %v; want %q", removed, err, want)
+	}
+	left, err := filepath.Glob(base + "/*")
+	if err != nil || len(left) != 2 || exists(filepath.Join(base, deadName)) {
+		t.Errorf("left %q, %v", left, err)
+	}
+}
