@@ -82,19 +82,19 @@ func TestAckWriter(t *testing.T) {
 }
 
 func TestReadStdin(t *testing.T) {
-	if got, err := (&Cmd{}).readStdin(); got != nil || err != nil {
+	if got, err := (&Cmd{}).readStdin(4); got != nil || err != nil {
 		t.Errorf("none: %q, %v", got, err)
 	}
-	if got, err := (&Cmd{Stdin: strings.NewReader("")}).readStdin(); got == nil || len(got) != 0 || err != nil {
+	if got, err := (&Cmd{Stdin: strings.NewReader("")}).readStdin(4); got == nil || len(got) != 0 || err != nil {
 		t.Errorf("empty: %q, %v", got, err)
 	}
-	if got, err := (&Cmd{Stdin: strings.NewReader("word")}).readStdin(); string(got) != "word" || err != nil {
+	if got, err := (&Cmd{Stdin: strings.NewReader("word")}).readStdin(4); string(got) != "word" || err != nil {
 		t.Errorf("word: %q, %v", got, err)
 	}
-	_, err := (&Cmd{Stdin: strings.NewReader(""), Terminal: true}).readStdin()
+	_, err := (&Cmd{Stdin: strings.NewReader(""), Terminal: true}).readStdin(4)
 	wantError(t, err, false, "Stdin must be nil")
-	_, err = (&Cmd{Stdin: endless{}}).readStdin()
-	wantError(t, err, false, "more than 256 MiB")
+	_, err = (&Cmd{Stdin: endless{}}).readStdin(4)
+	wantError(t, err, false, "more than 4 bytes")
 }
 
 type endless struct{}

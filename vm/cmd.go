@@ -118,7 +118,7 @@ func (c *Cmd) Start(ctx context.Context) error {
 			return fmt.Errorf("start guest: %w", err)
 		}
 	}
-	stdin, err := c.readStdin()
+	stdin, err := c.readStdin(stdinMax)
 	if err != nil {
 		return fmt.Errorf("start guest: %w", err)
 	}
@@ -155,17 +155,17 @@ func (c *Cmd) memory() int64 {
 	return c.Memory
 }
 
-// readStdin returns what the program is to read; nil if Stdin is nil.
-func (c *Cmd) readStdin() ([]byte, error) {
+// readStdin returns what the program is to read, at most limit bytes; nil if Stdin is nil.
+func (c *Cmd) readStdin(limit int64) ([]byte, error) {
 	if c.Stdin == nil {
 		return nil, nil
 	}
 	if c.Terminal {
 		return nil, errors.New("a guest with a terminal reads its input from there: Stdin must be nil")
 	}
-	out := limitedBuffer{data: []byte{}, left: stdinMax}
+	out := limitedBuffer{data: []byte{}, left: limit}
 	if _, err := io.Copy(&out, c.Stdin); out.full {
-		return nil, fmt.Errorf("read standard input: more than %d MiB: put it into a file and give it to the guest as one", stdinMax>>20)
+		return nil, fmt.Errorf("read standard input: more than %d bytes: put it into a file of the guest", limit)
 	} else if err != nil {
 		return nil, fmt.Errorf("read standard input: %w", err)
 	}
