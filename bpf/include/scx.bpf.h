@@ -48,6 +48,7 @@ struct cpumask {
 
 struct sched_ext_entity {
 	u32 weight;
+	unsigned long runnable_at; /* jiffies when it began to wait, as the watchdog counts */
 	u64 slice;
 	u64 dsq_vtime;
 };
@@ -57,6 +58,7 @@ struct sched_entity {
 };
 
 struct task_struct {
+	unsigned int __state; /* 0 while it is able to run */
 	unsigned int flags;
 	int pid;
 	int nr_cpus_allowed;
@@ -111,6 +113,11 @@ struct sched_ext_ops {
 	char name[128];
 };
 
+/* A walk through a queue, in its order. */
+struct bpf_iter_scx_dsq {
+	u64 __opaque[6];
+} __attribute__((aligned(8)));
+
 struct scx_bpf_dsq_insert_vtime_args {
 	u64 dsq_id;
 	u64 slice;
@@ -120,6 +127,10 @@ struct scx_bpf_dsq_insert_vtime_args {
 
 extern void scx_bpf_dsq_insert(struct task_struct *p, u64 dsq_id, u64 slice, u64 enq_flags) __ksym;
 extern bool scx_bpf_dsq_move_to_local(u64 dsq_id, u64 enq_flags) __ksym; /* enq_flags: since its second form, 7.1 */
+extern s32 bpf_iter_scx_dsq_new(struct bpf_iter_scx_dsq *it, u64 dsq_id, u64 flags) __ksym;
+extern struct task_struct *bpf_iter_scx_dsq_next(struct bpf_iter_scx_dsq *it) __ksym;
+extern void bpf_iter_scx_dsq_destroy(struct bpf_iter_scx_dsq *it) __ksym;
+extern bool scx_bpf_dsq_move(struct bpf_iter_scx_dsq *it, struct task_struct *p, u64 dsq_id, u64 enq_flags) __ksym;
 extern s32 scx_bpf_create_dsq(u64 dsq_id, s32 node) __ksym;
 extern s32 scx_bpf_dsq_nr_queued(u64 dsq_id) __ksym;
 extern s32 scx_bpf_select_cpu_dfl(struct task_struct *p, s32 prev_cpu, u64 wake_flags, bool *is_idle) __ksym;
@@ -181,6 +192,15 @@ static __always_inline u64 turn_cost(struct task_struct *p, u64 used, u64 slice)
 	u64 most = used + 16 * slice;
 
 	return cost < most ? cost : most;
+}
+
+/*
+ * Tells, in stopping, whether a task goes to sleep or ends. runnable alone does not: the kernel also stops a task, with runnable false,
+ * when another changes its affinity, priority or group, and starts it again at once.
+ */
+static __always_inline bool sleeps(struct task_struct *p, bool runnable)
+{
+	return !runnable && p->__state;
 }
 
 /* Nanoseconds; the run queue's cached clock where the kernel lends it. */

@@ -15,6 +15,7 @@
 #define KXLAB_URGENT_BPF_H
 
 #include "scx.bpf.h"
+#include "wait.bpf.h"
 
 #define SERVING	    0
 #define COMPUTING   1
@@ -27,17 +28,17 @@ const volatile u32 owed_percent = 25; /* of the time in which both kinds want to
 /* What a CPU runs. */
 struct urgent_cpu {
 	u64 started; /* the run time of the task there when it was put there, ns */
+	s64 debt; /* what it owes to tasks that compute, ns; less than 0: they had more than their part */
 	u32 computing; /* the task there computes */
 	u32 owed; /* and is owed the time */
-	u64 pad[6]; /* a cache line each */
+	u32 helped; /* the last turn went to a task that had waited too long */
+	u32 pad[9]; /* a cache line each */
 };
 
 static struct urgent_cpu urgent_cpus[URGENT_CPUS];
 static bool urgent_alone; /* there is one CPU only */
 static u32 urgent_victim; /* the last CPU on which a computing task was put */
-/* Races on these two lose an update of a turn now and then; the next ones make up for it. */
-static s64 urgent_debt; /* ns; less than 0: they had more than their part */
-static u64 urgent_clock; /* the largest vtime that was put on a CPU */
+static u64 urgent_clock; /* the largest vtime that was put on a CPU; races lose an update, the next makes up for it */
 
 /* What is running on a CPU. The mask is for the verifier: with more CPUs than that, some would share an entry. */
 static __always_inline struct urgent_cpu *urgent_cpu(u32 cpu)
@@ -82,8 +83,8 @@ static __always_inline void urgent_enqueue(struct task_struct *p, u64 enq_flags)
 		dsq_insert_vtime(p, COMPUTING, slice, urgent_vtime(p), enq_flags);
 		return;
 	}
+	cpu = scx_bpf_task_cpu(p);
 	if (enq_flags & SCX_ENQ_WAKEUP) {
-		cpu = scx_bpf_task_cpu(p);
 		if (urgent_beats(cpu)) {
 			scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice, enq_flags | SCX_ENQ_PREEMPT);
 			return;
@@ -98,7 +99,7 @@ static __always_inline void urgent_enqueue(struct task_struct *p, u64 enq_flags)
 	 * Who can run on one CPU only may as well wait in that CPU's own queue, which costs less; but not while something is
 	 * owed, because that queue comes before dispatch.
 	 */
-	if ((urgent_alone || p->nr_cpus_allowed == 1) && urgent_debt < (s64)slice)
+	if ((urgent_alone || p->nr_cpus_allowed == 1) && urgent_cpu(cpu)->debt < (s64)slice)
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice, enq_flags);
 	else
 		scx_bpf_dsq_insert(p, SERVING, slice, enq_flags);
@@ -106,13 +107,21 @@ static __always_inline void urgent_enqueue(struct task_struct *p, u64 enq_flags)
 
 static __always_inline void urgent_dispatch(s32 cpu)
 {
-	if (urgent_debt >= (s64)urgent_slice()) {
+	struct urgent_cpu *c = urgent_cpu(cpu);
+	bool due = c->debt >= (s64)urgent_slice();
+
+	/* Where very many have waited too long, those that serve get every second turn. */
+	if ((due || !c->helped) && wait_over(COMPUTING, cpu, urgent_clock, COMPUTING)) {
+		c->owed = c->helped = 1;
+		return;
+	}
+	c->helped = 0;
+	if (due) {
 		if (scx_bpf_dsq_move_to_local(COMPUTING, 0)) {
-			urgent_cpu(cpu)->owed = 1;
+			c->owed = 1;
 			return;
 		}
-		if (!scx_bpf_dsq_nr_queued(COMPUTING)) /* else there are some that may not run here */
-			urgent_debt = 0;
+		c->debt = 0; /* nobody wants it here */
 	}
 	if (!scx_bpf_dsq_move_to_local(SERVING, 0))
 		scx_bpf_dsq_move_to_local(COMPUTING, 0);
@@ -120,7 +129,7 @@ static __always_inline void urgent_dispatch(s32 cpu)
 
 static __always_inline void urgent_running(struct task_struct *p)
 {
-	u32 cpu = bpf_get_smp_processor_id();
+	u32 cpu = scx_bpf_task_cpu(p);
 	struct urgent_cpu *c = urgent_cpu(cpu);
 
 	c->started = p->se.sum_exec_runtime;
@@ -135,12 +144,12 @@ static __always_inline void urgent_running(struct task_struct *p)
 /* Take a task off its CPU; returns how long it ran, ns. */
 static __always_inline u64 urgent_stopping(struct task_struct *p)
 {
-	struct urgent_cpu *c = urgent_cpu(bpf_get_smp_processor_id());
+	struct urgent_cpu *c = urgent_cpu(scx_bpf_task_cpu(p));
 	u64 used = p->se.sum_exec_runtime - c->started;
 	u32 owed = owed_percent < 100 ? owed_percent : 99;
 
 	if (!c->computing) {
-		urgent_debt += used * owed / (100 - owed);
+		c->debt += used * owed / (100 - owed);
 		return used;
 	}
 	c->computing = 0;
@@ -149,9 +158,9 @@ static __always_inline u64 urgent_stopping(struct task_struct *p)
 	 * A slice ends with a tick of the kernel's, which may be later by as much as a slice or two: that is paid back. What was
 	 * had while nobody else wanted it is not.
 	 */
-	urgent_debt -= used;
-	if (urgent_debt < -2 * (s64)urgent_slice())
-		urgent_debt = -2 * (s64)urgent_slice();
+	c->debt -= used;
+	if (c->debt < -2 * (s64)urgent_slice())
+		c->debt = -2 * (s64)urgent_slice();
 	return used;
 }
 
@@ -179,6 +188,7 @@ static __always_inline s32 urgent_init(void)
 {
 	s32 err = scx_bpf_create_dsq(SERVING, -1);
 
+	wait_init();
 	urgent_alone = scx_bpf_nr_cpu_ids() == 1;
 	return err ? err : scx_bpf_create_dsq(COMPUTING, -1);
 }

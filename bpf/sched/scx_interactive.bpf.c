@@ -55,7 +55,7 @@ void SCX_OP(interactive_stopping, struct task_struct *p, bool runnable)
 	struct note *n = note(p);
 	u32 ran = n->ran + (used >> 10);
 
-	if (runnable) {
+	if (!sleeps(p, runnable)) {
 		n->ran = ran;
 	} else {
 		/* A burst is forgotten sooner than it is learned: a server begins with a long one. */

@@ -81,6 +81,7 @@ struct task_ctx {
 	u32 slept; /* decaying mean of turns that ended in sleep, 1/256 */
 	u32 wakes; /* decaying mean of tasks woken in a turn, 1/256 */
 	u32 waking; /* tasks woken in this turn */
+	u32 began; /* it has had a first turn */
 	u32 sync; /* this wake-up was by somebody about to sleep */
 	s32 probability; /* that this turn ends in sleep */
 	s32 last; /* the turn before ended in sleep */
@@ -221,6 +222,9 @@ void SCX_OP(learned_runnable, struct task_struct *p, u64 enq_flags)
 
 	if (!t)
 		return;
+	if (!(enq_flags & SCX_ENQ_WAKEUP) && t->began)
+		return; /* its affinity, priority or group was changed: the turn goes on */
+	t->began = 1;
 	now = now_ns();
 	if (enq_flags & SCX_ENQ_WAKEUP) {
 		t->period = ewma8(t->period, now - t->woke_at);
@@ -259,7 +263,7 @@ void SCX_OP(learned_stopping, struct task_struct *p, bool runnable)
 		return;
 	t->turn += ran;
 	t->awake += ran;
-	if (!runnable) {
+	if (sleeps(p, runnable)) {
 		end(t, true);
 		t->last_run = t->awake;
 		t->mean_run = ewma8(t->mean_run, t->awake);

@@ -24,6 +24,7 @@
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"
+#include "wait.bpf.h"
 
 #define QUEUE	 0
 #define WAITED	 16 /* slices that a task which waits may be behind the clock */
@@ -46,7 +47,9 @@ static __always_inline u64 behind(struct task_struct *p, u64 slices)
 
 void SCX_OP(vtime_runnable, struct task_struct *p, u64 enq_flags)
 {
-	set_vtime(p, behind(p, 1));
+	/* A change of affinity or priority comes here too; a task that waits keeps what it is owed. */
+	if (enq_flags & SCX_ENQ_WAKEUP)
+		set_vtime(p, behind(p, 1));
 }
 
 void SCX_OP(vtime_enqueue, struct task_struct *p, u64 enq_flags)
@@ -56,12 +59,14 @@ void SCX_OP(vtime_enqueue, struct task_struct *p, u64 enq_flags)
 
 void SCX_OP(vtime_dispatch, s32 cpu, struct task_struct *prev)
 {
-	scx_bpf_dsq_move_to_local(QUEUE, 0);
+	if (!wait_over(QUEUE, cpu, vtime_now, 0))
+		scx_bpf_dsq_move_to_local(QUEUE, 0);
 }
 
+/* Not always called on the CPU that the task is on; nor is stopping. */
 void SCX_OP(vtime_running, struct task_struct *p)
 {
-	u32 cpu = bpf_get_smp_processor_id();
+	u32 cpu = scx_bpf_task_cpu(p);
 
 	if (before(vtime_now, p->scx.dsq_vtime))
 		vtime_now = p->scx.dsq_vtime;
@@ -71,7 +76,7 @@ void SCX_OP(vtime_running, struct task_struct *p)
 
 void SCX_OP(vtime_stopping, struct task_struct *p, bool runnable)
 {
-	u32 cpu = bpf_get_smp_processor_id();
+	u32 cpu = scx_bpf_task_cpu(p);
 
 	if (cpu < MAX_CPUS)
 		set_vtime(p, p->scx.dsq_vtime +
@@ -85,6 +90,7 @@ void SCX_OP(vtime_enable, struct task_struct *p)
 
 s32 SCX_OP_SLEEPABLE(vtime_init)
 {
+	wait_init();
 	return scx_bpf_create_dsq(QUEUE, -1);
 }
 
