@@ -40,6 +40,9 @@ func OpenSched(object string) (*OpsStruct, error) {
 	if o.Typ.Name != schedExtOps {
 		return nil, fmt.Errorf("read %s: %s is a struct %s, not %s", object, o.m.Name, o.Typ.Name, schedExtOps)
 	}
+	if err := o.checkSched(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", object, err)
+	}
 	return o, nil
 }
 
