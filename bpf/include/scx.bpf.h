@@ -140,12 +140,13 @@ extern u32 scx_bpf_nr_cpu_ids(void) __ksym;
 extern s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym;
 extern bool bpf_cpumask_test_cpu(u32 cpu, const struct cpumask *mask) __ksym;
 
-/* The four that follow come in two forms each. */
+/* Those that follow come in two forms each, or not at all. */
 extern bool __scx_bpf_dsq_insert_vtime(struct task_struct *p,
 				       struct scx_bpf_dsq_insert_vtime_args *args) __ksym __weak; /* since 6.19 */
 extern void scx_bpf_dsq_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
 				     u64 enq_flags) __ksym __weak; /* until some 7.x */
 extern bool scx_bpf_task_set_dsq_vtime(struct task_struct *p, u64 vtime) __ksym __weak; /* since 6.19 */
+extern bool scx_bpf_task_set_slice(struct task_struct *p, u64 slice) __ksym __weak; /* since 6.19 */
 extern u64 scx_bpf_now(void) __ksym __weak; /* since 6.14 */
 
 /* Tells whether the kernel has a kfunc; the verifier drops the branch not taken. */
@@ -178,6 +179,15 @@ static __always_inline void set_vtime(struct task_struct *p, u64 vtime)
 		scx_bpf_task_set_dsq_vtime(p, vtime);
 	else
 		p->scx.dsq_vtime = vtime;
+}
+
+/* Set what is left of a task's slice, ns. */
+static __always_inline void set_slice(struct task_struct *p, u64 slice)
+{
+	if (scx_has(scx_bpf_task_set_slice))
+		scx_bpf_task_set_slice(p, slice);
+	else
+		p->scx.slice = slice;
 }
 
 /*

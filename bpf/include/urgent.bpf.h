@@ -6,7 +6,8 @@
  *
  * What is owed. While tasks serve, a debt to those that compute grows, by owed_percent of the time. Once it has come to a
  * slice, a task that computes runs next, for a slice, and is not interrupted. So nobody starves, and who serves waits for at
- * most a slice more than for the others that serve. Time that nobody who computes waited for is not owed.
+ * most a slice more than for the others that serve. Time that nobody who computes waited for is not owed. Every CPU has a debt of its
+ * own: what one pays does not help a task that is bound to another.
  *
  * Where a task is put down as computing is the lowest bit of its vtime, which those that serve do not need otherwise: to read
  * it costs nothing.

@@ -14,6 +14,10 @@
  * Known weakness: it takes from tasks that compute what it gives to those that sleep, whatever their weights: nice has no
  * effect on who serves. A task that pretends, sleeping a little often, is believed. What is known of a task lies in an
  * array by its number: where numbers go beyond NOTES, two tasks may be judged by what one of them did. Each queue has one lock.
+ *
+ * The longest wait. What computes gets a quarter of every CPU's time, and of those the task that has waited 2.5 s runs next, whatever
+ * its weight and theirs; where many have, every second turn is theirs (urgent.bpf.h, wait.bpf.h). No wait is longer than 5 s with up
+ * to 280 tasks a CPU.
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"

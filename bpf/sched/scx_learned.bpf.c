@@ -24,6 +24,10 @@
  * apart late. The weights are shared by all CPUs and written without a lock: an update may be lost. It costs about 500
  * instructions more a switch than a queue alone.
  *
+ * The longest wait. What computes gets a quarter of every CPU's time, and of those the task that has waited 2.5 s runs next, whatever
+ * its weight and theirs; where many have, every second turn is theirs (urgent.bpf.h, wait.bpf.h). No wait is longer than 5 s with up
+ * to 280 tasks a CPU.
+ *
  * Deviations from the experiment that it follows (the sched_ext cover letter of 2022):
  *  1. Linear in its features, where that had a hidden layer of 16.
  *  2. Features of what the scheduler sees anyway, where that had decaying counts of 64 system calls. To see those, every

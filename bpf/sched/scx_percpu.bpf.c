@@ -12,6 +12,10 @@
  * Known weakness: queues are balanced only when one is empty, so two tasks may share a CPU while a third has another for
  * itself, for as long as all three compute. No weights, no preemption: a wake-up waits for the queue of its CPU. The search
  * for work visits every CPU's queue.
+ *
+ * The longest wait. A slice ends with a tick of the kernel's, so after 8 ms. A task behind n others in its CPU's queue, whatever their
+ * weights, runs within n * 8 ms: 5 s hold for 600 tasks a queue, by the order alone. A task whose affinity or priority is changed
+ * while it waits goes to the end of a queue again, and for it nothing is promised.
  */
 enum sched_stat {
 	STAT_QUEUED, /* tasks put into a CPU's queue */

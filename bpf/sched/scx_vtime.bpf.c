@@ -21,6 +21,10 @@
  *  3. Who is put into the queue without having slept may be further behind the clock than a slice: with scx_simple's one slice,
  *     turns that end late cost the heavier tasks what they are owed.
  *  4. A turn costs at most 16 slices more than it took (turn_cost in scx.bpf.h), where scx_simple knows no bound.
+ *
+ * The longest wait. A task of weight 1 owes up to 48 ms of virtual time for a turn, which twelve tasks of nice -20 take 50 s to pass. So
+ * a task that has waited 2.5 s runs next (wait.bpf.h), whatever its weight and theirs: no wait is longer than 5 s with up to 560 tasks
+ * a CPU. A task's weight is not held where it would mean less than a turn in 2.5 s.
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"
