@@ -10,6 +10,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv("GORACE") == "" { // else a program built with -race waits for a second at its end, and is killed for it
+		os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
 	if len(os.Args) > 1 && os.Args[1] == Command {
 		os.Exit(Main(os.Args[2:]))
 	}

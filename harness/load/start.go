@@ -48,7 +48,8 @@ func Start(ctx context.Context, s Spec) (_ *Load, err error) {
 		return nil, fmt.Errorf("start load: %w", err)
 	}
 	if line, err := l.out.ReadString('\n'); err != nil || line != "ready\n" {
-		return nil, errors.Join(fmt.Errorf("start load %s: it said %q: %s", s.Kind, line, l.stderr.String()), l.Close())
+		cerr := l.Close() // until then stderr is being written
+		return nil, errors.Join(fmt.Errorf("start load %s: it said %q: %s", s.Kind, line, l.stderr.String()), cerr)
 	}
 	return l, nil
 }

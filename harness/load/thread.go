@@ -21,6 +21,7 @@ type team struct {
 	door     [2]int       // a pipe that nobody writes to: its closing lets all in
 	t0, t1   int64        // when the measurement begins and ends, nanoseconds of now; t1 is 0 if it has no end
 	base     time.Time
+	begun    atomic.Bool // t0, t1 and switches are set
 	done     sync.WaitGroup
 	mu       sync.Mutex
 	err      error
@@ -65,10 +66,12 @@ func (t *team) enter() {
 			t.t1 = t.t0 + int64(t.p.Measure)
 		}
 		t.switches.all, t.switches.forced = counts()
+		t.begun.Store(true)
 		_ = unix.Close(t.door[1])
 		return
 	}
 	wait(t.door[0])
+	t.begun.Load() // true; the order of memory that a pipe gives is no part of Go's model, that of an atomic is
 }
 
 // over tells whether the measurement has ended.
