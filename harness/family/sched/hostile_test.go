@@ -3,14 +3,18 @@
 package sched
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // waitMost is the longest that a task may wait, by the essays of the schedulers.
@@ -208,4 +212,25 @@ func TestGuestNice(t *testing.T) {
 			mustHold(t, s, append(startHogs(t, 12, "high", -20, 0), startHogs(t, 1, "low", 19, 0)...), d, nil)
 		})
 	}
+}
+
+// TestGuestNeverDispatches: the error about a scheduler that keeps all tasks from the first moment holds the kernel's reason and dump.
+func TestGuestNeverDispatches(t *testing.T) {
+	inGuest(t)
+	s, err := tryScheduler(scx("stall", harness.Knob{Name: "grace_ms", Value: 0}))
+	if err == nil {
+		t.Cleanup(func() { s.Close() })
+		for from := time.Now(); err == nil && time.Since(from) < 30*time.Second; time.Sleep(time.Millisecond) {
+			err = s.InForce()
+		}
+	}
+	var ejected *EjectedError
+	if !errors.As(err, &ejected) {
+		t.Fatalf("%v; want the kernel's reason", err)
+	}
+	t.Log(err)
+	if ejected.Exit.Message == "" || !strings.Contains(ejected.Exit.Dump, "CPU states") {
+		t.Errorf("exit %s, dump of %d bytes", ejected.Exit, len(ejected.Exit.Dump))
+	}
+	ownInForce(t)
 }

@@ -107,17 +107,31 @@ func (s *schedExtension) check(now sys.SchedState) error {
 	if now.State == "enabled" && now.Ops == s.name && now.Seq == s.seq {
 		return nil
 	}
+	now, err := s.settle(now)
+	if err != nil {
+		return err
+	}
 	if exit, ok := s.Exit(); ok {
 		return &EjectedError{Name: s.name, Exit: exit}
 	}
 	switch {
 	case now.State != "enabled":
-		return fmt.Errorf("scheduler %s: sched_ext is %s", s.name, now.State)
+		return fmt.Errorf("scheduler %s: sched_ext is %s, and the scheduler left no reason", s.name, now.State)
 	case now.Ops != s.name:
 		return fmt.Errorf("scheduler %s: %s is in force instead", s.name, now.Ops)
 	default:
 		return fmt.Errorf("scheduler %s: it is the kernel's %dth, not the %dth: it was out of force in between", s.name, now.Seq, s.seq)
 	}
+}
+
+// settle waits while the kernel takes a scheduler out: it gives the reason and the dump only after it has given all tasks back.
+func (s *schedExtension) settle(now sys.SchedState) (sys.SchedState, error) {
+	var err error
+	for deadline := time.Now().Add(schedPatience); err == nil && now.State == "disabling" && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+		now, err = sys.ReadSchedState(sys.SysSchedExt)
+	}
+	return now, err
 }
 
 func (s *schedExtension) Name() string { return s.name }

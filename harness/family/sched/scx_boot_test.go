@@ -44,7 +44,7 @@ func TestSchedulersInGuest(t *testing.T) {
 		exact *vm.Exact
 		env   []string
 	}{
-		{"^TestGuest(SchedulersHold|Stall|Errors|Killed)$", 2, nil, nil},
+		{"^TestGuest(SchedulersHold|Stall|NeverDispatches|Errors|Killed)$", 2, nil, nil},
 		{"^TestGuestSwitchCost$", 1, &vm.Exact{Seed: 1}, []string{exactEnv + "=1"}},
 	} {
 		t.Run(strings.Trim(test.run, "^$"), func(t *testing.T) {
