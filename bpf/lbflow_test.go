@@ -2,7 +2,11 @@
 
 package bpf
 
-import "testing"
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
 
 // setRing points every slot at one real.
 func (r *rig) setRing(tb testing.TB, real uint16, flags uint16) {
@@ -170,31 +174,51 @@ func TestFloodGuard(t *testing.T) {
 	}
 }
 
-// TestIdleUDP: an idle UDP flow is balanced anew, a TCP connection is not. Entries are aged in place of waiting.
+// ticks is the flow table's clock: 2^30 ns, 256 ticks an era.
+func ticks(tb testing.TB) uint64 {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC_COARSE, &now); err != nil {
+		tb.Fatal(err)
+	}
+	return uint64(now.Nano()) >> 30
+}
+
+// TestIdleUDP: a UDP flow stays where it is while it is in use, and is balanced anew after 30 idle seconds, however often
+// the 8 bits of its age have wrapped since. A TCP connection is never idle. The second packet of a flow goes through the
+// same program with its clock ahead.
 func TestIdleUDP(t *testing.T) {
+	const object, era = "lb/xdp_ipip", 256
+	pin(t)
+	r := newRig(t, rigSpec{Object: object, Reals: 2, Entries: 8})
+	// The next era but one begins so many ticks from now; within the test the clock moves on by one or two.
+	start := 2*era - ticks(t)%era
+	ahead := func(n uint64) *rig {
+		return newRig(t, rigSpec{Object: object, Reals: 2, Entries: 8, Share: r, Knobs: map[string]any{"flow_clock_ahead": n}})
+	}
 	for _, c := range []struct {
-		s    segment
-		age  uint8
-		want int
-	}{{udp(4), 20, 0}, {udp(4), 40, 1}, {udp(6), 40, 1}, {tcp(4), 40, 0}} {
-		pin(t)
-		r := newRig(t, rigSpec{Object: "lb/xdp_ipip", Reals: 2, Entries: 8})
+		name   string
+		s      segment
+		at, by uint64 // ticks in the era at the first packet, and from it to the second
+		want   int
+	}{
+		{"in use", udp(4), 100, 20, 0}, {"in use", udp(6), 100, 20, 0}, {"idle", udp(4), 100, 40, 1}, {"idle", udp(6), 100, 40, 1},
+		{"long idle", udp(4), 20, 200, 1}, {"in use, in the next era", udp(4), 250, 10, 0}, {"in use, in the next era", udp(6), 250, 25, 0},
+		{"idle, in the next era", udp(4), 245, 40, 1}, {"idle for all but an era", udp(4), 100, era - 20, 1},
+		{"idle for an era and a bit", udp(4), 5, era + 5, 1}, {"idle for an era and a bit", udp(4), 100, era + 20, 1},
+		{"idle for almost an era", udp(4), 15, era - 10, 1}, {"idle for two eras", udp(6), 5, 2*era + 10, 1},
+		{"idle for a day", udp(4), 10, 300*era + 10, 1},
+		{"a TCP connection", tcp(4), 100, 40, 0}, {"a TCP connection", tcp(6), 5, era + 5, 0}, {"a TCP connection", tcp(4), 5, 300 * era, 0},
+	} {
+		r.forget(t)
 		r.setRing(t, 0, 0)
-		r.send(t, c.s)
-		var key uint32
-		var line [8]uint64
-		entries := r.Maps["flows"].Iterate()
-		for entries.Next(&key, &line) {
-			for i, e := range line {
-				if e != 0 {
-					line[i] = e&^0xff0000 | uint64(uint8(e>>16)-c.age)<<16
-					r.put(t, "flows", key, line)
-				}
-			}
-		}
+		now, then := ahead(start+c.at), ahead(start+c.at+c.by)
+		r.setRing(t, 0, 0)
+		now.send(t, c.s)
 		r.setRing(t, 1, 0)
-		if got := r.send(t, c.s); got != c.want {
-			t.Errorf("protocol %d after %d ticks: real %d, want %d", c.s.proto, c.age, got, c.want)
+		for range 2 {
+			if got := then.send(t, c.s); got != c.want {
+				t.Errorf("%s (tick %d of its era, then %d later): real %d, want %d", c.name, c.at, c.by, got, c.want)
+			}
 		}
 	}
 }

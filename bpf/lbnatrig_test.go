@@ -196,14 +196,26 @@ func newNATRig(tb testing.TB, object string, reals int, knobs map[string]any) *n
 	}
 	r.setRings(tb, 0)
 	for i := range natServices {
-		for _, proto := range []uint8{protoTCP, protoUDP} {
-			v := testVIP{RingSize: ringSize}
-			r.put(tb, "vips4", testVIP4{Addr: vip(4, i).As4(), Port: [2]byte{0, 80}, Proto: proto}, v)
-			v.RingLine = natRing6
-			r.put(tb, "vips6", testVIP6{Addr: vip(6, i).As16(), Port: [2]byte{0, 80}, Proto: proto}, v)
-		}
+		r.setService(tb, i, generation(i), 0)
 	}
 	return r
+}
+
+// setService puts service i in force, of both families and protocols. Generation 0 takes it out.
+func (r *natRig) setService(tb testing.TB, i int, generation, flags uint32) {
+	tb.Helper()
+	v4 := &testVIP{RingSize: ringSize, Generation: generation, Flags: flags}
+	v6 := &testVIP{RingSize: ringSize, Generation: generation, Flags: flags, RingLine: natRing6}
+	if generation == 0 {
+		v4, v6 = nil, nil
+	}
+	setVIP(tb, r.Collection, 4, i, v4)
+	setVIP(tb, r.Collection, 6, i, v6)
+	if r.Maps["generations"] == nil {
+		return
+	}
+	// Where the tests' services have their index: another one each time, but for the first 16 bits.
+	r.put(tb, "generations", uint32(1+i), testGeneration{generation, flags})
 }
 
 // setRings fills the rings, turned by some slots: turned by one, every slot has another real if there are several.

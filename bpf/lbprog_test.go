@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -121,18 +122,23 @@ func packetCases() []packetCase {
 			}
 			add(f+name, msg(back), xdpTX, statICMP)
 			add(f+name+", quoting as little as allowed", msg(back[:len(back)-12]), xdpTX, statICMP)
-			add(f+name+", quoting too little", msg(back[:len(back)-20+7]), xdpDrop, statDropMalformed)
+			add(f+name+", quoting too little", msg(back[:len(back)-20+7]), xdpPass, statPass)
 			add(f+name+" about another service", msg(other), xdpPass, statPass)
 		}
 	}
 	opt := tcp(4)
 	opt.options = []byte{1, 1, 1, 0}
 	add("v4 options", opt.bytes(), xdpDrop, statDropOptions)
-	for name, frag := range map[string]uint16{"first": 0x2000, "middle": 0x2010, "last": 0x0010} {
+	first, cut := tcp(4), tcp(4).bytes()
+	first.frag = 0x2000
+	add("v4 first fragment", first.bytes(), xdpDrop, statDropFragment)
+	add("v4 cut short", cut[:len(cut)-1], xdpDrop, statDropMalformed)
+	for name, frag := range map[string]uint16{"middle": 0x2010, "last": 0x0010} {
 		f := tcp(4)
 		f.frag = frag
-		add("v4 "+name+" fragment", f.bytes(), xdpDrop, statDropFragment)
+		add("v4 "+name+" fragment, in which there are no ports", f.bytes(), xdpPass, statPass)
 	}
+	cases = append(cases, hostCases()...)
 	for name, next := range map[string]uint8{"hop-by-hop": 0, "routing": 43, "destination options": 60} {
 		h := tcp(6).ipHeader
 		h.proto = next
@@ -146,6 +152,49 @@ func packetCases() []packetCase {
 	add("ARP", pad(eth([6]byte{255, 255, 255, 255, 255, 255}, clientMAC, typeARP, make([]byte, 28)), 60), xdpPass, statPass)
 	add("ARP to us", pad(eth(balancerMAC, clientMAC, typeARP, make([]byte, 28)), 60), xdpPass, statPass)
 	return cases
+}
+
+// hostCases are packets that a service's would be dropped for, but they are the host's own or for another station.
+func hostCases() []packetCase {
+	var cases []packetCase
+	add := func(name string, in []byte) {
+		cases = append(cases, packetCase{name: name, in: in, verdict: xdpPass, stat: statPass})
+	}
+	for family, f := range map[int]string{4: "v4 ", 6: "v6 "} {
+		other := tcp(family).bytes()
+		station := realMAC(77)
+		copy(other, station[:])
+		add(f+"frame for another station", other)
+		for name, s := range map[string]segment{
+			"an address of the host": tcp(family).to(balancerAddr(family), 22), "another port of a service": tcp(family).to(vip(family, 0), 81),
+		} {
+			whole := s.bytes()
+			add(f+"cut short, for "+name, whole[:len(whole)-1])
+			add(f+"cut within the ports, for "+name, whole[:len(whole)-len(s.l4())+3])
+			if family == 4 {
+				frag, opt := s, s
+				frag.frag, opt.options = 0x2000, []byte{1, 1, 1, 0}
+				add(f+"first fragment for "+name, frag.bytes())
+				add(f+"options, for "+name, opt.bytes())
+				continue
+			}
+			for _, next := range []uint8{0, 43, 44, 51, 60} {
+				h := s.ipHeader
+				h.proto = next
+				ext := []byte{6, 0, 0, 1, 0, 0, 0, 1}
+				add(fmt.Sprintf("%sextension header %d, for %s", f, next, name), eth(balancerMAC, clientMAC, typeIPv6, ip(h, append(ext, s.l4()...))))
+			}
+		}
+	}
+	return cases
+}
+
+// balancerAddr is the balancer's own address.
+func balancerAddr(family int) netip.Addr {
+	if family == 6 {
+		return netip.MustParseAddr("2001:2::10")
+	}
+	return netip.MustParseAddr("198.18.0.10")
 }
 
 // icmpErrors is type and code of the errors that are brought to reals.
@@ -163,9 +212,11 @@ func TestPackets(t *testing.T) {
 				continue
 			}
 			t.Run(object+map[bool]string{false: "/reals=4", true: "/reals=6"}[v6], func(t *testing.T) {
+				r := newRig(t, rigSpec{Object: object, V6Reals: v6, Flags: allTracked})
 				for _, c := range packetCases() {
 					t.Run(c.name, func(t *testing.T) {
-						r := newRig(t, rigSpec{Object: object, V6Reals: v6, Flags: allTracked})
+						r.forget(t)
+						before := r.counts(t)[c.stat]
 						verdict, out := r.run(t, c.in)
 						want := c.in
 						if c.verdict == xdpTX {
@@ -179,8 +230,8 @@ func TestPackets(t *testing.T) {
 						if diff := cmp.Diff(want, out); diff != "" {
 							t.Errorf("packet out (-want +got):\n%s", diff)
 						}
-						if n := r.counts(t)[c.stat]; n != 1 {
-							t.Errorf("counter %d is %d, want 1", c.stat, n)
+						if n := r.counts(t)[c.stat] - before; n != 1 {
+							t.Errorf("counter %d rose by %d, want 1", c.stat, n)
 						}
 					})
 				}
@@ -220,11 +271,13 @@ func ipEnd(frame []byte) int {
 // TestTooBig: the client is told, from the service's address, with correct checksums.
 func TestTooBig(t *testing.T) {
 	for _, object := range balancers {
+		r := newRig(t, rigSpec{Object: object})
 		for _, family := range []int{4, 6} {
 			s := udp(family)
 			fits := 1500 - len(s.packet()) + len(s.payload)
 			for extra, toobig := range []bool{false, true} {
-				r := newRig(t, rigSpec{Object: object})
+				r.forget(t)
+				before := r.counts(t)[statTooBig]
 				s.payload = make([]byte, fits+extra)
 				verdict, out := r.run(t, s.bytes())
 				want := r.sent(s.bytes(), 0)
@@ -235,8 +288,8 @@ func TestTooBig(t *testing.T) {
 					}
 					body := icmp(s.dst, s.src, kind, code, 1500, s.packet()[:128])
 					want = eth(clientMAC, balancerMAC, etherType(s.src), ip(ipHeader{src: s.dst, dst: s.src, proto: proto}, body))
-					if n := r.counts(t)[statTooBig]; n != 1 {
-						t.Errorf("%s v%d: counter toobig is %d, want 1", object, family, n)
+					if n := r.counts(t)[statTooBig] - before; n != 1 {
+						t.Errorf("%s v%d: counter toobig rose by %d, want 1", object, family, n)
 					}
 				}
 				if verdict != xdpTX {
@@ -245,6 +298,49 @@ func TestTooBig(t *testing.T) {
 				if diff := cmp.Diff(want, out); diff != "" {
 					t.Errorf("%s v%d %d bytes too long (-want +got):\n%s", object, family, extra, diff)
 				}
+			}
+		}
+	}
+}
+
+// TestTooLongFragmentable: an IPv4 packet that may be fragmented and does not fit the tunnel is dropped: its sender must
+// not be told to make it shorter, and a program cannot make two packets of it.
+func TestTooLongFragmentable(t *testing.T) {
+	for _, object := range append(slices.Clone(balancers), "lb/tc_ipip") {
+		r := newRig(t, rigSpec{Object: object})
+		for extra := range 2 {
+			s := udp(4)
+			s.payload = make([]byte, 1500-28+extra)
+			f := s.bytes()
+			be.PutUint16(f[20:], 0) // no "don't fragment"
+			be.PutUint16(f[24:], 0)
+			be.PutUint16(f[24:], checksum(f[14:34]))
+			want, stat := uint32(xdpTX), statPackets
+			if extra > 0 && tunnels(object) {
+				want, stat = xdpDrop, statDropTooLong
+			}
+			before := r.counts(t)[stat]
+			verdict, _ := r.run(t, f)
+			if want = verdictOf(object, want); verdict != want || r.counts(t)[stat] != before+1 {
+				t.Errorf("%s, %d bytes too long: verdict %d, want %d; counter %d rose by %d, want 1", object, extra,
+					int32(verdict), int32(want), stat, r.counts(t)[stat]-before)
+			}
+		}
+	}
+}
+
+// TestQuotedLaterFragment: an ICMP error that quotes a later fragment tells no ports: what stands in their place is
+// payload, here the service's port.
+func TestQuotedLaterFragment(t *testing.T) {
+	for _, object := range append(slices.Clone(balancers), "lb/tc_ipip") {
+		r := newRig(t, rigSpec{Object: object, Reals: 4})
+		a := udp(4).answer()
+		for offset, want := range map[uint16]uint32{0x2000: xdpTX, 185: xdpPass, 0x2000 | 185: xdpPass} {
+			h := ipHeader{src: a.src, dst: a.dst, proto: protoUDP, frag: offset}
+			quoted := ip(h, []byte{0, 80, 0x12, 0x34, 1, 2, 3, 4, 5, 6, 7, 8})
+			verdict, _ := r.run(t, eth(balancerMAC, clientMAC, typeIPv4, errorPacket(a.dst, a.src, quoted, 1<<16)))
+			if want = verdictOf(object, want); verdict != want {
+				t.Errorf("%s, quoting fragment field %#x: verdict %d, want %d", object, offset, int32(verdict), int32(want))
 			}
 		}
 	}

@@ -30,8 +30,11 @@ type (
 		Proto uint8
 		_     uint8
 	}
-	testVIP  struct{ RingSize, RingLine, Flags uint32 }
-	testReal struct {
+	testVIP struct{ RingSize, RingLine, Flags, Generation uint32 }
+	// Value of generations, key of removed.
+	testGeneration struct{ Generation, Flags uint32 }
+	testRemoved    struct{ Generation, Real uint32 }
+	testReal       struct {
 		Addr  [16]byte
 		MAC   [6]byte
 		Port  [2]byte
@@ -54,6 +57,7 @@ const (
 	protoUDP = 17
 
 	realV6, realDown    = 1, 2
+	vipRemoved          = 2
 	slotTrack, slotLook = 0x4000, 0x8000
 	ringSize, ringLines = 1021, 32
 
@@ -71,7 +75,8 @@ const (
 	statDropOptions
 	statDropMalformed
 	statDropNoReal
-	statDropNoRoute
+	statDropTooLong
+	statNoRoute
 	statReturn
 	statPass
 	stats
@@ -105,6 +110,7 @@ type rigSpec struct {
 	Reals    int    // 0: 4
 	V6Reals  bool
 	Flags    func(slot int) uint16 // of ring slots; may be nil
+	Share    *rig                  // whose maps it has; nil: its own
 }
 
 // A rig is a loaded balancer with its maps filled: every service has the same ring, in which reals take turns.
@@ -151,7 +157,15 @@ func newRig(tb testing.TB, s rigSpec) *rig {
 		set("flow_entries", s.Entries)
 		m.MaxEntries = s.Entries / 8 * uint32(ncpu)
 	}
-	c, err := ebpf.NewCollection(spec)
+	opts := ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{}}
+	if s.Share != nil {
+		for name, m := range s.Share.Maps {
+			if name[0] != '.' {
+				opts.MapReplacements[name] = m
+			}
+		}
+	}
+	c, err := ebpf.NewCollectionWithOptions(spec, opts)
 	var verifier *ebpf.VerifierError
 	if errors.As(err, &verifier) {
 		tb.Fatalf("%+v", verifier)
@@ -192,11 +206,42 @@ func (r *rig) fill(tb testing.TB) {
 	}
 	for i := range r.spec.Services {
 		for _, proto := range protos {
-			v := testVIP{RingSize: ringSize}
+			v := testVIP{RingSize: ringSize, Generation: generation(i)}
 			r.put(tb, "vips4", testVIP4{Addr: vip(4, i).As4(), Port: [2]byte{0, 80}, Proto: proto}, v)
 			r.put(tb, "vips6", testVIP6{Addr: vip(6, i).As16(), Port: [2]byte{0, 80}, Proto: proto}, v)
 		}
 	}
+}
+
+// generation is that of service i, of all its protocols and families.
+func generation(i int) uint32 { return uint32(1 + i) }
+
+// setVIP writes service i as testVIP has it, TCP and UDP of a family, or takes it out if v is nil.
+func setVIP(tb testing.TB, c *ebpf.Collection, family, i int, v *testVIP) {
+	tb.Helper()
+	for _, proto := range []uint8{protoTCP, protoUDP} {
+		vips, key := c.Maps["vips4"], any(testVIP4{Addr: vip(4, i).As4(), Port: [2]byte{0, 80}, Proto: proto})
+		if family == 6 {
+			vips, key = c.Maps["vips6"], testVIP6{Addr: vip(6, i).As16(), Port: [2]byte{0, 80}, Proto: proto}
+		}
+		err := vips.Delete(key)
+		if v != nil {
+			err = vips.Put(key, v)
+		}
+		if err != nil {
+			tb.Fatalf("set service %d: %v", i, err)
+		}
+	}
+}
+
+// takeOut says that the real was taken out of service i, and stays up.
+func takeOut(tb testing.TB, c *ebpf.Collection, family, i int, real uint32, v testVIP) {
+	tb.Helper()
+	if err := c.Maps["removed"].Put(testRemoved{v.Generation, real}, uint32(0)); err != nil {
+		tb.Fatal(err)
+	}
+	v.Flags |= vipRemoved
+	setVIP(tb, c, family, i, &v)
 }
 
 // setReal writes real i with further flags.
@@ -232,6 +277,18 @@ func (r *rig) counts(tb testing.TB) (sum [stats]uint64) {
 		}
 	}
 	return sum
+}
+
+// forget empties the flow table.
+func (r *rig) forget(tb testing.TB) {
+	tb.Helper()
+	var key uint32
+	var line [8]uint64
+	for entries := r.Maps["flows"].Iterate(); entries.Next(&key, &line); {
+		if line != [8]uint64{} {
+			r.put(tb, "flows", key, [8]uint64{})
+		}
+	}
 }
 
 // run gives one frame to the program.

@@ -3,8 +3,13 @@
  * The flow table: which real a connection went to. The map flows, its lookup, insertion and ageing, and the flood guard.
  *
  * A flow lives in the one cache line that the low 24 bits of its hash name. A line has 8 entries of 8 bytes; an entry
- * is the other 40 bits of the hash, the time of last use, and the real. A lookup touches one line and a free or the
- * longest unused entry of the line is what an insertion takes, so there is neither a list to keep nor a lock.
+ * is the other 40 bits of the flow's name, the time of last use, and the real. A lookup touches one line and a free or
+ * the longest unused entry of the line is what an insertion takes, so there is neither a list to keep nor a lock.
+ *
+ * Names. The name of a flow is its hash, with the generation of its service mixed into the 40 bits: when a service is
+ * deleted, its flows can no longer be found, also if it is added again. Of a UDP flow the era is mixed in, too: how often
+ * the 8 bits of the age have wrapped. So an entry that was last used in an older era is not found, and its age cannot be
+ * taken for that of a fresh one. At the beginning of an era, flows of the last one that are not idle are carried over.
  *
  * False hits. The flow itself is not stored. A packet of an unknown flow meets at most 8 entries and matches each with
  * probability 2^-40: once in 1.4 * 10^11 new flows it is sent to the real of another connection, which answers a TCP
@@ -35,14 +40,17 @@ const volatile __u32 flow_shared = 0;
 const volatile __u32 new_flows_max = 125000;
 /* Seconds after which an unused UDP flow is balanced anew. At most 200. */
 const volatile __u32 udp_idle_sec = 30;
+/* Ticks that the table's clock is ahead, 0 but in tests of what time does to flows. */
+const volatile __u64 flow_clock_ahead = 0;
 
 #define FLOW_WAYS	8
 #define FLOW_LINE_BITS	24 /* low bits of the hash that select the line; the others are the tag */
 #define FLOW_TAG	(~((1ULL << FLOW_LINE_BITS) - 1))
 #define FLOW_AGE_SHIFT	16
-#define FLOW_TICK_SHIFT 30 /* ages count 2^30 ns, 1.07 s, and wrap after 275 s */
+#define FLOW_TICK_SHIFT 30 /* ages count 2^30 ns, 1.07 s */
+#define FLOW_ERA_SHIFT	8 /* and wrap after 2^8 ticks, 275 s: an era */
 
-/* tag << 24 | age << 16 | real + 1; 0 is an empty entry. */
+/* Upper 40 bits of the name << 24 | age << 16 | real + 1; 0 is an empty entry. */
 struct flow_line {
 	__u64 entry[FLOW_WAYS];
 };
@@ -71,7 +79,7 @@ struct {
 /* Time in ticks. The coarse clock is enough: it reads memory, not the hardware. */
 static __always_inline __u64 flow_now(void)
 {
-	return bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+	return (bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT) + flow_clock_ahead;
 }
 
 /* The line of a flow, or NULL if the map is smaller than flow_entries says. */
@@ -83,6 +91,12 @@ static __always_inline struct flow_line *flow_line_of(__u64 hash)
 	if (!flow_shared)
 		key += bpf_get_smp_processor_id() * lines;
 	return bpf_map_lookup_elem(&flows, &key);
+}
+
+/* The name of a flow in an era; the era of TCP is always 0. The factors are odd and otherwise arbitrary. */
+static __always_inline __u64 flow_name(__u64 hash, __u32 generation, __u64 era)
+{
+	return hash ^ (generation * 0x9fb21c651e98df25ULL + era * 0xd6e8feb86659fd93ULL) << FLOW_LINE_BITS;
 }
 
 static __always_inline __u64 flow_read(const __u64 *entry)
@@ -102,9 +116,9 @@ static __always_inline void flow_write(__u64 *entry, __u64 value)
  * Which entry it is cannot be predicted, and behind a mispredicted branch nothing goes on until the line has come from
  * memory. So matches are masked and joined; only that there is one is asked. Races can leave two: the first counts.
  */
-static __always_inline int flow_find(struct flow_line *line, __u64 hash, bool udp, __u64 now)
+static __always_inline int flow_find(struct flow_line *line, __u64 name, bool udp, __u64 now)
 {
-	__u64 tag = hash & FLOW_TAG;
+	__u64 tag = name & FLOW_TAG;
 	__u64 found = 0, x;
 	__s64 hits = 0, hit;
 	__u32 age;
@@ -141,10 +155,31 @@ static __always_inline int flow_find(struct flow_line *line, __u64 hash, bool ud
 	return (__u32)(found & 0xffff) - 1;
 }
 
-/* Remember the real of a flow: in place of its own entry, of an empty one, or of the longest unused in the line. */
-static __always_inline void flow_insert(struct flow_line *line, __u64 hash, __u32 real, __u64 now)
+/*
+ * The real of a UDP flow that was called `old` in the era before, or -1. If it is not idle, it gets its name of this
+ * era. A function of its own: it is called in the first seconds of an era and for unknown flows only.
+ */
+static __noinline int flow_carry(struct flow_line *line, __u64 old, __u64 name, __u64 now)
 {
-	__u64 tag = hash & FLOW_TAG;
+	__u32 age = now & ((1 << FLOW_ERA_SHIFT) - 1); /* of this era */
+
+	for (int way = 0; way < FLOW_WAYS; way++) {
+		__u64 e = flow_read(&line->entry[way]);
+
+		if (((e ^ old) & FLOW_TAG) || !e)
+			continue;
+		if (age + (1 << FLOW_ERA_SHIFT) - (__u8)(e >> FLOW_AGE_SHIFT) > udp_idle_sec)
+			return -1;
+		flow_write(&line->entry[way], (name & FLOW_TAG) | (__u64)age << FLOW_AGE_SHIFT | (e & 0xffff));
+		return (__u32)(e & 0xffff) - 1;
+	}
+	return -1;
+}
+
+/* Remember the real of a flow: in place of its own entry, of an empty one, or of the longest unused in the line. */
+static __always_inline void flow_insert(struct flow_line *line, __u64 name, __u32 real, __u64 now)
+{
+	__u64 tag = name & FLOW_TAG;
 	__u32 victim = 0, oldest = 0;
 
 #pragma unroll
@@ -165,9 +200,9 @@ static __always_inline void flow_insert(struct flow_line *line, __u64 hash, __u3
 }
 
 /* Forget a flow, if it is known. */
-static __always_inline void flow_forget(struct flow_line *line, __u64 hash)
+static __always_inline void flow_forget(struct flow_line *line, __u64 name)
 {
-	__u64 tag = hash & FLOW_TAG;
+	__u64 tag = name & FLOW_TAG;
 
 	for (int way = 0; way < FLOW_WAYS; way++) {
 		__u64 e = flow_read(&line->entry[way]);

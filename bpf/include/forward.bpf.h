@@ -12,6 +12,7 @@
 #include "hash.bpf.h"
 #include "lb.h"
 #include "parse.bpf.h"
+#include "refuse.bpf.h"
 #include "stats.bpf.h"
 #include "toobig.bpf.h"
 #include "track.bpf.h"
@@ -37,13 +38,14 @@ static __always_inline int forward_drop(__u32 stat)
 	return HOOK_DROP;
 }
 
-/* What to do with what the parser refused or left alone. */
-static __always_inline int forward_refused(enum parsed parsed)
+/* What to do with what the parser refused or left alone: what is not recognisably for a service is the kernel's. */
+static __always_inline int forward_refused(hook_ctx *ctx, struct packet *p, enum parsed parsed, bool v6)
 {
-	__u32 stat = stat_of_parsed(parsed);
-
-	stat_count(stat);
-	return stat == LB_STAT_PASS ? HOOK_PASS : HOOK_DROP;
+	if (parsed == PARSED_PASS || !refused_flow(hook_data(ctx) + OFF_L3, hook_end(ctx), p, parsed, v6))
+		return forward_pass();
+	if (v6 ? !vip6_find(p->dst, p->dport, p->proto) : !vip4_find(p->dst[0], p->dport, p->proto))
+		return forward_pass();
+	return forward_drop(stat_of_parsed(parsed));
 }
 
 /* Send a packet of family inner (4 or 6, constant) to its real. */
@@ -71,11 +73,18 @@ static __always_inline int forward_to(hook_ctx *ctx, const struct packet *p, enu
 	return hook_send(ctx, cfg.ifindex);
 }
 
-/* A packet that is too long for the tunnel. An error must not be answered with an error (RFC 1122, 3.2.2). */
+/*
+ * A packet that is too long for the tunnel. An error must not be answered with an error (RFC 1122, 3.2.2), nor an IPv4
+ * packet that may be fragmented with "fragmentation needed" (RFC 792): a program cannot make two packets of one, so
+ * these are dropped.
+ */
 static __always_inline int forward_toobig(hook_ctx *ctx, const struct packet *p, enum parsed parsed, int inner)
 {
-	if (parsed == PARSED_ICMP_ERROR)
-		return forward_drop(LB_STAT_DROP_MALFORMED);
+	struct iphdr *ip = hook_data(ctx) + OFF_L3;
+
+	if (parsed == PARSED_ICMP_ERROR || (void *)(ip + 1) > hook_end(ctx) ||
+	    (inner == 4 && !(ip->frag_off & bpf_htons(0x4000))))
+		return forward_drop(LB_STAT_DROP_TOOLONG);
 	if (inner == 6 ? toobig_ipv6(ctx, &cfg, p) : toobig_ipv4(ctx, &cfg, p))
 		return forward_drop(LB_STAT_DROP_MALFORMED);
 	stat_count(LB_STAT_TOOBIG);
@@ -91,7 +100,7 @@ static __always_inline int forward_ipv4(hook_ctx *ctx, struct cursor *c, track_f
 	__u64 hash;
 
 	if (parsed != PARSED_FLOW && parsed != PARSED_ICMP_ERROR)
-		return forward_refused(parsed);
+		return forward_refused(ctx, &p, parsed, false);
 	vip = vip4_find(p.dst[0], p.dport, p.proto);
 	if (!vip)
 		return forward_pass();
@@ -111,7 +120,7 @@ static __always_inline int forward_ipv6(hook_ctx *ctx, struct cursor *c, track_f
 	__u64 hash;
 
 	if (parsed != PARSED_FLOW && parsed != PARSED_ICMP_ERROR)
-		return forward_refused(parsed);
+		return forward_refused(ctx, &p, parsed, true);
 	vip = vip6_find(p.dst, p.dport, p.proto);
 	if (!vip)
 		return forward_pass();
@@ -125,19 +134,21 @@ static __always_inline int forward_ipv6(hook_ctx *ctx, struct cursor *c, track_f
 /* The whole program. choose and how are constants where it is called. */
 static __always_inline int forward(hook_ctx *ctx, track_fn choose, enum forward how)
 {
+	struct ethhdr *eth;
 	struct cursor c;
+	int proto;
 
 	hook_pull(ctx);
 	c.pos = hook_data(ctx);
 	c.end = hook_end(ctx);
-	switch (parse_eth(&c)) {
-	case bpf_htons(ETH_P_IP):
+	eth = c.pos;
+	proto = parse_eth(&c);
+	if (proto <= 0 || !is_for_us(eth))
+		return forward_pass();
+	if (proto == bpf_htons(ETH_P_IP))
 		return forward_ipv4(ctx, &c, choose, how);
-	case bpf_htons(ETH_P_IPV6):
+	if (proto == bpf_htons(ETH_P_IPV6))
 		return forward_ipv6(ctx, &c, choose, how);
-	case -1:
-		return forward_drop(LB_STAT_DROP_MALFORMED);
-	}
 	return forward_pass();
 }
 

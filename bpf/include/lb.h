@@ -7,8 +7,10 @@
 #define KXLAB_LB_H
 
 /* Limits of the maps' indices. */
-#define LB_MAX_REALS 16384 /* a ring slot has 14 bits for the real */
-#define LB_SERVICES  32768 /* of a family, that maps are made for */
+#define LB_MAX_REALS   16384 /* a ring slot has 14 bits for the real */
+#define LB_SERVICES    32768 /* of a family, that maps are made for */
+#define LB_GENERATIONS 262144 /* a power of two: all services that vips4 and vips6 have room for */
+#define LB_REMOVED     65536 /* backends taken out of services that are still there */
 
 /* A slot of a ring: the index of a real and two flags, both used by just-enough tracking only. */
 #define LB_SLOT_REAL	  0x3fff
@@ -39,9 +41,23 @@ struct lb_vip {
 	__u32 ring_size; /* slots, a prime */
 	__u32 ring_line; /* first line of its ring in the map rings */
 	__u32 flags; /* LB_VIP_* */
+	__u32 generation; /* another one each time that a service is added; its low bits index generations */
 };
 
-#define LB_VIP_DRAINS 1 /* a second ring for new connections follows in the lines after the first */
+#define LB_VIP_DRAINS  1 /* a second ring for new connections follows in the lines after the first */
+#define LB_VIP_REMOVED 2 /* backends were taken out: the map removed names them */
+
+/* Value of generations: what is known of the service whose generation has this index. 0 is no service. */
+struct lb_generation {
+	__u32 generation;
+	__u32 flags; /* as in struct lb_vip */
+};
+
+/* Key of removed: a backend that was taken out of a service. It may still be up, and another service's backend. */
+struct lb_removed {
+	__u32 generation; /* of the service */
+	__u32 real; /* index into reals */
+};
 
 /* One line of ring slots: a cache line. Slot s of a ring is slot[s % 32] of line ring_line + s / 32. */
 struct lb_line {
@@ -71,9 +87,10 @@ enum lb_stat {
 	LB_STAT_DROP_OPTIONS, /* IPv4 options or IPv6 extension headers */
 	LB_STAT_DROP_MALFORMED, /* truncated or inconsistent */
 	LB_STAT_DROP_NOREAL, /* a service without backends */
-	LB_STAT_DROP_NOROUTE, /* the kernel knows no next hop */
+	LB_STAT_DROP_TOOLONG, /* too long for the tunnel, and its sender does not want to be told (no "don't fragment") */
+	LB_STAT_NOROUTE, /* translated (nat) and left to the kernel, which named no next hop */
 	LB_STAT_RETURN, /* packets from reals, translated back (nat) */
-	LB_STAT_PASS, /* not ours, left to the kernel */
+	LB_STAT_PASS, /* left to the kernel */
 	LB_STATS,
 };
 

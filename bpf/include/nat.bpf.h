@@ -21,6 +21,7 @@ static __always_inline int nat_transport_in(struct nat_pkt *p, const struct pack
 {
 	void *l3 = p->data + OFF_L3, *l4 = p->data + (v6 ? OFF_L4_V6 : OFF_L4_V4);
 	struct nat_flow *flow, fresh = {};
+	struct lb_generation *service;
 	struct lb_vip *vip = NULL;
 	struct ipv6hdr *ip6 = l3;
 	struct nat_key key = {};
@@ -29,12 +30,13 @@ static __always_inline int nat_transport_in(struct nat_pkt *p, const struct pack
 	__sum16 *check;
 	__be32 *addr;
 	__u64 sum;
-	__u8 ends;
+	__u32 ends;
 	bool udp;
 
 	nat_key_of(&key, pkt, v6);
 	flow = nat_lookup(&key, v6);
-	if (!flow || (flow->dir == NAT_TO_REAL && nat_stale(flow, pkt, v6))) {
+	service = flow ? nat_service(flow) : NULL;
+	if (!service || (flow->dir == NAT_TO_REAL && nat_stale(flow, service, pkt, v6))) {
 		vip = nat_vip(pkt, v6);
 		if (!vip)
 			return NAT_PASS; /* not ours, or no more */
@@ -56,7 +58,7 @@ static __always_inline int nat_transport_in(struct nat_pkt *p, const struct pack
 			ends |= NAT_RST;
 		ends &= ~flow->state;
 		if (ends)
-			flow->state |= ends;
+			__sync_fetch_and_or(&flow->state, ends);
 		if (ends || nat_now() - flow->seen > NAT_TOUCH)
 			v6 ? nat_touch6(&key, flow) : nat_touch4(&key, flow);
 	}
@@ -95,13 +97,6 @@ static __noinline int nat_transport6(struct nat_pkt *p, const struct packet *pkt
 	return nat_transport_in(p, pkt, true);
 }
 
-/* Frames for another station, which a bridge floods, are not ours. */
-static __always_inline bool nat_for_us(const struct ethhdr *eth)
-{
-	return *(const __u32 *)eth->h_dest == *(const volatile __u32 *)cfg.mac &&
-	       *(const __u16 *)(eth->h_dest + 4) == *(const volatile __u16 *)(cfg.mac + 4);
-}
-
 /* One packet. Tells the hook what to do with it. */
 static __always_inline int nat_packet(struct nat_pkt *p)
 {
@@ -111,7 +106,7 @@ static __always_inline int nat_packet(struct nat_pkt *p)
 	int fate = NAT_PASS;
 	enum parsed parsed;
 
-	if (proto <= 0 || !nat_for_us(p->data)) {
+	if (proto <= 0 || !is_for_us(p->data)) {
 		fate = NAT_PASS;
 	} else if (proto == bpf_htons(ETH_P_IP)) {
 		parsed = parse_ipv4(&c, p->len - OFF_L3, &pkt);
@@ -120,7 +115,7 @@ static __always_inline int nat_packet(struct nat_pkt *p)
 		else if (parsed == PARSED_ICMP_ERROR)
 			fate = nat_error4(p, &pkt);
 		else if (parsed != PARSED_PASS)
-			fate = nat_refuse(p, &pkt, stat_of_parsed(parsed), false);
+			fate = nat_refuse(p, &pkt, parsed, false);
 	} else if (proto == bpf_htons(ETH_P_IPV6)) {
 		parsed = parse_ipv6(&c, p->len - OFF_L3, &pkt);
 		if (parsed == PARSED_FLOW)
@@ -128,7 +123,7 @@ static __always_inline int nat_packet(struct nat_pkt *p)
 		else if (parsed == PARSED_ICMP_ERROR)
 			fate = nat_error6(p, &pkt);
 		else if (parsed != PARSED_PASS)
-			fate = nat_refuse(p, &pkt, stat_of_parsed(parsed), true);
+			fate = nat_refuse(p, &pkt, parsed, true);
 	}
 	if (fate == NAT_PASS)
 		stat_count(LB_STAT_PASS);

@@ -11,6 +11,7 @@
 #include "natsend.bpf.h"
 #include "natsum.bpf.h"
 #include "parse.bpf.h"
+#include "refuse.bpf.h"
 #include "stats.bpf.h"
 
 /*
@@ -34,10 +35,8 @@ static __always_inline int nat_error_in(struct nat_pkt *p, const struct packet *
 
 	if (l4 + 8 > p->data_end)
 		return NAT_PASS; /* for the verifier: it was parsed */
-	if (!v6 && (qip->frag_off & bpf_htons(0x1fff)))
-		return NAT_PASS; /* no ports there */
 	nat_key_of(&key, pkt, v6);
-	flow = nat_lookup(&key, v6);
+	flow = nat_find(&key, v6);
 	if (!flow || pkt->ttl <= 1)
 		return NAT_PASS;
 
@@ -96,66 +95,25 @@ static __noinline int nat_error6(struct nat_pkt *p, const struct packet *pkt)
  * Fragments, options, extension headers and what is malformed are not translated. If they are recognisably of a
  * connection or for a service, they are dropped and counted under `why`: the kernel would send them on with the wrong
  * address. Else they are the kernel's. Later fragments have no ports and are never recognised; without the first they
- * come to nothing. One extension header is looked behind.
+ * come to nothing.
  */
-static __noinline int nat_refuse(struct nat_pkt *p, struct packet *pkt, __u32 why, bool v6)
+static __noinline int nat_refuse(struct nat_pkt *p, struct packet *pkt, enum parsed why, bool v6)
 {
-	void *l3 = p->data + OFF_L3;
 	struct nat_key key = {};
-	struct nat_flow *flow;
-	__u32 skip;
-	__be16 *port;
 	bool ours;
 
-	if (v6) {
-		struct ipv6hdr *ip6 = l3;
-		__u8 *ext = (void *)(ip6 + 1);
-
-		if ((void *)(ip6 + 1) > p->data_end || ip6->version != 6)
-			return NAT_PASS;
-		pkt->proto = ip6->nexthdr;
-		skip = 0;
-		if (why != LB_STAT_DROP_MALFORMED) {
-			if ((void *)(ext + 8) > p->data_end)
-				return NAT_PASS;
-			pkt->proto = ext[0];
-			skip = (ext[1] + 1) * 8;
-			if (ip6->nexthdr == IPPROTO_FRAGMENT) {
-				if (*(__be16 *)(ext + 2) & bpf_htons(0xfff8))
-					return NAT_PASS;
-				skip = 8;
-			}
-		}
-		port = (void *)(ext + (skip & 0xfff));
-		__builtin_memcpy(pkt->src, &ip6->saddr, 16);
-		__builtin_memcpy(pkt->dst, &ip6->daddr, 16);
-	} else {
-		struct iphdr *ip = l3;
-
-		if ((void *)(ip + 1) > p->data_end || ip->version != 4 || ip->ihl < 5 ||
-		    (ip->frag_off & bpf_htons(0x1fff)))
-			return NAT_PASS;
-		port = l3 + ip->ihl * 4;
-		pkt->proto = ip->protocol;
-		pkt->src[0] = ip->saddr;
-		pkt->dst[0] = ip->daddr;
-	}
-	if ((void *)(port + 2) > p->data_end || (pkt->proto != IPPROTO_TCP && pkt->proto != IPPROTO_UDP))
+	if (!refused_flow(p->data + OFF_L3, p->data_end, pkt, why, v6))
 		return NAT_PASS;
-	pkt->sport = port[0];
-	pkt->dport = port[1];
 	if (v6) {
 		nat_key_of(&key, pkt, true);
-		flow = nat_lookup(&key, true);
-		ours = flow || nat_vip(pkt, true);
+		ours = nat_find(&key, true) || nat_vip(pkt, true);
 	} else {
 		nat_key_of(&key, pkt, false);
-		flow = nat_lookup(&key, false);
-		ours = flow || nat_vip(pkt, false);
+		ours = nat_find(&key, false) || nat_vip(pkt, false);
 	}
 	if (!ours)
 		return NAT_PASS;
-	stat_count(why);
+	stat_count(stat_of_parsed(why));
 	return NAT_DROP;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The connections that network address translation knows: its tables, keys and values, and what keeps them alive or ends
- * them. It has maps and knobs, so a program has it once.
+ * them. It has maps and knobs, so a program has it once. The map generations tells whether an entry's service is still
+ * there, without a look-up of the service.
  *
  * One connection has two entries, one for each direction, keyed by the 5-tuple that packets of that direction carry
  * when they come in. An entry says what to write: in the direction of the real, over the destination; in the direction
@@ -14,6 +15,8 @@
 #include <linux/bpf.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
+#include "lb.h"
+#include "member.bpf.h"
 #include "parse.bpf.h"
 
 const volatile __u32 flow_entries = 1 << 20; /* of each family's table; two a connection. Go sizes the maps by it */
@@ -48,15 +51,18 @@ struct nat_key {
 	__be32 dst6[3];
 };
 
-/* Value of both tables, cut off before addr6 for IPv4. Races are tolerable: bits are only set, times only refreshed. */
+/*
+ * Value of both tables, cut off before addr6 for IPv4. Races are tolerable: times are only refreshed, and bits only set,
+ * by atomic instructions, since both directions of a connection set them, each on its CPU.
+ */
 struct nat_flow {
 	__u32 seen; /* tick of the last refresh */
-	__u16 real; /* index into reals */
-	__u8 dir; /* enum nat_dir */
-	__u8 state; /* NAT_FIN_*, NAT_RST */
+	__u32 state; /* NAT_FIN_*, NAT_RST */
+	__u32 generation; /* of the service */
 	__be32 addr; /* what to write */
 	__be16 port;
-	__u16 pad;
+	__u16 real; /* index into reals */
+	__u32 dir; /* enum nat_dir */
 	__be32 addr6[3];
 	__u32 pad6;
 };
@@ -77,6 +83,13 @@ struct {
 	__type(key, struct nat_key);
 	__type(value, struct nat_flow);
 } flows_v6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LB_GENERATIONS);
+	__type(key, __u32);
+	__type(value, struct lb_generation);
+} generations SEC(".maps");
 
 /* The key of a packet's own direction; of an ICMP error, that of the packet turned round that it quotes. */
 static __always_inline void nat_key_of(struct nat_key *key, const struct packet *pkt, const bool v6)
@@ -104,6 +117,23 @@ static __always_inline struct nat_flow *nat_lookup(struct nat_key *key, const bo
 	return bpf_map_lookup_elem(&flows, key);
 }
 
+/* What is known of the entry's service; NULL if it was deleted, whether or not it was added again. */
+static __always_inline struct lb_generation *nat_service(const struct nat_flow *flow)
+{
+	__u32 index = flow->generation & (LB_GENERATIONS - 1);
+	struct lb_generation *g = bpf_map_lookup_elem(&generations, &index);
+
+	return g && g->generation == flow->generation ? g : NULL;
+}
+
+/* The entry for a key, if its service is still there. */
+static __always_inline struct nat_flow *nat_find(struct nat_key *key, const bool v6)
+{
+	struct nat_flow *flow = nat_lookup(key, v6);
+
+	return flow && nat_service(flow) ? flow : NULL;
+}
+
 static __always_inline long nat_update(struct nat_key *key, struct nat_flow *flow, const bool v6, __u64 how)
 {
 	if (v6)
@@ -120,7 +150,7 @@ static __always_inline void nat_peer(const struct nat_key *key, const struct nat
 	back->seen = flow->seen;
 	back->real = flow->real;
 	back->state = flow->state;
-	back->pad = 0;
+	back->generation = flow->generation;
 	if (flow->dir == NAT_TO_REAL) {
 		peer->src = flow->addr;
 		peer->sport = flow->port;
@@ -154,7 +184,7 @@ static __always_inline void nat_peer(const struct nat_key *key, const struct nat
 
 static __always_inline bool nat_same_target(const struct nat_flow *a, const struct nat_flow *b, const bool v6)
 {
-	if (a->addr != b->addr || a->port != b->port || a->dir != b->dir)
+	if (a->addr != b->addr || a->port != b->port || a->dir != b->dir || a->generation != b->generation)
 		return false;
 	return !v6 || (a->addr6[0] == b->addr6[0] && a->addr6[1] == b->addr6[1] && a->addr6[2] == b->addr6[2]);
 }
@@ -176,8 +206,8 @@ static __always_inline int nat_touch(struct nat_key *key, struct nat_flow *flow,
 		nat_update(&peer, &back, v6, BPF_NOEXIST);
 	} else if (nat_same_target(other, &back, v6)) {
 		other->seen = back.seen;
-		if (other->state != back.state)
-			other->state = back.state;
+		if (back.state & ~other->state)
+			__sync_fetch_and_or(&other->state, back.state);
 	}
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "config.bpf.h"
 #include "hash.bpf.h"
 #include "lb.h"
+#include "member.bpf.h"
 #include "natflow.bpf.h"
 #include "parse.bpf.h"
 #include "real.bpf.h"
@@ -23,11 +24,13 @@ static __always_inline struct lb_vip *nat_vip(const struct packet *pkt, const bo
 	return vip4_find(pkt->dst[0], pkt->dport, pkt->proto);
 }
 
-/* Is the real still what the entry says, and there? */
-static __always_inline bool nat_real_is(const struct nat_flow *flow, const bool v6)
+/* Is the real still what the entry says, up, and a backend of the entry's service? */
+static __always_inline bool nat_real_is(const struct nat_flow *flow, const struct lb_generation *service, const bool v6)
 {
 	struct lb_real *real = real_get(flow->real);
 
+	if (member_removed(service->generation, service->flags, flow->real))
+		return false;
 	if (!real || (real->flags & LB_REAL_DOWN) || real->port != flow->port)
 		return false;
 	if (v6)
@@ -37,9 +40,10 @@ static __always_inline bool nat_real_is(const struct nat_flow *flow, const bool 
 }
 
 /* Must a packet that goes by this entry be balanced anew? */
-static __always_inline bool nat_stale(const struct nat_flow *flow, const struct packet *pkt, const bool v6)
+static __always_inline bool nat_stale(const struct nat_flow *flow, const struct lb_generation *service,
+				      const struct packet *pkt, const bool v6)
 {
-	if (!nat_real_is(flow, v6))
+	if (!nat_real_is(flow, service, v6))
 		return true;
 	if (pkt->proto == IPPROTO_UDP)
 		return nat_over(flow, true);
@@ -72,6 +76,7 @@ static __always_inline int nat_open(const struct packet *pkt, struct nat_key *ke
 		flow->real = slot & LB_SLOT_REAL;
 		flow->dir = NAT_TO_REAL;
 		flow->state = 0;
+		flow->generation = vip->generation;
 		flow->port = real->port;
 		flow->addr = real->addr[v6 ? 3 : 0];
 		if (v6)
@@ -81,7 +86,7 @@ static __always_inline int nat_open(const struct packet *pkt, struct nat_key *ke
 		nat_peer(key, flow, &peer, &back, v6);
 		if (nat_update(&peer, &back, v6, BPF_NOEXIST)) {
 			other = nat_lookup(&peer, v6);
-			if (other && i < NAT_TRIES - 1 && !nat_same_target(other, &back, v6) &&
+			if (other && i < NAT_TRIES - 1 && !nat_same_target(other, &back, v6) && nat_service(other) &&
 			    !nat_over(other, key->proto == IPPROTO_UDP))
 				continue;
 			nat_update(&peer, &back, v6, BPF_ANY);

@@ -41,7 +41,7 @@ static __always_inline bool nat_route(struct nat_pkt *p, struct bpf_fib_lookup *
 
 	fib->ifindex = p->ifindex;
 	if (bpf_fib_lookup(p->ctx, fib, sizeof(*fib), 0) != BPF_FIB_LKUP_RET_SUCCESS) {
-		stat_count(LB_STAT_DROP_NOROUTE);
+		stat_count(LB_STAT_NOROUTE);
 		return false;
 	}
 	__builtin_memcpy(eth->h_dest, fib->dmac, ETH_ALEN);

@@ -42,7 +42,7 @@ static __always_inline void *cursor_take(struct cursor *c, __u32 n)
 
 /* What a packet turned out to be. */
 enum parsed {
-	PARSED_PASS, /* nothing to balance: another protocol, ICMP that is no error, multicast; for the kernel */
+	PARSED_PASS, /* nothing to balance: another protocol, ICMP that is no error about a flow; for the kernel */
 	PARSED_FLOW, /* TCP or UDP */
 	PARSED_ICMP_ERROR, /* an error about a packet of a flow; src, dst and the ports are those of that flow */
 	PARSED_FRAGMENT,
@@ -167,7 +167,8 @@ static __always_inline enum parsed parse_icmp4(struct cursor *c, struct packet *
 	if (!quoted || len < sizeof(*icmp) + sizeof(*quoted) + 8)
 		return PARSED_MALFORMED;
 	if (quoted->version != 4 || quoted->ihl != 5 || quoted->saddr != p->dst[0] ||
-	    (quoted->protocol != IPPROTO_TCP && quoted->protocol != IPPROTO_UDP))
+	    (quoted->protocol != IPPROTO_TCP && quoted->protocol != IPPROTO_UDP) ||
+	    (quoted->frag_off & bpf_htons(0x1fff))) /* a later fragment has no ports */
 		return PARSED_PASS;
 	p->src[0] = quoted->daddr;
 	p->proto = quoted->protocol;

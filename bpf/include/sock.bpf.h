@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "member.bpf.h"
 #include "real.bpf.h"
 #include "ring.bpf.h"
 #include "stats.bpf.h"
@@ -42,6 +43,7 @@ struct sock_peer {
 	__be32 addr[4];
 	__be16 port;
 	__u16 real; /* index into reals */
+	__u32 generation; /* of the service */
 };
 
 /* (socket, real) to service: for getpeername and recvmsg. */
@@ -84,16 +86,19 @@ static __always_inline bool sock_choose(const struct lb_vip *vip, struct sock_pe
 		}
 		to->port = real->port;
 		to->real = slot & LB_SLOT_REAL;
+		to->generation = vip->generation;
 		return true;
 	}
 	return false;
 }
 
-/* Is the real that the socket sticks to still there, and the same? */
-static __always_inline bool sock_still(const struct sock_peer *to)
+/* Is the service still the one that the socket sticks to a real of, and the real its backend, up, and the same? */
+static __always_inline bool sock_still(const struct lb_vip *vip, const struct sock_peer *to)
 {
 	struct lb_real *real = real_get(to->real);
 
+	if (to->generation != vip->generation || member_removed(vip->generation, vip->flags, to->real))
+		return false;
 	if (!real || (real->flags & LB_REAL_DOWN) || real->port != to->port)
 		return false;
 	if (!(real->flags & LB_REAL_V6))
@@ -103,8 +108,41 @@ static __always_inline bool sock_still(const struct sock_peer *to)
 }
 
 /*
- * The real for a socket that names a service. vip may be NULL: then the address is nobody's business here. Returns
- * SOCK_ALLOW and *chosen, whether *to is to be written, or SOCK_REFUSE.
+ * The protocol of a socket as services have it: one byte. Numbers above 255 are the kernel's own, of which the last 8
+ * bits mean nothing: no service has them, 0. (A socket of MPTCP, 262, comes here by the TCP socket below it.)
+ */
+static __always_inline __u8 sock_proto(struct bpf_sock_addr *ctx)
+{
+	__u32 proto = ctx->protocol;
+
+	return proto <= 255 ? proto : 0;
+}
+
+/*
+ * Is this the peer of a connected socket? A connected IPv6 socket with an IPv4 peer comes by sendmsg4 for each write,
+ * with the peer's address as the kernel knows it: the real's.
+ */
+static __always_inline bool sock_is_peer(struct bpf_sock_addr *ctx, const struct sock_key *key)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	return sk && sk->state == BPF_TCP_ESTABLISHED && key->addr[2] == SOCK_MAPPED && sk->dst_ip4 == key->addr[3] &&
+	       sk->dst_port == key->port;
+}
+
+/* The socket talks to this address itself: what comes from there must not be taken for a service's any more. */
+static __always_inline void sock_direct(struct bpf_sock_addr *ctx, struct sock_key *key, bool each)
+{
+	if (each && sock_is_peer(ctx, key))
+		return;
+	key->cookie = bpf_get_socket_cookie(ctx);
+	if (bpf_map_lookup_elem(&flows, key)) /* hardly ever, and a look-up takes no lock */
+		bpf_map_delete_elem(&flows, key);
+}
+
+/*
+ * The real for a socket that names a service. vip may be NULL: then the address is no service's. Returns SOCK_ALLOW and
+ * *chosen, whether *to is to be written, or SOCK_REFUSE.
  */
 static __always_inline int sock_balance(struct bpf_sock_addr *ctx, struct lb_vip *vip, struct sock_key *key, bool each,
 					bool v6, struct sock_peer *to, bool *chosen)
@@ -114,13 +152,14 @@ static __always_inline int sock_balance(struct bpf_sock_addr *ctx, struct lb_vip
 
 	*chosen = false;
 	if (!vip) {
+		sock_direct(ctx, key, each);
 		stat_count(LB_STAT_PASS);
 		return SOCK_ALLOW;
 	}
 	key->cookie = bpf_get_socket_cookie(ctx);
 	if (each)
 		known = bpf_map_lookup_elem(&flows_sticky, key);
-	if (known && sock_still(known)) {
+	if (known && sock_still(vip, known)) {
 		*to = *known;
 	} else {
 		if (!sock_choose(vip, to, v6)) {
@@ -164,7 +203,7 @@ static __always_inline int sock_connect4(struct bpf_sock_addr *ctx, bool each)
 	key.addr[2] = SOCK_MAPPED;
 	key.addr[3] = ctx->user_ip4;
 	key.port = ctx->user_port;
-	verdict = sock_balance(ctx, vip4_find(key.addr[3], key.port, ctx->protocol), &key, each, false, &to, &chosen);
+	verdict = sock_balance(ctx, vip4_find(key.addr[3], key.port, sock_proto(ctx)), &key, each, false, &to, &chosen);
 	if (chosen) {
 		ctx->user_ip4 = to.addr[3];
 		ctx->user_port = to.port;
@@ -188,9 +227,9 @@ static __always_inline int sock_connect6(struct bpf_sock_addr *ctx, bool each)
 	key.port = ctx->user_port;
 	v6 = key.addr[0] || key.addr[1] || key.addr[2] != SOCK_MAPPED;
 	if (v6)
-		vip = vip6_find(key.addr, key.port, ctx->protocol);
+		vip = vip6_find(key.addr, key.port, sock_proto(ctx));
 	else
-		vip = vip4_find(key.addr[3], key.port, ctx->protocol);
+		vip = vip4_find(key.addr[3], key.port, sock_proto(ctx));
 	verdict = sock_balance(ctx, vip, &key, each, v6, &to, &chosen);
 	if (chosen) {
 		ctx->user_ip6[0] = to.addr[0];

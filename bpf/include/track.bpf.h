@@ -8,6 +8,7 @@
 
 #include "flow.bpf.h"
 #include "lb.h"
+#include "member.bpf.h"
 #include "parse.bpf.h"
 #include "real.bpf.h"
 #include "ring.bpf.h"
@@ -25,17 +26,29 @@ static __always_inline struct lb_real *track_slot(int slot)
 	return slot < 0 ? NULL : real_get(slot & LB_SLOT_REAL);
 }
 
-/* The real of an entry of the flow table, NULL if there is none or it was removed. */
-static __always_inline struct lb_real *track_known(struct flow_line *line, __u64 hash, const struct packet *p,
-						   __u64 now)
+/* What the flow of a packet for this service is called in the flow table now. */
+static __always_inline __u64 track_name(const struct lb_vip *vip, const struct packet *p, __u64 hash, __u64 now)
 {
-	struct lb_real *real;
-	int index = flow_find(line, hash, p->proto == IPPROTO_UDP, now);
+	return flow_name(hash, vip->generation, p->proto == IPPROTO_UDP ? now >> FLOW_ERA_SHIFT : 0);
+}
 
+/* The real of an entry of the flow table, NULL if there is none or the real is no backend of the service any more. */
+static __always_inline struct lb_real *track_known(const struct lb_vip *vip, struct flow_line *line, __u64 hash,
+						   const struct packet *p, __u64 now)
+{
+	bool udp = p->proto == IPPROTO_UDP;
+	__u64 name = track_name(vip, p, hash, now);
+	int index = flow_find(line, name, udp, now);
+	struct lb_real *real;
+
+	if (index < 0 && udp && (now & ((1 << FLOW_ERA_SHIFT) - 1)) <= udp_idle_sec)
+		index = flow_carry(line, flow_name(hash, vip->generation, (now >> FLOW_ERA_SHIFT) - 1), name, now);
 	if (index < 0)
 		return NULL;
 	real = real_get(index);
-	return real && !(real->flags & LB_REAL_DOWN) ? real : NULL;
+	if (!real || (real->flags & LB_REAL_DOWN) || member_removed(vip->generation, vip->flags, index))
+		return NULL;
+	return real;
 }
 
 /*
@@ -54,7 +67,7 @@ static __always_inline struct lb_real *track_all(const struct lb_vip *vip, const
 	if (!(p->tcp_flags & TCP_SYN)) {
 		line = flow_line_of(hash);
 		if (line) {
-			real = track_known(line, hash, p, now);
+			real = track_known(vip, line, hash, p, now);
 			if (real)
 				return real;
 		}
@@ -73,7 +86,7 @@ static __always_inline struct lb_real *track_all(const struct lb_vip *vip, const
 	if (!line)
 		line = flow_line_of(hash);
 	if (line)
-		flow_insert(line, hash, slot & LB_SLOT_REAL, now);
+		flow_insert(line, track_name(vip, p, hash, now), slot & LB_SLOT_REAL, now);
 	return real;
 }
 
@@ -98,7 +111,7 @@ static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, co
 	if (!line)
 		return real;
 	if (!(p->tcp_flags & TCP_SYN)) {
-		struct lb_real *known = track_known(line, hash, p, now);
+		struct lb_real *known = track_known(vip, line, hash, p, now);
 
 		if (known)
 			return known;
@@ -113,7 +126,7 @@ static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, co
 		slot = ring_find_new(vip, hash);
 		real = track_slot(slot);
 		if (real)
-			flow_insert(line, hash, slot & LB_SLOT_REAL, now);
+			flow_insert(line, track_name(vip, p, hash, now), slot & LB_SLOT_REAL, now);
 		return real;
 	}
 	stat_count(LB_STAT_NEW);
@@ -121,16 +134,16 @@ static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, co
 		return real;
 	if (!(slot & LB_SLOT_TRACK)) {
 		if (p->tcp_flags & TCP_SYN)
-			flow_forget(line, hash);
+			flow_forget(line, track_name(vip, p, hash, now));
 		return real;
 	}
 	if (!flow_guard_admits(now)) {
 		stat_count(LB_STAT_FLOOD);
 		if (p->tcp_flags & TCP_SYN)
-			flow_forget(line, hash);
+			flow_forget(line, track_name(vip, p, hash, now));
 		return real;
 	}
-	flow_insert(line, hash, slot & LB_SLOT_REAL, now);
+	flow_insert(line, track_name(vip, p, hash, now), slot & LB_SLOT_REAL, now);
 	return real;
 }
 

@@ -4,15 +4,17 @@
  *
  * Policy: connect() to a service goes to a real instead, chosen by chance along the service's ring; packets carry the
  * real's address from the first on and nothing is done to any of them. Datagrams sent to a service without connect() are
- * addressed anew one by one, and a socket that keeps sending to one service keeps its real as long as that is up. What
- * the application asks about its peer is answered with the service: getpeername(), and the source of datagrams received.
- * For that a table remembers, for each socket and real, which service it stands for.
+ * addressed anew one by one, and a socket that keeps sending to one service keeps its real as long as that is up and
+ * the service's. What the application asks about its peer is answered with the service: getpeername(), and the source of
+ * datagrams received. For that a table remembers, for each socket and real, which service it stands for, until the socket
+ * talks to that real by its own address.
  *
  * Good for: clients on this host; long connections; any number of packets, at the cost of one look-up a connection.
  *
  * Known weakness: works only for sockets in the cgroup. A connection sticks to its real: if that goes, the application
  * must connect again. One unconnected socket that talks to two services on the same real sees the answers of both as
- * those of the one it wrote to last. Raw sockets, and packets that do not come from a socket, are not balanced.
+ * those of the one it wrote to last; the same holds of a service and the real itself. Raw sockets, and packets that do
+ * not come from a socket, are not balanced.
  *
  * Deviations from kube-proxy:
  * 1. The translation is done to the socket, not to packets: captures show the real, and so does the real's error message.

@@ -11,7 +11,7 @@
  * Known weakness: every packet has cost an skb before the program sees it. Else as xdp-ipip.
  *
  * Deviations from Katran: those of xdp-ipip, and
- * 12. on tcx, where Katran is on XDP.
+ * 13. on tcx, where Katran is on XDP.
  */
 #include "hook_tc.bpf.h"
 #include "forward.bpf.h"

@@ -13,7 +13,7 @@
  * loop that no time to live ends. Else as xdp-ipip.
  *
  * Deviations from Katran: 1 to 4, 7 to 9 and 11 of xdp-ipip, and
- * 12. no outer header, thus packets of any length that arrives.
+ * 13. no outer header, thus packets of any length that arrives.
  */
 #include "hook_xdp.bpf.h"
 #include "forward.bpf.h"

@@ -6,15 +6,17 @@
  * goes where it went before; else the service's Maglev ring says where, and the table remembers. The packet is put
  * into an outer IP packet to that real and sent back out of the link it came by. The real takes the outer header off
  * and answers the client directly, so the balancer sees one direction only. ICMP errors about packets that a real
- * sent are brought to that real. A packet too long for the tunnel is answered with ICMP. What is for no service, ICMP
- * echo included, is left to the kernel.
+ * sent are brought to that real. A packet too long for the tunnel is answered with ICMP, if it may not be fragmented.
+ * What is for no service, ICMP echo included, and frames for other stations are left to the kernel. What the table
+ * remembers of a flow holds while the service and the real's place in it last (member.bpf.h).
  *
  * Good for: high packet rates at little CPU, many balancers side by side (the ring is the same on all), SYN floods.
  *
- * Known weakness: reals must be able to decapsulate and must own the service's address. Fragments are dropped. Answers
- * to packets too long are not rate limited. While the flood guard holds, a SYN leaves an older entry of the same flow
- * in place, so the rest of a connection on a reused port may go to the older real. The flow table loses flows before it
- * is full (flow.bpf.h has the figures).
+ * Known weakness: reals must be able to decapsulate and must own the service's address. First fragments, IP options and
+ * extension headers are dropped; later fragments show no ports and are left to the kernel, which comes to the same.
+ * Answers to packets too long are not rate limited. While the flood guard holds, a SYN leaves an older entry of the same
+ * flow in place, so the rest of a connection on a reused port may go to the older real. The flow table loses flows before
+ * it is full (flow.bpf.h has the figures).
  *
  * Deviations from Katran:
  *  1. The flow table is an array of cache lines with 8 entries each (flow.bpf.h), not an LRU hash map for every CPU:
@@ -27,10 +29,13 @@
  *  6. The outer header copies type of service and ECN. Its length comes from the inner header, not from the frame, so
  *     padding is not counted as payload.
  *  7. The next hop is the real itself: reals are on the same segment, and their MAC addresses are known.
- *  8. An entry of a removed real is noticed by a flag at the real, not by the real's index having been reused.
+ *  8. An entry of a removed real is noticed by a flag at the real or, if another service keeps the real, by the map
+ *     removed, not by the real's index having been reused. Katran keeps such flows; here TCP and UDP are balanced anew.
  *  9. ICMP errors for all types that quote a packet are brought to the real, not a selection; echo goes to the kernel.
  * 10. Answers to packets too long quote 128 bytes of them.
  * 11. No QUIC connection ids, no GUE, no per-service flags, no local delivery.
+ * 12. An IPv4 packet that may be fragmented and is too long for the tunnel is dropped and counted (drop_toolong): a
+ *     program cannot make two packets of one. Katran answers it with ICMP as any other; a router would fragment it.
  */
 #include "hook_xdp.bpf.h"
 #include "forward.bpf.h"

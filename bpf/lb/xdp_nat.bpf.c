@@ -5,9 +5,10 @@
  * Policy: a packet for a service is rewritten to the address and port of a real and sent there; the real's answers, which
  * come back through this host, are rewritten to the service's. The source is never touched. A new connection goes by the
  * service's ring, which is a hash of its 5-tuple; after that it goes by the flow table, whatever becomes of the ring, until
- * it is over (RST, FIN both ways, UDP idle) or its real is down. The flow table is asked before the services, so what is
- * established costs one look-up however many services there are. Packets are routed: TTL taken down, next hop asked from
- * the kernel's routing table for every packet. ICMP errors about translated packets are translated both ways.
+ * it is over (RST, FIN both ways, UDP idle), its real is down or taken out of the service, or the service is deleted. The
+ * flow table is asked before the services, so what is established costs one look-up however many services there are.
+ * Packets are routed: TTL taken down, next hop asked from the kernel's routing table for every packet. ICMP errors about
+ * translated packets are translated both ways.
  *
  * Good for: one balancer that sees both directions, reals that know nothing of it, ports that differ.
  *
@@ -25,8 +26,9 @@
  * 2. No source NAT, neither masquerading nor for hairpin connections: reals must route answers through this host.
  * 3. TCP is tracked by flags alone: no windows, no sequence numbers, no state-dependent time-outs. What is in nobody's
  *    use falls out of the table by LRU.
- * 4. A packet of a connection whose real is down is balanced anew. kube-proxy leaves TCP connections to removed endpoints
- *    alone and flushes only UDP ones.
+ * 4. A packet of a connection whose real is down or was taken out of the service is balanced anew, and nothing is
+ *    translated for a service that was deleted. kube-proxy leaves TCP connections to removed endpoints alone and flushes
+ *    only UDP ones. Answers of a real that was taken out are still translated.
  * 5. An unknown RST is passed to the real that the ring names and not entered; conntrack leaves it untranslated. An unknown
  *    FIN is balanced like any other packet.
  * 6. Checksums are not verified: a wrong one stays wrong by the same amount and the end host finds it. conntrack leaves

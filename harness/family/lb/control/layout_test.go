@@ -18,6 +18,7 @@ import (
 func TestLayout(t *testing.T) {
 	mirrors := map[string]any{
 		"lb_vip4": lbVIP4{}, "lb_vip6": lbVIP6{}, "lb_vip": lbVIP{}, "lb_line": lbLine{}, "lb_real": lbReal{}, "lb_config": bpfobj.LbConfig{},
+		"lb_generation": lbGeneration{}, "lb_removed": lbRemoved{},
 	}
 	found := map[string]bool{}
 	for _, name := range bpf.Names() {

@@ -31,9 +31,18 @@ type (
 		Pad   uint8
 	}
 	lbVIP struct {
-		RingSize uint32
-		RingLine uint32
-		Flags    uint32
+		RingSize   uint32
+		RingLine   uint32
+		Flags      uint32
+		Generation uint32
+	}
+	lbGeneration struct {
+		Generation uint32
+		Flags      uint32
+	}
+	lbRemoved struct {
+		Generation uint32
+		Real       uint32
 	}
 	lbLine struct {
 		Slot [slotsPerLine]uint16
@@ -47,8 +56,11 @@ type (
 	}
 )
 
-// lbVIPDrains is LB_VIP_DRAINS.
-const lbVIPDrains = 1
+// Flags of lbVIP.
+const (
+	lbVIPDrains  = 1
+	lbVIPRemoved = 2
+)
 
 // Flags of lbReal.
 const (
@@ -59,8 +71,8 @@ const (
 // lbStats names the counters of enum lb_stat, in its order.
 var lbStats = [...]string{
 	"packets", "new", "flood", "icmp", "toobig",
-	"drop_fragment", "drop_options", "drop_malformed", "drop_noreal", "drop_noroute",
-	"return", "pass",
+	"drop_fragment", "drop_options", "drop_malformed", "drop_noreal", "drop_toolong",
+	"noroute", "return", "pass",
 }
 
 // lineSize is the size of an lbLine in bytes.
@@ -69,12 +81,13 @@ const lineSize = 2 * slotsPerLine
 // lbMaps are the maps of a loaded object that the control plane writes and reads. Those that the object does not
 // declare are nil.
 type lbMaps struct {
-	object       string
-	vips4, vips6 *ebpf.Map
-	reals, stats *ebpf.Map
-	rings        *ebpf.Memory
-	flows        []*ebpf.Map
-	line         []byte // scratch
+	object               string
+	vips4, vips6         *ebpf.Map
+	reals, stats         *ebpf.Map
+	generations, removed *ebpf.Map
+	rings                *ebpf.Memory
+	flows                []*ebpf.Map
+	line                 []byte // scratch
 }
 
 // newLBMaps finds the maps by their names. The maps stay the collection's.
@@ -83,6 +96,7 @@ func newLBMaps(object string, c *ebpf.Collection) (*lbMaps, error) {
 		object: object,
 		vips4:  c.Maps["vips4"], vips6: c.Maps["vips6"],
 		reals: c.Maps["reals"], stats: c.Maps["stats"],
+		generations: c.Maps["generations"], removed: c.Maps["removed"],
 	}
 	if rings := c.Maps["rings"]; rings != nil {
 		var err error

@@ -4,7 +4,9 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/kxlab/kxlab/harness/bpfobj"
@@ -18,13 +20,16 @@ type lbWriter interface {
 	writeRing(firstLine uint32, r Ring) error
 	writeVIP(k service.Key, v lbVIP) error
 	deleteVIP(k service.Key) error
+	writeRemoved(generation uint32, real uint16, is bool) error
+	writeGeneration(generation, flags uint32, inForce bool) error
 }
 
 // A serviceTable turns services into what programs read: vips, each with a ring of reals. Equal sets of backends share
 // a ring. It holds the state of the control plane and nothing of the kernel.
 //
-// Removing a backend from one service while another still uses it drains it there: flow tables remember the real, not
-// why it was chosen. A real that no service uses any more is marked down, and its connections are balanced anew.
+// What flow tables remember holds for a service and a real: the connections of a service that was deleted are nobody's,
+// also if it is added again, and those to a backend that was taken out are balanced anew, also if the real stays up as
+// another service's. A backend whose connections shall end by themselves is drained: given the weight 0.
 type serviceTable struct {
 	w        lbWriter
 	size     int         // slots of every ring; 0: by the number of backends
@@ -34,12 +39,16 @@ type serviceTable struct {
 	rings    map[ringKey]*ring
 	services map[service.Key]*serviceState
 	idle     map[uint16]bool // reals whose last use ended during the current change
+
+	generations generationTable
 }
 
 type serviceState struct {
-	set   string // whom it is spread over, see set.format
-	ring  *ring  // nil: nobody to send to
-	reals []uint16
+	set        string // whom it is spread over, see set.format
+	ring       *ring  // nil: nobody to send to
+	reals      []uint16
+	generation uint32
+	removed    map[uint16]bool // reals taken out since the service was added
 }
 
 // A ringKey tells rings apart: what goes in decides what comes out.
@@ -63,6 +72,8 @@ func newServiceTable(w lbWriter, size int, jet *Rendezvous, lines uint32) *servi
 		rings:    make(map[ringKey]*ring),
 		services: make(map[service.Key]*serviceState),
 		idle:     make(map[uint16]bool),
+
+		generations: generationTable{inUse: make(map[uint32]bool)},
 	}
 }
 
@@ -110,13 +121,16 @@ func (t *serviceTable) update(s service.Service) error {
 	return t.settle()
 }
 
-// flushed says that the flow tables are empty: no slot needs to be looked up for what was tracked once, and indices of
-// removed reals are free.
+// flushed says that the flow tables are empty: no slot needs to be looked up for what was tracked once, indices of
+// removed reals are free, and nothing needs to be known of reals that were taken out of services.
 func (t *serviceTable) flushed() error {
 	t.reals.flushed()
 	for k, s := range t.services {
-		if s.ring == nil || s.ring.key.look == "" {
+		if len(s.removed) == 0 && (s.ring == nil || s.ring.key.look == "") {
 			continue
+		}
+		if err := t.forgetRemoved(s); err != nil {
+			return err
 		}
 		if err := t.point(k, s, parseSet(s.set), ""); err != nil {
 			return err
@@ -162,13 +176,20 @@ func (t *serviceTable) set(n *service.Service) (err error) {
 	}
 	s := &serviceState{set: of.format(), reals: reals}
 	look := ""
-	if old != nil {
-		s.ring = old.ring
+	if old == nil {
+		if s.generation, err = t.generations.next(); err != nil {
+			return err
+		}
+	} else {
+		s.ring, s.generation = old.ring, old.generation
 		if old.ring != nil {
 			look = old.ring.tracked
 		}
+		if err := t.changeReals(s, old); err != nil {
+			return fmt.Errorf("set service %s: %w", k, err)
+		}
 	}
-	if old == nil || old.set != s.set {
+	if old == nil || old.set != s.set || old.generation != s.generation || !maps.Equal(old.removed, s.removed) {
 		if err := t.point(k, s, of, look); err != nil {
 			return err
 		}
@@ -186,14 +207,21 @@ func (t *serviceTable) point(k service.Key, s *serviceState, of set, look string
 	if err != nil {
 		return fmt.Errorf("set service %s: %w", k, err)
 	}
-	var v lbVIP
+	v := lbVIP{Generation: s.generation}
 	if r != nil {
 		v.RingSize, v.RingLine = uint32(r.size), r.first
 		if r.drains {
 			v.Flags = lbVIPDrains
 		}
 	}
-	if err := t.w.writeVIP(k, v); err != nil {
+	if len(s.removed) > 0 {
+		v.Flags |= lbVIPRemoved
+	}
+	err = t.w.writeGeneration(s.generation, v.Flags, true)
+	if err == nil {
+		err = t.w.writeVIP(k, v)
+	}
+	if err != nil {
 		t.releaseRing(r)
 		return fmt.Errorf("set service %s: %w", k, err)
 	}
@@ -209,9 +237,10 @@ func (t *serviceTable) remove(k service.Key) error {
 		return fmt.Errorf("remove service %s: %w", k, err)
 	}
 	delete(t.services, k)
+	t.generations.release(s.generation)
 	t.releaseRing(s.ring)
 	t.releaseReals(s.reals)
-	return nil
+	return errors.Join(t.w.writeGeneration(s.generation, 0, false), t.forgetRemoved(s))
 }
 
 // settle marks the reals down that nobody uses after a change.

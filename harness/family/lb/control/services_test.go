@@ -20,6 +20,10 @@ type fakeMaps struct {
 	lines map[uint32]Ring // by first line
 	vips  map[service.Key]lbVIP
 	rings int // how many were written
+
+	generations map[uint32]uint32 // in force, and their flags
+	removed     map[lbRemoved]bool
+	room        int // for removed ones
 }
 
 type fakeReal struct {
@@ -28,7 +32,8 @@ type fakeReal struct {
 }
 
 func newFakeMaps() *fakeMaps {
-	return &fakeMaps{reals: map[uint16]fakeReal{}, lines: map[uint32]Ring{}, vips: map[service.Key]lbVIP{}}
+	return &fakeMaps{reals: map[uint16]fakeReal{}, lines: map[uint32]Ring{}, vips: map[service.Key]lbVIP{},
+		generations: map[uint32]uint32{}, removed: map[lbRemoved]bool{}, room: 1000}
 }
 
 func (f *fakeMaps) writeReal(i uint16, id ID, down bool) error {
@@ -66,6 +71,32 @@ func (f *fakeMaps) deleteVIP(k service.Key) error {
 	}
 	delete(f.vips, k)
 	return nil
+}
+
+func (f *fakeMaps) writeRemoved(generation uint32, real uint16, is bool) error {
+	key := lbRemoved{generation, uint32(real)}
+	if is && len(f.removed) == f.room {
+		return errFull
+	}
+	if f.removed[key] = is; !is {
+		delete(f.removed, key)
+	}
+	return nil
+}
+
+func (f *fakeMaps) writeGeneration(generation, flags uint32, inForce bool) error {
+	if f.generations[generation] = flags; !inForce {
+		delete(f.generations, generation)
+	}
+	return nil
+}
+
+// holds is what a program would say to a flow of the service that remembers the real and a generation.
+func (f *fakeMaps) holds(s service.Service, generation uint32, real uint16) bool {
+	v, ok := f.vips[s.Key()]
+	flags, inForce := f.generations[generation]
+	return ok && inForce && v.Generation == generation && flags == v.Flags && !f.reals[real].down &&
+		!(v.Flags&lbVIPRemoved != 0 && f.removed[lbRemoved{generation, uint32(real)}])
 }
 
 // ring is what a program would go by.
