@@ -39,7 +39,8 @@ func (k *kernel) conntrackMax() (n int) {
 }
 
 // forgetStale deletes the UDP connections that lead to backends which their service no longer has, or which began
-// while it had none: UDP has no end that conntrack could see, so they would lead there for as long as packets come.
+// before the service was added or while it had no backends: UDP has no end that conntrack could see, so they would lead
+// there, or nowhere, for as long as packets come. kube-proxy does the same when a service gets its first endpoint.
 // A drained backend keeps its connections. TCP connections are left to break at the backend.
 func (k *kernel) forgetStale(old, now []service.Service) error {
 	stale := staleUDP(old, now)
@@ -63,7 +64,7 @@ func (k *kernel) forgetStale(old, now []service.Service) error {
 	return nil
 }
 
-// A staleFilter holds, for each UDP service that lost a backend or got its first, the backends it has now.
+// A staleFilter holds, for each UDP service that was added, lost a backend or got its first, the backends it has now.
 type staleFilter map[netip.AddrPort]map[netip.AddrPort]bool
 
 // MatchConntrackFlow says whether the connection is to be deleted.
@@ -93,11 +94,13 @@ func staleUDP(old, now []service.Service) staleFilter {
 			has[s.VIP] = set
 		}
 	}
+	known := map[netip.AddrPort]bool{}
 	for i := range old {
 		s := &old[i]
 		if s.Proto != harness.UDP {
 			continue
 		}
+		known[s.VIP] = true
 		if len(s.Backends) == 0 && len(has[s.VIP]) > 0 {
 			stale[s.VIP] = has[s.VIP]
 		}
@@ -106,6 +109,11 @@ func staleUDP(old, now []service.Service) staleFilter {
 				stale[s.VIP] = has[s.VIP]
 				break
 			}
+		}
+	}
+	for vip, backends := range has {
+		if !known[vip] {
+			stale[vip] = backends
 		}
 	}
 	return stale

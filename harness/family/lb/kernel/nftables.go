@@ -129,6 +129,12 @@ func (n *nfTables) InForce() error {
 	return n.forwards()
 }
 
+// Peculiarities tells what kube-proxy's nftables mode leaves to the administrator: it has no rule that drops packets
+// which connection tracking finds invalid.
+func (n *nfTables) Peculiarities() service.Peculiarities {
+	return service.Peculiarities{LeaksInvalid: true}
+}
+
 // Close removes the tables and forgets all connections.
 func (n *nfTables) Close() error {
 	if n.handle == nil {

@@ -28,6 +28,10 @@ import (
 //     Chains that are no longer used go in the transaction that replaces them, not in a later one.
 //  5. A name is "kxlab/ADDRESS" where a cluster has a namespace and a name.
 //
+// As in kube-proxy, no rule drops packets that connection tracking finds invalid (kubernetes/kubernetes, pull request
+// 122663): iptables mode has that rule, against resets of long connections on kernels before 6.1, and nftables mode leaves
+// them to the option --conntrack-tcp-be-liberal, which is off by default. The balancer names it as its peculiarity.
+//
 // What remains is the kernel's own: a table's maps are a list that it walks to its end five times for each new map (is
 // there one of this name, which number is free, which has its elements, which does the rule mean), so the time grows with
 // the square of the services. First setting of 10,000 services with 4 backends each on 6.18, quiet machine: 9.7 s, of

@@ -25,8 +25,6 @@ type segmentLab struct {
 	client string // path of the namespace
 	at     harness.Site
 	reals  []string
-
-	forgiveReset bool // one connection, until it has happened
 }
 
 func needRoot(t testing.TB) {

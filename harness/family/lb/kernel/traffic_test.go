@@ -4,7 +4,6 @@ package kernel
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -13,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
@@ -93,8 +90,7 @@ func ask(c net.Conn) (string, error) {
 	return string(buf[:max(n-1, 0)]), nil
 }
 
-// who opens n connections one after the other and counts who answered. Of all connections of a lab one may be reset if the lab
-// forgives it: another takes its place, and what the kernel counted is logged.
+// who opens n connections one after the other and counts who answered.
 func (p *segmentLab) who(proto harness.Proto, to netip.AddrPort, n int) (map[string]int, error) {
 	got := map[string]int{}
 	for answered := 0; answered < n; {
@@ -104,11 +100,6 @@ func (p *segmentLab) who(proto harness.Proto, to netip.AddrPort, n int) (map[str
 		}
 		name, err := ask(c)
 		c.Close()
-		if errors.Is(err, unix.ECONNRESET) && p.forgiveReset {
-			p.forgiveReset = false
-			p.t.Logf("after %d answers: %v\n%s", answered, err, p.counted())
-			continue
-		}
 		if err != nil {
 			return got, fmt.Errorf("after %d answers: %w\n%s", answered, err, p.counted())
 		}

@@ -66,6 +66,9 @@ type Peculiarities struct {
 	Routes bool
 	// FillsChecksum: UDP over IPv4 that comes without a checksum, which is allowed, leaves with the right one.
 	FillsChecksum bool
+	// LeaksInvalid: what connection tracking finds invalid, such as a segment far outside the window, is not translated
+	// and goes on to the client with the real's address. The client answers with a reset, which can end the connection.
+	LeaksInvalid bool
 }
 
 // A Peculiar is a Balancer that has any.
