@@ -150,7 +150,11 @@ func (w *watch) open(n int) (map[netip.AddrPort]netip.AddrPort, error) {
 
 // probe sends one packet of a flow and returns the backend it went to.
 func (w *watch) probe(from netip.AddrPort, flags byte) (netip.AddrPort, error) {
-	frame := w.sc.tcpTo(from, w.sc.tcp.VIP, flags, "")
+	return w.probeFrame(w.sc.tcpTo(from, w.sc.tcp.VIP, flags, ""))
+}
+
+// probeFrame is probe with a frame of any flow.
+func (w *watch) probeFrame(frame []byte) (netip.AddrPort, error) {
 	if err := w.send(frame); err != nil {
 		return netip.AddrPort{}, err
 	}

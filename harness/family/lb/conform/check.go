@@ -42,6 +42,7 @@ func Check(ctx context.Context, s Subject) error {
 	}{
 		{"packets", checkPackets},
 		{"changes", checkChanges},
+		{"services", checkServices},
 		{"flood", checkFlood},
 		{"streams", checkStreams},
 	}

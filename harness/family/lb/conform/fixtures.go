@@ -61,6 +61,7 @@ func (s *scene) fixtures(clientMTU int) []fixture {
 			append([]byte{protoUDP, 0, 1, 4, 0, 0, 0, 0}, udpDatagram(a, uvip, []byte("options"))...))))
 	}
 	add("VLAN tag", dropped, s.vlan(s.tcpTo(s.port(), vip, tcpSYN, "")))
+	add("frame for another station", dropped, s.astray(s.tcpTo(s.port(), vip, tcpSYN, "")), s.astray(s.udpTo(s.port(), uvip, "")))
 	out = append(out, s.truncated()...)
 
 	add("another port of the address", alone, s.tcpTo(s.port(), netip.AddrPortFrom(vip.Addr(), 81), tcpSYN, ""))
@@ -134,6 +135,12 @@ func (s *scene) truncated() []fixture {
 		out = append(out, cut)
 	}
 	return out
+}
+
+// astray sends a frame to a station that is not there, as a bridge does that floods it.
+func (s *scene) astray(frame []byte) []byte {
+	frame[5] ^= 0x40
+	return frame
 }
 
 // vlan puts an 802.1Q tag into a frame.

@@ -31,7 +31,8 @@ func TestRightModel(t *testing.T) {
 	everywhere(t, func(t *testing.T, class string, v6 bool) {
 		m, j := newModel(class, v6, broken{})
 		if err := errors.Join(j.packets(t.Context(), modelMTU), m.Flush(t.Context()), j.changes(t.Context(), m),
-			m.Flush(t.Context()), j.flood(t.Context(), floodFlows)); err != nil {
+			m.Flush(t.Context()), j.services(t.Context(), m, []service.Service{j.sc.udp, j.sc.tcp}), m.Flush(t.Context()),
+			j.flood(t.Context(), floodFlows)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -106,6 +107,32 @@ func TestChangeMutants(t *testing.T) {
 		for _, class := range []string{"nat", "ipip", "dsr"} {
 			m, j := newModel(class, class == "dsr", tt.broken)
 			if err := j.changes(t.Context(), m); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s that %s: got %v, want %q", class, tt.fault, err, tt.want)
+			}
+		}
+	}
+}
+
+// TestServiceMutants: so does every demand on services that share an address, come and go.
+func TestServiceMutants(t *testing.T) {
+	for _, tt := range []mutant{
+		{fault: "does not look at the protocol", want: "TCP and UDP of one address: sent to", broken: broken{
+			pick: func(m *model, in *packet) (service.Backend, bool) { return m.service.Backends[0], in.proto == protoUDP }}},
+		{fault: "lets UDP flows outlive their backend", want: "a backend was taken out of the UDP service: the flow", broken: broken{keeps: true}},
+		{fault: "moves the flows of other backends", want: "a backend was taken out of the UDP service: the flow", broken: broken{
+			pick: func(m *model, in *packet) (service.Backend, bool) { return m.choose(in), len(m.udp.Backends) == 3 }}},
+		{fault: "goes on after the service was deleted", want: "the UDP service was deleted: a frame", broken: broken{serves: true}},
+		{fault: "lets UDP flows outlive the service", want: "was added again, with another backend: the flow", broken: broken{
+			pick: func(m *model, in *packet) (service.Backend, bool) {
+				return m.service.Backends[1], len(m.udp.Backends) == 1
+			}}},
+		{fault: "does not know a service that was added again", want: "was added again, with another backend: the flow", broken: broken{
+			in: func(m *model, in *packet) bool { return len(m.udp.Backends) != 1 }}},
+	} {
+		for _, class := range []string{"nat", "ipip", "dsr"} {
+			m, j := newModel(class, class == "dsr", tt.broken)
+			err := j.services(t.Context(), m, []service.Service{j.sc.udp, j.sc.tcp})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%s that %s: got %v, want %q", class, tt.fault, err, tt.want)
 			}
 		}

@@ -22,6 +22,8 @@ type model struct {
 	class   string
 	mtu     int
 	service service.Service                    // as last updated
+	udp     service.Service                    // the same of UDP; without a VIP if it was deleted
+	protos  map[netip.AddrPort]byte            // of flows, by client
 	flows   map[netip.AddrPort]service.Backend // by client
 	reality []service.Backend                  // all reals there are
 	out     [][]byte
@@ -35,6 +37,8 @@ type broken struct {
 	pick   func(m *model, in *packet) (service.Backend, bool) // false: as usual
 	accept func(m *model, frame []byte) []byte                // changes what comes in, before it is looked at
 	update func(m *model, s service.Service) service.Service  // changes what is set
+	keeps  bool                                               // flows outlive their backend in the service, and the service
+	serves bool                                               // a service that was deleted is served on
 }
 
 const modelMTU = 1500
@@ -65,7 +69,7 @@ func newModel(class string, v6 bool, b broken) (*model, *judge) {
 	sc.tcp.Backends, sc.tcp.Spare = sc.tcp.Backends[:4], sc.tcp.Backends[4:]
 	sc.udp = sc.tcp
 	sc.udp.Proto = harness.UDP
-	m.service = sc.tcp
+	m.service, m.udp, m.protos = sc.tcp, sc.udp, map[netip.AddrPort]byte{}
 	return m, &judge{wire: m, sc: sc, class: class, expect: expectations()[class]}
 }
 
@@ -82,13 +86,46 @@ func (m *model) Update(_ context.Context, s service.Service) error {
 	if m.broken.update != nil {
 		s = m.broken.update(m, s)
 	}
-	m.service = s
+	if s.Proto == harness.UDP {
+		m.udp = s
+	} else {
+		m.service = s
+	}
+	m.forget(byte(s.Proto), s.Backends)
+	return nil
+}
+
+// forget forgets the flows of a protocol that go to none of the backends.
+func (m *model) forget(proto byte, backends []service.Backend) {
 	for client, b := range m.flows {
-		if !holds(s.Backends, b) {
+		if m.protos[client] == proto && !holds(backends, b) && !m.broken.keeps {
 			delete(m.flows, client)
 		}
 	}
+}
+
+// Sync sets the services of the scene's address.
+func (m *model) Sync(ctx context.Context, services []service.Service) error {
+	has := false
+	for _, s := range services {
+		has = has || s.Proto == harness.UDP
+		if err := m.Update(ctx, s); err != nil {
+			return err
+		}
+	}
+	if !has && !m.broken.serves {
+		m.udp = service.Service{}
+		m.forget(protoUDP, nil)
+	}
 	return nil
+}
+
+// of returns the service of a protocol.
+func (m *model) of(proto byte) service.Service {
+	if proto == protoUDP {
+		return m.udp
+	}
+	return m.service
 }
 
 func (m *model) Flush(context.Context) error {
@@ -115,7 +152,7 @@ func (m *model) send(frame []byte) error {
 	case in.kind == etherARP:
 		m.put(&in, m.arp(frame))
 		return nil
-	case err != nil, in.ip == nil, isFragment(in.ip):
+	case err != nil, in.ip == nil, isFragment(in.ip), !bytes.Equal(in.dst, m.sc.balancer.MAC):
 		return nil
 	case m.broken.in != nil && !m.broken.in(m, &in):
 		return nil
@@ -128,7 +165,7 @@ func (m *model) send(frame []byte) error {
 	case in.to.Addr() != m.service.VIP.Addr():
 	case in.proto == protoICMP || in.proto == protoICMPv6:
 		m.put(&in, m.about(&in))
-	case in.to == m.service.VIP:
+	case in.to == m.of(in.proto).VIP:
 		m.put(&in, m.balance(&in))
 	}
 	return nil
@@ -167,7 +204,7 @@ func (m *model) balance(in *packet) []byte {
 	b, known := m.flows[in.from]
 	if !known || in.isSYN() {
 		b = m.choose(in)
-		m.flows[in.from] = b
+		m.flows[in.from], m.protos[in.from] = b, in.proto
 	}
 	if m.broken.pick != nil {
 		if other, ok := m.broken.pick(m, in); ok {
@@ -181,7 +218,7 @@ func (m *model) balance(in *packet) []byte {
 // choose picks a backend for a new flow.
 func (m *model) choose(in *packet) service.Backend {
 	var serving []service.Backend
-	for _, b := range m.service.Backends {
+	for _, b := range m.of(in.proto).Backends {
 		if b.Weight > 0 {
 			serving = append(serving, b)
 		}

@@ -128,6 +128,10 @@ func packetMutants() []mutant {
 			}
 			return f
 		}}, "VLAN tag: a frame"},
+		{"takes what is for other stations", "", 0, broken{accept: func(m *model, f []byte) []byte {
+			copy(f, m.sc.balancer.MAC)
+			return f
+		}}, "frame for another station: a frame"},
 		{"believes TCP packets that are cut", "", 0, broken{accept: func(_ *model, f []byte) []byte { return padded(f, protoTCP) }},
 			"TCP cut at every length: a frame"},
 		{"believes UDP packets that are cut", "", 0, broken{accept: func(_ *model, f []byte) []byte { return padded(f, protoUDP) }},
