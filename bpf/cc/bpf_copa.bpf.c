@@ -7,13 +7,14 @@
  * in the queue. At each acknowledgement the window moves towards it, by v / delta packets a round trip; v, the velocity,
  * doubles every round trip once the window has gone in one direction for three, and is 1 again when the direction
  * changes. Packets are paced at twice the window per standing round-trip time. With others of its kind the queue runs
- * nearly empty at least every five round trips. Where it does not, somebody fills the buffer: then 1/delta grows by one a
- * round trip and is halved at a loss (competitive mode), until the queue runs empty again and delta is its default.
+ * nearly empty at least every five round trips. Where it does not, another flow fills the buffer: then 1/delta grows by one
+ * a round trip and is halved at a loss (competitive mode), until the queue runs empty again and delta is its default.
  *
  * Good for: low delay at full use of the link, also with random loss, to which the default mode does not react.
  *
  * Known weakness: a smallest round-trip time that is measured too large (a queue that never drains since the flow began) or
- * a path whose delay jitters misleads it; the switch of modes takes round trips and can be fooled.
+ * a path whose delay jitters misleads it; the switch of modes takes round trips and can be fooled. Where the other flow has
+ * gone, a flow in competitive mode fills the buffer itself and loses packets to it, which keeps it in that mode.
  *
  * Deviations from the paper, which leaves some of this open:
  *  1. Windows and times are integers; the window's fraction is kept in 1/65536 packet.
@@ -31,6 +32,10 @@
  *     loss.
  *  9. In competitive mode, delta reacts to a round's losses once, at the end of the round.
  * 10. Packets leave in bursts as the kernel's segmentation makes them of the paced rate.
+ * 11. Competitive mode needs a second sign within the last 20 s: a packet was lost while the queue was long, or the queue in
+ *     default mode was twice the smallest round-trip time. The first sign alone comes up without another flow: a queue of
+ *     two packets a flow does not fall below a tenth of its swing where the swing is a few packets, and 1/delta, once it
+ *     grows, keeps the queue from emptying. Flows in default mode alone fill no buffer of more than a few packets each.
  */
 #include "tcp.bpf.h"
 #include "window.bpf.h"
@@ -41,16 +46,27 @@ char _license[] SEC("license") = "GPL";
 const volatile __u32 inv_delta = 2;
 /* Over how long the smallest round-trip time is taken, ms. */
 const volatile __u32 min_rtt_win_ms = 10000;
-/* Switch to competitive mode where somebody fills the buffer. */
+/* Switch to competitive mode where another flow fills the buffer. */
 const volatile __u32 mode_switch = 1;
+/* Take that up only within so long after a sign that the buffer is full, ms. */
+const volatile __u32 full_win_ms = 20000;
+/* 0: take it up without such a sign, by the paper's rule alone. */
+const volatile __u32 need_full = 1;
+
+/* Time that flows spent in each mode, us, counted at the end of each round. */
+__u64 stat_default_us, stat_competitive_us;
 
 #define CWND_MIN 4U
 /* The velocity doubles after so many rounds in one direction, and stays below this. */
 #define STEADY_ROUNDS 3
 #define VELOCITY_MAX  (1U << 15)
 /* The queue must run nearly empty within so many round trips; nearly is a tenth of the swing over the last four. */
-#define EMPTY_RTTS     5
-#define SWING_RTTS     4
+#define EMPTY_RTTS 5
+#define SWING_RTTS 4
+/* A loss while the queue's delay is at least this part of the smallest round-trip time is a full buffer's. */
+#define FULL_PART 4
+/* A queue of so many smallest round-trip times is another flow's as well, without a loss. */
+#define LONG_QUEUE     2
 #define INV_DELTA_MAX  0xffff
 
 #define FRACTION_SHIFT 16
@@ -61,7 +77,9 @@ struct copa {
 	struct window max_rtt;
 	__u32 round_end; /* delivered, where the round ends */
 	__u32 round_cwnd; /* the window when it began */
+	__u32 round_stamp; /* us, when it began */
 	__u32 empty_stamp; /* us, when the queue was nearly empty last */
+	__u32 full_stamp; /* ms, when the buffer was full last */
 	__s32 fraction; /* of the window, 1/65536 packet */
 	__u16 inv_delta; /* packets */
 	__u16 velocity;
@@ -70,6 +88,7 @@ struct copa {
 	__u8 slow_start : 1;
 	__u8 competitive : 1;
 	__u8 lossy : 1; /* packets were lost in this round */
+	__u8 full : 1; /* full_stamp means something */
 	__u8 has_rtt : 1;
 };
 
@@ -92,14 +111,34 @@ static __always_inline void copa_measure(const struct tcp_sock *tp, struct copa 
 	window_max(&ca->max_rtt, SWING_RTTS * srtt_us, now_us, rtt_us);
 }
 
-/* Is somebody filling the buffer? Sets the mode by when the queue was nearly empty last. */
+static __always_inline void copa_full(const struct tcp_sock *tp, struct copa *ca)
+{
+	ca->full = 1;
+	ca->full_stamp = tp->tcp_mstamp / USEC_PER_MSEC;
+}
+
+/* A packet was lost. With a long queue, that is a buffer that another flow filled: the default mode alone fills none. */
+static __always_inline void copa_lost(const struct tcp_sock *tp, struct copa *ca, __u32 min_us, __u32 queue_us)
+{
+	ca->lossy = 1;
+	if (queue_us >= min_us / FULL_PART)
+		copa_full(tp, ca);
+}
+
+/*
+ * Does another flow fill the buffer? Sets the mode by when the queue was nearly empty last and when the buffer was full.
+ */
 static __always_inline void copa_set_mode(const struct tcp_sock *tp, struct copa *ca, __u32 min_us, __u32 queue_us)
 {
 	__u32 now_us = tp->tcp_mstamp, swing_us = ca->max_rtt.s[0].v - min(min_us, ca->max_rtt.s[0].v);
 
 	if (10 * queue_us <= swing_us || !queue_us)
 		ca->empty_stamp = now_us;
-	if (mode_switch && now_us - ca->empty_stamp > EMPTY_RTTS * (tp->srtt_us >> 3)) {
+	if (!ca->competitive && !ca->slow_start && queue_us / LONG_QUEUE >= min_us)
+		copa_full(tp, ca);
+	else if ((__u32)(tp->tcp_mstamp / USEC_PER_MSEC) - ca->full_stamp > full_win_ms)
+		ca->full = 0;
+	if (mode_switch && (ca->full || !need_full) && now_us - ca->empty_stamp > EMPTY_RTTS * (tp->srtt_us >> 3)) {
 		ca->competitive = 1;
 	} else {
 		ca->competitive = 0;
@@ -131,9 +170,12 @@ static __always_inline void copa_end_round(const struct tcp_sock *tp, struct cop
 		else if (ca->inv_delta < INV_DELTA_MAX)
 			ca->inv_delta++;
 	}
+	__sync_fetch_and_add(ca->competitive ? &stat_competitive_us : &stat_default_us,
+			     (__u32)(tp->tcp_mstamp - ca->round_stamp));
 	ca->lossy = 0;
 	ca->round_cwnd = tp->snd_cwnd;
 	ca->round_end = tp->delivered;
+	ca->round_stamp = tp->tcp_mstamp;
 }
 
 /* Moves the window up or down, by velocity / delta packets a window of acknowledgements. */
@@ -178,12 +220,14 @@ void BPF_PROG(bpf_copa_init, struct sock *sk)
 	ca->round_end = tp->delivered;
 	ca->round_cwnd = tp->snd_cwnd;
 	ca->empty_stamp = tp->tcp_mstamp;
+	ca->round_stamp = tp->tcp_mstamp;
 	ca->fraction = 0;
 	ca->inv_delta = inv_delta;
 	ca->velocity = 1;
 	ca->steady = 0;
 	ca->up = 1;
 	ca->slow_start = 1;
+	ca->full = 0;
 	ca->competitive = 0;
 	ca->lossy = 0;
 	ca->has_rtt = 0;
@@ -202,15 +246,17 @@ void BPF_PROG(bpf_copa_cong_control, struct sock *sk, __u32 ack, int flag, const
 	__s64 rtt_us = rs->rtt_us;
 	bool up;
 
-	if (rs->losses > 0)
-		ca->lossy = 1;
 	if (rtt_us > 0)
 		copa_measure(tp, ca, rtt_us);
-	if (!ca->has_rtt || !acked)
+	if (!ca->has_rtt)
 		return;
 	min_us = ca->min_rtt.s[0].v;
 	standing_us = ca->standing.s[0].v;
 	queue_us = standing_us - min(min_us, standing_us);
+	if (rs->losses > 0)
+		copa_lost(tp, ca, min_us, queue_us);
+	if (!acked)
+		return;
 	copa_set_mode(tp, ca, min_us, queue_us);
 
 	/* The rate, window / standing, is at most the one aimed at, 1 / (delta * queue). */

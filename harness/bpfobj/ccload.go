@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -122,6 +123,26 @@ func (i *CcInstance) Users() (uint64, error) {
 		return 0, fmt.Errorf("read state of %s: the kernel gave %d bytes", i.Object, len(value))
 	}
 	return uint64(binary.NativeEndian.Uint32(value)), nil
+}
+
+// statPrefix begins the names of an object's global variables of 64 bits that count.
+const statPrefix = "stat_"
+
+// Stats are the values of the object's counting variables, by their names without the prefix.
+func (i *CcInstance) Stats() (map[string]uint64, error) {
+	out := map[string]uint64{}
+	for name, v := range i.coll.Variables {
+		short, ok := strings.CutPrefix(name, statPrefix)
+		if !ok {
+			continue
+		}
+		var n uint64
+		if err := v.Get(&n); err != nil {
+			return nil, fmt.Errorf("read %s of %s: %w", name, i.Object, err)
+		}
+		out[short] = n
+	}
+	return out, nil
 }
 
 // Close unloads the instance. While it is registered, or a socket uses it, it lives on in the kernel.

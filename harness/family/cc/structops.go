@@ -149,13 +149,18 @@ func (c *bpfCC) InForce() error {
 	return nil
 }
 
-// Counters give the number of sockets that use the present operations.
+// Counters give the number of sockets that use the present operations, and the object's own counts.
 func (c *bpfCC) Counters() (map[string]uint64, error) {
 	n, err := c.now.Users()
 	if err != nil {
 		return nil, err
 	}
-	return map[string]uint64{"sockets": n - min(n, 1)}, nil // the registration counts as well
+	out, err := c.now.Stats()
+	if err != nil {
+		return nil, err
+	}
+	out["sockets"] = n - min(n, 1) // the registration counts as well
+	return out, nil
 }
 
 // Close takes the name away. Sockets that use the operations go on with them. A second call does nothing.
