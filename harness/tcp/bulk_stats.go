@@ -62,6 +62,20 @@ func Quantile(sorted []time.Duration, q float64) time.Duration {
 	return sorted[min(len(sorted)-1, max(0, int(math.Ceil(q*float64(len(sorted))))-1))]
 }
 
+// CensoredQuantile is a quantile of times of which some are only known to be at least as long as they are: done and censored,
+// both in rising order. It is known if it is the same whether the censored ones end at once or never; else the value is what it
+// is at least.
+func CensoredQuantile(done, censored []time.Duration, q float64) (at time.Duration, known bool) {
+	soon := slices.Concat(done, censored)
+	slices.Sort(soon)
+	never := slices.Clone(done)
+	for range censored {
+		never = append(never, math.MaxInt64)
+	}
+	at = Quantile(soon, q)
+	return at, len(soon) > 0 && Quantile(never, q) == at
+}
+
 // Jain is the fairness index of Jain, Chiu and Hawe (1984): 1 if all have the same, 1/n if one has all; 1 for nothing.
 func Jain(x []float64) float64 {
 	var sum, squares float64

@@ -19,8 +19,9 @@ var shortSizes = []struct {
 }{{10_000, "10k"}, {100_000, "100k"}, {1_000_000, "1m"}}
 
 // shortFlows measures how long short flows of the variant take, each alone beside one long flow of the same, which has had
-// a quarter of the time to itself. Short ones are sent one after another, as many as fit; one that does not complete by the
-// end makes the trial invalid only if no other of its size did.
+// a quarter of the time to itself. Short ones are sent one after another, as many as fit. One that has not completed by the
+// end is censored: it counts as one that takes at least as long as it ran. A median that depends on how much longer is not
+// given.
 func (s *stage) shortFlows(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, err := newRun(c, b)
 	if err != nil {
@@ -51,30 +52,42 @@ func (s *stage) shortFlows(ctx context.Context, m *member, c harness.Cell, b har
 		return res, nil
 	}
 	res.Metrics = take(report, report.Flows[:1])
+	unfinished, all := 0, 0
 	for _, kind := range shortSizes {
-		done := completions(report.Flows[1:], kind.size)
-		if len(done) == 0 {
-			res.Invalid = fmt.Sprintf("no flow of %d bytes completed", kind.size)
-			return res, nil
+		done, running := completions(report, report.Flows[1:], kind.size)
+		unfinished, all = unfinished+len(running), all+len(running)+len(done)
+		median, known := tcp.CensoredQuantile(done, running, 0.5)
+		if known {
+			res.Metrics = append(res.Metrics, harness.Metric{Unit: kind.word + "-sec", Value: median.Seconds()})
 		}
-		res.Metrics = append(res.Metrics, harness.Metric{Unit: kind.word + "-sec", Value: tcp.Quantile(done, 0.5).Seconds()})
 		y := harness.Series{Name: "completion/" + kind.word, Unit: "sec"}
 		for _, d := range done {
 			y.Y = append(y.Y, short(d.Seconds()))
 		}
-		res.Series = append(res.Series, y)
+		if len(running) > 0 {
+			y.Notes = fmt.Sprintf("%d more had not completed after %v and more", len(running), running[0].Round(time.Millisecond))
+		}
+		if len(y.Y) > 0 {
+			res.Series = append(res.Series, y)
+		}
 	}
+	res.Metrics = append(res.Metrics, harness.Metric{Unit: "unfinished-share", Value: float64(unfinished) / float64(max(all, 1))})
 	return res, nil
 }
 
-// completions are the times that flows of a size took, in rising order.
-func completions(flows []tcp.FlowReport, size int64) []time.Duration {
-	var out []time.Duration
+// completions are the times that flows of a size took, and how long those ran that had not completed by the end, each in
+// rising order.
+func completions(report *tcp.BulkReport, flows []tcp.FlowReport, size int64) (done, running []time.Duration) {
 	for i := range flows {
-		if flows[i].Size == size && flows[i].Completed > 0 {
-			out = append(out, flows[i].Completed)
+		switch f := &flows[i]; {
+		case f.Size != size || f.Start >= report.Elapsed:
+		case f.Completed > 0:
+			done = append(done, f.Completed)
+		default:
+			running = append(running, report.Elapsed-f.Start)
 		}
 	}
-	slices.Sort(out)
-	return out
+	slices.Sort(done)
+	slices.Sort(running)
+	return done, running
 }
