@@ -47,6 +47,9 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if err := checkScores(e); err != nil {
 		return err
 	}
+	if err := checkLaws(e); err != nil {
+		return err
+	}
 	return checkPlots(e)
 }
 

@@ -27,6 +27,7 @@ type Experiment struct {
 	Profiles  []Profile
 	Plots     []PlotSpec
 	Scores    []Score
+	Laws      []Law
 }
 
 // The targets: where trials run.

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// frame is what one full data packet takes of a link's rate, bytes: 1500 of IP and an Ethernet header, as queues of the
+// Frame is what one full data packet takes of a link's rate, bytes: 1500 of IP and an Ethernet header, as queues of the
 // kernel count it.
-const frame = 1514
+const Frame = 1514
 
 // The ways of managing the bottleneck's queue. With AQMNone it drops at its tail; the others need the sender to have
 // negotiated ECN if they are to mark rather than drop.
@@ -48,11 +48,11 @@ type Path struct {
 func (p Path) BDP() float64 { return p.Rate / 8 * p.RTT.Seconds() }
 
 // Packets is the room of the bottleneck's queue in full packets.
-func (p Path) Packets() int { return int(math.Round(p.Buffer * p.BDP() / frame)) }
+func (p Path) Packets() int { return int(math.Round(p.Buffer * p.BDP() / Frame)) }
 
 // limit is the limit of an emulating queue, which holds what is under way as well as what waits.
 func (p Path) limit() int {
-	return int(math.Ceil(p.Rate/8*(p.RTT/2).Seconds()/frame)) + p.Packets()
+	return int(math.Ceil(p.Rate/8*(p.RTT/2).Seconds()/Frame)) + p.Packets()
 }
 
 // Check returns an error unless the path can be made.
@@ -68,9 +68,9 @@ func (p Path) Check() error {
 		return fmt.Errorf("check path: loss of %g in bursts: everything would be lost", p.Loss)
 	case len(p.Far) > chainFar:
 		return fmt.Errorf("check path: %d further round trips, want at most %d", len(p.Far), chainFar)
-	case p.Rate > 0 && p.Buffer*p.BDP() < frame:
+	case p.Rate > 0 && p.Buffer*p.BDP() < Frame:
 		return fmt.Errorf("check path: a buffer of %g BDP is %.0f bytes at %g bit/s and %v: less than one packet of %d",
-			p.Buffer, p.Buffer*p.BDP(), p.Rate, p.RTT, frame)
+			p.Buffer, p.Buffer*p.BDP(), p.Rate, p.RTT, Frame)
 	case p.AQM != "" && !slices.Contains(AQMs(), p.AQM):
 		return fmt.Errorf("check path: unknown AQM %q (there are: %v)", p.AQM, AQMs())
 	}

@@ -129,7 +129,7 @@ func tbf(rate float64) qdisc {
 	options := nl.NewRtAttr(nl.TCA_OPTIONS, nil)
 	options.AddRtAttr(1, parms) // TCA_TBF_PARMS
 	options.AddRtAttr(4, nl.Uint64Attr(bytes))
-	options.AddRtAttr(6, words(2*frame)) // TCA_TBF_BURST
+	options.AddRtAttr(6, words(2*Frame)) // TCA_TBF_BURST
 	return qdisc{kind: "tbf", parent: atRoot, handle: rootID, options: options}
 }
 
@@ -151,9 +151,9 @@ func manager(p Path) qdisc {
 		q.options.AddRtAttr(4, words(1))    // TCA_FQ_CODEL_ECN
 	case AQMRED:
 		const ecn, probability = 1, 0
-		least := max(room/6, 2) * frame
+		least := max(room/6, 2) * Frame
 		// Weight 0: the queue as it is now, not its average. Marking is certain one packet above the threshold.
-		parms := append(words(room*frame, least, least+frame), 0, probability, 0, ecn)
+		parms := append(words(room*Frame, least, least+Frame), 0, probability, 0, ecn)
 		q.kind = "red"
 		q.options.AddRtAttr(1, parms)             // TCA_RED_PARMS
 		q.options.AddRtAttr(2, make([]byte, 256)) // TCA_RED_STAB

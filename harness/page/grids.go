@@ -48,3 +48,25 @@ func scoreGrid(all []verdict.Scored) grid {
 	g.footer = fmt.Sprintf("%d passed, %d failed, %d not measured", count[verdict.Passed], count[verdict.Failed], count[verdict.NotMeasured])
 	return g
 }
+
+func lawGrid(all []verdict.Judged) grid {
+	g := grid{title: "Laws", head: []string{"law", "variant", "measured", "predicted", "off by", "tolerance", "verdict", "source"}}
+	count := map[string]int{}
+	for _, j := range all {
+		if count[j.Outcome]++; j.Outcome == verdict.NotMeasured {
+			continue // the JSON has them with the reason
+		}
+		name := j.Variant
+		if j.Control {
+			name += " (wrong on purpose)"
+		}
+		sc := unit.ScaleFor(j.Law.Unit, []float64{j.Predicted})
+		g.rows = append(g.rows, []string{
+			j.Law.Name, name, sc.Format(j.Value) + " " + sc.Unit, sc.Format(j.Predicted) + " " + sc.Unit,
+			unit.Percent(j.Value/j.Predicted-1, true), j.Bound(), j.Outcome, j.Source,
+		})
+	}
+	g.footer = fmt.Sprintf("%d held, %d broken, %d not measured; one that is wrong on purpose holds the test, by breaking its law",
+		count[verdict.Passed], count[verdict.Failed], count[verdict.NotMeasured])
+	return g
+}

@@ -98,12 +98,13 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 			Tables   []Table               `json:"tables"`
 			Claims   []verdict.Finding     `json:"claims"`
 			Scores   []verdict.Scored      `json:"scores,omitempty"`
+			Laws     []verdict.Judged      `json:"laws,omitempty"`
 			Ports    []verdict.Equivalence `json:"equivalence,omitempty"`
 			Noise    []verdict.Noise       `json:"aa_noise"`
 			Skipped  []record.Skipped      `json:"skipped"`
 			Rejected []record.Rejected     `json:"rejected"`
 			Remarks  []string              `json:"remarks,omitempty"`
-		}{verdict.IdentityOf(r), tables, verdict.Findings(r), verdict.Scores(r), verdict.Equivalences(r), noise, r.Env.Skipped, r.Env.Rejected, r.Remarks})
+		}{verdict.IdentityOf(r), tables, verdict.Findings(r), verdict.Scores(r), verdict.Laws(r), verdict.Equivalences(r), noise, r.Env.Skipped, r.Env.Rejected, r.Remarks})
 	}
 	p, err := newPrinter(w, format)
 	if err != nil {
@@ -138,10 +139,13 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 	return p.err
 }
 
-// verdicts are the tables of scores and of equivalence, where a run has any.
+// verdicts are the tables of scores, laws and equivalence, where a run has any.
 func verdicts(r *record.Run) []grid {
 	var out []grid
 	if g := scoreGrid(verdict.Scores(r)); len(g.rows) > 0 {
+		out = append(out, g)
+	}
+	if g := lawGrid(verdict.Laws(r)); len(g.rows) > 0 {
 		out = append(out, g)
 	}
 	if e := verdict.Equivalences(r); len(e) > 0 {

@@ -79,6 +79,7 @@ type Env struct {
 	Plots     []harness.PlotSpec     `json:"plots,omitempty"`
 	Claims    []harness.Claim        `json:"claims,omitempty"`
 	Scores    []harness.Score        `json:"scores,omitempty"`
+	Laws      []harness.Law          `json:"laws,omitempty"`
 }
 
 // Skipped is a cell that could not run here, with the reason.

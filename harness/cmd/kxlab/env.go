@@ -40,7 +40,7 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 		Profile: f.profile, Repeats: f.repeat, Seed: f.seed, CPUs: facts.CPUs, MemBytes: facts.MemBytes,
 		KernelFacts: facts.Settings, Tools: facts.Tools, Mitigations: facts.Mitigations, Objects: map[string]string{},
 		Plan: p.Trials(), AA: []string{p.AA},
-		Title: e.Title, Question: e.Question, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores,
+		Title: e.Title, Question: e.Question, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores, Laws: e.Laws,
 	}
 	if j.guests != nil {
 		if env.QEMU, err = vm.QEMUVersion(ctx); err != nil {

@@ -71,16 +71,20 @@ func writePage(s streams, dir string) error {
 	return nil
 }
 
-// scoreError names the declared scores that a run failed; nil if there are none.
+// scoreError names the declared scores and laws that a run failed; nil if there are none.
 func scoreError(dir string) error {
 	r, err := record.Open(dir)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	if failed := verdict.FailedScores(verdict.Scores(r)); len(failed) > 0 {
-		return fmt.Errorf("%d of %d scores failed:\n  %s", len(failed), len(r.Env.Scores), strings.Join(failed, "\n  "))
+		errs = append(errs, fmt.Errorf("%d of %d scores failed:\n  %s", len(failed), len(r.Env.Scores), strings.Join(failed, "\n  ")))
 	}
-	return nil
+	if failed := verdict.FailedLaws(verdict.Laws(r)); len(failed) > 0 {
+		errs = append(errs, fmt.Errorf("%d laws broken:\n  %s", len(failed), strings.Join(failed, "\n  ")))
+	}
+	return errors.Join(errs...)
 }
 
 // noteSkips says why cells were skipped, each reason once.

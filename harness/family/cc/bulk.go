@@ -35,6 +35,7 @@ func (s *stage) same(ctx context.Context, m *member, c harness.Cell, b harness.B
 		return harness.Result{}, err
 	}
 	r.add(s, m.name, n, 0)
+	modes := r.watchModes(m)
 	report, cost, err := s.counted(ctx, r, b)
 	if err != nil {
 		return harness.Result{}, err
@@ -43,7 +44,10 @@ func (s *stage) same(ctx context.Context, m *member, c harness.Cell, b harness.B
 	if res.Invalid != "" {
 		return res, nil
 	}
+	report = report.After(r.warm)
 	res.Metrics = append(take(report, report.Flows), cost...)
+	res.Metrics = append(res.Metrics, r.windows(report, report.Flows)...)
+	res.Metrics = append(res.Metrics, modes()...)
 	if n > 1 {
 		res.Metrics = append(res.Metrics, fair(report)...)
 	}
@@ -62,6 +66,7 @@ func (s *stage) coexist(ctx context.Context, m *member, c harness.Cell, b harnes
 	}
 	r.add(s, m.name, 1, 0)
 	r.add(s, against, 1, 0)
+	modes := r.watchModes(m)
 	report, err := r.run(ctx, s)
 	if err != nil {
 		return harness.Result{}, err
@@ -70,9 +75,11 @@ func (s *stage) coexist(ctx context.Context, m *member, c harness.Cell, b harnes
 	if res.Invalid != "" {
 		return res, nil
 	}
+	report = report.After(r.warm)
 	own, other := report.Flows[0].Goodput(report.Elapsed), report.Flows[1].Goodput(report.Elapsed)
 	res.Metrics = append(take(report, report.Flows[:1]), fair(report)...)
 	res.Metrics = append(res.Metrics, harness.Metric{Unit: "taken-share", Value: own / max(own+other, 1)})
+	res.Metrics = append(res.Metrics, modes()...)
 	return res, nil
 }
 
@@ -110,7 +117,7 @@ func (s *stage) fairness(ctx context.Context, m *member, c harness.Cell, b harne
 		return harness.Result{}, err
 	}
 	res := r.judged(report)
-	if res.Invalid == "" {
+	if report = report.After(r.warm); res.Invalid == "" {
 		res.Metrics = append(take(report, report.Flows), fair(report)...)
 	}
 	return res, nil

@@ -28,6 +28,7 @@ func (s *stage) equivalence(ctx context.Context, m *member, c harness.Cell, b ha
 	if res.Invalid != "" {
 		return res, nil
 	}
+	report = report.After(r.warm)
 	res.Metrics = append(take(report, report.Flows), cost...)
 
 	original := cmp.Or(m.original, strings.TrimSuffix(m.name, harness.SuffixAA))
@@ -49,7 +50,7 @@ func (s *stage) equivalence(ctx context.Context, m *member, c harness.Cell, b ha
 		res.Invalid = "beside " + original + ": " + j.Invalid
 		return res, nil
 	}
-	life, _ := both.Fairness()
+	life, _ := both.After(versus.warm).Fairness()
 	res.Metrics = append(res.Metrics, harness.Metric{Unit: "versus-jain-share", Value: life})
 	res.Measured += both.Elapsed
 	return res, nil

@@ -25,7 +25,8 @@ type ccRun struct {
 	flows  []tcp.BulkFlow
 	names  []string // of the flows' variants, for people
 	events []tcp.BulkEvent
-	during time.Duration
+	warm   time.Duration // from the start of the run; what happens in it is recorded and does not count
+	during time.Duration // all of it
 	verify bool
 	seed   uint64
 	exact  bool                           // the clock counts instructions
@@ -38,7 +39,7 @@ func newRun(c harness.Cell, b harness.Budget) (*ccRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ccRun{path: p, during: b.Measure, seed: b.Seed, exact: b.Exact}, nil
+	return &ccRun{path: p, warm: b.Warm, during: b.Warm + b.Measure, seed: b.Seed, exact: b.Exact}, nil
 }
 
 // add adds n flows of a variant that start at a time, or a little later, in the order in which they were added.

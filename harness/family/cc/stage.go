@@ -30,6 +30,7 @@ func (s *stage) workloads() map[string]measurement {
 		"coexist":     s.coexist,
 		"random-loss": s.alone,
 		"shallow":     s.alike,
+		"sawtooth":    s.sawtooth,
 		"bufferbloat": s.alike,
 		"ecn":         s.alike,
 		"fairness":    s.fairness,

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cc
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/tcp"
+)
+
+// leastEpochs is how many complete epochs a mean of them needs.
+const leastEpochs = 4
+
+// sawtooth measures one flow that fills the buffer again and again: how long that takes, and how its window grows between.
+func (s *stage) sawtooth(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
+	r, err := newRun(c, b)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	r.add(s, m.name, 1, 0)
+	report, err := r.run(ctx, s)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	res := r.judged(report)
+	if res.Invalid != "" {
+		return res, nil
+	}
+	report = report.After(r.warm)
+	epochs := report.Flows[0].Epochs()
+	if len(epochs) < leastEpochs {
+		res.Invalid = fmt.Sprintf("the window fell %d times within %v, which makes too few epochs: want %d", len(epochs)+1, b.Measure, leastEpochs)
+		return res, nil
+	}
+	res.Metrics = append(take(report, report.Flows), epochMeans(epochs)...)
+	return res, nil
+}
+
+// epochMeans are means over epochs, those of growth over the ones that first slow down.
+func epochMeans(epochs []tcp.Epoch) []harness.Metric {
+	var peak, gap float64
+	var length, k time.Duration
+	slowed := 0
+	for _, e := range epochs {
+		peak, length = peak+e.Peak, length+e.Length
+		if e.K > 0 {
+			k, gap = k+e.K, gap+e.Gap
+			slowed++
+		}
+	}
+	n := float64(len(epochs))
+	out := []harness.Metric{{Unit: "peak-pkt", Value: peak / n}, {Unit: "epoch-sec", Value: length.Seconds() / n}}
+	if slowed >= leastEpochs {
+		out = append(out, harness.Metric{Unit: "k-sec", Value: k.Seconds() / float64(slowed)},
+			harness.Metric{Unit: "gap-pkt", Value: gap / float64(slowed)})
+	}
+	return out
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cc
+
+import (
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/tcp"
+)
+
+// watchModes notes how long the variant's flows spend in each of its modes after the warm-up. The function that it returns
+// is for after the run: it gives the share of the competitive mode, or nothing if the variant does not count modes.
+func (r *ccRun) watchModes(m *member) func() []harness.Metric {
+	read := func() (standard, competitive uint64, ok bool) {
+		counts, err := m.control.Counters()
+		if err != nil {
+			return 0, 0, false
+		}
+		competitive, ok = counts["competitive_us"]
+		return counts["default_us"], competitive, ok
+	}
+	if _, _, ok := read(); !ok {
+		return func() []harness.Metric { return nil }
+	}
+	var standard, competitive uint64
+	r.events = append(r.events, tcp.BulkEvent{At: r.warm, Do: func() error {
+		standard, competitive, _ = read()
+		return nil
+	}})
+	return func() []harness.Metric {
+		a, b, ok := read()
+		a, b = a-standard, b-competitive
+		if !ok || a+b == 0 {
+			return nil
+		}
+		return []harness.Metric{{Unit: "competitive-share", Value: float64(b) / float64(a+b)}}
+	}
+}
+
+// windows are the numbers that laws speak of, of some of a report's flows: the mean over time of the congestion window, what
+// is under way, which by Little's law is what is acknowledged in a round trip, and what of that waits in the queue. All are
+// means of one flow, packets.
+func (r *ccRun) windows(report *tcp.BulkReport, flows []tcp.FlowReport) []harness.Metric {
+	var acked, life float64
+	for i := range flows {
+		acked += flows[i].Acked()
+		life += (report.Elapsed - flows[i].Start).Seconds()
+	}
+	if life <= 0 || acked == 0 {
+		return nil
+	}
+	rtt := tcp.MeanRTT(flows).Seconds()
+	out := []harness.Metric{
+		{Unit: "wnd-pkt", Value: tcp.MeanWindow(flows)},
+		{Unit: "flight-pkt", Value: acked * rtt / life},
+	}
+	if r.path.Rate > 0 {
+		// An empty path takes its round trip and the time of one frame on the link.
+		empty := r.path.RTT.Seconds() + 8*netlab.Frame/r.path.Rate
+		out = append(out, harness.Metric{Unit: "queue-pkt", Value: max(0, acked*(rtt-empty)/life)})
+	}
+	return out
+}

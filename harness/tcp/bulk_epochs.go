@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	"time"
+
+	"gonum.org/v1/gonum/mat"
+)
+
+// An Epoch is a flow's life from one reduction of its window to the next.
+type Epoch struct {
+	Peak   float64       // window before the reduction, packets
+	Length time.Duration // to the next reduction
+	// K is when growth is slowest, from the end of recovery on, and Gap what the window gains until then, packets: those of
+	// the cubic polynomial that fits the window best. Both are 0 where growth does not first slow down.
+	K   time.Duration
+	Gap float64
+}
+
+// Epochs are the flow's complete epochs. A reduction shows in samples as another slow start threshold, below the window.
+func (f *FlowReport) Epochs() []Epoch {
+	var out []Epoch
+	begin, peak := -1, 0.0
+	for i := 1; i < len(f.Samples); i++ {
+		was, is := f.Samples[i-1], f.Samples[i]
+		if is.Threshold == was.Threshold || is.Threshold >= was.Window {
+			continue
+		}
+		if begin >= 0 {
+			e := Epoch{Peak: peak, Length: is.At - f.Samples[begin].At}
+			e.K, e.Gap = inflection(afterRecovery(f.Samples[begin:i]))
+			out = append(out, e)
+		}
+		begin, peak = i, float64(was.Window)
+	}
+	return out
+}
+
+// afterRecovery are the samples from the last on in which the window stood at the threshold: recovery ended there.
+func afterRecovery(s []FlowSample) []FlowSample {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i].Window <= s[i].Threshold {
+			return s[i:]
+		}
+	}
+	return nil
+}
+
+// leastFit is how many samples a fit needs.
+const leastFit = 20
+
+// inflection fits a cubic polynomial to windows over time, by least squares.
+func inflection(s []FlowSample) (k time.Duration, gap float64) {
+	if len(s) < leastFit {
+		return 0, 0
+	}
+	length := (s[len(s)-1].At - s[0].At).Seconds()
+	a, b := mat.NewDense(len(s), 4, nil), mat.NewVecDense(len(s), nil)
+	for i := range s {
+		x := (s[i].At - s[0].At).Seconds() / length // from 0 to 1: the fit is well conditioned
+		a.SetRow(i, []float64{1, x, x * x, x * x * x})
+		b.SetVec(i, float64(s[i].Window))
+	}
+	var c mat.VecDense
+	if err := c.SolveVec(a, b); err != nil || c.AtVec(3) <= 0 {
+		return 0, 0
+	}
+	x := -c.AtVec(2) / (3 * c.AtVec(3))
+	gap = x * (c.AtVec(1) + x*(c.AtVec(2)+x*c.AtVec(3)))
+	if x <= 0 || x >= 1 || gap <= 0 {
+		return 0, 0
+	}
+	return time.Duration(x * length * float64(time.Second)), gap
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/law"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/stats"
+	"github.com/kxlab/kxlab/harness/unit"
+)
+
+// A Judged is what a run says about a law and one of its variants.
+type Judged struct {
+	Law       harness.Law `json:"law"`
+	Variant   string      `json:"variant"`
+	Control   bool        `json:"control,omitempty"` // it is wrong on purpose: it passes by breaking the law
+	Source    string      `json:"source"`
+	Value     float64     `json:"value"` // a median
+	Predicted float64     `json:"predicted"`
+	N         int         `json:"n"` // repeats behind it
+	Outcome   string      `json:"outcome"`
+	Why       string      `json:"why,omitempty"`
+}
+
+// Laws holds a run against the laws that its definition declares.
+func Laws(r *record.Run) []Judged {
+	var out []Judged
+	for _, l := range r.Env.Laws {
+		for _, v := range l.Variants {
+			out = append(out, judgeLaw(l, v, r))
+		}
+	}
+	return out
+}
+
+func judgeLaw(l harness.Law, variant string, r *record.Run) Judged {
+	j := Judged{Law: l, Variant: variant, Source: l.Source, Outcome: NotMeasured}
+	if v, ok := r.Env.Variant(variant); ok {
+		j.Control = v.Control
+	}
+	own, why := pick(r, harness.CellSelector{Workload: l.Workload, Variant: variant, Where: l.Where}, l.Unit)
+	if own == nil {
+		j.Why = why
+		return j
+	}
+	j.Value, j.N = stats.Median(own.Values), len(own.Values)
+	if err := j.predict(own.Cell, r); err != nil {
+		j.Outcome, j.Why = Failed, err.Error()
+		return j
+	}
+	j.Outcome = Passed
+	if j.holds() == j.Control {
+		j.Outcome = Failed
+	}
+	sc := unit.ScaleFor(l.Unit, []float64{j.Predicted})
+	j.Why = fmt.Sprintf("%s: %s %s, predicted %s, %s off (tolerance %s)", variant, sc.Format(j.Value), sc.Unit, sc.Format(j.Predicted),
+		unit.Percent(j.Value/j.Predicted-1, true), j.Bound())
+	if j.Control && j.Outcome == Failed {
+		j.Why = "the control does not break it: the law cannot be trusted; " + j.Why
+	}
+	return j
+}
+
+// predict computes the prediction for the cell.
+func (j *Judged) predict(c harness.Cell, r *record.Run) error {
+	f, err := law.Find(j.Law.Formula)
+	if err != nil {
+		return err
+	}
+	if j.Source == "" {
+		j.Source = f.Source
+	}
+	params := map[string]float64{}
+	for _, p := range j.Law.Params {
+		v := p.Value
+		switch {
+		case p.Axis != "":
+			if _, err := fmt.Sscan(c.Axis(p.Axis), &v); err != nil {
+				return fmt.Errorf("parameter %s: axis %s is %q, not a number", p.Name, p.Axis, c.Axis(p.Axis))
+			}
+		case p.Unit != "":
+			s, why := pick(r, harness.CellSelector{Workload: c.Workload, Variant: c.Variant, Where: c.Axes}, p.Unit)
+			if s == nil {
+				return fmt.Errorf("parameter %s: %s", p.Name, why)
+			}
+			v = stats.Median(s.Values)
+		}
+		if p.Scale != 0 {
+			v *= p.Scale
+		}
+		params[p.Name] = v
+	}
+	j.Predicted, err = f.Value(params)
+	return err
+}
+
+// holds tells whether the value is as predicted.
+func (j *Judged) holds() bool {
+	d := j.Value/j.Predicted - 1
+	switch j.Law.Side {
+	case harness.LawMost:
+		return d <= j.Law.Tolerance
+	case harness.LawLeast:
+		return d >= -j.Law.Tolerance
+	}
+	return math.Abs(d) <= j.Law.Tolerance
+}
+
+// Bound is the tolerance in words.
+func (j *Judged) Bound() string {
+	text := unit.Percent(j.Law.Tolerance, false)
+	switch j.Law.Side {
+	case harness.LawMost:
+		return "at most +" + text
+	case harness.LawLeast:
+		return "at least -" + text
+	}
+	return "±" + text
+}
+
+// FailedLaws names the laws that a run broke, and the controls that kept theirs.
+func FailedLaws(all []Judged) []string {
+	var out []string
+	for _, j := range all {
+		if j.Outcome == Failed {
+			out = append(out, j.Law.Name+": "+j.Why)
+		}
+	}
+	return out
+}
