@@ -11,18 +11,22 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/stats"
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
 // equivalenceWorkload is the workload whose trials hold ports against their originals.
 const equivalenceWorkload = "equivalence"
 
-// tostAlpha is the level of each of the two one-sided tests.
-const tostAlpha = 0.05
-
-// leastVersus is the fairness that one flow beside one of its original must have on average.
+// leastVersus is the fairness that one flow beside one of its original must have: a one-sided t test must show that the mean
+// is not below it.
 const leastVersus = 0.95
+
+// leastRetrans is the least margin of retrans-share: 0.1 points. Otherwise it is retransPart of the original's share, so that
+// five times as many bytes sent again are not the same.
+const (
+	leastRetrans = 0.001
+	retransPart  = 0.25
+)
 
 // The verdicts on a port.
 const (
@@ -31,16 +35,28 @@ const (
 	Undecided     = "not shown"      // neither
 )
 
-// A tolerance is how far a port may be from its original and still be called the same.
+// A tolerance is how far a port may be from its original and still be called the same. If it is not relative, width is a part
+// of the original's mean, and at least least, in the unit itself: such units may be 0.
 type tolerance struct {
 	unit     string
 	width    float64
+	least    float64
 	relative bool
+}
+
+// margin is the margin for an original's values, in terms of what is tested.
+func (m tolerance) margin(original []float64) float64 {
+	if m.relative {
+		return math.Log1p(m.width)
+	}
+	mean, _ := mstats.Mean(original)
+	return max(m.least, m.width*mean)
 }
 
 func tolerances() []tolerance {
 	return []tolerance{
-		{"bit/s", 0.03, true}, {"p50-rtt-sec", 0.05, true}, {"p95-rtt-sec", 0.05, true}, {"retrans-share", 0.005, false},
+		{"bit/s", 0.03, 0, true}, {"p50-rtt-sec", 0.05, 0, true}, {"p95-rtt-sec", 0.05, 0, true},
+		{"retrans-share", retransPart, leastRetrans, false},
 	}
 }
 
@@ -53,53 +69,10 @@ type Equivalence struct {
 	Parts    []TOST  `json:"parts"`
 	Versus   float64 `json:"versus"` // mean fairness one against one; NaN is 0 with VersusN 0
 	VersusN  int     `json:"versus_n"`
+	VersusP  float64 `json:"versus_p"`       // that the mean of them all is below leastVersus
 	Cost     float64 `json:"cost,omitempty"` // instructions a packet over the original's; 0: not measured
 	Verdict  string  `json:"verdict"`
 	Why      string  `json:"why"`
-}
-
-// A TOST is the outcome of two one-sided tests (Schuirmann 1987) on paired differences: under the same seed, port and
-// original saw the same losses. Differences of relative units are those of logarithms.
-type TOST struct {
-	Unit    string  `json:"unit"`
-	N       int     `json:"n"`
-	Mean    float64 `json:"mean"` // of the differences; a share, or a relative one
-	Margin  float64 `json:"margin"`
-	P       float64 `json:"p"` // of the worse of the two tests
-	Verdict string  `json:"verdict"`
-}
-
-// tost tests whether the mean of paired differences lies within ±width.
-func tost(d []float64, width float64) TOST {
-	t := TOST{N: len(d), Margin: width, P: 1, Verdict: Undecided}
-	t.Mean, _ = mstats.Mean(d)
-	if t.N < 2 {
-		return t
-	}
-	sd, _ := mstats.StandardDeviationSample(d)
-	se := sd / math.Sqrt(float64(t.N))
-	if se == 0 { // the same to the last digit: there is nothing to test
-		t.P, t.Verdict = 0, Equivalent
-		if math.Abs(t.Mean) >= width {
-			t.P, t.Verdict = 1, NotEquivalent
-		}
-		return t
-	}
-	above := func(x float64) float64 { // P(T > x)
-		p := stats.TailT(math.Abs(x), float64(t.N-1)) / 2
-		if x < 0 {
-			return 1 - p
-		}
-		return p
-	}
-	t.P = math.Max(above((width+t.Mean)/se), above((width-t.Mean)/se))
-	switch {
-	case t.P < tostAlpha:
-		t.Verdict = Equivalent
-	case above((math.Abs(t.Mean)-width)/se) < tostAlpha:
-		t.Verdict = NotEquivalent
-	}
-	return t
 }
 
 // Equivalences holds every port that a run measured against its original, and the variant that was measured twice against
@@ -147,11 +120,7 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 			e.Verdict, e.Why = Undecided, "the original was not measured under the same conditions"
 			return
 		}
-		width := m.width
-		if m.relative {
-			width = math.Log1p(m.width)
-		}
-		t := tost(differences(a, b, m.relative), width)
+		t := tost(differences(a, b, m.relative), m.margin(b.Values))
 		t.Unit = m.unit
 		if m.relative {
 			t.Mean, t.Margin = math.Expm1(t.Mean), m.width
@@ -166,9 +135,15 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 		}
 	}
 	if v := find(e.Variant, "versus-jain-share"); v != nil {
-		e.Versus, _ = mstats.Mean(v.Values)
-		if e.VersusN = len(v.Values); e.Versus < leastVersus {
-			outside = append(outside, fmt.Sprintf("one against one %s (at least %s)", unit.Percent(e.Versus, false), unit.Percent(leastVersus, false)))
+		var verdict string
+		e.Versus, e.VersusP, verdict = atLeast(v.Values, leastVersus)
+		e.VersusN = len(v.Values)
+		text := fmt.Sprintf("one against one %s (at least %s)", unit.Percent(e.Versus, false), unit.Percent(leastVersus, false))
+		switch verdict {
+		case NotEquivalent:
+			outside = append(outside, text)
+		case Undecided:
+			open = append(open, text)
 		}
 	}
 	if a, b := find(e.Variant, "insn/seg"), find(e.Original, "insn/seg"); a != nil && b != nil {

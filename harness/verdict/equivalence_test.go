@@ -35,6 +35,53 @@ func TestTOST(t *testing.T) {
 	}
 }
 
+// One against one is a test, not a look at a mean: t(0.95, 4) = 2.132.
+func TestAtLeast(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		values []float64
+		want   string
+	}{
+		{"above", []float64{0.98, 0.99, 0.985, 0.975, 0.98}, Equivalent},
+		{"the mean alone is above", []float64{0.999, 0.999, 0.999, 0.78, 0.999}, Undecided},
+		{"the mean alone is below", []float64{0.97, 0.97, 0.97, 0.85, 0.97}, Undecided},
+		{"below", []float64{0.9, 0.89, 0.91, 0.9, 0.9}, NotEquivalent},
+		{"the same", []float64{1, 1}, Equivalent},
+		{"one", []float64{1}, Undecided},
+	} {
+		if mean, p, got := atLeast(tt.values, 0.95); got != tt.want {
+			t.Errorf("%s: mean %.3f, p %.3f: %s, want %s", tt.name, mean, p, got, tt.want)
+		}
+	}
+}
+
+// A share of 0.1 % and one of 0.5 % are not the same, while 10 and 11 % are, and so are two of next to nothing.
+func TestRetransMargin(t *testing.T) {
+	for _, tt := range []struct {
+		original, port float64
+		want           string
+	}{
+		{0.001, 0.005, NotEquivalent}, {0.01, 0.013, NotEquivalent}, {0.1, 0.11, Equivalent}, {0, 0.0005, Equivalent}, {0.001, 0.001, Equivalent},
+	} {
+		r := ccRun()
+		for i := range r.Trials {
+			for k, m := range r.Trials[i].Result.Metrics {
+				if m.Unit == "retrans-share" {
+					r.Trials[i].Result.Metrics[k].Value = tt.original
+					if r.Trials[i].Cell.Variant == "port" {
+						r.Trials[i].Result.Metrics[k].Value = tt.port
+					}
+				}
+			}
+		}
+		for _, e := range Equivalences(r) {
+			if e.Variant == "port" && e.Verdict != tt.want {
+				t.Errorf("%v against %v: %s (%s), want %s", tt.port, tt.original, e.Verdict, e.Why, tt.want)
+			}
+		}
+	}
+}
+
 // ccRun is a run in which a port is 1 % off its original and a control 20 %.
 func ccRun() *record.Run {
 	r := &record.Run{Env: record.Env{

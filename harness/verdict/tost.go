@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"math"
+
+	mstats "github.com/montanaflynn/stats"
+
+	"github.com/kxlab/kxlab/harness/stats"
+)
+
+// tostAlpha is the level of each of the two one-sided tests.
+const tostAlpha = 0.05
+
+// A TOST is the outcome of two one-sided tests (Schuirmann 1987) on paired differences: under the same seed, port and
+// original saw the same losses. Differences of relative units are those of logarithms.
+type TOST struct {
+	Unit    string  `json:"unit"`
+	N       int     `json:"n"`
+	Mean    float64 `json:"mean"` // of the differences; a share, or a relative one
+	Margin  float64 `json:"margin"`
+	P       float64 `json:"p"` // of the worse of the two tests
+	Verdict string  `json:"verdict"`
+}
+
+// tost tests whether the mean of paired differences lies within ±width.
+func tost(d []float64, width float64) TOST {
+	t := TOST{N: len(d), Margin: width, P: 1, Verdict: Undecided}
+	t.Mean, _ = mstats.Mean(d)
+	if t.N < 2 {
+		return t
+	}
+	sd, _ := mstats.StandardDeviationSample(d)
+	se := sd / math.Sqrt(float64(t.N))
+	if se == 0 { // the same to the last digit: there is nothing to test
+		t.P, t.Verdict = 0, Equivalent
+		if math.Abs(t.Mean) >= width {
+			t.P, t.Verdict = 1, NotEquivalent
+		}
+		return t
+	}
+	above := func(x float64) float64 { return aboveT(x, t.N-1) }
+	t.P = math.Max(above((width+t.Mean)/se), above((width-t.Mean)/se))
+	switch {
+	case t.P < tostAlpha:
+		t.Verdict = Equivalent
+	case above((math.Abs(t.Mean)-width)/se) < tostAlpha:
+		t.Verdict = NotEquivalent
+	}
+	return t
+}
+
+// aboveT is P(T > x) of Student's t.
+func aboveT(x float64, freedom int) float64 {
+	p := stats.TailT(math.Abs(x), float64(freedom)) / 2
+	if x < 0 {
+		return 1 - p
+	}
+	return p
+}
+
+// atLeast tests whether the mean of values is at least a bound: shown, shown not to be, or neither.
+func atLeast(values []float64, bound float64) (mean, p float64, verdict string) {
+	mean, _ = mstats.Mean(values)
+	if len(values) < 2 {
+		return mean, 1, Undecided
+	}
+	sd, _ := mstats.StandardDeviationSample(values)
+	se := sd / math.Sqrt(float64(len(values)))
+	switch {
+	case se == 0 && mean >= bound:
+		return mean, 0, Equivalent
+	case se == 0:
+		return mean, 1, NotEquivalent
+	}
+	p = aboveT((mean-bound)/se, len(values)-1)
+	switch {
+	case p < tostAlpha:
+		verdict = Equivalent
+	case 1-p < tostAlpha:
+		verdict = NotEquivalent
+	default:
+		verdict = Undecided
+	}
+	return mean, p, verdict
+}
