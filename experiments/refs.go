@@ -63,8 +63,8 @@ func checkBudgets(vm, exact harness.Budgets) error {
 }
 
 func checkSelection(e harness.Experiment, w harness.WorkloadSpec, pw harness.ProfileWorkload, family harness.Family) error {
-	if pw.Repeats < 0 || pw.Measure < 0 {
-		return fmt.Errorf("repeats and measure must not be negative")
+	if pw.Repeats < 0 || pw.Measure < 0 || pw.Warm < 0 {
+		return fmt.Errorf("repeats, measure and warm must not be negative")
 	}
 	if err := checkBudgets(pw.VM, pw.Exact); err != nil {
 		return err

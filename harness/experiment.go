@@ -155,6 +155,7 @@ type ProfileWorkload struct {
 	Name    string
 	Repeats int           // 0: the profile's
 	Measure time.Duration // 0: the profile's
+	Warm    time.Duration // 0: the profile's
 	VM      Budgets       // over the profile's, on target vm
 	Exact   Budgets       // the same on target exact
 	Axes    []Axis

@@ -33,7 +33,7 @@
  *  9. In competitive mode, delta reacts to a round's losses once, at the end of the round.
  * 10. Packets leave in bursts as the kernel's segmentation makes them of the paced rate.
  * 11. Competitive mode needs a second sign within the last 20 s: a packet was lost while the queue was long, or the queue in
- *     default mode was twice the smallest round-trip time. The first sign alone comes up without another flow: a queue of
+ *     default mode was twice the smallest round-trip time after 20 round trips without running nearly empty. The first sign alone comes up without another flow: a queue of
  *     two packets a flow does not fall below a tenth of its swing where the swing is a few packets, and 1/delta, once it
  *     grows, keeps the queue from emptying. Flows in default mode alone fill no buffer of more than a few packets each.
  */
@@ -65,8 +65,9 @@ __u64 stat_default_us, stat_competitive_us;
 #define SWING_RTTS 4
 /* A loss while the queue's delay is at least this part of the smallest round-trip time is a full buffer's. */
 #define FULL_PART 4
-/* A queue of so many smallest round-trip times is another flow's as well, without a loss. */
+/* So is a queue of so many smallest round-trip times that did not run nearly empty within so many round trips. */
 #define LONG_QUEUE     2
+#define LONG_RTTS      20
 #define INV_DELTA_MAX  0xffff
 
 #define FRACTION_SHIFT 16
@@ -134,7 +135,8 @@ static __always_inline void copa_set_mode(const struct tcp_sock *tp, struct copa
 
 	if (10 * queue_us <= swing_us || !queue_us)
 		ca->empty_stamp = now_us;
-	if (!ca->competitive && !ca->slow_start && queue_us / LONG_QUEUE >= min_us)
+	if (!ca->competitive && queue_us / LONG_QUEUE >= min_us &&
+	    now_us - ca->empty_stamp > LONG_RTTS * (tp->srtt_us >> 3))
 		copa_full(tp, ca);
 	else if ((__u32)(tp->tcp_mstamp / USEC_PER_MSEC) - ca->full_stamp > full_win_ms)
 		ca->full = 0;

@@ -78,7 +78,7 @@ func runsOn(pw harness.ProfileWorkload, target string) bool {
 
 // budgets are how often and how long a workload of a profile measures on a target.
 func budgets(target string, p harness.Profile, pw harness.ProfileWorkload) harness.Budgets {
-	b := harness.Budgets{Repeats: cmp.Or(pw.Repeats, p.Repeats), Measure: cmp.Or(pw.Measure, p.Measure), Warm: p.Warm}
+	b := harness.Budgets{Repeats: cmp.Or(pw.Repeats, p.Repeats), Measure: cmp.Or(pw.Measure, p.Measure), Warm: cmp.Or(pw.Warm, p.Warm)}
 	var over, of harness.Budgets // the workload's and the profile's on this target
 	switch target {
 	case harness.TargetVM:

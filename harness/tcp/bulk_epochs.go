@@ -18,13 +18,18 @@ type Epoch struct {
 	Gap float64
 }
 
-// Epochs are the flow's complete epochs. A reduction shows in samples as another slow start threshold, below the window.
+// Epochs are the flow's complete epochs. A reduction begins where a window above the slow start threshold falls. It ends when
+// the window has come down to the threshold, which may be the same each time.
 func (f *FlowReport) Epochs() []Epoch {
 	var out []Epoch
-	begin, peak := -1, 0.0
+	begin, peak, falling := -1, 0.0, false
 	for i := 1; i < len(f.Samples); i++ {
 		was, is := f.Samples[i-1], f.Samples[i]
-		if is.Threshold == was.Threshold || is.Threshold >= was.Window {
+		if falling {
+			falling = is.Window > is.Threshold
+			continue
+		}
+		if is.Window >= was.Window || was.Window <= is.Threshold {
 			continue
 		}
 		if begin >= 0 {
@@ -32,7 +37,7 @@ func (f *FlowReport) Epochs() []Epoch {
 			e.K, e.Gap = inflection(afterRecovery(f.Samples[begin:i]))
 			out = append(out, e)
 		}
-		begin, peak = i, float64(was.Window)
+		begin, peak, falling = i, float64(was.Window), is.Window > is.Threshold
 	}
 	return out
 }

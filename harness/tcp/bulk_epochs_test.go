@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// saw makes a flow of epochs of 8 s: a second of recovery at the threshold, then the window of growth.
-func saw(n int, growth func(sec float64) float64) *FlowReport {
+// saw makes a flow of epochs of 8 s: a second of recovery, at first above the threshold and then at it, then the window of
+// growth. Every odd epoch has a threshold and a window larger by step.
+func saw(n, step int, growth func(sec float64) float64) *FlowReport {
 	f := &FlowReport{}
 	for e := range n {
 		for k := range 800 {
@@ -18,8 +19,11 @@ func saw(n int, growth func(sec float64) float64) *FlowReport {
 			if k > 100 {
 				w = growth(float64(k-100) / 100)
 			}
-			w += float64(e % 2) // a threshold that differs from the last
-			f.Samples = append(f.Samples, FlowSample{At: at, Window: uint32(w), Threshold: uint32(70 + e%2)})
+			if e > 0 && k < 10 {
+				w = 80 - float64(k)/10
+			}
+			w += float64(e % 2 * step)
+			f.Samples = append(f.Samples, FlowSample{At: at, Window: uint32(w), Threshold: uint32(70 + e%2*step)})
 		}
 	}
 	return f
@@ -28,7 +32,7 @@ func saw(n int, growth func(sec float64) float64) *FlowReport {
 func TestEpochsOfCubic(t *testing.T) {
 	// W = 0.4 (t - K)^3 + 80 begins at 70: K is the cubic root of 25.
 	k := math.Cbrt(25)
-	got := saw(4, func(x float64) float64 { return 0.4*math.Pow(x-k, 3) + 80.5 }).Epochs()
+	got := saw(4, 1, func(x float64) float64 { return 0.4*math.Pow(x-k, 3) + 80.5 }).Epochs()
 	if len(got) != 2 { // the first has no reduction before it, the last has no end
 		t.Fatalf("%d epochs, want 2", len(got))
 	}
@@ -41,8 +45,13 @@ func TestEpochsOfCubic(t *testing.T) {
 	}
 }
 
+// Reno's threshold is the same after each loss on a link that does not change.
 func TestEpochsOfReno(t *testing.T) {
-	for _, e := range saw(4, func(x float64) float64 { return 70.5 + 10*x }).Epochs() {
+	got := saw(4, 0, func(x float64) float64 { return 70.5 + 10*x }).Epochs()
+	if len(got) != 2 {
+		t.Fatalf("%d epochs, want 2", len(got))
+	}
+	for _, e := range got {
 		if e.Length != 8*time.Second || math.Abs(e.Peak-140) > 1 {
 			t.Errorf("length %v, peak %v", e.Length, e.Peak)
 		}
