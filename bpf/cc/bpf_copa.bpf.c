@@ -33,9 +33,10 @@
  *  9. In competitive mode, delta reacts to a round's losses once, at the end of the round.
  * 10. Packets leave in bursts as the kernel's segmentation makes them of the paced rate.
  * 11. Competitive mode needs a second sign within the last 20 s: a packet was lost while the queue was long, or the queue in
- *     default mode was twice the smallest round-trip time after 20 round trips without running nearly empty. The first sign alone comes up without another flow: a queue of
- *     two packets a flow does not fall below a tenth of its swing where the swing is a few packets, and 1/delta, once it
- *     grows, keeps the queue from emptying. Flows in default mode alone fill no buffer of more than a few packets each.
+ *     default mode was twice the smallest round-trip time after 20 round trips without running nearly empty. The first sign
+ *     alone comes up without another flow: a queue of two packets a flow does not fall below a tenth of its swing where the
+ *     swing is a few packets, and 1/delta, once it grows, keeps the queue from emptying. Flows in default mode alone fill no
+ *     buffer of more than a few packets each.
  */
 #include "tcp.bpf.h"
 #include "window.bpf.h"
