@@ -8,9 +8,25 @@ import (
 	"regexp"
 )
 
-// ErrNotSupported is wrapped by every error that means "this machine or this variant cannot do that": it becomes a
-// skip with the error's text as its reason.
+// ErrNotSupported is wrapped by every error that means "this machine, this kernel or this kind of variant lacks that". It
+// is the only way to OutcomeNotSupported: what is a program's own fault must not wrap it.
 var ErrNotSupported = errors.New("not supported")
+
+// ErrSetup is wrapped by every error of putting a variant in force. Where a variant is put in force for each trial, it
+// tells a variant that cannot be measured from a trial that went wrong.
+var ErrSetup = errors.New("set-up failed")
+
+// SetupError marks an error of putting a variant in force. It keeps the error's text; nil stays nil.
+func SetupError(err error) error {
+	if err == nil || errors.Is(err, ErrSetup) {
+		return err
+	}
+	return setupError{err}
+}
+
+type setupError struct{ error }
+
+func (e setupError) Unwrap() []error { return []error{e.error, ErrSetup} }
 
 // A Skip is an error that wraps ErrNotSupported and says why.
 func Skip(format string, args ...any) error {

@@ -131,12 +131,14 @@ type Member struct {
 
 // A Stage holds the members of a group in force, ready to be measured in any order.
 type Stage interface {
-	// Absent gives, for each member that could not be put in force, the reason.
-	Absent() map[string]string
-	// Check runs the correctness gate on a member. A failed check is an error that names the case.
+	// Absent gives, for each member that could not be put in force, the error. One that wraps ErrNotSupported means that
+	// this machine lacks something, any other that the variant is wrong.
+	Absent() map[string]error
+	// Check runs the correctness gate on a member. A failed check is an error that names the case; one that wraps
+	// ErrNotSupported means that this machine cannot run the member.
 	Check(ctx context.Context, member string) error
-	// Measure measures one cell. An error that wraps ErrNotSupported is a skip with its reason; any other error makes
-	// the trial invalid unless ctx is done.
+	// Measure measures one cell. An error that wraps ErrNotSupported or ErrSetup decides the cell: it is not supported, or
+	// has failed. Any other error makes the trial invalid unless ctx is done.
 	Measure(ctx context.Context, c Cell, b Budget) (Result, error)
 	Close() error
 }

@@ -31,7 +31,7 @@ func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 			fine(r.Old.Median * sc.Factor), fine(r.New.Median * sc.Factor), sc.Unit, deltaText(r.Delta), verdict,
 		})
 	}
-	if len(g.rows)+len(c.OnlyOld)+len(c.OnlyNew) == 0 {
+	if len(g.rows)+len(c.Missing)+len(c.OnlyNew) == 0 {
 		return nil
 	}
 	p, err := newPrinter(w, format)
@@ -42,7 +42,7 @@ func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 	if len(g.rows) > 0 {
 		p.grid(g)
 	}
-	p.list("Only in the old run", c.OnlyOld)
+	p.list("Missing: only the old run measured", missingLines(c))
 	p.list("Only in the new run", c.OnlyNew)
 	p.list("Remarks", c.Remarks)
 	return p.err

@@ -46,7 +46,7 @@ func WriteComparison(w io.Writer, c *verdict.Comparison, format string) error {
 	for _, g := range comparisonGrids(c) {
 		p.grid(g)
 	}
-	p.list("Only in the old run", c.OnlyOld)
+	p.list("Missing: only the old run measured", missingLines(c))
 	p.list("Only in the new run", c.OnlyNew)
 	p.list("Broken gates", c.Broken)
 	p.list("Remarks", c.Remarks)
@@ -110,18 +110,19 @@ func writeComparisonJSON(w io.Writer, c *verdict.Comparison) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(struct {
-		Old       verdict.Identity `json:"old"`
-		New       verdict.Identity `json:"new"`
-		MinEffect float64          `json:"min_effect"`
-		Alpha     float64          `json:"alpha"`
-		Regressed bool             `json:"regressed"`
-		Rows      []verdict.Row    `json:"rows"`
-		Drifts    []verdict.Drift  `json:"drifts"`
-		OnlyOld   []string         `json:"only_old,omitempty"`
-		OnlyNew   []string         `json:"only_new,omitempty"`
-		Broken    []string         `json:"broken_gates,omitempty"`
-		Remarks   []string         `json:"remarks,omitempty"`
-	}{c.OldRun, c.NewRun, c.Options.MinEffect, c.Options.Alpha, c.Gate(), c.Rows, c.Drifts, c.OnlyOld, c.OnlyNew, c.Broken, c.Remarks})
+		Old       verdict.Identity  `json:"old"`
+		New       verdict.Identity  `json:"new"`
+		MinEffect float64           `json:"min_effect"`
+		Alpha     float64           `json:"alpha"`
+		Regressed bool              `json:"regressed"`
+		Rows      []verdict.Row     `json:"rows"`
+		Drifts    []verdict.Drift   `json:"drifts"`
+		Missing   []verdict.Missing `json:"missing,omitempty"`
+		Allowed   bool              `json:"missing_allowed,omitempty"`
+		OnlyNew   []string          `json:"only_new,omitempty"`
+		Broken    []string          `json:"broken_gates,omitempty"`
+		Remarks   []string          `json:"remarks,omitempty"`
+	}{c.OldRun, c.NewRun, c.Options.MinEffect, c.Options.Alpha, c.Gate(), c.Rows, c.Drifts, c.Missing, c.Options.AllowMissing, c.OnlyNew, c.Broken, c.Remarks})
 }
 
 type junitMessage struct {
@@ -144,10 +145,31 @@ type junitSuite struct {
 	Cases    []junitCase `xml:"testcase"`
 }
 
-// writeJUnit makes a case a row: worse is a failure, too few repeats is skipped.
+// missingLines are the missing cells and units, a line each.
+func missingLines(c *verdict.Comparison) []string {
+	var out []string
+	for _, m := range c.Missing {
+		out = append(out, m.String())
+	}
+	return out
+}
+
+// writeJUnit makes a case a row, and a case what is missing: worse and missing are failures, too few repeats and missing
+// where that is allowed are skipped.
 func writeJUnit(w io.Writer, c *verdict.Comparison) error {
-	s := junitSuite{Name: "kxlab " + c.OldRun.Experiment + " on " + c.OldRun.Target, Tests: len(c.Rows),
+	s := junitSuite{Name: "kxlab " + c.OldRun.Experiment + " on " + c.OldRun.Target, Tests: len(c.Rows) + len(c.Missing),
 		Failures: c.Count(verdict.Worse), Skipped: c.Count(verdict.TooFew)}
+	for _, m := range c.Missing {
+		k := junitCase{Class: m.Cell.Experiment + "." + m.Cell.Workload, Name: m.Name + " " + m.Unit}
+		if say := (&junitMessage{"missing: " + m.Why()}); c.Options.AllowMissing {
+			k.Skipped = say
+			s.Skipped++
+		} else {
+			k.Failure = say
+			s.Failures++
+		}
+		s.Cases = append(s.Cases, k)
+	}
 	for _, r := range c.Rows {
 		k := junitCase{Class: r.Cell.Experiment + "." + r.Cell.Workload, Name: r.Name + " " + r.Unit}
 		switch r.Verdict {

@@ -74,7 +74,7 @@ type page struct {
 	Noise    []verdict.Noise
 	Broken   []string
 	Missing  []string
-	Skipped  []string
+	Without  []string      // cells without a number
 	Gates    []record.Gate // those that failed, or caught what is broken on purpose
 }
 
@@ -122,7 +122,7 @@ var (
 
 func newPage(r *record.Run) (page, error) {
 	p := page{Run: r, ID: verdict.IdentityOf(r), Facts: facts(r), Headline: headline(r), Findings: verdict.Findings(r),
-		Noise: verdict.AaNoise(r, verdict.DefaultMinEffect), Gates: gatesOfNote(r), Skipped: verdict.Skips(r)}
+		Noise: verdict.AaNoise(r, verdict.DefaultMinEffect), Gates: gatesOfNote(r), Without: verdict.Unmeasured(r)}
 	for _, g := range verdicts(r) {
 		p.Verdicts = append(p.Verdicts, htmlGrid{Title: g.title, Footer: g.footer, Head: g.head, Rows: g.rows})
 	}
@@ -164,7 +164,7 @@ func facts(r *record.Run) [][2]string {
 		{"Target", e.Target}, {"Kernel", e.Kernel}, {"CPU", e.CPU}, {"State", r.State()},
 		{"Date", e.Started.Format("2006-01-02 15:04:05 MST")}, {"Commit", unit.OrDash(e.Commit)}, {"Profile", unit.OrDash(e.Profile)},
 		{"Seed", fmt.Sprint(e.Seed)}, {"Command", unit.OrDash(strings.Join(e.Command, " "))},
-		{"Trials", fmt.Sprintf("%d counted, %d rejected, %d cells skipped", len(r.Trials), len(e.Rejected), len(e.Skipped))},
+		{"Trials", fmt.Sprintf("%d counted, %d rejected, %d cells without a number", len(r.Trials), len(e.Rejected), len(r.Unmeasured()))},
 		{"Time", fmt.Sprintf("%.0f s, %s of it measuring", e.TotalSec, unit.Percent(e.ShareMeasured(), false))},
 		{"Steal time", fmt.Sprintf("%.2f s", e.StealSec)},
 	}

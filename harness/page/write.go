@@ -101,10 +101,10 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 			Laws     []verdict.Judged      `json:"laws,omitempty"`
 			Ports    []verdict.Equivalence `json:"equivalence,omitempty"`
 			Noise    []verdict.Noise       `json:"aa_noise"`
-			Skipped  []record.Skipped      `json:"skipped"`
+			Outcomes []record.CellOutcome  `json:"outcomes"`
 			Rejected []record.Rejected     `json:"rejected"`
 			Remarks  []string              `json:"remarks,omitempty"`
-		}{verdict.IdentityOf(r), tables, verdict.Findings(r), verdict.Scores(r), verdict.Laws(r), verdict.Equivalences(r), noise, r.Env.Skipped, r.Env.Rejected, r.Remarks})
+		}{verdict.IdentityOf(r), tables, verdict.Findings(r), verdict.Scores(r), verdict.Laws(r), verdict.Equivalences(r), noise, r.Env.Outcomes, r.Env.Rejected, r.Remarks})
 	}
 	p, err := newPrinter(w, format)
 	if err != nil {
@@ -126,7 +126,7 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 		lines = append(lines, fmt.Sprintf("%s %s: %s", n.Cell, n.Unit, unit.Percent(n.Shift, true)))
 	}
 	p.list("A/A noise: one variant measured twice under two names", append(lines, verdict.BrokenGates(noise, verdict.DefaultMinEffect)...))
-	p.list("Skipped", verdict.Skips(r))
+	p.list("Without a number", verdict.Unmeasured(r))
 	for _, g := range gatesOfNote(r) {
 		p.block("Gate of "+g.Variant, g.Detail)
 	}

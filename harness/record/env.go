@@ -65,11 +65,14 @@ type Env struct {
 	TotalSec    float64 `json:"total_sec"`
 	StealSec    float64 `json:"steal_sec"`
 
-	Skipped  []Skipped  `json:"skipped,omitempty"`
-	Rejected []Rejected `json:"rejected,omitempty"`
-	Gates    []Gate     `json:"gates,omitempty"`
-	AA       []string   `json:"aa,omitempty"` // variants measured twice, the second time as NAME+aa
-	Notes    []string   `json:"notes,omitempty"`
+	Outcomes []CellOutcome `json:"outcomes,omitempty"` // at most one a cell
+	Rejected []Rejected    `json:"rejected,omitempty"`
+	Gates    []Gate        `json:"gates,omitempty"`
+	AA       []string      `json:"aa,omitempty"` // variants measured twice, the second time as NAME+aa
+	Notes    []string      `json:"notes,omitempty"`
+
+	// Skipped is how runs before outcomes were recorded told what could not run there. Open turns it into Outcomes.
+	Skipped []skipped `json:"skipped,omitempty"`
 
 	// The experiment's definition, as far as reports need it.
 	Title     string                 `json:"title,omitempty"`
@@ -82,9 +85,17 @@ type Env struct {
 	Laws      []harness.Law          `json:"laws,omitempty"`
 }
 
-// Skipped is a cell that could not run here, with the reason.
-type Skipped struct {
-	Cell   string `json:"cell"` // in the form of harness.Cell.BenchName
+// A CellOutcome is what became of a cell.
+type CellOutcome struct {
+	Cell    string          `json:"cell"` // in the form of harness.Cell.BenchName
+	Outcome harness.Outcome `json:"outcome"`
+	Where   string          `json:"where,omitempty"`  // where it was decided: harness.AtSetup and so on; empty if measured
+	Reason  string          `json:"reason,omitempty"` // of several cells of a variant with one reason, only the first has all its lines
+}
+
+// skipped is a cell without a number in an old run, which did not tell what this machine lacks from what is wrong.
+type skipped struct {
+	Cell   string `json:"cell"`
 	Reason string `json:"reason"`
 }
 

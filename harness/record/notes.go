@@ -9,15 +9,21 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// Skip records that a cell could not run here.
-func (w *Writer) Skip(c harness.Cell, reason string) error {
+// Outcome records what became of a cell. What was recorded of it before is replaced.
+func (w *Writer) Outcome(o CellOutcome) error {
 	return w.update(false, func(e *Env) {
-		e.Skipped = append(e.Skipped, Skipped{Cell: c.BenchName(), Reason: reason})
+		i := slices.IndexFunc(e.Outcomes, func(have CellOutcome) bool { return have.Cell == o.Cell })
+		if i < 0 {
+			e.Outcomes = append(e.Outcomes, o)
+			return
+		}
+		e.Outcomes[i] = o
 	})
 }
 

@@ -68,7 +68,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 	bad := testTrial(3)
 	bad.Result.Invalid = "lost packets"
-	for _, err := range []error{w.Trial(bad), w.Skip(bad.Cell, "no IPVS"), w.Note("said %d", 1),
+	for _, err := range []error{w.Trial(bad), w.Outcome(CellOutcome{Cell: bad.Cell.BenchName(), Outcome: harness.OutcomeNotSupported, Reason: "no IPVS"}), w.Note("said %d", 1),
 		w.Gate(Gate{Variant: "a", Passed: true}), w.Steal(time.Second), w.Finish()} {
 		if err != nil {
 			t.Fatal(err)
@@ -84,8 +84,8 @@ func TestRoundTrip(t *testing.T) {
 	if !r.Env.Complete || r.State() != "complete" || len(r.Remarks) != 0 {
 		t.Errorf("complete %v, state %q, remarks %q", r.Env.Complete, r.State(), r.Remarks)
 	}
-	if len(r.Env.Skipped) != 1 || len(r.Env.Rejected) != 1 || r.Env.Rejected[0].Reason != "lost packets" {
-		t.Errorf("skipped %v, rejected %v", r.Env.Skipped, r.Env.Rejected)
+	if len(r.Env.Outcomes) != 1 || len(r.Env.Rejected) != 1 || r.Env.Rejected[0].Reason != "lost packets" {
+		t.Errorf("outcomes %v, rejected %v", r.Env.Outcomes, r.Env.Rejected)
 	}
 	text, _ := os.ReadFile(filepath.Join(dir, BenchFile))
 	wantText := fmt.Sprintf(`goos: %s

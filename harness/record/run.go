@@ -109,6 +109,10 @@ func (r *Run) readEnv(fsys fs.FS) error {
 	if err := r.Env.check(); err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrDamaged, EnvFile, err)
 	}
+	for _, s := range r.Env.Skipped {
+		r.Env.Outcomes = append(r.Env.Outcomes, CellOutcome{Cell: s.Cell, Outcome: harness.OutcomeNotSupported, Reason: s.Reason})
+	}
+	r.Env.Skipped = nil
 	return nil
 }
 

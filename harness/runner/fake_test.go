@@ -57,20 +57,22 @@ type fake struct {
 	log     []string // what was asked of it, in order
 	open    int      // stages not yet closed
 	prepare func(harness.Group) error
-	absent  map[string]string
+	absent  map[string]error
 	check   func(member string) error
 	measure func(ctx context.Context, c harness.Cell, n int) (harness.Result, error) // n: how often asked before
 
 	asked    map[string]int
 	trials   []harness.Trial
-	skips    map[string]string
+	outcomes map[string]record.CellOutcome
 	rejects  []string
 	gates    []record.Gate
 	members  [][]string
 	recorder error // returned by Trial
 }
 
-func newFake() *fake { return &fake{asked: map[string]int{}, skips: map[string]string{}} }
+func newFake() *fake {
+	return &fake{asked: map[string]int{}, outcomes: map[string]record.CellOutcome{}}
+}
 
 func (f *fake) Workloads() []string { return []string{"pps", "rr"} }
 func (f *fake) Methods() []string   { return []string{"xdp"} }
@@ -91,7 +93,7 @@ func (f *fake) Prepare(_ context.Context, g harness.Group) (harness.Stage, error
 	return f, nil
 }
 
-func (f *fake) Absent() map[string]string { return f.absent }
+func (f *fake) Absent() map[string]error { return f.absent }
 
 func (f *fake) Check(_ context.Context, member string) error {
 	f.log = append(f.log, "check "+member)
@@ -121,11 +123,11 @@ func result() harness.Result {
 }
 
 func (f *fake) Trial(t harness.Trial) error { f.trials = append(f.trials, t); return f.recorder }
-func (f *fake) Skip(c harness.Cell, why string) error {
-	if _, ok := f.skips[c.BenchName()]; ok {
-		return fmt.Errorf("%s skipped twice", c.BenchName())
+func (f *fake) Outcome(o record.CellOutcome) error {
+	if have, ok := f.outcomes[o.Cell]; ok && have.Outcome != o.Outcome {
+		return fmt.Errorf("%s is %s and %s", o.Cell, have.Outcome, o.Outcome)
 	}
-	f.skips[c.BenchName()] = why
+	f.outcomes[o.Cell] = o
 	return nil
 }
 func (f *fake) Reject(t harness.Trial, why string) error {
@@ -145,6 +147,7 @@ func (f *fake) run(t *testing.T, ctx context.Context, p *runner.Plan) (runner.Su
 	if f.open != 0 {
 		t.Errorf("%d stages left open", f.open)
 	}
+	checkOutcomes(t, f, p, sum, err)
 	return sum, err
 }
 
@@ -156,4 +159,29 @@ func cells(trials []harness.Trial) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// checkOutcomes wants one outcome a cell of a run that came to its end, the same in the record and in the summary.
+func checkOutcomes(t *testing.T, f *fake, p *runner.Plan, sum runner.Summary, err error) {
+	t.Helper()
+	if err == nil && (len(sum.Outcomes) != p.Cells() || len(f.outcomes) != p.Cells()) {
+		t.Errorf("%d outcomes, %d recorded, of %d cells", len(sum.Outcomes), len(f.outcomes), p.Cells())
+	}
+	for _, o := range sum.Outcomes {
+		if f.outcomes[o.Cell] != o {
+			t.Errorf("the summary says %+v, the record %+v", o, f.outcomes[o.Cell])
+		}
+	}
+}
+
+// of lists the cells that have an outcome, sorted.
+func of(sum runner.Summary, o harness.Outcome) []string {
+	var out []string
+	for _, c := range sum.Outcomes {
+		if c.Outcome == o {
+			out = append(out, c.Cell)
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -11,34 +11,42 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
 )
 
-// A Guest takes what a guest tells: lines of JSON, in writes of any size.
+// maxLine bounds a line of a guest's report, bytes: a guest that never ends one would fill this machine's memory.
+const maxLine = 256 << 20
+
+// A Guest takes what a guest reports: lines of JSON, in writes of any size.
 type Guest struct {
-	run   *guests
-	shard *shard
-	rest  []byte  // of a line that has not ended
-	group *string // the group that is being measured
-	begun *Mark   // the trial that is being made
-	since time.Time
-	end   *ending
-	watch *watch
+	run     *engine
+	shard   *shard
+	rest    []byte  // of a line that has not ended
+	group   *string // the group that is set up or measured
+	entered time.Time
+	current *Mark // the trial that is being made
+	since   time.Time
+	end     *ending
+	watch   *watch // nil: none
 }
 
 var _ io.Writer = (*Guest)(nil)
 
-// Write takes a part of what the guest tells. A line that is none of ours is an error.
+// Write takes a part of the report. A line that is not of a worker's is an error.
 func (g *Guest) Write(p []byte) (int, error) {
 	g.rest = append(g.rest, p...)
 	for {
 		line, rest, whole := bytes.Cut(g.rest, []byte("\n"))
+		if !whole && len(line) > maxLine {
+			return 0, fmt.Errorf("read report of guest: a line of more than %d bytes: %.100q", maxLine, line)
+		}
 		if !whole {
 			return len(p), nil
 		}
 		g.rest = rest
 		var e event
 		if err := json.Unmarshal(line, &e); err != nil {
-			return 0, fmt.Errorf("read what the guest tells: %w: %.100q", err, line)
+			return 0, fmt.Errorf("read report of guest: %w: %.100q", err, line)
 		}
 		if err := g.take(e); err != nil {
 			return 0, err
@@ -53,17 +61,22 @@ func (g *Guest) take(e event) error {
 	defer r.mu.Unlock()
 	switch {
 	case e.Enter != nil:
-		g.group = e.Enter
+		g.group, g.entered = e.Enter, time.Now()
+		return nil
+	case e.Ready:
+		r.Progress.setup(time.Since(g.entered))
 		return nil
 	case e.Begin != nil:
 		step, ok := r.steps[*e.Begin]
 		if !ok {
 			return fmt.Errorf("the guest began %s, which was not asked of it", e.Begin.Cell)
 		}
-		if g.begun != nil && *g.begun != *e.Begin {
-			g.done(*g.begun) // given up
+		if g.current != nil && *g.current != *e.Begin {
+			g.done(*g.current) // after its last attempt
 		}
-		g.begun, g.since = e.Begin, time.Now()
+		if g.current == nil {
+			g.current, g.since = e.Begin, time.Now()
+		}
 		g.watch.trial(step)
 		r.Progress.trial(step)
 		return nil
@@ -73,99 +86,138 @@ func (g *Guest) take(e event) error {
 		return nil
 	case e.End != nil:
 		g.end = e.End
-		if g.begun != nil {
-			g.done(*g.begun)
+		if g.current != nil {
+			g.done(*g.current)
 		}
+		return nil
 	case e.Trial != nil:
 		g.done(Mark{e.Trial.Cell.BenchName(), e.Trial.Repeat})
-	case e.Skip != nil:
-		if g.begun != nil && g.begun.Cell == e.Skip.Cell.BenchName() {
-			g.begun = nil
-		}
+	case e.Outcome != nil:
+		g.decided(e.Outcome.Cell)
 	case e.Reject != nil:
 		// The guest may try again, and says so.
 		r.Progress.remark("rejected %s: %s", e.Reject.Trial.Cell.BenchName(), cut(e.Reject.Reason))
 	}
-	g.shard.told = append(g.shard.told, e)
+	g.shard.events = append(g.shard.events, e)
 	r.flush()
 	return r.failed
 }
 
 // done counts a step as made.
 func (g *Guest) done(m Mark) {
+	took := time.Since(g.since) / time.Duration(max(1, g.run.Parallel))
 	g.shard.job.Done = append(g.shard.job.Done, m)
-	g.begun = nil
-	if s, ok := g.run.steps[m]; ok {
-		g.run.Progress.done(s, time.Since(g.since)/time.Duration(max(1, g.run.Parallel)))
+	g.current = nil
+	g.run.over(m, took)
+}
+
+// decided counts all steps of a cell as made: no other guest need set up what cannot be measured.
+func (g *Guest) decided(cell string) {
+	if g.current != nil && g.current.Cell == cell {
+		g.current = nil
+	}
+	for _, st := range g.shard.steps {
+		if m := st.mark(); m.Cell == cell && g.shard.job.wants(st) {
+			g.shard.job.Done = append(g.shard.job.Done, m)
+			g.run.over(m, 0)
+		}
 	}
 }
 
-// reject notes that a step has no number because its guest died.
-func (g *Guest) reject(m Mark, reason string) {
+// over shows that a step is over.
+func (r *engine) over(m Mark, took time.Duration) {
+	if s, ok := r.steps[m]; ok && !r.made[m] {
+		r.made[m] = true
+		r.Progress.done(s, took)
+	}
+}
+
+// lose rejects a step that has no number because its guest died.
+func (g *Guest) lose(m Mark, reason string) {
 	step := g.run.steps[m]
 	t := harness.Trial{Cell: step.Cell, Repeat: step.Repeat, Seed: step.Seed, Start: time.Now()}
 	g.run.mu.Lock()
 	defer g.run.mu.Unlock()
 	g.run.Progress.remark("rejected %s: %s", m.Cell, cut(reason))
-	g.shard.told = append(g.shard.told, event{Reject: &rejection{t, reason}})
+	g.shard.job.Done = append(g.shard.job.Done, m)
+	g.run.over(m, 0)
+	g.shard.events = append(g.shard.events, event{Reject: &rejection{t, reason, harness.AtGuest}})
 	g.run.flush()
 }
 
 // flush records what is next in the plan's order. The lock is held.
-func (r *guests) flush() {
+func (r *engine) flush() {
 	for r.failed == nil && r.at < len(r.shards) {
 		s := r.shards[r.at]
-		for ; s.passed < len(s.told) && r.failed == nil; s.passed++ {
-			r.failed = r.record(s, s.told[s.passed])
+		for ; s.recorded < len(s.events) && r.failed == nil; s.recorded++ {
+			r.failed = r.record(s, s.events[s.recorded])
 		}
 		if !s.over {
 			return
 		}
-		s.told, s.passed = nil, 0
+		s.events, s.recorded = nil, 0
 		r.at++
 	}
 }
 
 // record writes one event of a shard down.
-func (r *guests) record(s *shard, e event) error {
+func (r *engine) record(s *shard, e event) error {
 	switch {
 	case e.Trial != nil:
-		t := *e.Trial
-		if r.cells.of(t.Cell).skipped {
-			return nil // by the guest that checked the gates
-		}
-		t.Order = r.order
-		r.order++
-		r.Measured += t.Result.Measured
-		if why := r.ungated(s.groups[Mark{t.Cell.BenchName(), t.Repeat}], t.Cell); why != "" {
-			r.Rejected++
-			return r.Record.Reject(t, why)
-		}
-		r.Valid++
-		r.cells.of(t.Cell).valid++
-		return r.Record.Trial(t)
+		return r.trial(s, *e.Trial)
 	case e.Reject != nil:
-		r.Rejected++
-		r.cells.of(e.Reject.Trial.Cell).given = true
-		return r.Record.Reject(e.Reject.Trial, e.Reject.Reason)
-	case e.Skip != nil:
-		st := r.cells.of(e.Skip.Cell)
-		if st.skipped {
-			return nil
-		}
-		st.skipped = true
-		r.Skipped++
-		return r.Record.Skip(e.Skip.Cell, e.Skip.Reason)
+		return r.reject(e.Reject.Trial, e.Reject.Reason, e.Reject.Where)
+	case e.Outcome != nil:
+		return r.decide(*e.Outcome)
 	case e.Gate != nil:
 		r.passed[e.Gate.Where+"/"+e.Gate.Variant] = e.Gate.Passed
 		return r.Record.Gate(*e.Gate)
-	case e.End != nil:
-		for name, why := range e.End.GateFailed {
-			if _, ok := r.GateFailed[name]; !ok {
-				r.GateFailed[name] = why
-			}
-		}
+	}
+	return errors.New("the guest reported an unknown event")
+}
+
+// trial records a trial, if its variant passed its gate in this run.
+func (r *engine) trial(s *shard, t harness.Trial) error {
+	cell := r.cells.of(t.Cell.BenchName())
+	if cell.decided != nil {
+		return nil // by the guest that checked the gates
+	}
+	r.Measured += t.Result.Measured
+	if r.Gates > 0 && !r.passed[s.groups[Mark{t.Cell.BenchName(), t.Repeat}]+"/"+t.Cell.Variant] {
+		return r.reject(t, "no guest of this run checked its gate", harness.AtGate)
+	}
+	t.Order = r.order
+	r.order++
+	r.Valid++
+	cell.valid++
+	return r.Record.Trial(t)
+}
+
+// reject records a trial that does not count.
+func (r *engine) reject(t harness.Trial, reason, where string) error {
+	cell := r.cells.of(t.Cell.BenchName())
+	if cell.decided != nil {
 		return nil
 	}
-	return errors.New("the guest told something unknown")
+	t.Order = r.order
+	r.order++
+	r.Rejected++
+	cell.rejected++
+	cell.last = record.CellOutcome{Where: where, Reason: reason}
+	if where != harness.AtGate {
+		r.Measured += t.Result.Measured
+	}
+	return r.Record.Reject(t, reason)
+}
+
+// decide records the outcome of a cell. The first one holds, but for one: what failed has failed, whatever another guest of
+// the run found. A cell that has a number is supported, whatever a later guest lacked.
+func (r *engine) decide(o record.CellOutcome) error {
+	cell := r.cells.of(o.Cell)
+	failed := o.Outcome == harness.OutcomeFailed
+	if cell.decided != nil && (!failed || cell.decided.Outcome == harness.OutcomeFailed) || cell.valid > 0 && !failed {
+		return nil
+	}
+	cell.decided = &o
+	return r.Record.Outcome(o)
 }

@@ -7,14 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// lockName is an abstract socket address: it is in no file system, and the kernel frees it however its owner dies. It
-// is known within one network namespace only: two containers with namespaces of their own do not see each other's.
-const lockName = "@kxlab-run"
 
 // lockPoll is how often a waiting run looks whether it is its turn.
 const lockPoll = 300 * time.Millisecond
@@ -23,28 +23,67 @@ const lockPoll = 300 * time.Millisecond
 type BusyError struct{ PID int } // 0: not known
 
 func (e *BusyError) Error() string {
-	who := "another run"
+	run := "another run"
 	if e.PID > 0 {
-		who = fmt.Sprintf("another run (process %d)", e.PID)
+		run = fmt.Sprintf("another run (process %d)", e.PID)
 	}
-	return who + " is measuring on this machine, and two would distort each other: wait for it, or use --wait"
+	return run + " is measuring on this machine, and two would distort each other: wait for it, or use --wait"
 }
 
-// Lock makes this process the only one that measures, until the closer is closed. If another one does, it returns a
-// *BusyError; if told is not nil it tells that and waits until its turn comes or ctx is done.
-func Lock(ctx context.Context, told func(*BusyError)) (io.Closer, error) {
-	return lock(ctx, lockName, told)
+// Lock makes this process the only one of its user that measures, until the closer is closed. If another one does, it returns
+// a *BusyError; if waiting is not nil it calls that once and waits until its turn comes or ctx is done.
+//
+// The lock is a flock on a file in a folder that only this user can enter, so that no other user can hold it or fill a queue;
+// the kernel frees it however its owner dies. Runs of two users, or in containers with a /run of their own, do not see each
+// other.
+func Lock(ctx context.Context, waiting func(*BusyError)) (io.Closer, error) {
+	dir, err := lockFolder()
+	if err != nil {
+		return nil, fmt.Errorf("lock the machine: %w", err)
+	}
+	return lock(ctx, filepath.Join(dir, "run.lock"), waiting)
 }
 
-func lock(ctx context.Context, name string, told func(*BusyError)) (io.Closer, error) {
+// lockFolder makes the user's folder: in /run if the user may, else where temporary files are.
+func lockFolder() (string, error) {
+	uid := os.Geteuid()
+	name := "kxlab-" + strconv.Itoa(uid)
+	var errs []error
+	for _, parent := range []string{"/run", filepath.Join("/run/user", strconv.Itoa(uid)), os.TempDir()} {
+		dir := filepath.Join(parent, name)
+		err := os.Mkdir(dir, 0o700)
+		if err == nil || errors.Is(err, os.ErrExist) {
+			err = ownFolder(dir, uid)
+		}
+		if err == nil {
+			return dir, nil
+		}
+		errs = append(errs, err)
+	}
+	return "", errors.Join(errs...)
+}
+
+// ownFolder returns an error unless dir is a folder, not a link to one, that only this user can enter.
+func ownFolder(dir string, uid int) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(dir, &st); err != nil {
+		return &os.PathError{Op: "lstat", Path: dir, Err: err}
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || int(st.Uid) != uid || st.Mode&0o077 != 0 {
+		return fmt.Errorf("use %s: it is not a folder that user %d alone can enter: remove it", dir, uid)
+	}
+	return nil
+}
+
+func lock(ctx context.Context, path string, waiting func(*BusyError)) (io.Closer, error) {
 	for first := true; ; first = false {
-		l, err := tryLock(name)
+		l, err := tryLock(path)
 		var busy *BusyError
-		if err == nil || !errors.As(err, &busy) || told == nil {
+		if err == nil || !errors.As(err, &busy) || waiting == nil {
 			return l, err
 		}
 		if first {
-			told(busy)
+			waiting(busy)
 		}
 		select {
 		case <-ctx.Done():
@@ -54,42 +93,40 @@ func lock(ctx context.Context, name string, told func(*BusyError)) (io.Closer, e
 	}
 }
 
-type lockFD int
-
-func (l lockFD) Close() error { return unix.Close(int(l)) }
-
-func tryLock(name string) (io.Closer, error) {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+// tryLock takes the lock and writes this process's number into the file, for others to read. The file stays.
+func tryLock(path string) (io.Closer, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the machine: %w", err)
 	}
-	err = unix.Bind(fd, &unix.SockaddrUnix{Name: name})
-	if err == nil {
-		err = unix.Listen(fd, 8) // so that others can ask who we are; nobody accepts
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		busy := &BusyError{PID: holder(f)}
+		f.Close()
+		return nil, busy
 	}
 	if err == nil {
-		return lockFD(fd), nil
+		err = f.Truncate(0)
 	}
-	unix.Close(fd)
-	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, &BusyError{PID: holder(name)}
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
 	}
-	return nil, fmt.Errorf("lock the machine: %w", err)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock the machine: %w", err)
+	}
+	return f, nil
 }
 
-// holder asks the kernel who listens at the address; 0 if it does not say.
-func holder(name string) int {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+// holder reads whose lock it is; 0 if that process is about to write it.
+func holder(f *os.File) int {
+	raw, err := io.ReadAll(io.LimitReader(f, 32))
 	if err != nil {
 		return 0
 	}
-	defer unix.Close(fd)
-	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: name}); err != nil {
-		return 0
-	}
-	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
+	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
 	if err != nil {
 		return 0
 	}
-	return int(cred.Pid)
+	return pid
 }

@@ -63,21 +63,11 @@ func (p *Progress) trial(s Step) {
 	}
 }
 
-// done says that a trial is over, and how long it took with all its attempts; 0: it was skipped.
+// done says that a trial is over, and how long it took with all its attempts; 0: it was not made.
 func (p *Progress) done(s Step, took time.Duration) {
 	if p != nil {
 		p.at++
 		p.est.trial(s, took)
-	}
-}
-
-// pass says that none of a group's trials will be made.
-func (p *Progress) pass(g *Group) {
-	if p != nil {
-		p.est.setup(0)
-		for _, s := range g.Order(0) {
-			p.done(s, 0)
-		}
 	}
 }
 

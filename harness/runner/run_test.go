@@ -70,8 +70,8 @@ func TestRunRetries(t *testing.T) {
 	if sum.Valid != 4 || sum.Rejected != 1+4+4 || len(f.rejects) != sum.Rejected {
 		t.Errorf("%+v, rejected %q", sum, f.rejects)
 	}
-	if len(sum.Holes) != 2 || !slices.Contains(f.rejects, "b: no answer") || !slices.Contains(f.rejects, "a: drops unaccounted for") {
-		t.Errorf("holes %q, rejected %q", sum.Holes, f.rejects)
+	if len(of(sum, harness.OutcomeInvalid)) != 2 || !slices.Contains(f.rejects, "b: no answer") || !slices.Contains(f.rejects, "a: drops unaccounted for") {
+		t.Errorf("outcomes %+v, rejected %q", sum.Outcomes, f.rejects)
 	}
 	if !slices.ContainsFunc(f.rejects, func(s string) bool { return strings.Contains(s, `unknown unit "B/s"`) }) {
 		t.Errorf("undeclared unit taken: %q", f.rejects)
@@ -98,44 +98,71 @@ func TestRunSteal(t *testing.T) {
 	}
 }
 
-func TestRunSkips(t *testing.T) {
-	f := newFake()
-	f.absent = map[string]string{"c": "no such hook"}
-	f.check = func(member string) error {
-		if member == "a" {
-			return fmt.Errorf("case IPv6: %w", errors.New("checksum is wrong"))
-		}
-		return nil
-	}
-	f.measure = func(_ context.Context, c harness.Cell, n int) (harness.Result, error) {
-		if c.Workload == "rr" {
-			return harness.Result{}, harness.Skip("no sockets")
-		}
-		return result(), nil
-	}
-	sum, err := f.run(t, t.Context(), plan(t, runner.Selection{}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tr := range f.trials {
-		if v := tr.Cell.Variant; v == "a" || v == "c" {
-			t.Fatalf("%s has a number", v)
-		}
-	}
-	if why := f.skips["LB/workload=pps/class=ceiling/variant=c/services=1/flows=1"]; why != "no such hook" {
-		t.Errorf("absent member: %q", why)
-	}
-	if why := f.skips["LB/workload=rr/class=ipip/variant=b/services=1"]; why != "no sockets" {
-		t.Errorf("unsupported cell: %q", why)
-	}
-	if n := f.asked["LB/workload=rr/class=ipip/variant=b/services=1"]; n != 1 {
-		t.Errorf("unsupported cell was tried %d times", n)
-	}
-	if sum.Skipped != len(f.skips) || !strings.Contains(sum.GateFailed["a"], "checksum is wrong") {
-		t.Errorf("%+v", sum)
-	}
-	if len(f.rejects) != 3 || !strings.HasPrefix(f.rejects[0], "a: gate: case IPv6") {
-		t.Errorf("rejected: %q", f.rejects)
+// TestRunOutcomes: one outcome a cell, decided where and for what reason, in each way in which a cell can end.
+func TestRunOutcomes(t *testing.T) {
+	lacks, wrong := harness.Skip("no such hook"), errors.New("case IPv6: checksum is wrong\nall of it")
+	failed, lacking, invalid := harness.OutcomeFailed, harness.OutcomeNotSupported, harness.OutcomeInvalid
+	for _, tt := range []struct {
+		name    string
+		absent  error
+		check   error
+		measure func(c harness.Cell, n int) error
+		want    record.CellOutcome // of the cell rr of a; its reason begins so
+		asked   int                // how often that was measured
+	}{
+		{"absent, not supported", lacks, nil, nil, record.CellOutcome{Outcome: lacking, Where: harness.AtSetup, Reason: "no such hook"}, 0},
+		{"absent, wrong", wrong, nil, nil, record.CellOutcome{Outcome: failed, Where: harness.AtSetup, Reason: "case IPv6"}, 0},
+		{"gate", nil, wrong, nil, record.CellOutcome{Outcome: failed, Where: harness.AtGate, Reason: "case IPv6"}, 0},
+		{"gate, not supported", nil, lacks, nil, record.CellOutcome{Outcome: lacking, Where: harness.AtGate, Reason: "no such hook"}, 0},
+		{"put in force by the gate", nil, harness.SetupError(wrong), nil, record.CellOutcome{Outcome: failed, Where: harness.AtSetup, Reason: "case IPv6"}, 0},
+		{"put in force by a trial", nil, nil, func(harness.Cell, int) error { return harness.SetupError(wrong) },
+			record.CellOutcome{Outcome: failed, Where: harness.AtSetup, Reason: "case IPv6"}, 1},
+		{"put in force by a trial, not supported", nil, nil, func(harness.Cell, int) error { return harness.SetupError(lacks) },
+			record.CellOutcome{Outcome: lacking, Where: harness.AtSetup, Reason: "no such hook"}, 1},
+		{"trial, not supported", nil, nil, func(harness.Cell, int) error { return lacks },
+			record.CellOutcome{Outcome: lacking, Where: harness.AtTrial, Reason: "no such hook"}, 1},
+		{"trials", nil, nil, func(harness.Cell, int) error { return wrong },
+			record.CellOutcome{Outcome: invalid, Where: harness.AtTrial, Reason: "all 4 trials were rejected, the last: case IPv6"}, 4},
+		{"a trial", nil, nil, func(_ harness.Cell, n int) error {
+			if n == 0 {
+				return wrong
+			}
+			return nil
+		}, record.CellOutcome{Outcome: harness.OutcomeMeasured}, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake()
+			if tt.absent != nil {
+				f.absent = map[string]error{"a": tt.absent}
+			}
+			f.check = func(member string) error {
+				if member == "a" {
+					return tt.check
+				}
+				return nil
+			}
+			f.measure = func(_ context.Context, c harness.Cell, n int) (harness.Result, error) {
+				if c.Variant == "a" && tt.measure != nil {
+					return result(), tt.measure(c, n)
+				}
+				return result(), nil
+			}
+			sum, err := f.run(t, t.Context(), plan(t, runner.Selection{Workloads: []string{"rr"}}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cell := "LB/workload=rr/class=nat/variant=a/services=1"
+			got := f.outcomes[cell]
+			if got.Outcome != tt.want.Outcome || got.Where != tt.want.Where || !strings.HasPrefix(got.Reason, tt.want.Reason) {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			if f.asked[cell] != tt.asked {
+				t.Errorf("measured %d times, want %d", f.asked[cell], tt.asked)
+			}
+			if n := sum.Count(harness.OutcomeMeasured); n < 3 {
+				t.Errorf("%d cells were measured; the others go on", n)
+			}
+		})
 	}
 }
 
@@ -144,9 +171,10 @@ func TestRunSkipsGroup(t *testing.T) {
 	f.prepare = func(harness.Group) error { return fmt.Errorf("build: %w", harness.Skip("no namespaces")) }
 	p := plan(t, runner.Selection{})
 	sum, err := f.run(t, t.Context(), p)
-	if err != nil || sum.Skipped != p.Cells() || sum.Planned != 0 || len(f.skips) != p.Cells() {
+	if err != nil || sum.Count(harness.OutcomeNotSupported) != p.Cells() || sum.Planned != 0 {
 		t.Errorf("%+v, %v", sum, err)
 	}
+	f = newFake()
 	f.prepare = func(harness.Group) error { return errors.New("out of memory") }
 	if _, err := f.run(t, t.Context(), p); err == nil || !strings.Contains(err.Error(), "services=1: out of memory") {
 		t.Errorf("got %v", err)
@@ -210,8 +238,8 @@ func TestRunBroken(t *testing.T) {
 				t.Errorf("noticed %v: it has a number", noticed)
 			}
 		}
-		if _, failed := sum.GateFailed["a"]; failed == noticed {
-			t.Errorf("noticed %v: failed gates %v", noticed, sum.GateFailed)
+		if failed := len(sum.Wrong()) > 0; failed == noticed {
+			t.Errorf("noticed %v: wrong cells %v", noticed, sum.Wrong())
 		}
 		whole := slices.ContainsFunc(f.gates, func(g record.Gate) bool {
 			return g.Variant == "a" && g.Passed == noticed && (!noticed || strings.Contains(g.Detail, "dump: all of it"))
@@ -219,10 +247,14 @@ func TestRunBroken(t *testing.T) {
 		if !whole {
 			t.Errorf("noticed %v: gates %+v", noticed, f.gates)
 		}
-		for cell, why := range f.skips {
-			if noticed && strings.Contains(cell, "variant=a/") && why != "broken on purpose, and caught: stall: task x waited for 2 s" {
-				t.Errorf("%s was skipped because %q", cell, why)
+		for _, cell := range of(sum, harness.OutcomeCaught) {
+			if o := f.outcomes[cell]; !noticed || o.Where != harness.AtGate ||
+				!strings.HasPrefix(o.Reason, "broken on purpose, and caught: stall: task x waited for 2 s") {
+				t.Errorf("noticed %v: %+v", noticed, o)
 			}
+		}
+		if noticed != (sum.Count(harness.OutcomeCaught) > 0) {
+			t.Errorf("noticed %v: %+v", noticed, sum.Outcomes)
 		}
 	}
 }

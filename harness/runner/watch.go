@@ -48,8 +48,11 @@ func newWatch(ctx context.Context, target string, patience time.Duration) (*watc
 	return w, w.ctx
 }
 
-// trial is told of the beginning of a trial.
+// trial begins the time of a trial.
 func (w *watch) trial(s Step) {
+	if w == nil {
+		return
+	}
 	limit := s.Block.limit(guestPatience)*w.slow + watchPatience
 	if w.patience > 0 {
 		limit = s.Block.limit(w.patience)
@@ -57,8 +60,12 @@ func (w *watch) trial(s Step) {
 	w.set(s.Cell.BenchName(), limit)
 }
 
-// phase is told of the beginning of something else.
-func (w *watch) phase(what string) { w.set(what, phaseLimit*w.slow) }
+// phase begins the time of something else.
+func (w *watch) phase(what string) {
+	if w != nil {
+		w.set(what, phaseLimit*w.slow)
+	}
+}
 
 func (w *watch) set(what string, limit time.Duration) {
 	if w.timer != nil {
@@ -69,6 +76,9 @@ func (w *watch) set(what string, limit time.Duration) {
 
 // end ends the watch, when the guest is gone, and returns why it had to be ended; nil if it had not.
 func (w *watch) end() error {
+	if w == nil {
+		return nil
+	}
 	if w.timer != nil {
 		w.timer.Stop()
 	}

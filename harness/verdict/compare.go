@@ -24,6 +24,8 @@ type CompareOptions struct {
 	// Workloads are those to compare; none: all. The p values are adjusted for the rows that are compared, so who asks
 	// about less is shown smaller differences.
 	Workloads []string
+	// AllowMissing lets Gate pass although the old run measured what the new one did not.
+	AllowMissing bool
 }
 
 // DefaultMinEffect is the least difference that Compare reports unless it is asked for another.
@@ -73,7 +75,7 @@ type Comparison struct {
 	Options        CompareOptions
 	Rows           []Row
 	Drifts         []Drift
-	OnlyOld        []string // cells that only one run has
+	Missing        []Missing // cells and units that only the old run measured
 	OnlyNew        []string
 	Broken         []string // gates that would fire on the runs' own A/A pairs
 	Remarks        []string
@@ -183,8 +185,11 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 	return nil
 }
 
-// Gate reports whether the new run is worse anywhere.
+// Gate reports whether the new run is worse anywhere, or lacks what the old one measured.
 func (c *Comparison) Gate() bool {
+	if len(c.Missing) > 0 && !c.Options.AllowMissing {
+		return true
+	}
 	for _, r := range c.Rows {
 		if r.Verdict == Worse {
 			return true
@@ -211,6 +216,9 @@ func (c *Comparison) Summary() string {
 		{Worse, "worse"}, {Better, "better"}, {Same, "without a difference shown (~)"}, {TooFew, "with too few repeats"},
 	} {
 		parts = append(parts, fmt.Sprintf("%d %s", c.Count(v.verdict), v.words))
+	}
+	if n := len(c.Missing); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d missing", n))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -36,8 +36,8 @@ func (c *Comparison) pair(old, new *record.Run) {
 		c.Rows = append(c.Rows, row)
 	}
 	for _, s := range c.asked(old) { // in the run's order
-		if k := (id{s.Cell.BenchName(), s.Unit}); olds[k] != nil {
-			c.OnlyOld = append(c.OnlyOld, k.cell+" "+k.unit)
+		if k := (id{s.Cell.BenchName(), s.Unit}); olds[k] != nil && !isAA(s.Cell) {
+			c.Missing = append(c.Missing, newMissing(s, new))
 		}
 	}
 }
@@ -45,7 +45,7 @@ func (c *Comparison) pair(old, new *record.Run) {
 // asked are the samples of the workloads that are to be compared.
 func (c *Comparison) asked(r *record.Run) []*record.Sample {
 	return slices.DeleteFunc(r.Samples(), func(s *record.Sample) bool {
-		return len(c.Options.Workloads) > 0 && !slices.Contains(c.Options.Workloads, s.Cell.Workload)
+		return len(c.Options.Workloads) > 0 && !slices.Contains(c.Options.Workloads, s.Cell.Workload) || !counts(r, s.Cell.BenchName())
 	})
 }
 

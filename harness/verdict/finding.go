@@ -101,9 +101,9 @@ func pick(r *record.Run, sel harness.CellSelector, unit string) (*record.Sample,
 	if found != nil {
 		return found, ""
 	}
-	for _, s := range r.Env.Skipped {
-		if c, err := record.ParseCell(r.Env.Experiment, s.Cell); err == nil && sel.Matches(c) {
-			return nil, s.Cell + " was skipped: " + s.Reason
+	for _, o := range r.Unmeasured() {
+		if c, err := record.ParseCell(r.Env.Experiment, o.Cell); err == nil && sel.Matches(c) {
+			return nil, o.Cell + " has no number, " + o.Brief()
 		}
 	}
 	where := ""

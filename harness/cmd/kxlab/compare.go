@@ -20,13 +20,15 @@ import (
 const compareLong = `compare says, cell by cell, whether NEW is better or worse than OLD, both run directories. The drift of the machine
 between the runs is taken off by the ceilings; a difference counts only if it is significant and reaches the minimum
 effect. The more cells are compared, the larger the difference that chance can make in one of them: --workload asks about
-some only, and is shown smaller differences there. --changed leaves out what did not change. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
+some only, and is shown smaller differences there. --changed leaves out what did not change. A cell or unit that OLD measured and NEW did not is listed as missing, with what
+became of it in NEW, and fails the gate unless --allow-missing is given. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
 
 // compareFlags are the flags of compare.
 type compareFlags struct {
 	minEffect, format string
 	gate, kernels     bool
 	changed           bool
+	allowMissing      bool
 	workloads         []string
 }
 
@@ -37,7 +39,8 @@ func newCompare(s streams) *cobra.Command {
 		RunE: action(func(_ *cobra.Command, args []string) error { return compare(s, f, args[0], args[1]) }),
 	}
 	fl := cmd.Flags()
-	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if something became worse")
+	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if something became worse or is missing")
+	fl.BoolVar(&f.allowMissing, "allow-missing", false, "let the gate pass although NEW lacks what OLD measured")
 	fl.BoolVar(&f.changed, "changed", false, "write only what changed, and nothing if nothing did (text and markdown)")
 	fl.BoolVar(&f.kernels, "kernels", false, "allow runs on different kernels")
 	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",
@@ -69,7 +72,7 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if err != nil {
 		return err
 	}
-	c, err := verdict.Compare(before, after, verdict.CompareOptions{MinEffect: effect, Kernels: f.kernels, Workloads: f.workloads})
+	c, err := verdict.Compare(before, after, verdict.CompareOptions{MinEffect: effect, Kernels: f.kernels, Workloads: f.workloads, AllowMissing: f.allowMissing})
 	if unknown := new(harness.UnknownError); errors.As(err, &unknown) {
 		return usage(err)
 	}

@@ -65,7 +65,7 @@ func (deaths) Methods() []string   { return []string{"eevdf"} }
 func (deaths) Axes() []string      { return nil }
 
 func (d deaths) Prepare(context.Context, harness.Group) (harness.Stage, error) { return d, nil }
-func (deaths) Absent() map[string]string                                       { return nil }
+func (deaths) Absent() map[string]error                                        { return nil }
 func (deaths) Check(context.Context, string) error                             { return nil }
 func (deaths) Close() error                                                    { return nil }
 

@@ -6,11 +6,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"maps"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/bpf"
@@ -60,13 +57,4 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 		}
 	}
 	return env, nil
-}
-
-// gateError names the variants that failed their gates, and the first case of each.
-func gateError(failed map[string]string) error {
-	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(failed)) {
-		lines = append(lines, name+": "+failed[name])
-	}
-	return fmt.Errorf("correctness gate failed, no numbers for:\n  %s", strings.Join(lines, "\n  "))
 }

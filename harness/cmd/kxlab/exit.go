@@ -12,10 +12,10 @@ import (
 // Exit codes.
 const (
 	codeDone       = 0
-	codeFailed     = 1
+	codeFailed     = 1 // an error, or a cell that failed or is invalid
 	codeUsage      = 2 // wrong usage: flags, words, definitions, settings
-	codeRegression = 3 // compare --gate found a regression
-	codeNothing    = 4 // nothing could run here
+	codeRegression = 3 // compare --gate found a regression, or a cell missing
+	codeNothing    = 4 // this machine or kernel lacks what all cells need
 )
 
 // An exitError is an error with the exit code it means.

@@ -33,7 +33,7 @@ func TestGateInGuest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self, gate := static(t, "kxlab", "build", "."), static(t, "gate.test", "test", "-c", "../../workload")
+	self, gate := static(t, "kxlab", "build", "."), static(t, "gate.test", "test", "-c", "../../family/lb")
 	const inside = "/gate.test"
 	var out bytes.Buffer
 	c := &vm.Cmd{

@@ -18,9 +18,9 @@ type jsonLines struct {
 	enc *json.Encoder
 }
 
-// A jsonLine is one thing that happened: a trial that counts, a rejected one, a skipped cell, a gate.
+// A jsonLine is one thing that happened: a trial that counts, a rejected one, what became of a cell, a gate.
 type jsonLine struct {
-	Event   string             `json:"event"` // trial, reject, skip, gate
+	Event   string             `json:"event"` // trial, reject, outcome, gate
 	Cell    string             `json:"cell,omitempty"`
 	Repeat  int                `json:"repeat"`
 	Order   int                `json:"order"`
@@ -28,6 +28,8 @@ type jsonLine struct {
 	Start   time.Time          `json:"start,omitzero"`
 	Sec     float64            `json:"measured_sec,omitempty"`
 	Metrics map[string]float64 `json:"metrics,omitempty"`
+	Outcome harness.Outcome    `json:"outcome,omitempty"`
+	Where   string             `json:"where,omitempty"` // where the outcome was decided
 	Reason  string             `json:"reason,omitempty"`
 	Gate    *record.Gate       `json:"gate,omitempty"`
 }
@@ -44,8 +46,9 @@ func (j *jsonLines) Reject(t harness.Trial, reason string) error {
 	return j.both(line("reject", t, reason), j.Recorder.Reject(t, reason))
 }
 
-func (j *jsonLines) Skip(c harness.Cell, reason string) error {
-	return j.both(jsonLine{Event: "skip", Cell: c.BenchName(), Reason: reason}, j.Recorder.Skip(c, reason))
+func (j *jsonLines) Outcome(o record.CellOutcome) error {
+	l := jsonLine{Event: "outcome", Cell: o.Cell, Outcome: o.Outcome, Where: o.Where, Reason: o.Reason}
+	return j.both(l, j.Recorder.Outcome(o))
 }
 
 func (j *jsonLines) Gate(g record.Gate) error {

@@ -86,14 +86,3 @@ func scoreError(dir string) error {
 	}
 	return errors.Join(errs...)
 }
-
-// noteSkips says why cells were skipped, each reason once.
-func noteSkips(s streams, dir string) {
-	r, err := record.Open(dir)
-	if err != nil {
-		return // the reasons are there to be read
-	}
-	for _, line := range verdict.Skips(r) {
-		s.note("skipped %s", line)
-	}
-}

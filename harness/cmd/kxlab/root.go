@@ -18,7 +18,8 @@ and how sure it is.
 Every flag can also be set in the environment (--min-effect is KXLAB_MIN_EFFECT) or in kxlab.yaml in the current folder
 (min-effect: 2%). Flags win over the environment, and that over the file.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compare --gate found a regression; 4 nothing could run here.`
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compare --gate found a regression; 4 this
+machine or kernel lacks what all cells need.`
 
 // newRoot returns the command tree.
 func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {

@@ -22,8 +22,10 @@ import (
 
 const runLong = `run measures the cells of experiments: EXPERIMENT is one of kxlab list, or a definition of your own: ./mine.yaml.
 
-Every variant must pass its correctness gate first. What cannot run here is skipped with its reason. Ctrl-C stops within
-a second, tidies up, and leaves a run directory that is valid and says that it is incomplete.`
+Every variant must pass its correctness gate first. A cell has one outcome: measured; not supported, where this machine
+or kernel lacks something; failed, where the program or variant is wrong; invalid, where no trial counted. A run with a
+failed or invalid cell exits with 1 and names it; the others go on. Ctrl-C stops within a second, tidies up, and leaves a
+run directory that is valid and says that it is incomplete.`
 
 // runFlags are the flags of run.
 type runFlags struct {
@@ -105,11 +107,11 @@ func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runF
 		timed = timed || j.plan.Target != harness.TargetExact
 	}
 	if timed {
-		var told func(*runner.BusyError)
+		var waiting func(*runner.BusyError)
 		if f.wait {
-			told = func(b *runner.BusyError) { s.note("%v; waiting", b) }
+			waiting = func(b *runner.BusyError) { s.note("%v; waiting", b) }
 		}
-		lock, err := runner.Lock(ctx, told)
+		lock, err := runner.Lock(ctx, waiting)
 		if err != nil {
 			return err
 		}
@@ -267,11 +269,13 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 	} else {
 		sum, err = runner.Run(ctx, j.plan, runner.Options{Family: j.family, Record: rec, Seed: f.seed, Progress: progress})
 	}
-	share := fmt.Sprintf("%d of %d trials valid, %d attempts rejected, %d cells cannot run here; %.0f %% of %v spent measuring",
-		sum.Valid, sum.Planned, sum.Rejected, sum.Skipped, 100*sum.Share(), sum.Wall.Round(time.Second))
+	share := shareOf(sum)
 	if err != nil {
 		s.note("%s: %s", j.plan.Experiment.Name, share)
 		err = fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
+		if wrong := wrongError(j, sum); wrong != nil {
+			return errors.Join(err, wrong)
+		}
 		if sum.Valid+sum.Rejected > 0 {
 			return err
 		}
@@ -284,22 +288,14 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 		return err
 	}
 	s.note("%s: %s", j.plan.Experiment.Name, share)
-	for _, h := range sum.Holes {
-		s.note("no valid trial of %s: the reasons are in %s", h, filepath.Join(j.dir, record.EnvFile))
-	}
-	if sum.Valid == 0 && sum.Rejected == 0 {
-		noteSkips(s, j.dir)
-		return nothing(fmt.Errorf("experiment %s: nothing could run here: all cells were skipped, the reasons are in %s",
-			j.plan.Experiment.Name, filepath.Join(j.dir, record.EnvFile)))
+	if sum.Count(harness.OutcomeNotSupported) == len(sum.Outcomes) {
+		return nothing(lackingError(j, sum))
 	}
 	if err := showRun(s, j.dir, !f.json); err != nil {
+		return errors.Join(err, wrongError(j, sum))
+	}
+	if err := wrongError(j, sum); err != nil {
 		return err
-	}
-	if len(sum.GateFailed) > 0 {
-		return gateError(sum.GateFailed)
-	}
-	if sum.Valid == 0 {
-		return fmt.Errorf("experiment %s: no trial was valid", j.plan.Experiment.Name)
 	}
 	return scoreError(j.dir)
 }

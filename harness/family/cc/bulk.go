@@ -62,7 +62,7 @@ func (s *stage) coexist(ctx context.Context, m *member, c harness.Cell, b harnes
 	}
 	against := c.Axis("against")
 	if why, ok := s.absent[against]; ok {
-		return harness.Result{}, harness.Skip("%s is not there: %s", against, why)
+		return harness.Result{}, fmt.Errorf("%s is not there: %w", against, why)
 	}
 	r.add(s, m.name, 1, 0)
 	r.add(s, against, 1, 0)
@@ -128,7 +128,7 @@ func (s *stage) fairness(ctx context.Context, m *member, c harness.Cell, b harne
 func (s *stage) Check(ctx context.Context, member string) error {
 	m, ok := s.members[member]
 	if !ok {
-		return harness.Skip("%s", s.absent[member])
+		return s.missing(member)
 	}
 	if err := m.control.InForce(); err != nil {
 		return err

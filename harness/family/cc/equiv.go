@@ -5,6 +5,7 @@ package cc
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -33,7 +34,7 @@ func (s *stage) equivalence(ctx context.Context, m *member, c harness.Cell, b ha
 
 	original := cmp.Or(m.original, strings.TrimSuffix(m.name, harness.SuffixAA))
 	if why, ok := s.absent[original]; ok {
-		return harness.Result{}, harness.Skip("its original %s is not there: %s", original, why)
+		return harness.Result{}, fmt.Errorf("its original %s is not there: %w", original, why)
 	}
 	versus, err := newRun(c, b)
 	if err != nil {

@@ -50,7 +50,7 @@ type stage struct {
 	methods harness.Methods[CongestionControl]
 	chain   *netlab.Chain
 	members map[string]*member
-	absent  map[string]string
+	absent  map[string]error
 	seed    uint64
 }
 
@@ -67,7 +67,7 @@ func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, 
 	if len(g.Axes) > 0 {
 		return nil, fmt.Errorf("axis %s cannot be set up: every trial shapes the path anew", g.Axes[0].Name)
 	}
-	s := &stage{methods: methods(f.Loader), members: map[string]*member{}, absent: map[string]string{}, seed: g.Seed}
+	s := &stage{methods: methods(f.Loader), members: map[string]*member{}, absent: map[string]error{}, seed: g.Seed}
 	if s.chain, err = netlab.NewChain(ctx); err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, 
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			s.absent[member.Name] = err.Error()
+			s.absent[member.Name] = err
 		}
 	}
 	return s, nil
@@ -101,14 +101,22 @@ func (s *stage) add(ctx context.Context, m harness.Member, site harness.Site) er
 	return nil
 }
 
-// Absent gives the reasons why members could not be put in force.
-func (s *stage) Absent() map[string]string { return s.absent }
+// Absent gives the errors of members that could not be put in force.
+func (s *stage) Absent() map[string]error { return s.absent }
+
+// missing says why a member is not in force.
+func (s *stage) missing(member string) error {
+	if err := s.absent[member]; err != nil {
+		return err
+	}
+	return fmt.Errorf("no member %q in this group", member)
+}
 
 // Measure measures one cell: the member must be in force before and after, or the trial does not count.
 func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	m, ok := s.members[c.Variant]
 	if !ok {
-		return harness.Result{}, harness.Skip("%s", s.absent[c.Variant])
+		return harness.Result{}, s.missing(c.Variant)
 	}
 	measure, ok := s.workloads()[c.Workload]
 	if !ok {

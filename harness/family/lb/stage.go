@@ -83,7 +83,7 @@ type stage struct {
 	family  int // 4 or 6
 	count   int // services
 	members map[string]*member
-	absent  map[string]string
+	absent  map[string]error
 }
 
 // lbMember is one variant in force in its place. Workloads see its class and its balancer, not which variant it is.
@@ -103,7 +103,7 @@ func (m *member) returnVia() bool { return m.class == "nat" }
 
 // Prepare builds a segment, puts every member in force on it and gives all of them the same services.
 func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
-	s := &stage{methods: methods(f.Loader), family: 4, count: 1, exact: g.Exact, members: map[string]*member{}, absent: map[string]string{}}
+	s := &stage{methods: methods(f.Loader), family: 4, count: 1, exact: g.Exact, members: map[string]*member{}, absent: map[string]error{}}
 	for _, a := range g.Axes {
 		n, convErr := strconv.Atoi(a.Value)
 		switch {
@@ -137,7 +137,7 @@ func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, 
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			s.absent[member.Name] = err.Error()
+			s.absent[member.Name] = err
 		}
 	}
 	return s, nil
@@ -165,20 +165,28 @@ func (s *stage) add(ctx context.Context, of harness.Member, seed uint64) error {
 		return err
 	}
 	if err := m.balancer.Sync(ctx, m.services); err != nil {
-		return errors.Join(fmt.Errorf("set up %d services: %w", s.count, err), m.balancer.Close())
+		return harness.SetupError(errors.Join(fmt.Errorf("set up %d services: %w", s.count, err), m.balancer.Close()))
 	}
 	s.members[of.Name] = m
 	return nil
 }
 
-// Absent gives the reasons why members could not be put in force.
-func (s *stage) Absent() map[string]string { return s.absent }
+// Absent gives the errors of members that could not be put in force.
+func (s *stage) Absent() map[string]error { return s.absent }
+
+// missing says why a member is not in force.
+func (s *stage) missing(member string) error {
+	if err := s.absent[member]; err != nil {
+		return err
+	}
+	return fmt.Errorf("no member %q in this group", member)
+}
 
 // Check runs the correctness gate on a member.
 func (s *stage) Check(ctx context.Context, member string) error {
 	m, ok := s.members[member]
 	if !ok {
-		return harness.Skip("%s", s.absent[member])
+		return s.missing(member)
 	}
 	if err := m.balancer.InForce(); err != nil {
 		return err
@@ -198,7 +206,7 @@ func (m *member) subject(s *stage) conform.Subject {
 func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	m, ok := s.members[c.Variant]
 	if !ok {
-		return harness.Result{}, harness.Skip("%s", s.absent[c.Variant])
+		return harness.Result{}, s.missing(c.Variant)
 	}
 	measure, ok := s.workloads()[c.Workload]
 	if !ok {

@@ -44,8 +44,8 @@ func (f Family) Prepare(_ context.Context, g harness.Group) (harness.Stage, erro
 	return &stage{f.Loader, g.Members}, nil
 }
 
-// Absent is empty: what cannot be loaded here is a skip of its trial.
-func (s *stage) Absent() map[string]string { return nil }
+// Absent is empty: what cannot be loaded is found by its trial.
+func (s *stage) Absent() map[string]error { return nil }
 
 // Check has nothing to check: what the verifier refuses has no number.
 func (s *stage) Check(context.Context, string) error { return nil }
@@ -70,7 +70,7 @@ func (s *stage) Measure(_ context.Context, c harness.Cell, _ harness.Budget) (r 
 	}
 	loaded, err := s.loader.Load(s.members[i].Variant, objectsSite())
 	if err != nil {
-		return r, fmt.Errorf("load variant %s: %w", c.Variant, err)
+		return r, harness.SetupError(fmt.Errorf("load variant %s: %w", c.Variant, err))
 	}
 	defer func() { err = errors.Join(err, loaded.Close()) }()
 	programs, err := loaded.Programs()

@@ -124,7 +124,7 @@ func (s *stage) member(name string) (harness.Member, error) {
 }
 
 // Absent is empty: what cannot be put in force is found by the gate.
-func (s *stage) Absent() map[string]string { return nil }
+func (s *stage) Absent() map[string]error { return nil }
 
 // Measure measures one cell: the member is put in force for it and taken out after it.
 func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (r harness.Result, err error) {

@@ -131,7 +131,7 @@ func (s Spec) Run() *record.Run {
 		}
 	}
 	r.Env.Plan, r.Env.Done = len(r.Trials), len(r.Trials)
-	r.Env.Skipped = []record.Skipped{{Cell: "LB/workload=pps/class=ipip/variant=ipvs-ipip/services=1/rate=0", Reason: "kernel has no IPVS"}}
+	r.Env.Outcomes = []record.CellOutcome{{Outcome: harness.OutcomeNotSupported, Where: harness.AtSetup, Cell: "LB/workload=pps/class=ipip/variant=ipvs-ipip/services=1/rate=0", Reason: "kernel has no IPVS"}}
 	r.Env.Rejected = []record.Rejected{{Cell: cells[0].c.BenchName(), Repeat: 2, Reason: "0.4 % of packets unaccounted for"}}
 	r.Env.Gates = []record.Gate{{Variant: "xdp-nat", Passed: true, Detail: "31 cases"}}
 	return r

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
 )
 
@@ -34,7 +35,7 @@ func apart(t *testing.T, gate func(j runner.Job, member string) (verdict, death 
 				return verdict
 			}
 			f.measure = func(context.Context, harness.Cell, int) (harness.Result, error) {
-				if j.Half != runner.OnlyTrials {
+				if j.Work != runner.WorkTrials {
 					t.Error("a guest that checks gates measures")
 				}
 				return result(), nil
@@ -45,6 +46,7 @@ func apart(t *testing.T, gate func(j runner.Job, member string) (verdict, death 
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkOutcomes(t, rec, plan(t, s), sum, nil)
 	return rec, sum, checks
 }
 
@@ -90,11 +92,13 @@ func TestGatesApartFail(t *testing.T) {
 		if len(rec.trials) == 0 || sum.Valid != len(rec.trials) {
 			t.Errorf("%s: %d trials recorded, %d valid", name, len(rec.trials), sum.Valid)
 		}
-		if !slices.ContainsFunc(rec.rejects, func(s string) bool { return strings.HasPrefix(s, "b: gate: ") && strings.Contains(s, "astray") }) {
-			t.Errorf("%s: rejected: %q", name, rec.rejects)
+		want := record.CellOutcome{Outcome: harness.OutcomeFailed, Where: harness.AtGate}
+		if name == "dies" {
+			want = record.CellOutcome{Outcome: harness.OutcomeInvalid, Where: harness.AtGuest}
 		}
-		if !strings.Contains(sum.GateFailed["b"], "astray") {
-			t.Errorf("%s: gates that failed: %v", name, sum.GateFailed)
+		cell := "LB/workload=rr/class=ipip/variant=b/services=1"
+		if o := rec.outcomes[cell]; o.Outcome != want.Outcome || o.Where != want.Where || !strings.Contains(o.Reason, "astray") {
+			t.Errorf("%s: %+v, want %+v", name, o, want)
 		}
 	}
 	rec, _, _ := apart(t, func(_ runner.Job, m string) (error, error) {
@@ -103,7 +107,7 @@ func TestGatesApartFail(t *testing.T) {
 		}
 		return nil, nil
 	})
-	if slices.ContainsFunc(rec.trials, func(tr harness.Trial) bool { return tr.Cell.Variant == "a" }) || len(rec.skips) == 0 {
-		t.Errorf("skipped by its gate: %v", rec.skips)
+	if slices.ContainsFunc(rec.trials, func(tr harness.Trial) bool { return tr.Cell.Variant == "a" }) || rec.outcomes["LB/workload=rr/class=nat/variant=a/services=1"].Outcome != harness.OutcomeNotSupported {
+		t.Errorf("not supported, says its gate: %v", rec.outcomes)
 	}
 }

@@ -6,22 +6,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // A Boot runs a job in a guest of its own: there Inside is called, and all that it tells is written to the Guest. It returns
 // when the guest is gone. An error says what became of a guest that did not end well.
 type Boot func(ctx context.Context, j Job, to *Guest) error
 
-// NoGuest marks an error of a Boot that could not start a guest at all. Unlike a death it is nobody's trial, and ends the run.
-func NoGuest(err error) error { return &noGuest{err} }
+// NoGuest marks an error of a Boot that could not start a guest at all. Unlike a death it is no trial's fault, and ends the run.
+func NoGuest(err error) error { return &fatalError{err} }
 
-type noGuest struct{ err error }
+// A fatalError ends the run.
+type fatalError struct{ err error }
 
-func (e *noGuest) Error() string { return e.err.Error() }
-func (e *noGuest) Unwrap() error { return e.err }
+func (e *fatalError) Error() string { return e.err.Error() }
+func (e *fatalError) Unwrap() error { return e.err }
 
 // GuestOptions configure a run in guests.
 type GuestOptions struct {
@@ -43,70 +45,108 @@ type GuestOptions struct {
 	Patience time.Duration
 	Progress *Progress
 	Boot     Boot
+
+	// unwatched is for the host: nobody ends what it does but it itself.
+	unwatched bool
 }
 
-// RunGuests measures the plan in guests, a group, a part of one or a repeat of either in each. What guests tell is recorded in the plan's
-// order whichever ends first, so that two runs with the same numbers have the same record. A guest that dies costs the
-// trial that it was making, which is recorded as invalid with the cause; another guest goes on with the rest.
-func RunGuests(ctx context.Context, p *Plan, selection Selection, o GuestOptions) (Summary, error) {
-	r := &guests{
-		GuestOptions: o, ctx: ctx, plan: p, cells: cellStates{}, steps: map[Mark]Step{}, passed: map[string]bool{},
-		Summary: Summary{Planned: p.Trials(), GateFailed: map[string]string{}},
+// newEngine returns an engine for a plan.
+func newEngine(p *Plan, selection Selection, o GuestOptions) *engine {
+	return &engine{
+		GuestOptions: o, plan: p, selection: selection, steps: map[Mark]Step{}, made: map[Mark]bool{}, cells: cellStates{},
+		passed: map[string]bool{},
 	}
-	started := time.Now()
-	o.Progress.begin(p)
-	defer o.Progress.end()
-	r.shards = append(r.gateShards(selection), r.cut(selection)...)
-	err := r.all(ctx, r.shards)
-	r.Wall = time.Since(started)
-	r.Holes, r.Planned = r.cells.holes(p), r.cells.possible(p)
-	return r.Summary, err
 }
 
-// guests is a run in guests under way. Its lock guards all but the options and the plan.
-type guests struct {
+// An engine has guests make the trials of a plan, and keeps what counts. The host is a guest of its own kind: see Run. Its lock
+// guards all but the options and the plan.
+type engine struct {
 	GuestOptions
 	Summary
-	ctx   context.Context
-	plan  *Plan
-	steps map[Mark]Step
+	plan      *Plan
+	selection Selection
+	steps     map[Mark]Step
 
 	mu     sync.Mutex
 	shards []*shard
 	at     int // the first shard that is not over and recorded
-	order  int // trials recorded
+	order  int // trials recorded, rejected ones among them
 	cells  cellStates
+	made   map[Mark]bool   // steps that are over
 	passed map[string]bool // GROUP/VARIANT: gates that were passed
 	failed error           // to record
 }
 
-// A shard is a job with what its guests have told.
+// run makes all trials and decides what became of each cell.
+func (r *engine) run(ctx context.Context) (Summary, error) {
+	started := time.Now()
+	r.Progress.begin(r.plan)
+	defer r.Progress.end()
+	r.shards = append(r.gateShards(), r.cut()...)
+	err := r.all(ctx, r.shards)
+	if cerr := r.conclude(err == nil); err == nil {
+		err = cerr
+	}
+	r.Wall = time.Since(started)
+	return r.Summary, err
+}
+
+// conclude decides the outcomes that are still open, once no more trials will be made, and sums up. ended is false if the run
+// was stopped.
+func (r *engine) conclude(ended bool) error {
+	for _, g := range r.plan.Groups {
+		for _, b := range g.Blocks {
+			for _, c := range b.Cells {
+				name := c.BenchName()
+				s := r.cells.of(name)
+				if s.decided == nil || s.decided.Outcome == harness.OutcomeInvalid {
+					r.Planned += b.Repeats
+				}
+				o, made := s.outcome(ended)
+				if !made {
+					continue
+				}
+				o.Cell = name
+				r.Outcomes = append(r.Outcomes, o)
+				if s.decided != nil {
+					continue // it is recorded
+				}
+				if err := r.Record.Outcome(o); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// A shard is a job with what its guests have reported.
 type shard struct {
 	job    Job
 	name   string // of the group, or of what it is of several
 	steps  []Step
 	groups map[Mark]string // by Group.String
-	// members are those whose gates are checked, of a shard that does nothing else.
-	members []Member
-	told    []event
-	passed  int // events recorded
-	over    bool
+	// gates is whose gates are checked, of a shard that does nothing else.
+	gates    *Group
+	events   []event
+	recorded int // of the events
+	over     bool
 }
 
 // shardsOf makes the jobs of one repeat, or of all.
-func (r *guests) shardsOf(selection Selection, repeat int) []*shard {
+func (r *engine) shardsOf(repeat int) []*shard {
 	var out []*shard
-	half := Whole
+	work := WorkAll
 	if r.Gates > 0 {
-		half = OnlyTrials
+		work = WorkTrials
 	}
 	for _, whole := range r.plan.Groups {
-		for part, g := range whole.partsFor(half, r.Parts) {
+		for part, g := range whole.partsFor(work, r.Parts) {
 			s := &shard{name: g.String(), groups: map[Mark]string{}, job: Job{
-				Experiment: r.plan.Experiment, Selection: selection, Seed: r.Seed,
-				Group: g.String(), Part: part, Parts: r.Parts, Repeat: repeat, Half: half,
+				Experiment: r.plan.Experiment, Selection: r.selection, Seed: r.Seed,
+				Group: g.String(), Part: part, Parts: r.Parts, Repeat: repeat, Work: work,
 			}}
-			r.give(s, &g)
+			r.add(s, &g)
 			if len(s.steps) > 0 {
 				out = append(out, s)
 			}
@@ -115,8 +155,8 @@ func (r *guests) shardsOf(selection Selection, repeat int) []*shard {
 	return out
 }
 
-// give adds a group's steps to what a shard is to make.
-func (r *guests) give(s *shard, g *Group) {
+// add adds a group's steps to what a shard is to make.
+func (r *engine) add(s *shard, g *Group) {
 	for _, st := range g.Order(r.Seed) {
 		if s.job.wants(st) {
 			s.steps = append(s.steps, st)
@@ -127,27 +167,27 @@ func (r *guests) give(s *shard, g *Group) {
 }
 
 // together makes one job of the whole plan.
-func (r *guests) together(selection Selection) *shard {
+func (r *engine) together() *shard {
 	s := &shard{name: "all groups", groups: map[Mark]string{}, job: Job{
-		Experiment: r.plan.Experiment, Selection: selection, Seed: r.Seed, Together: true, Repeat: EveryRepeat,
+		Experiment: r.plan.Experiment, Selection: r.selection, Seed: r.Seed, Together: true, Repeat: EveryRepeat,
 	}}
 	for i := range r.plan.Groups {
-		r.give(s, &r.plan.Groups[i])
+		r.add(s, &r.plan.Groups[i])
 	}
 	return s
 }
 
 // cut cuts the plan into jobs, repeat after repeat where each has guests of its own.
-func (r *guests) cut(selection Selection) []*shard {
+func (r *engine) cut() []*shard {
 	if r.Together {
-		return []*shard{r.together(selection)}
+		return []*shard{r.together()}
 	}
 	if !r.EachRepeat {
-		return r.shardsOf(selection, EveryRepeat)
+		return r.shardsOf(EveryRepeat)
 	}
 	var out []*shard
 	for repeat := 0; ; repeat++ {
-		more := r.shardsOf(selection, repeat)
+		more := r.shardsOf(repeat)
 		if len(more) == 0 {
 			return out
 		}
@@ -156,7 +196,7 @@ func (r *guests) cut(selection Selection) []*shard {
 }
 
 // all runs the shards, some side by side, and returns the first error.
-func (r *guests) all(ctx context.Context, shards []*shard) error {
+func (r *engine) all(ctx context.Context, shards []*shard) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	next := make(chan *shard)
@@ -189,15 +229,15 @@ func (r *guests) all(ctx context.Context, shards []*shard) error {
 const maxDeaths = 2
 
 // shard runs one job to its end, in as many guests as it takes.
-func (r *guests) shard(ctx context.Context, s *shard) error {
+func (r *engine) shard(ctx context.Context, s *shard) error {
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		s.over = true
 		r.flush()
 	}()
-	if s.job.Half == OnlyGates {
-		return r.gates(ctx, s)
+	if s.job.Work == WorkGates {
+		return r.checkGates(ctx, s)
 	}
 	for deaths := 0; ; {
 		made := len(s.job.Done)
@@ -208,9 +248,8 @@ func (r *guests) shard(ctx context.Context, s *shard) error {
 		switch {
 		case died == nil:
 			return r.failure()
-		case g.begun != nil:
-			g.reject(*g.begun, died.Error())
-			s.job.Done = append(s.job.Done, *g.begun)
+		case g.current != nil:
+			g.lose(*g.current, died.Error())
 		case len(s.job.Done) == made:
 			if deaths++; deaths == maxDeaths {
 				g.giveUp(died.Error())
@@ -229,23 +268,25 @@ func (r *guests) shard(ctx context.Context, s *shard) error {
 }
 
 // boot runs a job in one guest. Died is what that died of, nil if it did all that it was to do; err is what ends the run.
-func (r *guests) boot(ctx context.Context, s *shard) (g *Guest, died, err error) {
-	w, wctx := newWatch(ctx, r.plan.Target, r.Patience)
-	g = &Guest{run: r, shard: s, watch: w}
+func (r *engine) boot(ctx context.Context, s *shard) (g *Guest, died, err error) {
+	g = &Guest{run: r, shard: s}
+	wctx := ctx
+	if !r.unwatched {
+		g.watch, wctx = newWatch(ctx, r.plan.Target, r.Patience)
+	}
 	died = r.Boot(wctx, s.job, g)
-	if late := w.end(); late != nil {
+	if late := g.watch.end(); late != nil {
 		died = late
 	}
-	if ctx.Err() != nil {
-		return g, nil, ctx.Err()
-	}
-	if died == nil && g.end == nil {
-		died = errors.New("the guest ended without a word")
-	}
-	var none *noGuest
+	var fatal *fatalError
+	ends := errors.As(died, &fatal)
 	switch {
-	case errors.As(died, &none):
-		return g, nil, died
+	case ends && (ctx.Err() == nil || errors.Is(fatal.err, ctx.Err())):
+		return g, nil, fatal.err
+	case ctx.Err() != nil:
+		return g, nil, ctx.Err()
+	case died == nil && g.end == nil:
+		died = errors.New("the guest exited without a final report")
 	case died == nil && g.end.Error != "":
 		return g, nil, fmt.Errorf("%s: in the guest: %s", s.name, g.end.Error)
 	}
@@ -260,9 +301,8 @@ func (g *Guest) giveUp(reason string) {
 		if !g.shard.job.wants(st) || g.group != nil && g.shard.groups[m] != *g.group {
 			continue
 		}
-		g.reject(m, reason)
-		g.shard.job.Done = append(g.shard.job.Done, m)
-		reason, _, _ = strings.Cut(reason, "\n") // once with the console, for the others without
+		g.lose(m, reason)
+		reason = firstLine(reason) // once with the console, for the others without
 	}
 }
 
@@ -276,7 +316,7 @@ func (s *shard) more() bool {
 	return false
 }
 
-func (r *guests) failure() error {
+func (r *engine) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.failed

@@ -3,9 +3,7 @@
 package runner
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -31,64 +29,51 @@ const (
 func (b Block) limit(patience time.Duration) time.Duration { return 10*(b.Warm+b.Measure) + patience }
 
 // step makes one trial, in several attempts if they do not count.
-func (r *run) step(ctx context.Context, stage harness.Stage, s Step) error {
-	began := time.Now()
-	defer func() { r.Progress.done(s, time.Since(began)) }()
-	state := r.cells.of(s.Cell)
-	if state.skipped {
-		return nil
-	}
+func (w *worker) step(ctx context.Context, stage harness.Stage, s Step) error {
+	name, mark := s.Cell.BenchName(), s.mark()
 	tries := attempts
-	if state.given {
+	if w.exhausted[name] {
 		tries = 1
 	}
 	for range tries {
-		r.Progress.trial(s)
-		if r.Begin != nil {
-			if err := r.Begin(s); err != nil {
-				return err
-			}
+		if err := w.send(event{Begin: &mark}); err != nil {
+			return err
 		}
-		t := harness.Trial{Cell: s.Cell, Repeat: s.Repeat, Order: r.order, Seed: s.Seed, Start: time.Now()}
-		r.order++
+		t := harness.Trial{Cell: s.Cell, Repeat: s.Repeat, Seed: s.Seed, Start: time.Now()}
 		var err error
-		t.Result, err = r.measure(ctx, stage, s)
+		t.Result, err = w.measure(ctx, stage, s)
 		if ctx.Err() != nil {
 			return ctx.Err() // a trial that was cut short is none
 		}
-		if errors.Is(err, harness.ErrNotSupported) {
-			return r.skip(s.Cell, err.Error())
+		if o, decided := decideTrial(err); decided {
+			o.Cell, w.decided[name] = name, true
+			return w.send(event{Outcome: &o})
 		}
 		if err != nil {
 			t.Result.Invalid = err.Error()
 		}
 		if t.Result.Invalid == "" {
-			t.Result.Invalid = undeclared(spec(r.plan.Experiment, s.Cell.Workload), t.Result.Metrics)
+			t.Result.Invalid = undeclared(spec(w.plan.Experiment, s.Cell.Workload), t.Result.Metrics)
 		}
-		r.Measured += t.Result.Measured
 		if t.Result.Invalid == "" {
-			r.Valid++
-			state.valid++
-			return r.Record.Trial(t)
+			return w.send(event{Trial: &t})
 		}
-		r.Rejected++
-		if err := r.Record.Reject(t, t.Result.Invalid); err != nil {
+		if err := w.send(event{Reject: &rejection{t, t.Result.Invalid, harness.AtTrial}}); err != nil {
 			return err
 		}
-		r.Progress.remark("rejected %s: %s", s.Cell.BenchName(), cut(t.Result.Invalid))
 	}
-	state.given = true
+	w.exhausted[name] = true
 	return nil
 }
 
 // measure is one attempt, with what others took of the machine meanwhile.
-func (r *run) measure(ctx context.Context, stage harness.Stage, s Step) (harness.Result, error) {
-	limit := s.Block.limit(cmp.Or(r.Patience, patience))
+func (w *worker) measure(ctx context.Context, stage harness.Stage, s Step) (harness.Result, error) {
+	limit := s.Block.limit(w.patience)
 	tctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	before, berr := r.Steal()
+	before, berr := w.steal()
 	began := time.Now()
-	res, err := stage.Measure(tctx, s.Cell, harness.Budget{Warm: s.Block.Warm, Measure: s.Block.Measure, Seed: s.Seed, Exact: r.Exact})
+	res, err := stage.Measure(tctx, s.Cell, harness.Budget{Warm: s.Block.Warm, Measure: s.Block.Measure, Seed: s.Seed, Exact: w.exact})
 	wall := time.Since(began)
 	if err != nil {
 		if tctx.Err() != nil && ctx.Err() == nil {
@@ -96,7 +81,7 @@ func (r *run) measure(ctx context.Context, stage harness.Stage, s Step) (harness
 		}
 		return res, err
 	}
-	after, aerr := r.Steal()
+	after, aerr := w.steal()
 	if berr != nil || aerr != nil || res.Invalid != "" {
 		return res, nil
 	}
@@ -131,15 +116,4 @@ func undeclared(w harness.WorkloadSpec, metrics []harness.Metric) string {
 		}
 	}
 	return ""
-}
-
-// skip writes down, once a cell, that it cannot run here.
-func (r *run) skip(c harness.Cell, reason string) error {
-	state := r.cells.of(c)
-	if state.skipped {
-		return nil
-	}
-	state.skipped = true
-	r.Skipped++
-	return r.Record.Skip(c, reason)
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// shareOf sums up a run in a line.
+func shareOf(sum runner.Summary) string {
+	var cells []string
+	for _, o := range harness.Outcomes() {
+		if n := sum.Count(o); n > 0 {
+			cells = append(cells, fmt.Sprintf("%d %s", n, o))
+		}
+	}
+	if len(cells) == 0 {
+		cells = []string{"none decided"}
+	}
+	return fmt.Sprintf("%d of %d trials valid, %d attempts rejected; cells: %s; %.0f %% of %v spent measuring",
+		sum.Valid, sum.Planned, sum.Rejected, strings.Join(cells, ", "), 100*sum.Share(), sum.Wall.Round(time.Second))
+}
+
+// wrongError names what has no number although this machine can run it, each with its reason: a failed variant once, however
+// many cells it has, and each invalid cell. It is nil if there is none.
+func wrongError(j job, sum runner.Summary) error {
+	wrong := sum.Wrong()
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("experiment %s: %d of %d cells have no number, the reasons are in %s:\n%s", j.plan.Experiment.Name,
+		len(wrong), len(sum.Outcomes), filepath.Join(j.dir, record.EnvFile), strings.Join(nameOutcomes(j, wrong, true), "\n"))
+}
+
+// lackingError says what this machine or kernel lacks, of a run in which nothing could run.
+func lackingError(j job, sum runner.Summary) error {
+	lines := append([]string{fmt.Sprintf("experiment %s: nothing could run here, the reasons are in %s:",
+		j.plan.Experiment.Name, filepath.Join(j.dir, record.EnvFile))}, nameOutcomes(j, sum.Outcomes, false)...)
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// nameOutcomes makes a line or more for each variant or cell, indented. whole gives all lines of the reasons.
+func nameOutcomes(j job, cells []record.CellOutcome, whole bool) []string {
+	var names, reasons []string // in order
+	count := map[string]int{}
+	for _, o := range cells {
+		name := o.Cell
+		if c, err := record.ParseCell(j.plan.Experiment.Name, o.Cell); err == nil {
+			o.Reason = verdict.WithoutVariant(o.Reason, c.Variant)
+			if o.Outcome != harness.OutcomeInvalid {
+				name = strings.TrimSuffix(c.Variant, harness.SuffixAA)
+			}
+		}
+		key := name + " " + string(o.Outcome) + o.Where
+		if count[key]++; count[key] > 1 {
+			continue
+		}
+		reason := o.Brief()
+		if _, rest, more := strings.Cut(o.Reason, "\n"); more && whole {
+			reason += "\n" + rest
+		}
+		names, reasons = append(names, name), append(reasons, reason)
+	}
+	var out []string
+	for i, name := range names {
+		out = append(out, "  "+name+": "+strings.ReplaceAll(reasons[i], "\n", "\n    "))
+	}
+	return out
+}
