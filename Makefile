@@ -6,7 +6,10 @@ FORMAT ?= clang-format-19
 # Namespaces and BPF need root; the build does not.
 SUDO   := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)")
 
-SRC    := $(wildcard bpf/*/*.bpf.c)
+# The commit that is built, with +dirty if anything but results differs from it. The Go tool's own stamp may be switched off.
+REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git status --porcelain --untracked-files=no -- . ':!results' 2>/dev/null | grep -q . && echo +dirty)
+
+SRC    := $(wildcard bpf/*/*.bpf.c harness/labtest/testdata/*.bpf.c)
 HDR    := $(wildcard bpf/include/*.h)
 OBJ    := $(SRC:.bpf.c=.bpf.o)
 # Debian and Ubuntu keep asm/ in a folder of the machine's kind, which the bpf target does not search.
@@ -21,7 +24,7 @@ help: ## what there is to make
 
 build: ## bin/kxlab
 	@scripts/setup run
-	CGO_ENABLED=0 go build -trimpath -o bin/kxlab ./harness/cmd/kxlab
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.revision=$(REVISION)" -o bin/kxlab ./harness/cmd/kxlab
 
 bench: build ## compare load balancers (here and in exact guests), congestion controls and schedulers, profile quick; takes 15 minutes with 2 cores, on a slow day 18
 	$(SUDO) bin/kxlab run lb --target host --profile quick
@@ -45,7 +48,7 @@ fuzz: ## each fuzz target for a minute
 
 bpf: $(OBJ) ## compile the BPF programs
 
-bpf/%.bpf.o: bpf/%.bpf.c $(HDR) Makefile
+%.bpf.o: %.bpf.c $(HDR) Makefile
 	$(CLANG) $(CFLAGS) -c $< -o $@
 	$(STRIP) -g $@
 

@@ -100,7 +100,7 @@ func LoadCC(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob) (
 	}
 	coll, err := ebpf.NewCollectionWithOptions(o.Spec, ebpf.CollectionOptions{Cache: types})
 	if err != nil {
-		return nil, explainLoad(o.Object, err)
+		return nil, explainLoad(o.Object, o.Spec.Types, err)
 	}
 	i := &CcInstance{Object: o.Object, coll: coll, Ops: coll.Maps[o.m.Name]}
 	info, err := i.Ops.Info()

@@ -11,8 +11,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
-
-	"github.com/kxlab/kxlab/harness"
 )
 
 // resolveKfuncs points each call of a kfunc at the function of that exact name in the kernel's BTF.
@@ -22,7 +20,7 @@ import (
 //
 // A kfunc whose existence the object asks after (a load of its address) may be missing: the question is answered, and
 // calls of what is missing become calls of nothing, which the verifier drops with the branch they are in. Any other
-// kfunc that is missing, or that the kernel has with another signature, is a skip.
+// kfunc that is missing, or that the kernel has with another signature, is an error: see noKfunc.
 func resolveKfuncs(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 	r := kfuncs{own: spec.Types, kernel: kernel, ids: map[string]btf.TypeID{}, optional: map[string]bool{}}
 	for _, p := range spec.Programs {
@@ -62,7 +60,7 @@ func (r *kfuncs) resolve(ins *asm.Instruction) error {
 		return err
 	}
 	if id == 0 && !r.optional[name] {
-		return harness.Skip("kernel has another sched_ext API generation: kfunc %s missing", name)
+		return noKfunc(name, "is not in this kernel")
 	}
 	var with asm.Instruction // without the library's mark, which would have it resolved again
 	if asks {
@@ -107,7 +105,7 @@ func (r *kfuncs) find(name string) (btf.TypeID, error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, harness.Skip("kernel has another sched_ext API generation: kfunc %s: %v", name, err)
+		return 0, noKfunc(name, fmt.Sprintf("cannot be called as the program declares it: %v", err))
 	}
 	id, err := r.kernel.TypeID(there)
 	if err != nil {

@@ -60,7 +60,7 @@ func LoadObject(name string, spec *ebpf.CollectionSpec, knobs []harness.Knob, at
 	}
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
-		return nil, explainLoad(name, err)
+		return nil, explainLoad(name, spec.Types, err)
 	}
 	return &Object{Name: name, spec: spec, Coll: coll, Set: set}, nil
 }

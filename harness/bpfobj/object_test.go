@@ -10,6 +10,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/labtest"
@@ -81,14 +83,60 @@ func TestRelevant(t *testing.T) {
 	}
 }
 
-func TestMissingFeatureIsASkip(t *testing.T) {
-	labtest.AsRoot(t)
-	spec := &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{
-		"new": {Name: "new", Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
-			asm.BuiltinFunc(100000).Call(), asm.Return(),
-		}},
-	}}
-	if _, err := LoadObject("test/new", spec, nil, harness.Site{}, 0); !errors.Is(err, harness.ErrNotSupported) {
-		t.Errorf("a helper that does not exist: %v; want a skip", err)
+// TestMissing: what another kernel has is not supported, what none has is the program's fault.
+func TestMissing(t *testing.T) {
+	for _, tt := range []struct {
+		what, log string
+		skip      bool
+	}{
+		{"a helper of another kernel", "invalid func unknown#208", true},
+		{"a helper of no kernel", "invalid func unknown#100000", false},
+		{"a kfunc without a form here", "invalid kernel function call not eliminated in verifier pass", true},
+		{"a field that is not there", "bad CO-RE relocation", false},
+		{"a refusal", "invalid access to packet", false},
+	} {
+		err := explainLoad("test/new", nil, &ebpf.VerifierError{Cause: unix.EINVAL, Log: []string{tt.log}})
+		if errors.Is(err, harness.ErrNotSupported) != tt.skip {
+			t.Errorf("%s: %v; not supported: want %v", tt.what, err, tt.skip)
+		}
 	}
+}
+
+// TestWrongObjects: programs that are wrong on purpose are errors that say so, and never not supported.
+func TestWrongObjects(t *testing.T) {
+	labtest.AsRoot(t)
+	load := func(name string) (*ebpf.CollectionSpec, *btf.Cache) {
+		spec, err := labtest.Object(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return spec, btf.NewCache()
+	}
+	wants := func(name string, err error, words ...string) {
+		if err == nil || errors.Is(err, harness.ErrNotSupported) {
+			t.Errorf("%s: %v; want an error that is not a skip", name, err)
+			return
+		}
+		t.Log(err)
+		for _, w := range words {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %v; want %q", name, err, w)
+			}
+		}
+	}
+	spec, _ := load("refused")
+	_, err := LoadObject("test/refused", spec, nil, harness.Site{}, 0)
+	wants("refused", err, "invalid access to packet")
+
+	spec, types := load("misspelt_cc")
+	o, err := CheckCC("test/misspelt_cc", spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = LoadCC(types, o, "kx_bad", nil)
+	wants("misspelt_cc", err, "kfunc tcp_reno_undo_cwmd is not in this kernel", "did you mean tcp_reno_undo_cwnd?")
+
+	spec, _ = load("misspelt_scx") // of a kernel that has sched_ext
+	err = resolveKfuncs(spec, kernelWith(t, kfuncOf("scx_bpf_dsq_insert", (*btf.Void)(nil), tTask, tU64, tU64, tU64)))
+	wants("misspelt_scx", err, "kfunc scx_bpf_dsq_inserr is not in this kernel", "did you mean scx_bpf_dsq_insert?")
 }

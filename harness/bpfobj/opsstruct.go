@@ -104,7 +104,7 @@ func (o *OpsStruct) drop(member string) {
 }
 
 // fitKernel compares the operations with the running kernel's. What the kernel lacks and may be left out is dropped;
-// anything else that it lacks, or calls with other arguments, is a skip that says so.
+// anything else that it lacks, or calls with other arguments, is an error: see noMember.
 func (o *OpsStruct) FitKernel(types *btf.Cache, mayLack ...string) error {
 	kernel, err := types.Kernel()
 	if err != nil {
@@ -123,11 +123,12 @@ func (o *OpsStruct) FitKernel(types *btf.Cache, mayLack ...string) error {
 			continue
 		}
 		if i < 0 {
-			return harness.Skip("load %s: this kernel's struct %s has no member %s", o.Object, o.Typ.Name, member)
+			return noMember(o.Object, o.Typ.Name, member, "has no member "+member)
 		}
 		mine := o.Typ.Members[MemberIndex(o.Typ, member)]
 		if want, have := params(theirs.Members[i].Type), params(mine.Type); want != have {
-			return harness.Skip("load %s: this kernel calls %s with %d arguments, the program takes %d", o.Object, member, want, have)
+			return noMember(o.Object, o.Typ.Name, member,
+				fmt.Sprintf("calls %s with %d arguments, the program takes %d", member, want, have))
 		}
 	}
 	return nil

@@ -78,7 +78,7 @@ func LoadSched(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob
 		if !errors.As(err, &refusal) && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.E2BIG)) {
 			return nil, nil, fmt.Errorf("load %s: the kernel refuses the name, flags, timeout_ms or exit_dump_len given: %w", o.Object, err)
 		}
-		return nil, nil, explainLoad(o.Object, err)
+		return nil, nil, explainLoad(o.Object, o.Spec.Types, err)
 	}
 	return coll, coll.Maps[o.m.Name], nil
 }

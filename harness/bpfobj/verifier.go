@@ -5,9 +5,13 @@ package bpfobj
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/kxlab/kxlab/harness"
 )
@@ -18,20 +22,25 @@ const (
 	logWidth = 160 // bytes a line
 )
 
-// lacks are the words with which a load fails on a kernel that does not know what a program asks for, where the
-// library reports no error of its own for it.
-var lacks = [...]string{
-	"invalid func unknown#", // a helper
-	"unknown kfunc",
-	"invalid kernel function call not eliminated", // a kfunc of which the kernel has no form
-	"bad CO-RE relocation",                        // a field or type of the kernel
-}
+// helperRE finds the number of a helper that the kernel does not have, and kfuncRE the name of a kfunc that the library did
+// not find in it.
+var (
+	helperRE = regexp.MustCompile(`invalid func unknown#([0-9]+)`)
+	kfuncRE  = regexp.MustCompile(`kfunc "([^"]+)": not supported`)
+)
 
-// explainLoad turns the error of loading an object into one for people: a feature that the kernel lacks wraps
-// harness.ErrNotSupported, a refusal of the verifier shows the end of its log.
-func explainLoad(object string, err error) error {
+// noForm are the words with which a load fails that calls a kfunc of which the kernel has no form.
+var noForm = [...]string{"unknown kfunc", "invalid kernel function call not eliminated"}
+
+// explainLoad turns the error of loading an object into one for people. A feature that the kernel lacks and another one has
+// wraps harness.ErrNotSupported. All else is the program's fault; a refusal of the verifier shows the end of its log. own is
+// what the object says of its types.
+func explainLoad(object string, own *btf.Spec, err error) error {
 	if err == nil {
 		return nil
+	}
+	if m := kfuncRE.FindStringSubmatch(err.Error()); m != nil && errors.Is(err, ebpf.ErrNotSupported) {
+		return fmt.Errorf("load %s: %w", object, noKfunc(m[1], "is not in this kernel"))
 	}
 	if errors.Is(err, ebpf.ErrNotSupported) {
 		return harness.Skip("load %s: this kernel lacks a feature: %v", object, err)
@@ -40,13 +49,24 @@ func explainLoad(object string, err error) error {
 	if !errors.As(err, &refusal) {
 		return fmt.Errorf("load %s: %w", object, err)
 	}
+	refused := &refused{object: object, err: err, log: relevant(refusal.Log)}
 	text := err.Error() + "\n" + strings.Join(lastLines(refusal.Log, 4), "\n")
-	for _, l := range lacks {
-		if strings.Contains(text, l) {
-			return harness.Skip("load %s: this kernel lacks a feature: %v", object, err)
+	if m := helperRE.FindStringSubmatch(text); m != nil {
+		if n, err := strconv.Atoi(m[1]); err == nil && knownHelper(n) {
+			return harness.Skip("load %s: this kernel lacks the helper %v", object, asm.BuiltinFunc(n))
 		}
+		return refused
 	}
-	return &refused{object: object, err: err, log: relevant(refusal.Log)}
+	for _, words := range noForm {
+		if !strings.Contains(text, words) {
+			continue
+		}
+		if none := strangers(own); len(none) > 0 {
+			return fmt.Errorf("load %s: %w", object, noKfunc(none[0], "is not in this kernel"))
+		}
+		return harness.Skip("load %s: this kernel lacks a kfunc: %v", object, err)
+	}
+	return refused
 }
 
 // A refused error is a program that the verifier does not accept.

@@ -23,12 +23,18 @@ func newVersion(s streams) *cobra.Command {
 	}
 }
 
-// build is the version and the commit that this program was built from, as far as the Go tool noted them; a commit with
-// changes on top ends in "+dirty".
+// revision is the commit that was built, set by the Makefile (-ldflags); empty where something else built it.
+var revision string
+
+// build is the version and the commit that this program was built from, as far as the Makefile or the Go tool noted them; a
+// commit with changes on top ends in "+dirty".
 func build() (version, commit string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown", ""
+		return "unknown", revision
+	}
+	if revision != "" {
+		return info.Main.Version, revision
 	}
 	for _, s := range info.Settings {
 		switch {
