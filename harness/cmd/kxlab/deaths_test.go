@@ -56,7 +56,7 @@ const killMe = "kill me"
 // withDeaths are the words of definitions, and those of deathsYAML.
 func withDeaths() experiments.Vocabulary {
 	words := vocabulary()
-	words.Families["deaths"] = deaths{}
+	words.Families["deaths"], words.Families["ways"] = deaths{}, ways{}
 	return words
 }
 
@@ -134,8 +134,9 @@ func TestDeaths(t *testing.T) {
 			}
 		}
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("the run: %v, want success: it has numbers:\n%s", err, said.String())
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != codeFailed {
+		t.Fatalf("the run: %v, want exit code %d: cells have no number:\n%s", err, codeFailed, said.String())
 	}
 	if left := guestsOfRun(t, cmd.Process.Pid); len(left) > 0 {
 		t.Errorf("QEMU is left behind: %v", left)
@@ -210,16 +211,22 @@ func TestRunVM(t *testing.T) {
 	}
 }
 
+// haveGuests returns an error unless guests can be booted here.
+func haveGuests(ctx context.Context) error {
+	_, err := vm.Open(ctx, "")
+	if err == nil {
+		_, err = vm.QEMUVersion(ctx)
+	}
+	return err
+}
+
 // needsGuests skips a test that boots guests where there are none.
 func needsGuests(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("boots guests")
 	}
-	_, err := vm.Open(t.Context(), "")
-	if err == nil {
-		_, err = vm.QEMUVersion(t.Context())
-	}
+	err := haveGuests(t.Context())
 	if errors.Is(err, harness.ErrNotSupported) {
 		t.Skip(err)
 	}

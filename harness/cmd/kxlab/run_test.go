@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rogpeppe/go-internal/testscript"
+
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/vm"
 )
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 		program(withDeaths())
 		return
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"kxlab": func() { program(withDeaths()) }})
 }
 
 // command is the program with arguments, in a folder of its own.
