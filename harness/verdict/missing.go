@@ -42,13 +42,13 @@ func newMissing(s *record.Sample, new *record.Run) Missing {
 
 // Why is the outcome and the reason, in one line.
 func (m Missing) Why() string {
+	if m.Outcome == "" {
+		return m.Reason
+	}
 	return record.CellOutcome{Outcome: m.Outcome, Where: m.Where, Reason: m.Reason}.Brief()
 }
 
 func (m Missing) String() string {
-	if m.Outcome == "" {
-		return fmt.Sprintf("%s %s: %s", m.Name, m.Unit, m.Reason)
-	}
 	return fmt.Sprintf("%s %s: %s", m.Name, m.Unit, m.Why())
 }
 
