@@ -6,10 +6,13 @@ package owner
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // Prefix begins the name of everything the lab makes.
@@ -25,14 +28,18 @@ func Self() string {
 	return fmt.Sprintf("%d-%d", os.Getpid(), start)
 }
 
-// Dead says that a name is the lab's and that the process which made it is gone.
+// Dead says that a name is the lab's and that the process which made it is gone for certain: where that cannot be found out,
+// such as for want of descriptors, it is taken to live, for what belongs to the dead is removed.
 func Dead(name string) bool {
 	pid, start, _, ok := Parse(name)
 	if !ok {
 		return false
 	}
 	now, err := StartTime(pid)
-	return err != nil || now != start
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+	}
+	return now != start
 }
 
 // Parse splits a name into its owner and the rest: kxlab-12-3456-client. ok is false if the name is not the lab's.
