@@ -70,6 +70,13 @@ func TestResolveKfuncs(t *testing.T) {
 	vtime := kfuncOf("scx_bpf_dsq_insert_vtime", (*btf.Void)(nil), tTask, tU64, tU64, tU64, tU64)
 	args := &btf.Pointer{Target: &btf.Struct{Name: "scx_bpf_dsq_insert_vtime_args", Size: 8}}
 	vtimeArgs := kfuncOf("__scx_bpf_dsq_insert_vtime", tBool, tTask, args)
+	iter := &btf.Pointer{Target: &btf.Struct{Name: "bpf_iter_scx_dsq", Size: 8}}
+	others := []*btf.Func{ // which every kernel with sched_ext has
+		kfuncOf("bpf_iter_scx_dsq_new", tU32, iter, tU64, tU64), kfuncOf("bpf_iter_scx_dsq_next", tTask, iter),
+		kfuncOf("bpf_iter_scx_dsq_destroy", (*btf.Void)(nil), iter), kfuncOf("scx_bpf_dsq_move", tBool, iter, tTask, tU64, tU64),
+		kfuncOf("scx_bpf_task_cpu", tU32, tTask), kfuncOf("scx_bpf_nr_cpu_ids", tU32), kfuncOf("scx_bpf_dsq_nr_queued", tU32, tU64),
+		kfuncOf("bpf_cpumask_test_cpu", tBool, tU32, &btf.Pointer{Target: &btf.Struct{Name: "cpumask", Size: 8}}),
+	}
 	for _, test := range []struct {
 		what, object string
 		kernel       []*btf.Func
@@ -104,7 +111,7 @@ func TestResolveKfuncs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			kernel := kernelWith(t, test.kernel...)
+			kernel := kernelWith(t, append(others, test.kernel...)...)
 			err = resolveKfuncs(spec, kernel)
 			if test.want != "" {
 				if err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, harness.ErrNotSupported) {
