@@ -254,3 +254,40 @@ func TestRunGuestsRefusesNoise(t *testing.T) {
 		t.Errorf("%d rejected: %v", sum.Rejected, rec.rejects)
 	}
 }
+
+// What a guest found to have failed is not set up again by the guest that goes on after a death.
+func TestRunGuestsLeavesWhatFailed(t *testing.T) {
+	rec := newFake()
+	s := runner.Selection{Profile: "quick"}
+	var members [][]string
+	sum, err := runner.RunGuests(t.Context(), plan(t, s), s, runner.GuestOptions{
+		Record: rec, Together: true, Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
+			f, w := newFake(), &deadly{to: to}
+			f.absent = map[string]error{"a": errors.New("the verifier refuses it")}
+			f.measure = func(_ context.Context, c harness.Cell, _ int) (harness.Result, error) {
+				if len(members) == 0 && c.Workload == "rr" {
+					w.dead = errors.New("kernel panic: divide error")
+				}
+				return result(), nil
+			}
+			err := runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w)
+			members = append(members, slices.Concat(f.members...))
+			return errors.Join(err, w.dead)
+		},
+	})
+	if err != nil || len(members) != 2 {
+		t.Fatalf("%v after %d boots, want two", err, len(members))
+	}
+	again := slices.DeleteFunc(slices.Clone(members[1]), func(m string) bool { return m != "a" })
+	if len(again) != 1 { // in the second group, to which the first guest did not come
+		t.Errorf("the second guest set up %q, a %d times", members[1], len(again))
+	}
+	for _, o := range of(sum, harness.OutcomeFailed) {
+		if !strings.Contains(o, "variant=a/") {
+			t.Errorf("%s has failed", o)
+		}
+	}
+	if n := len(of(sum, harness.OutcomeFailed)); n == 0 || sum.Rejected != 1 {
+		t.Errorf("%d cells failed, %d trials rejected, want some and one", n, sum.Rejected)
+	}
+}

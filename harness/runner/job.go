@@ -59,7 +59,13 @@ func (j Job) wants(s Step) bool {
 // groups picks what the job is to measure of a plan's groups.
 func (j Job) groups(all []Group) ([]Group, error) {
 	if j.Together {
-		return slices.DeleteFunc(all, func(g Group) bool { return !slices.ContainsFunc(g.Order(j.Seed), j.wants) }), nil
+		var left []Group
+		for _, g := range all {
+			if slices.ContainsFunc(g.Order(j.Seed), j.wants) {
+				left = append(left, g.only(j.wants, j.Seed))
+			}
+		}
+		return left, nil
 	}
 	i := slices.IndexFunc(all, func(g Group) bool { return g.String() == j.Group })
 	if i < 0 {
