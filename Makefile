@@ -46,7 +46,8 @@ unit: ## the tests that need no root
 fuzz: ## each fuzz target for a minute
 	scripts/fuzz 60s
 
-bpf: $(OBJ) ## compile the BPF programs
+bpf: $(OBJ) ## compile the BPF programs, and write down in Go what they share with it (bpf/abi)
+	go generate ./bpf/abi
 
 %.bpf.o: %.bpf.c $(HDR) Makefile
 	$(CLANG) $(CFLAGS) -c $< -o $@
@@ -56,11 +57,11 @@ lint: ## formatting, vet, import directions, licences, shell scripts
 	@scripts/setup dev
 	scripts/lint
 
-verify-objects: ## the committed objects are what their sources give
+verify-objects: ## the committed objects and bpf/abi are what their sources give
 	@scripts/setup dev
 	touch $(SRC)
 	$(MAKE) --no-print-directory -s bpf
-	git diff --exit-code --stat -- '*.bpf.o'
+	git diff --exit-code --stat -- '*.bpf.o' bpf/abi
 
 clean: ## remove what an interrupted run left, and the binary
 	@if [ -x bin/kxlab ]; then $(SUDO) bin/kxlab clean; fi

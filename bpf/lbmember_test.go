@@ -60,8 +60,8 @@ func TestFlowKeepsToItsService(t *testing.T) {
 						family, c.what, a, b, c.want, c.left)
 				}
 				for i := range 2 {
-					_ = r.Maps["removed"].Delete(testRemoved{generation(i), 0})
-					_ = r.Maps["removed"].Delete(testRemoved{generation(i), 7})
+					_ = r.Maps["removed"].Delete(testRemoved{Generation: generation(i), Real: 0})
+					_ = r.Maps["removed"].Delete(testRemoved{Generation: generation(i), Real: 7})
 					setVIP(t, r.Collection, family, i, &testVIP{RingSize: ringSize, Generation: generation(i)})
 				}
 			}
@@ -82,7 +82,7 @@ func TestNATKeepsToService(t *testing.T) {
 			if family == 6 {
 				index += uint32(r.reals)
 			}
-			r.put(t, "removed", testRemoved{generation(0), index}, uint32(0))
+			r.put(t, "removed", testRemoved{Generation: generation(0), Real: index}, uint32(0))
 			r.setService(t, 0, generation(0), vipRemoved)
 			r.answers(t, s, first) // what it was asked before
 			second := r.send(t, s)
@@ -110,7 +110,7 @@ func TestNATKeepsToService(t *testing.T) {
 				t.Errorf("protocol %d: the service was deleted and added again, and the flow stayed", s.proto)
 			}
 			r.setService(t, 0, generation(0), 0)
-			_ = r.Maps["removed"].Delete(testRemoved{generation(0), index})
+			_ = r.Maps["removed"].Delete(testRemoved{Generation: generation(0), Real: index})
 		}
 	})
 }

@@ -215,7 +215,7 @@ func (r *natRig) setService(tb testing.TB, i int, generation, flags uint32) {
 		return
 	}
 	// Where the tests' services have their index: another one each time, but for the first 16 bits.
-	r.put(tb, "generations", uint32(1+i), testGeneration{generation, flags})
+	r.put(tb, "generations", uint32(1+i), testGeneration{Generation: generation, Flags: flags})
 }
 
 // setRings fills the rings, turned by some slots: turned by one, every slot has another real if there are several.

@@ -14,51 +14,27 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/bpf/abi"
 )
 
-// The structs of include/lb.h, as far as these tests fill them.
 type (
-	testVIP4 struct {
-		Addr  [4]byte
-		Port  [2]byte
-		Proto uint8
-		_     uint8
-	}
-	testVIP6 struct {
-		Addr  [16]byte
-		Port  [2]byte
-		Proto uint8
-		_     uint8
-	}
-	testVIP struct{ RingSize, RingLine, Flags, Generation uint32 }
-	// Value of generations, key of removed.
-	testGeneration struct{ Generation, Flags uint32 }
-	testRemoved    struct{ Generation, Real uint32 }
-	testReal       struct {
-		Addr  [16]byte
-		MAC   [6]byte
-		Port  [2]byte
-		Flags uint32
-		_     uint32
-	}
-	testConfig struct {
-		Seed                    uint64
-		Ifindex, MTU, ClientMTU uint32
-		Addr4                   [4]byte
-		Addr6                   [16]byte
-		MAC                     [6]byte
-		_                       [2]byte
-		NCPU, _                 uint32
-	}
+	testVIP4       = abi.LBVIP4
+	testVIP6       = abi.LBVIP6
+	testVIP        = abi.LBVIP
+	testGeneration = abi.LBGeneration
+	testRemoved    = abi.LBRemoved
+	testReal       = abi.LBReal
+	testConfig     = abi.LBConfig
 )
 
 const (
 	protoTCP = 6
 	protoUDP = 17
 
-	realV6, realDown    = 1, 2
-	vipRemoved          = 2
-	slotTrack, slotLook = 0x4000, 0x8000
+	realV6, realDown    = abi.LBRealV6, abi.LBRealDown
+	vipRemoved          = abi.LBVIPRemoved
+	slotTrack, slotLook = abi.LBSlotTrack, abi.LBSlotLook
 	ringSize, ringLines = 1021, 32
 
 	xdpDrop, xdpPass, xdpTX = 1, 2, 3
@@ -66,20 +42,20 @@ const (
 
 // Indices of enum lb_stat.
 const (
-	statPackets = iota
-	statNew
-	statFlood
-	statICMP
-	statTooBig
-	statDropFragment
-	statDropOptions
-	statDropMalformed
-	statDropNoReal
-	statDropTooLong
-	statNoRoute
-	statReturn
-	statPass
-	stats
+	statPackets       = abi.LBStatPackets
+	statNew           = abi.LBStatNew
+	statFlood         = abi.LBStatFlood
+	statICMP          = abi.LBStatICMP
+	statTooBig        = abi.LBStatToobig
+	statDropFragment  = abi.LBStatDropFragment
+	statDropOptions   = abi.LBStatDropOptions
+	statDropMalformed = abi.LBStatDropMalformed
+	statDropNoReal    = abi.LBStatDropNoreal
+	statDropTooLong   = abi.LBStatDropToolong
+	statNoRoute       = abi.LBStatNoroute
+	statReturn        = abi.LBStatReturn
+	statPass          = abi.LBStatPass
+	stats             = abi.LBStats
 )
 
 var (
@@ -237,7 +213,7 @@ func setVIP(tb testing.TB, c *ebpf.Collection, family, i int, v *testVIP) {
 // takeOut says that the real was taken out of service i, and stays up.
 func takeOut(tb testing.TB, c *ebpf.Collection, family, i int, real uint32, v testVIP) {
 	tb.Helper()
-	if err := c.Maps["removed"].Put(testRemoved{v.Generation, real}, uint32(0)); err != nil {
+	if err := c.Maps["removed"].Put(testRemoved{Generation: v.Generation, Real: real}, uint32(0)); err != nil {
 		tb.Fatal(err)
 	}
 	v.Flags |= vipRemoved

@@ -35,7 +35,7 @@ func TestSockKeepsToService(t *testing.T) {
 				}
 				switch change {
 				case "its real was taken out":
-					r.put(t, "removed", testRemoved{generation(0), index}, uint32(0))
+					r.put(t, "removed", testRemoved{Generation: generation(0), Real: index}, uint32(0))
 					r.setService(t, 0, generation(0), vipRemoved)
 				case "the service was deleted and added again":
 					r.setService(t, 0, 0, 0)
@@ -48,7 +48,7 @@ func TestSockKeepsToService(t *testing.T) {
 					}
 					return errors.Join(err, unix.Close(fd))
 				})
-				_ = r.Maps["removed"].Delete(testRemoved{generation(0), index})
+				_ = r.Maps["removed"].Delete(testRemoved{Generation: generation(0), Real: index})
 			}
 			if (moved > 0) != (change != "nothing") {
 				t.Errorf("%s: %s: %d of 12 sockets moved to another real", c.name, change, moved)

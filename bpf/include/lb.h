@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Structs and constants that load balancers share with Go (harness/family/lb/control/lbmaps.go). Sizes and offsets are checked
- * there by a test. No code, no maps.
+ * Structs, constants and counters that load balancers share with Go. bpf/abi/lb.go is generated from this header. No code,
+ * no maps.
  */
 #ifndef KXLAB_LB_H
 #define KXLAB_LB_H
@@ -76,7 +76,7 @@ struct lb_real {
 #define LB_REAL_V6   1 /* addr is an IPv6 address */
 #define LB_REAL_DOWN 2 /* removed: connections to it must be balanced anew */
 
-/* Indices into the per-CPU array stats. Names for Go: attach/lbmaps.go. */
+/* Indices into the per-CPU array stats. */
 enum lb_stat {
 	LB_STAT_PACKETS, /* packets of a service, forwarded */
 	LB_STAT_NEW, /* of them: not in the flow table */

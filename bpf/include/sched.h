@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What schedulers share with Go (harness/family/sched/exit.go, which checks sizes and offsets by a test): why a scheduler
- * ended. No code, no maps.
+ * What schedulers share with Go: why a scheduler ended. bpf/abi/sched.go is generated from this header. No code, no maps.
  */
 #ifndef KXLAB_SCHED_H
 #define KXLAB_SCHED_H

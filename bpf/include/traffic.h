@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Structs and constants that the packet generator and the sinks share with Go (harness/packets). Sizes and offsets are
- * checked there by a test. No code, no maps.
+ * Structs and constants that the packet generator and the sinks share with Go. bpf/abi/traffic.go is generated from this
+ * header. No code, no maps.
  */
 #ifndef KXLAB_TRAFFIC_H
 #define KXLAB_TRAFFIC_H

@@ -14,6 +14,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 )
 
@@ -22,27 +23,13 @@ const mmapable = unix.BPF_F_MMAPABLE
 // configName is the variable that says where the balancer stands. It is no knob.
 const configName = "cfg"
 
-// lbConfig is struct lb_config of bpf/include/lb.h. A test compares sizes and offsets.
-type LbConfig struct {
-	Seed      uint64
-	Ifindex   uint32
-	MTU       uint32
-	ClientMTU uint32
-	Addr4     [4]byte
-	Addr6     [16]byte
-	MAC       [6]byte
-	Pad       [2]byte
-	NCPU      uint32
-	Pad2      uint32
-}
-
 // setConfig sets the variable cfg, if the object has one.
 func setConfig(spec *ebpf.CollectionSpec, at harness.Site, ncpu int) error {
 	v := spec.Variables[configName]
 	if v == nil {
 		return nil
 	}
-	cfg := LbConfig{
+	cfg := abi.LBConfig{
 		Seed:    at.Seed,
 		Ifindex: uint32(at.Ifindex),
 		MTU:     uint32(at.MTU), ClientMTU: uint32(at.ClientMTU),

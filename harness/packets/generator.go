@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
@@ -60,7 +61,7 @@ type Generator struct {
 	frame  []byte
 	port   *netlab.Port
 	coll   *ebpf.Collection
-	state  *ebpf.Memory // a wireState
+	state  *ebpf.Memory // a abi.TrafficState
 }
 
 // NewGenerator loads the program for a stream. The port is the fabric's side of a host's link: packets arrive at that
@@ -99,7 +100,7 @@ func (g *Generator) prepare() (err error) {
 		return fmt.Errorf("aim generator at port %s: %w", g.port.Name, err)
 	}
 	p := g.stream.plan()
-	return g.write(wireState{Random: g.stream.Seed*2 + 1 + uint64(g.stream.part), Next: p.next, Fresh: p.fresh})
+	return g.write(abi.TrafficState{Random: g.stream.Seed*2 + 1 + uint64(g.stream.part), Next: p.next, Fresh: p.fresh})
 }
 
 // Run sends the given number of packets from one CPU. If ctx ends before, it returns what was sent until then with ctx's
@@ -140,7 +141,7 @@ func (g *Generator) run(ctx context.Context, cpu int, limit uint64, d time.Durat
 	if err != nil {
 		return Sent{}, err
 	}
-	err = g.write(wireState{Limit: limit, Span: uint64(d), Random: old.Random, Next: old.Next, Fresh: old.Fresh})
+	err = g.write(abi.TrafficState{Limit: limit, Span: uint64(d), Random: old.Random, Next: old.Next, Fresh: old.Fresh})
 	if err != nil {
 		return Sent{}, err
 	}
@@ -164,7 +165,7 @@ func (g *Generator) run(ctx context.Context, cpu int, limit uint64, d time.Durat
 		Taken: after.taken() - before.taken(),
 	}
 	if g.stream.Alone {
-		sent.Laps = s.laps()
+		sent.Laps = laps(&s)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -175,7 +176,7 @@ func (g *Generator) run(ctx context.Context, cpu int, limit uint64, d time.Durat
 	return sent, nil
 }
 
-func (g *Generator) read() (s wireState, err error) {
+func (g *Generator) read() (s abi.TrafficState, err error) {
 	b := make([]byte, binary.Size(s))
 	if _, err = g.state.ReadAt(b, 0); err == nil {
 		_, err = binary.Decode(b, binary.NativeEndian, &s)
@@ -186,7 +187,7 @@ func (g *Generator) read() (s wireState, err error) {
 	return s, err
 }
 
-func (g *Generator) write(s wireState) error {
+func (g *Generator) write(s abi.TrafficState) error {
 	b, err := binary.Append(nil, binary.NativeEndian, s)
 	if err == nil {
 		_, err = g.state.WriteAt(b, 0)

@@ -19,6 +19,7 @@ import (
 	"github.com/montanaflynn/stats"
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/netlab"
 )
@@ -88,7 +89,7 @@ func timed(b *testing.B, g *Generator, s *Sink) float64 {
 			if err := pin(0); err != nil {
 				return err
 			}
-			if err := g.write(wireState{Limit: math.MaxUint64, Random: 1, Next: p.next, Fresh: p.fresh}); err != nil {
+			if err := g.write(abi.TrafficState{Limit: math.MaxUint64, Random: 1, Next: p.next, Fresh: p.fresh}); err != nil {
 				return err
 			}
 			start := threadTime() + softirqTime(b)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 )
 
@@ -28,51 +29,18 @@ const (
 	tcpOffSYN  = 0x5002
 )
 
-// wireStream is struct traffic_stream of bpf/include/traffic.h.
-type wireStream struct {
-	Head                   [wireWords]uint64
-	Rate                   uint64
-	SYN                    uint64
-	VIP                    uint32
-	Services               uint32
-	Flows                  uint32
-	First                  uint32
-	Step                   uint32
-	Fresh0, Fresh1         uint32
-	SumIP, SumData, SumSYN uint32
-	Family, Proto          uint8
-	Fresh, _               uint8
-	Lap                    uint32
-}
-
-// wireWords is TRAFFIC_WORDS.
-const wireWords = 10
-
-// wireState is struct traffic_state.
-type wireState struct {
-	Limit, Sent, SYNs, Span     uint64
-	Begin, Stamp, Stamped       uint64
-	Debt, Allow, Missed, Credit uint64
-	Random                      uint64
-	Next, Fresh                 uint32
-	Looks                       uint64
-	Laps                        [wireLaps]uint64
-}
-
-// Packets from one look at the clock to the next where the generator runs flat out: a lap. Powers of two. wireLaps is
-// TRAFFIC_LAPS.
+// Packets from one look at the clock to the next where the generator runs flat out: a lap. Powers of two.
 const (
 	lapPackets      = 1024
 	lapPacketsAlone = 64
-	wireLaps        = 256
 )
 
 // laps are the times of the laps that are remembered, in their order.
-func (s *wireState) laps() []time.Duration {
+func laps(s *abi.TrafficState) []time.Duration {
 	var out []time.Duration
 	n := s.Looks
-	for i := max(n, wireLaps) - wireLaps + 1; i < n; i++ {
-		out = append(out, time.Duration(s.Laps[i%wireLaps]-s.Laps[(i-1)%wireLaps]))
+	for i := max(n, abi.TrafficLaps) - abi.TrafficLaps + 1; i < n; i++ {
+		out = append(out, time.Duration(s.Laps[i%abi.TrafficLaps]-s.Laps[(i-1)%abi.TrafficLaps]))
 	}
 	return out
 }
@@ -132,10 +100,10 @@ func (s Stream) l4() int {
 }
 
 // wire translates the stream for the program: everything is made ready that does not vary.
-func (s Stream) wire() wireStream {
+func (s Stream) wire() abi.TrafficStream {
 	be := binary.BigEndian
 	f, p := s.template(), s.plan()
-	w := wireStream{
+	w := abi.TrafficStream{
 		Services: uint32(max(s.Services, 1)), Flows: p.flows, First: p.first, Step: p.step, Fresh0: p.fresh0, Fresh1: p.fresh1,
 		Rate: uint64(math.Round(s.Rate / 1e9 * (1 << 40))), SYN: uint64(math.Round(s.SYNShare * (1 << 32))),
 		Family: uint8(s.Family), Proto: uint8(s.Proto), Fresh: uint8(boolean(s.Fresh)), Lap: lapPackets - 1,
@@ -143,7 +111,7 @@ func (s Stream) wire() wireStream {
 	if s.Alone {
 		w.Lap = lapPacketsAlone - 1
 	}
-	head := make([]byte, 8*wireWords)
+	head := make([]byte, 8*abi.TrafficWords)
 	copy(head, f)
 	for i := range w.Head {
 		w.Head[i] = binary.NativeEndian.Uint64(head[8*i:])

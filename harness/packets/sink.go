@@ -10,17 +10,9 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness/netlab"
 )
-
-// Slots of a sink's counters; see bpf/include/traffic.h.
-const (
-	sinkReals = 256
-	sinkSlots = 272
-)
-
-// flowMoved marks a tracked flow that changed its real.
-const flowMoved = 0x10000
 
 // A Mode is what a sink does with the stream's frames. All other frames pass in every mode.
 type Mode string
@@ -72,15 +64,8 @@ type Sink struct {
 	cpus   int
 	track  int // flows
 	// What had been counted at the last Reset: counters in the kernel only grow.
-	counts0 []wireCount
-	moved0  []wireMoved
-}
-
-type wireCount struct{ Packets, Bytes uint64 }
-
-type wireMoved struct {
-	Packets, Flows, Unknown, Seen uint64
-	_                             [4]uint64
+	counts0 []abi.TrafficCount
+	moved0  []abi.TrafficMoved
 }
 
 // OpenSink loads the sink's programs for a port.
@@ -99,7 +84,7 @@ func OpenSink(port *netlab.Port, opts SinkOptions) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count CPUs: %w", err)
 	}
-	spec.Maps["counts"].MaxEntries = uint32(cpus * sinkSlots)
+	spec.Maps["counts"].MaxEntries = uint32(cpus * abi.TrafficSlots)
 	spec.Maps["moved"].MaxEntries = uint32(cpus)
 	spec.Maps["flows"].MaxEntries = uint32(opts.Flows+1) / 2
 	for name, value := range map[string]int{"track_first": opts.FirstFlow, "track_flows": opts.Flows} {
@@ -118,7 +103,7 @@ func OpenSink(port *netlab.Port, opts SinkOptions) (*Sink, error) {
 			return nil, fmt.Errorf("map %s of sink: %w", name, err)
 		}
 	}
-	s.counts0, s.moved0 = make([]wireCount, cpus*sinkSlots), make([]wireMoved, cpus)
+	s.counts0, s.moved0 = make([]abi.TrafficCount, cpus*abi.TrafficSlots), make([]abi.TrafficMoved, cpus)
 	return s, nil
 }
 
@@ -135,17 +120,17 @@ func (s *Sink) Mode(m Mode) error {
 
 // Counts reads the counters. It makes no system call and does not disturb what is being counted.
 func (s *Sink) Counts() (c Counts, err error) {
-	now := make([]wireCount, len(s.counts0))
+	now := make([]abi.TrafficCount, len(s.counts0))
 	if err := load(s.counts, now); err != nil {
 		return c, err
 	}
-	reals, last := make([]uint64, sinkReals), -1
+	reals, last := make([]uint64, abi.TrafficReals), -1
 	for i, w := range now {
 		w.Packets -= s.counts0[i].Packets
 		c.Bytes += w.Bytes - s.counts0[i].Bytes
-		switch slot := i % sinkSlots; {
+		switch slot := i % abi.TrafficSlots; {
 		case w.Packets == 0:
-		case slot < sinkReals:
+		case slot < abi.TrafficReals:
 			reals[slot] += w.Packets
 			last = max(last, slot)
 		default:
@@ -158,7 +143,7 @@ func (s *Sink) Counts() (c Counts, err error) {
 
 // Moved reads what mode Track has found.
 func (s *Sink) Moved() (m Moved, err error) {
-	now := make([]wireMoved, s.cpus)
+	now := make([]abi.TrafficMoved, s.cpus)
 	if err := load(s.moved, now); err != nil {
 		return m, err
 	}
@@ -180,7 +165,7 @@ func (s *Sink) Flows() (first []int, moved []bool, err error) {
 	}
 	first, moved = make([]int, len(words)), make([]bool, len(words))
 	for i, w := range words {
-		first[i], moved[i] = int(w&0xffff)-1, w&flowMoved != 0
+		first[i], moved[i] = int(w&abi.TrafficFlowReal)-1, w&abi.TrafficFlowMoved != 0
 	}
 	return first, moved, nil
 }
@@ -207,7 +192,7 @@ func (s *Sink) Close() error {
 }
 
 // load copies the beginning of a mapped map into a slice.
-func load[T wireCount | wireMoved | uint32](m *ebpf.Memory, to []T) error {
+func load[T abi.TrafficCount | abi.TrafficMoved | uint32](m *ebpf.Memory, to []T) error {
 	var t T
 	b := make([]byte, len(to)*int(unsafe.Sizeof(t)))
 	if _, err := m.ReadAt(b, 0); err != nil {

@@ -8,13 +8,13 @@ import (
 	"net/netip"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/netlab"
 )
@@ -23,34 +23,8 @@ func vip(family, service int) netip.AddrPort {
 	return netip.AddrPortFrom(netlab.VIP(family, service), 80)
 }
 
-func TestStructsAreTheProgramsOwn(t *testing.T) {
-	gen, err := bpf.Open("traffic/generate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sink, err := bpf.Open("traffic/sink")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name   string
-		go_, c int
-	}{
-		{"traffic_stream", binary.Size(wireStream{}), int(gen.Variables["stream"].Size())},
-		{"traffic_stream in memory", int(unsafe.Sizeof(wireStream{})), binary.Size(wireStream{})},
-		{"traffic_state", binary.Size(wireState{}), int(gen.Variables["state"].Size())},
-		{"traffic_count", binary.Size(wireCount{}), int(sink.Maps["counts"].ValueSize)},
-		{"traffic_moved", binary.Size(wireMoved{}), int(sink.Maps["moved"].ValueSize)},
-		{"slots of a CPU", sinkSlots, int(sink.Maps["counts"].MaxEntries)},
-	} {
-		if tt.go_ != tt.c {
-			t.Errorf("%s: %d in Go, %d in C", tt.name, tt.go_, tt.c)
-		}
-	}
-}
-
 func FuzzFlowSource(f *testing.F) {
-	for _, n := range []uint32{0, 1, halfMask, halfMask + 1, MaxFlow - 1, 0x12345678} {
+	for _, n := range []uint32{0, 1, abi.TrafficHalfMask, abi.TrafficHalfMask + 1, MaxFlow - 1, 0x12345678} {
 		f.Add(n, true)
 		f.Add(n, false)
 	}

@@ -13,22 +13,12 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/kxlab/kxlab/bpf/abi"
 )
 
 // exitVariable is the variable of every scheduler in which it keeps why it ended.
 const exitVariable = "sched_exit"
-
-// schedExit is struct sched_exit of bpf/include/sched.h.
-type schedExit struct {
-	Kind   uint64
-	Code   int64
-	BtLen  uint32
-	Pad    uint32
-	Bt     [64]uint64
-	Reason [128]byte
-	Msg    [1024]byte
-	Dump   [32768]byte
-}
 
 // schedExitKinds are the kernel's enum scx_exit_kind (kernel/sched/ext).
 var schedExitKinds = map[uint64]string{
@@ -38,7 +28,7 @@ var schedExitKinds = map[uint64]string{
 
 // readSchedExit returns why a scheduler ended; false if it did not end yet.
 func readSchedExit(v *ebpf.Variable) (SchedExit, bool, error) {
-	var raw schedExit
+	var raw abi.SchedExit
 	if err := v.Get(&raw); err != nil {
 		return SchedExit{}, false, fmt.Errorf("read why the scheduler ended: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/bpf"
-	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/bpf/abi"
 )
 
 // fuzzObjects are the objects that balance packets, and the class of each.
@@ -101,7 +101,7 @@ func (r *fuzzRig) load(l *fuzzLab) error {
 	}
 	balancer := l.scenes[0].balancer
 	ncpu := uint32(ebpf.MustPossibleCPU())
-	cfg := bpfobj.LbConfig{Seed: 7, Ifindex: 1, MTU: 1600, ClientMTU: fuzzMTU, NCPU: ncpu, MAC: [6]byte(balancer.MAC),
+	cfg := abi.LBConfig{Seed: 7, Ifindex: 1, MTU: 1600, ClientMTU: fuzzMTU, NCPU: ncpu, MAC: [6]byte(balancer.MAC),
 		Addr4: balancer.Addr4.Addr().As4(), Addr6: balancer.Addr6.Addr().As16()}
 	entries := uint32(64)
 	for name, m := range spec.Maps {

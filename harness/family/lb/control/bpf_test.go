@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
@@ -101,8 +102,8 @@ func TestMapsHoldServices(t *testing.T) {
 	if err := b.Sync(context.Background(), []service.Service{s}); err != nil {
 		t.Fatal(err)
 	}
-	var vip lbVIP
-	if err := b.maps.vips4.Lookup(&lbVIP4{Addr: [4]byte{198, 19, 128, 3}, Port: [2]byte{0, 80}, Proto: 6}, &vip); err != nil {
+	var vip abi.LBVIP
+	if err := b.maps.vips4.Lookup(&abi.LBVIP4{Addr: [4]byte{198, 19, 128, 3}, Port: [2]byte{0, 80}, Proto: 6}, &vip); err != nil {
 		t.Fatal(err)
 	}
 	if vip.RingSize != 4093 {
@@ -110,20 +111,20 @@ func TestMapsHoldServices(t *testing.T) {
 	}
 	share := map[uint16]int{}
 	for slot := range vip.RingSize {
-		var line lbLine
-		if err := b.obj.Coll.Maps["rings"].Lookup(vip.RingLine+slot/slotsPerLine, &line); err != nil {
+		var line abi.LBLine
+		if err := b.obj.Coll.Maps["rings"].Lookup(vip.RingLine+slot/abi.LBSlotsPerLine, &line); err != nil {
 			t.Fatal(err)
 		}
-		share[line.Slot[slot%slotsPerLine]]++
+		share[line.Slot[slot%abi.LBSlotsPerLine]]++
 	}
 	if len(share) != 2 || share[1] < 3068 || share[1] > 3072 {
 		t.Errorf("slots %v, want a quarter and three", share)
 	}
-	var r lbReal
+	var r abi.LBReal
 	if err := b.maps.reals.Lookup(uint32(1), &r); err != nil {
 		t.Fatal(err)
 	}
-	want := lbReal{MAC: [6]byte{2, 0x4b, 0x58, 2, 0, 1}, Port: [2]byte{0, 80}}
+	want := abi.LBReal{MAC: [6]byte{2, 0x4b, 0x58, 2, 0, 1}, Port: [2]byte{0, 80}}
 	copy(want.Addr[:], []byte{198, 18, 1, 2})
 	if r != want {
 		t.Errorf("real 1 is %+v, want %+v", r, want)

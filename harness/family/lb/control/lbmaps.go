@@ -10,73 +10,14 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// The structs of bpf/include/lb.h. Fields of the network's byte order are byte arrays here. A test compares sizes and
-// offsets with the types in the compiled objects.
-type (
-	lbVIP4 struct {
-		Addr  [4]byte
-		Port  [2]byte
-		Proto uint8
-		Pad   uint8
-	}
-	lbVIP6 struct {
-		Addr  [16]byte
-		Port  [2]byte
-		Proto uint8
-		Pad   uint8
-	}
-	lbVIP struct {
-		RingSize   uint32
-		RingLine   uint32
-		Flags      uint32
-		Generation uint32
-	}
-	lbGeneration struct {
-		Generation uint32
-		Flags      uint32
-	}
-	lbRemoved struct {
-		Generation uint32
-		Real       uint32
-	}
-	lbLine struct {
-		Slot [slotsPerLine]uint16
-	}
-	lbReal struct {
-		Addr  [16]byte
-		MAC   [6]byte
-		Port  [2]byte
-		Flags uint32
-		Pad   uint32
-	}
-)
-
-// Flags of lbVIP.
-const (
-	lbVIPDrains  = 1
-	lbVIPRemoved = 2
-)
-
-// Flags of lbReal.
-const (
-	lbRealV6   = 1
-	lbRealDown = 2
-)
-
-// lbStats names the counters of enum lb_stat, in its order.
-var lbStats = [...]string{
-	"packets", "new", "flood", "icmp", "toobig",
-	"drop_fragment", "drop_options", "drop_malformed", "drop_noreal", "drop_toolong",
-	"noroute", "return", "pass",
-}
-
-// lineSize is the size of an lbLine in bytes.
-const lineSize = 2 * slotsPerLine
+// lineSize is the size of a line of a ring in bytes.
+const lineSize = 2 * abi.LBSlotsPerLine
 
 // lbMaps are the maps of a loaded object that the control plane writes and reads. Those that the object does not
 // declare are nil.
@@ -116,18 +57,18 @@ func (m *lbMaps) writeReal(index uint16, id ID, down bool) error {
 	if m.reals == nil {
 		return nil
 	}
-	var r lbReal
+	var r abi.LBReal
 	addr := netip.AddrFrom16([16]byte(id[:16]))
 	if addr.Is4In6() {
 		copy(r.Addr[:], id[12:16])
 	} else {
 		copy(r.Addr[:], id[:16])
-		r.Flags |= lbRealV6
+		r.Flags |= abi.LBRealV6
 	}
 	copy(r.Port[:], id[16:18])
 	copy(r.MAC[:], id[18:24])
 	if down {
-		r.Flags |= lbRealDown
+		r.Flags |= abi.LBRealDown
 	}
 	if err := m.reals.Put(uint32(index), &r); err != nil {
 		return fmt.Errorf("write real %s: %w", addr.Unmap(), err)
@@ -156,15 +97,15 @@ func (m *lbMaps) vipKey(k service.Key) (*ebpf.Map, any, error) {
 		if m.vips4 == nil && m.vips6 != nil {
 			return nil, nil, harness.Skip("%s knows no IPv4 services", m.object)
 		}
-		return m.vips4, &lbVIP4{Addr: k.VIP.Addr().As4(), Port: port, Proto: uint8(k.Proto)}, nil
+		return m.vips4, &abi.LBVIP4{Addr: k.VIP.Addr().As4(), Port: port, Proto: uint8(k.Proto)}, nil
 	}
 	if m.vips6 == nil && m.vips4 != nil {
 		return nil, nil, harness.Skip("%s knows no IPv6 services", m.object)
 	}
-	return m.vips6, &lbVIP6{Addr: k.VIP.Addr().As16(), Port: port, Proto: uint8(k.Proto)}, nil
+	return m.vips6, &abi.LBVIP6{Addr: k.VIP.Addr().As16(), Port: port, Proto: uint8(k.Proto)}, nil
 }
 
-func (m *lbMaps) writeVIP(k service.Key, v lbVIP) error {
+func (m *lbMaps) writeVIP(k service.Key, v abi.LBVIP) error {
 	vips, key, err := m.vipKey(k)
 	if err != nil || vips == nil {
 		return err
@@ -192,11 +133,11 @@ func (m *lbMaps) deleteVIP(k service.Key) error {
 
 // counters sums the statistics over CPUs.
 func (m *lbMaps) counters() (map[string]uint64, error) {
-	counts := make(map[string]uint64, len(lbStats))
+	counts := make(map[string]uint64, len(abi.LBStatNames))
 	if m.stats == nil {
 		return counts, nil
 	}
-	for i, name := range lbStats {
+	for i, name := range abi.LBStatNames {
 		var perCPU []uint64
 		if err := m.stats.Lookup(uint32(i), &perCPU); err != nil {
 			return nil, fmt.Errorf("read counter %s of %s: %w", name, m.object, err)

@@ -6,17 +6,16 @@ import (
 	"fmt"
 	"slices"
 	"time"
-)
 
-// slotsPerLine is LB_SLOTS_PER_LINE.
-const slotsPerLine = 32
+	"github.com/kxlab/kxlab/bpf/abi"
+)
 
 // lineGrace is how long lines of a ring stay as they are after no service uses them: a program that read the service
 // just before still reads its ring. Programs run for microseconds.
 const lineGrace = 20 * time.Millisecond
 
 // linesOf returns how many lines a ring of size slots takes.
-func linesOf(size int) uint32 { return uint32((size + slotsPerLine - 1) / slotsPerLine) }
+func linesOf(size int) uint32 { return uint32((size + abi.LBSlotsPerLine - 1) / abi.LBSlotsPerLine) }
 
 // A lineTable hands out extents of the map rings. Free extents are kept by length: rings come in a few sizes only.
 type lineTable struct {

@@ -5,6 +5,7 @@ package control
 import (
 	"fmt"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 )
 
@@ -49,7 +50,7 @@ func Maglev(size int, members []Member) (Ring, error) {
 			skip: uint32(b.ID.hash(saltSkip)%uint64(max(size-1, 1))) + 1,
 			due:  heaviest, // enough for a turn in the first round
 			gain: uint64(b.Weight),
-			slot: b.Real & SlotReal,
+			slot: b.Real & abi.LBSlotReal,
 		}
 	}
 
@@ -77,7 +78,7 @@ func Maglev(size int, members []Member) (Ring, error) {
 }
 
 // slotFree marks a slot that nobody has taken yet: no member's slot has flags.
-const slotFree = SlotTrack
+const slotFree = abi.LBSlotTrack
 
 // A turn is where a member stands while a ring is filled.
 type turn struct {

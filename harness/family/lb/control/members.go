@@ -9,10 +9,12 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/kxlab/kxlab/bpf/abi"
 )
 
-// generationIndices is LB_GENERATIONS: the low 18 bits of a generation are its index in the map generations.
-const generationIndices = 1 << 18
+// generationIndices is how many indices there are: the low 18 bits of a generation are its index in the map generations.
+const generationIndices = abi.LBGenerations
 
 // A generationTable hands out generations of services: numbers that no service has had for 2^32 turns, of which no two
 // in use have one index. 0 is none.
@@ -98,7 +100,7 @@ func (m *lbMaps) writeRemoved(generation uint32, real uint16, is bool) error {
 	if m.removed == nil {
 		return nil
 	}
-	key := &lbRemoved{Generation: generation, Real: uint32(real)}
+	key := &abi.LBRemoved{Generation: generation, Real: uint32(real)}
 	var err error
 	if is {
 		err = m.removed.Put(key, uint32(0))
@@ -116,9 +118,9 @@ func (m *lbMaps) writeGeneration(generation, flags uint32, inForce bool) error {
 	if m.generations == nil {
 		return nil
 	}
-	var g lbGeneration
+	var g abi.LBGeneration
 	if inForce {
-		g = lbGeneration{Generation: generation, Flags: flags}
+		g = abi.LBGeneration{Generation: generation, Flags: flags}
 	}
 	if err := m.generations.Put(generation%generationIndices, &g); err != nil {
 		return fmt.Errorf("write generation of a service: %w", err)

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
-)
 
-// maxReals is LB_MAX_REALS: a ring slot has 14 bits for the index of a real.
-const maxReals = SlotReal + 1
+	"github.com/kxlab/kxlab/bpf/abi"
+)
 
 // realGrace is how long the index of a removed real stays its own, so that entries of flow tables, which name an index,
 // do not come to point to another machine. Flushing the flow tables ends it.
@@ -56,7 +55,7 @@ func (t *realTable) acquire(id ID) (index uint16, fresh bool, err error) {
 
 // free returns an index that no flow entry names any more.
 func (t *realTable) free() (uint16, error) {
-	if len(t.used) < maxReals {
+	if len(t.used) < abi.LBMaxReals {
 		t.used = append(t.used, realUse{})
 		return uint16(len(t.used) - 1), nil
 	}
@@ -66,14 +65,14 @@ func (t *realTable) free() (uint16, error) {
 			continue
 		}
 		if ago := t.now().Sub(u.since); !u.ready && ago < realGrace {
-			return 0, fmt.Errorf("add real: all %d indices are in use or were until %s ago", maxReals,
+			return 0, fmt.Errorf("add real: all %d indices are in use or were until %s ago", abi.LBMaxReals,
 				ago.Round(time.Second))
 		}
 		delete(t.byID, u.id)
 		t.retired = t.retired[1:]
 		return u.index, nil
 	}
-	return 0, fmt.Errorf("add real: all %d indices are in use", maxReals)
+	return 0, fmt.Errorf("add real: all %d indices are in use", abi.LBMaxReals)
 }
 
 // release takes one use back and reports whether it was the last.
@@ -84,7 +83,7 @@ func (t *realTable) release(i uint16) (last bool) {
 	}
 	u.since, u.ready = t.now(), false
 	u.left++
-	if len(t.retired) >= 2*maxReals {
+	if len(t.retired) >= 2*abi.LBMaxReals {
 		t.retired = slices.DeleteFunc(t.retired, func(r realUse) bool {
 			return t.used[r.index].refs > 0 || t.used[r.index].left != r.left
 		})

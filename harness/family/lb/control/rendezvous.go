@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
@@ -82,7 +83,7 @@ func (a score) beats(b score) bool {
 }
 
 // Ring fills a ring of size slots with the members of positive weight. Slots that one of the spares would win, were it
-// a member, carry SlotTrack and SlotLook. Slots of look are given SlotLook as well: connections that were tracked
+// a member, carry abi.LBSlotTrack and abi.LBSlotLook. Slots of look are given abi.LBSlotLook as well: connections that were tracked
 // there may still live. look is nil or as long as the ring.
 //
 // Without members of positive weight the ring is nil.
@@ -113,12 +114,12 @@ func (r *Rendezvous) Ring(size int, members, spares []Member, look []bool) (Ring
 			w = r.highestWeighted(all, seeds, uint64(slot), len(in))
 		}
 		if w < 0 {
-			ring[slot] = all[^w].Real&SlotReal | SlotTrack | SlotLook
+			ring[slot] = all[^w].Real&abi.LBSlotReal | abi.LBSlotTrack | abi.LBSlotLook
 			continue
 		}
-		ring[slot] = all[w].Real & SlotReal
+		ring[slot] = all[w].Real & abi.LBSlotReal
 		if look != nil && look[slot] {
-			ring[slot] |= SlotLook
+			ring[slot] |= abi.LBSlotLook
 		}
 	}
 	return ring, nil

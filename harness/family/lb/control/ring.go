@@ -11,17 +11,8 @@ import (
 )
 
 // A Ring says who gets which share of a service's new connections: slot hash(connection) % len holds the index of a
-// real in its low 14 bits and, in rings of just-enough tracking, the flags SlotTrack and SlotLook.
+// real in its low 14 bits and, in rings of just-enough tracking, the flags abi.LBSlotTrack and abi.LBSlotLook.
 type Ring []uint16
-
-// Parts of a ring slot, as in bpf/include/lb.h.
-const (
-	SlotReal  = 0x3fff // the index of a real
-	SlotTrack = 0x4000 // a spare, if added, would take this slot over: track new connections
-	SlotLook  = 0x8000 // tracked connections may exist here: look them up
-	// SlotDrain, alone, says that the real is drained: new connections go by the second ring.
-	SlotDrain = SlotTrack
-)
 
 // A Member is a candidate for the slots of a ring.
 type Member struct {

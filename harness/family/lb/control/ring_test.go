@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 )
 
@@ -31,10 +32,10 @@ func counts(t *testing.T, r Ring, n int) []int {
 	t.Helper()
 	c := make([]int, n)
 	for slot, v := range r {
-		if int(v&SlotReal) >= n {
-			t.Fatalf("slot %d holds real %d of %d", slot, v&SlotReal, n)
+		if int(v&abi.LBSlotReal) >= n {
+			t.Fatalf("slot %d holds real %d of %d", slot, v&abi.LBSlotReal, n)
 		}
-		c[v&SlotReal]++
+		c[v&abi.LBSlotReal]++
 	}
 	return c
 }
@@ -193,11 +194,11 @@ func TestRendezvousTracksJustEnough(t *testing.T) {
 		after := must(t)(r.Ring(4093, append(members, spare), nil, []bool(looks(before))))
 		tracked := 0
 		for i := range before {
-			moved := before[i]&SlotReal != after[i]&SlotReal
-			if track := before[i]&SlotTrack != 0; track != moved {
+			moved := before[i]&abi.LBSlotReal != after[i]&abi.LBSlotReal
+			if track := before[i]&abi.LBSlotTrack != 0; track != moved {
 				t.Fatalf("weight %d, slot %d: tracked %v, moved %v", w, i, track, moved)
 			}
-			if moved != (after[i]&SlotLook != 0) || after[i]&SlotTrack != 0 {
+			if moved != (after[i]&abi.LBSlotLook != 0) || after[i]&abi.LBSlotTrack != 0 {
 				t.Fatalf("weight %d, slot %d: flags %#x after the spare came, moved %v", w, i, after[i], moved)
 			}
 			if moved {
@@ -213,7 +214,7 @@ func TestRendezvousTracksJustEnough(t *testing.T) {
 func looks(r Ring) []bool {
 	l := make([]bool, len(r))
 	for i, s := range r {
-		l[i] = s&SlotLook != 0
+		l[i] = s&abi.LBSlotLook != 0
 	}
 	return l
 }

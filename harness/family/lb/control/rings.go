@@ -5,6 +5,8 @@ package control
 import (
 	"encoding/binary"
 	"slices"
+
+	"github.com/kxlab/kxlab/bpf/abi"
 )
 
 // A set is who a service is spread over. Drained members, with the weight they had, are kept apart: they matter to
@@ -92,8 +94,8 @@ func (t *serviceTable) fill(size int, of set, look string) ([]Ring, error) {
 	}
 	main := slices.Clone(now)
 	for slot, s := range before {
-		if slices.ContainsFunc(of.drained, func(m Member) bool { return m.Real == s&SlotReal }) {
-			main[slot] = s&SlotReal | SlotDrain
+		if slices.ContainsFunc(of.drained, func(m Member) bool { return m.Real == s&abi.LBSlotReal }) {
+			main[slot] = s&abi.LBSlotReal | abi.LBSlotDrain
 		}
 	}
 	return []Ring{main, now}, nil
@@ -103,7 +105,7 @@ func (t *serviceTable) fill(size int, of set, look string) ([]Ring, error) {
 func lookOf(r Ring) string {
 	look, some := make([]byte, len(r)), false
 	for i, s := range r {
-		if s&(SlotLook|SlotTrack) != 0 {
+		if s&(abi.LBSlotLook|abi.LBSlotTrack) != 0 {
 			look[i], some = 1, true
 		}
 	}
@@ -113,7 +115,7 @@ func lookOf(r Ring) string {
 	return string(look)
 }
 
-// everywhere is what lookOf gives for a ring with SlotLook in every slot.
+// everywhere is what lookOf gives for a ring with abi.LBSlotLook in every slot.
 func everywhere(size int) string {
 	look := make([]byte, size)
 	for i := range look {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
@@ -29,7 +30,7 @@ func drainTable(t *testing.T) (*serviceTable, *fakeMaps, service.Service) {
 func TestDrainRings(t *testing.T) {
 	table, f, s := drainTable(t)
 	before, v := f.ring(s), f.vips[s.Key()]
-	if v.Flags&lbVIPDrains != 0 {
+	if v.Flags&abi.LBVIPDrains != 0 {
 		t.Fatal("the service drains before anyone was drained")
 	}
 	s.Backends[1].Weight = 0
@@ -37,7 +38,7 @@ func TestDrainRings(t *testing.T) {
 		t.Fatal(err)
 	}
 	v = f.vips[s.Key()]
-	if v.Flags&lbVIPDrains == 0 {
+	if v.Flags&abi.LBVIPDrains == 0 {
 		t.Fatal("the service does not say that it has a second ring")
 	}
 	main, fresh := f.lines[v.RingLine], f.lines[v.RingLine+linesOf(len(before))]
@@ -47,18 +48,18 @@ func TestDrainRings(t *testing.T) {
 	gone := drainedReal(t, f, s)
 	drained := 0
 	for i := range before {
-		was, is, next := before[i]&SlotReal, main[i], fresh[i]&SlotReal
+		was, is, next := before[i]&abi.LBSlotReal, main[i], fresh[i]&abi.LBSlotReal
 		switch {
 		case next == gone:
 			t.Fatalf("slot %d: the ring for new connections leads to the drained backend", i)
 		case was == gone:
 			drained++
-			if is != gone|SlotDrain {
+			if is != gone|abi.LBSlotDrain {
 				t.Fatalf("slot %d: %#x, want the drained backend %d marked", i, is, gone)
 			}
-		case is&SlotReal != was || next != was:
-			t.Fatalf("slot %d: backend %d became %d and %d although it stays", i, was, is&SlotReal, next)
-		case is&(SlotTrack|SlotLook) == SlotDrain:
+		case is&abi.LBSlotReal != was || next != was:
+			t.Fatalf("slot %d: backend %d became %d and %d although it stays", i, was, is&abi.LBSlotReal, next)
+		case is&(abi.LBSlotTrack|abi.LBSlotLook) == abi.LBSlotDrain:
 			t.Fatalf("slot %d: %#x reads as drained and is not", i, is)
 		}
 	}
@@ -99,14 +100,14 @@ func TestDrainEnds(t *testing.T) {
 	if err := table.update(back); err != nil {
 		t.Fatal(err)
 	}
-	if v := f.vips[s.Key()]; v.Flags&lbVIPDrains != 0 {
+	if v := f.vips[s.Key()]; v.Flags&abi.LBVIPDrains != 0 {
 		t.Error("the service still drains after its backend came back")
 	}
 	for i, slot := range f.ring(back) {
-		if slot&SlotReal != before[i]&SlotReal {
-			t.Fatalf("slot %d: %d, was %d before the drain", i, slot&SlotReal, before[i]&SlotReal)
+		if slot&abi.LBSlotReal != before[i]&abi.LBSlotReal {
+			t.Fatalf("slot %d: %d, was %d before the drain", i, slot&abi.LBSlotReal, before[i]&abi.LBSlotReal)
 		}
-		if slot&SlotReal == gone && slot&SlotLook == 0 {
+		if slot&abi.LBSlotReal == gone && slot&abi.LBSlotLook == 0 {
 			t.Fatalf("slot %d: connections that began during the drain are not looked up", i)
 		}
 	}
@@ -119,11 +120,11 @@ func TestDrainEnds(t *testing.T) {
 	if err := table.update(left); err != nil {
 		t.Fatal(err)
 	}
-	if v := f.vips[s.Key()]; v.Flags&lbVIPDrains != 0 {
+	if v := f.vips[s.Key()]; v.Flags&abi.LBVIPDrains != 0 {
 		t.Error("the service still drains after its backend went")
 	}
 	for i, slot := range f.ring(left) {
-		if slot&SlotReal == gone {
+		if slot&abi.LBSlotReal == gone {
 			t.Fatalf("slot %d: leads to the backend that went", i)
 		}
 	}

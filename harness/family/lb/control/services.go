@@ -9,6 +9,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
@@ -18,7 +19,7 @@ import (
 type lbWriter interface {
 	writeReal(index uint16, id ID, down bool) error
 	writeRing(firstLine uint32, r Ring) error
-	writeVIP(k service.Key, v lbVIP) error
+	writeVIP(k service.Key, v abi.LBVIP) error
 	deleteVIP(k service.Key) error
 	writeRemoved(generation uint32, real uint16, is bool) error
 	writeGeneration(generation, flags uint32, inForce bool) error
@@ -61,7 +62,7 @@ type ring struct {
 	first   uint32
 	lines   uint32
 	drains  bool   // a second ring follows, for new connections
-	tracked string // slots with SlotLook, one byte each, if any; only with just-enough tracking
+	tracked string // slots with abi.LBSlotLook, one byte each, if any; only with just-enough tracking
 }
 
 func newServiceTable(w lbWriter, size int, jet *Rendezvous, lines uint32) *serviceTable {
@@ -207,15 +208,15 @@ func (t *serviceTable) point(k service.Key, s *serviceState, of set, look string
 	if err != nil {
 		return fmt.Errorf("set service %s: %w", k, err)
 	}
-	v := lbVIP{Generation: s.generation}
+	v := abi.LBVIP{Generation: s.generation}
 	if r != nil {
 		v.RingSize, v.RingLine = uint32(r.size), r.first
 		if r.drains {
-			v.Flags = lbVIPDrains
+			v.Flags = abi.LBVIPDrains
 		}
 	}
 	if len(s.removed) > 0 {
-		v.Flags |= lbVIPRemoved
+		v.Flags |= abi.LBVIPRemoved
 	}
 	err = t.w.writeGeneration(s.generation, v.Flags, true)
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
@@ -18,11 +19,11 @@ import (
 type fakeMaps struct {
 	reals map[uint16]fakeReal
 	lines map[uint32]Ring // by first line
-	vips  map[service.Key]lbVIP
+	vips  map[service.Key]abi.LBVIP
 	rings int // how many were written
 
 	generations map[uint32]uint32 // in force, and their flags
-	removed     map[lbRemoved]bool
+	removed     map[abi.LBRemoved]bool
 	room        int // for removed ones
 }
 
@@ -32,8 +33,8 @@ type fakeReal struct {
 }
 
 func newFakeMaps() *fakeMaps {
-	return &fakeMaps{reals: map[uint16]fakeReal{}, lines: map[uint32]Ring{}, vips: map[service.Key]lbVIP{},
-		generations: map[uint32]uint32{}, removed: map[lbRemoved]bool{}, room: 1000}
+	return &fakeMaps{reals: map[uint16]fakeReal{}, lines: map[uint32]Ring{}, vips: map[service.Key]abi.LBVIP{},
+		generations: map[uint32]uint32{}, removed: map[abi.LBRemoved]bool{}, room: 1000}
 }
 
 func (f *fakeMaps) writeReal(i uint16, id ID, down bool) error {
@@ -48,8 +49,8 @@ func (f *fakeMaps) writeRing(first uint32, r Ring) error {
 		}
 	}
 	for i, s := range r {
-		if rl, ok := f.reals[s&SlotReal]; !ok || rl.down {
-			return fmt.Errorf("slot %d names real %d, which is not there or down", i, s&SlotReal)
+		if rl, ok := f.reals[s&abi.LBSlotReal]; !ok || rl.down {
+			return fmt.Errorf("slot %d names real %d, which is not there or down", i, s&abi.LBSlotReal)
 		}
 	}
 	f.rings++
@@ -57,7 +58,7 @@ func (f *fakeMaps) writeRing(first uint32, r Ring) error {
 	return nil
 }
 
-func (f *fakeMaps) writeVIP(k service.Key, v lbVIP) error {
+func (f *fakeMaps) writeVIP(k service.Key, v abi.LBVIP) error {
 	if v.RingSize > 0 && len(f.lines[v.RingLine]) != int(v.RingSize) {
 		return fmt.Errorf("service %s names a ring that is not written", k)
 	}
@@ -74,7 +75,7 @@ func (f *fakeMaps) deleteVIP(k service.Key) error {
 }
 
 func (f *fakeMaps) writeRemoved(generation uint32, real uint16, is bool) error {
-	key := lbRemoved{generation, uint32(real)}
+	key := abi.LBRemoved{Generation: generation, Real: uint32(real)}
 	if is && len(f.removed) == f.room {
 		return errFull
 	}
@@ -96,7 +97,7 @@ func (f *fakeMaps) holds(s service.Service, generation uint32, real uint16) bool
 	v, ok := f.vips[s.Key()]
 	flags, inForce := f.generations[generation]
 	return ok && inForce && v.Generation == generation && flags == v.Flags && !f.reals[real].down &&
-		!(v.Flags&lbVIPRemoved != 0 && f.removed[lbRemoved{generation, uint32(real)}])
+		!(v.Flags&abi.LBVIPRemoved != 0 && f.removed[abi.LBRemoved{Generation: generation, Real: uint32(real)}])
 }
 
 // ring is what a program would go by.
@@ -173,7 +174,7 @@ func TestServicesDrainAndRemove(t *testing.T) {
 		}
 		got := map[uint16]bool{}
 		for _, slot := range f.ring(s) {
-			got[slot&SlotReal] = true
+			got[slot&abi.LBSlotReal] = true
 		}
 		for i := range uint16(3) {
 			if got[i] != step.slots[i] {
@@ -201,7 +202,7 @@ func TestServicesLookWhereTracked(t *testing.T) {
 	}
 	after := f.ring(s)
 	for i := range before {
-		if (before[i]&SlotTrack != 0) != (after[i]&SlotLook != 0) || after[i]&SlotTrack != 0 {
+		if (before[i]&abi.LBSlotTrack != 0) != (after[i]&abi.LBSlotLook != 0) || after[i]&abi.LBSlotTrack != 0 {
 			t.Fatalf("slot %d: %#x before, %#x after", i, before[i], after[i])
 		}
 	}
@@ -209,8 +210,8 @@ func TestServicesLookWhereTracked(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, slot := range f.ring(s) {
-		if slot != after[i]&^SlotLook {
-			t.Fatalf("slot %d: %#x after the flush, want %#x", i, slot, after[i]&^SlotLook)
+		if slot != after[i]&^abi.LBSlotLook {
+			t.Fatalf("slot %d: %#x after the flush, want %#x", i, slot, after[i]&^abi.LBSlotLook)
 		}
 	}
 }
@@ -241,7 +242,7 @@ func TestServicesRefuse(t *testing.T) {
 func TestRealsKeepTheirIndexForAGrace(t *testing.T) {
 	now := time.Unix(0, 0)
 	table := newRealTable(func() time.Time { return now })
-	for i := range maxReals {
+	for i := range abi.LBMaxReals {
 		if _, _, err := table.acquire(ID{byte(i), byte(i >> 8)}); err != nil {
 			t.Fatal(err)
 		}
