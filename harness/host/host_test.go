@@ -3,6 +3,7 @@
 package host
 
 import (
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -60,6 +61,22 @@ func TestReadFacts(t *testing.T) {
 	}
 	if strings.TrimSpace(f.CPU) != f.CPU || strings.ContainsAny(f.CPU, "\n\t") {
 		t.Errorf("CPU %q would break a line of the record", f.CPU)
+	}
+}
+
+// TestToolsWithoutSbin: doctor finds the same tools whatever the PATH.
+func TestToolsWithoutSbin(t *testing.T) {
+	want, err := ReadFacts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	got, err := ReadFacts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(want.Tools, got.Tools) {
+		t.Errorf("tools %v without a PATH, %v with one", got.Tools, want.Tools)
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
-	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // A Capability is one thing that this machine can or cannot do, as found by trying.
@@ -93,24 +93,15 @@ func Missing(rows []Capability, method string) string {
 }
 
 // throwAway calls f in a new network namespace, which goes away with the thread it was made on.
-func throwAway(f func() []Capability) ([]Capability, error) {
-	type answer struct {
-		rows []Capability
-		err  error
-	}
-	ch := make(chan answer, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, and the namespace with it
-		ns, err := netns.New()
-		if err != nil {
-			ch <- answer{err: fmt.Errorf("make network namespace: %w", err)}
+func throwAway(f func() []Capability) (rows []Capability, err error) {
+	sys.OnThread(func() {
+		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			err = fmt.Errorf("make network namespace: %w", err)
 			return
 		}
-		defer ns.Close()
-		ch <- answer{rows: f()}
-	}()
-	a := <-ch
-	return a.rows, a.err
+		rows = f()
+	})
+	return rows, err
 }
 
 func root(context.Context) (string, error) {

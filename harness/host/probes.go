@@ -42,7 +42,7 @@ func probes() []probe {
 		rows = append(rows, probe{
 			what: t.command, methods: []string{t.method}, fix: t.fix(), inside: true,
 			try: func(ctx context.Context) (string, error) {
-				if _, err := t.run(ctx, t.trifle); err != nil {
+				if _, err := t.run(ctx, t.useArgs); err != nil {
 					return "", err
 				}
 				return t.version(ctx)
@@ -54,10 +54,10 @@ func probes() []probe {
 
 // fix is the command that installs the tool, or what the kernel needs if it is there and yet does not work.
 func (t tool) fix() string {
-	if _, err := t.path(); err != nil {
+	if _, err := sys.LookTool(t.command); err != nil {
 		return "apt-get install " + t.pkg
 	}
-	return t.because
+	return t.kernel
 }
 
 func twoCPUs(context.Context) (string, error) {

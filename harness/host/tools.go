@@ -7,67 +7,50 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// toolLimit is how long a tool may take to say its version or to do a trifle.
+// toolLimit is how long a tool may take to print its version or to do what it is needed for.
 const toolLimit = 5 * time.Second
-
-// sbin is where Debian keeps the tools of administrators, which is not in everybody's PATH.
-var sbin = []string{"/usr/sbin", "/sbin", "/usr/local/sbin"}
 
 // A tool is a program from the distribution that variants need.
 type tool struct {
-	command string
-	pkg     string   // Debian and Ubuntu
-	ask     []string // arguments that make it say its version
-	// trifle are arguments that make it do what it is needed for, in a namespace of its own.
-	trifle  []string
-	method  string // of attach that needs it
-	because string // of the kernel, if the trifle fails
+	command     string
+	pkg         string   // of Debian and Ubuntu
+	versionArgs []string // make it print its version
+	useArgs     []string // make it do what it is needed for, in a namespace of its own
+	method      string   // of attach that needs it
+	kernel      string   // what the kernel lacks if the tool is there and useArgs fail
 }
 
 var tools = []tool{
 	{
-		command: "iptables-legacy", pkg: "iptables", ask: []string{"--version"}, trifle: []string{"-t", "nat", "-S"},
-		method: "iptables", because: "a kernel with CONFIG_IP_NF_NAT and legacy tables",
+		command: "iptables-legacy", pkg: "iptables", versionArgs: []string{"--version"}, useArgs: []string{"-t", "nat", "-S"},
+		method: "iptables", kernel: "a kernel with CONFIG_IP_NF_NAT and legacy tables",
 	},
 	{
-		command: "iptables-nft", pkg: "iptables", ask: []string{"--version"}, trifle: []string{"-t", "nat", "-S"},
-		method: "iptables-nft", because: "a kernel with CONFIG_NFT_COMPAT",
+		command: "iptables-nft", pkg: "iptables", versionArgs: []string{"--version"}, useArgs: []string{"-t", "nat", "-S"},
+		method: "iptables-nft", kernel: "a kernel with CONFIG_NFT_COMPAT",
 	},
 	{
-		command: "nft", pkg: "nftables", ask: []string{"--version"}, trifle: []string{"add", "table", "ip", "kxlab"},
-		method: "nftables", because: "a kernel with CONFIG_NF_TABLES",
+		command: "nft", pkg: "nftables", versionArgs: []string{"--version"}, useArgs: []string{"add", "table", "ip", "kxlab"},
+		method: "nftables", kernel: "a kernel with CONFIG_NF_TABLES",
 	},
 }
 
-// path finds the command, also where administrators' tools are.
-func (t tool) path() (string, error) {
-	if p, err := exec.LookPath(t.command); err == nil {
-		return p, nil
-	}
-	for _, dir := range sbin {
-		p := filepath.Join(dir, t.command)
-		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return p, nil
-		}
-	}
-	return "", fmt.Errorf("%s is not installed", t.command)
-}
-
-// version is the first line of what the tool says of itself.
+// version is the first line that the tool prints of itself.
 func (t tool) version(ctx context.Context) (string, error) {
-	out, err := t.run(ctx, t.ask)
+	out, err := t.run(ctx, t.versionArgs)
 	first, _, _ := strings.Cut(out, "\n")
 	return strings.TrimSpace(first), err
 }
 
-// run runs the tool in the calling thread's network namespace. Errors carry what it said.
+// run runs the tool in the calling thread's network namespace. Errors hold the first line that it printed.
 func (t tool) run(ctx context.Context, args []string) (string, error) {
-	path, err := t.path()
+	path, err := sys.LookTool(t.command)
 	if err != nil {
 		return "", err
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // linkGroup marks every link of the fabric, so that one request deletes them all: links deleted one by one wait for
@@ -175,7 +177,7 @@ func (h *Host) learn(other *Host) error {
 // wipe deletes all links of the lab's group in a namespace, and with them the ends in other namespaces. It returns when
 // they are gone.
 func wipe(ns int) error {
-	err := inNS(ns, func() error {
+	err := sys.InNSOf(ns, func() error {
 		req := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
 		req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 		req.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(linkGroup)))

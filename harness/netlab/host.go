@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // linkName is what every host calls its one link.
@@ -75,7 +76,7 @@ func makeHost(role string, parent int, settings ...[]setting) (*Host, error) {
 }
 
 // Do runs f on a locked thread inside the host's namespace. Sockets and processes made in f stay there.
-func (h *Host) Do(f func() error) error { return inNS(h.ns, f) }
+func (h *Host) Do(f func() error) error { return sys.InNSOf(h.ns, f) }
 
 // Handle configures the host's network from any thread. It is valid until the segment closes.
 func (h *Host) Handle() *netlink.Handle { return h.handle }
@@ -111,11 +112,11 @@ func (p *Port) SetXDP(prog *ebpf.Program) error {
 }
 
 // Do runs f on a locked thread inside the fabric's namespace.
-func (p *Port) Do(f func() error) error { return inNS(p.fabric, f) }
+func (p *Port) Do(f func() error) error { return sys.InNSOf(p.fabric, f) }
 
 // attachXDP puts a program on a link of the namespace.
 func attachXDP(ns, ifindex int, prog *ebpf.Program) (l link.Link, err error) {
-	err = inNS(ns, func() error {
+	err = sys.InNSOf(ns, func() error {
 		l, err = link.AttachXDP(link.XDPOptions{Program: prog, Interface: ifindex, Flags: link.XDPDriverMode})
 		return err
 	})

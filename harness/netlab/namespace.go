@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // nsDir is where the tools of the distribution (ip netns) look for named network namespaces, too.
@@ -29,7 +29,7 @@ func makeNS(name string, parent int) (fd int, err error) {
 		return -1, fmt.Errorf("make namespace %s: %w", name, err)
 	}
 	_ = f.Close()
-	onThread(func() {
+	sys.OnThread(func() {
 		fd = -1
 		if parent > 0 {
 			if err = unix.Setns(parent, unix.CLONE_NEWNET); err != nil {
@@ -69,39 +69,6 @@ func removeNS(name string) error {
 		return fmt.Errorf("remove namespace %s: %w", name, err)
 	}
 	return nil
-}
-
-// onThread runs f on an operating-system thread of its own that ends with it, so that f may leave it in any state.
-func onThread(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		f()
-	}()
-	<-done
-}
-
-// inNS runs f on a locked thread inside the namespace and brings the thread back.
-func inNS(fd int, f func() error) error {
-	runtime.LockOSThread()
-	old, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("open own namespace: %w", err)
-	}
-	defer unix.Close(old)
-	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
-		runtime.UnlockOSThread()
-		return fmt.Errorf("enter namespace: %w", err)
-	}
-	defer func() {
-		// A thread that cannot go back stays locked, so that nobody else ever runs on it.
-		if unix.Setns(old, unix.CLONE_NEWNET) == nil {
-			runtime.UnlockOSThread()
-		}
-	}()
-	return f()
 }
 
 // unsupported marks those errors that mean "this kernel cannot".

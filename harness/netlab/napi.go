@@ -13,6 +13,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // A NAPIThread is the kernel thread in which a link's receive work runs.
@@ -95,7 +97,7 @@ func setThreaded(ns int, link string, on bool) (err error) {
 	if on {
 		value = "1"
 	}
-	onThread(func() {
+	sys.OnThread(func() {
 		if err = unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
 			return
 		}
@@ -125,7 +127,7 @@ const (
 
 // napiPIDs asks the kernel for the receive threads of a link.
 func napiPIDs(ns, ifindex int) (pids []int, err error) {
-	err = inNS(ns, func() error {
+	err = sys.InNSOf(ns, func() error {
 		family, err := netlink.GenlFamilyGet("netdev")
 		if err != nil {
 			return fmt.Errorf("find netlink family netdev: %w", err)

@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // An Iperf is one flow that iperf3 drives, as a second load that owes nothing to ours.
@@ -37,9 +37,9 @@ type IperfReport struct {
 
 // Run runs it. A machine without iperf3 yields an error that wraps harness.ErrNotSupported.
 func (i Iperf) Run(ctx context.Context) (IperfReport, error) {
-	path, err := exec.LookPath("iperf3")
+	path, err := sys.LookTool("iperf3", "iperf3")
 	if err != nil {
-		return IperfReport{}, harness.Skip("iperf3 is not here: scripts/setup run installs it")
+		return IperfReport{}, err
 	}
 	seconds := max(1, int(math.Round(i.Duration.Seconds())))
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+30*time.Second)

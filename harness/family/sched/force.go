@@ -6,45 +6,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// Where the kernel says which scheduler of sched_ext is in force.
-const (
-	scxState = "/sys/kernel/sched_ext/state"
-	scxOps   = "/sys/kernel/sched_ext/root/ops"
-	scxSeq   = "/sys/kernel/sched_ext/enable_seq"
-)
-
-// scxView is what the kernel says at one moment. seq counts the schedulers that were ever put in force.
-type scxView struct{ state, ops, seq string }
-
-// readScx reads it. A kernel without sched_ext has it disabled for good.
-func readScx() (v scxView, err error) {
-	for path, into := range map[string]*string{scxState: &v.state, scxOps: &v.ops, scxSeq: &v.seq} {
-		raw, rerr := os.ReadFile(path)
-		if rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
-			err = errors.Join(err, fmt.Errorf("read state of sched_ext: %w", rerr))
-		}
-		*into = strings.TrimSpace(string(raw))
+// readState reads the state of sched_ext. A kernel without sched_ext has it disabled for good.
+func readState() (sys.SchedState, error) {
+	s, err := sys.ReadSchedState(sys.SysSchedExt)
+	if errors.Is(err, harness.ErrNotSupported) {
+		return sys.SchedState{State: "disabled"}, nil
 	}
-	if v.state == "" {
-		v.state = "disabled"
-	}
-	return v, err
+	return s, err
 }
 
 // force is a scheduler in force, and what the kernel said when it came into force.
 type force struct {
 	scheduler Scheduler
-	view      scxView
+	view      sys.SchedState
 }
 
 // enforce puts a member in force.
@@ -57,7 +40,7 @@ func (st *stage) enforce(ctx context.Context, m harness.Member) (*force, error) 
 	if err := s.InForce(); err != nil {
 		return nil, errors.Join(fmt.Errorf("put %s in force: %w", m.Name, f.why(err)), s.Close())
 	}
-	if f.view, err = readScx(); err != nil {
+	if f.view, err = readState(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return f, nil
@@ -68,7 +51,7 @@ func (f *force) broken() error {
 	if err := f.scheduler.InForce(); err != nil {
 		return f.why(err)
 	}
-	now, err := readScx()
+	now, err := readState()
 	if err != nil {
 		return err
 	}
@@ -82,10 +65,10 @@ func (f *force) broken() error {
 const disablePatience = 10 * time.Second
 
 // settled waits until sched_ext is neither coming into force nor going out.
-func settled() (scxView, error) {
+func settled() (sys.SchedState, error) {
 	for deadline := time.Now().Add(disablePatience); ; time.Sleep(time.Millisecond) {
-		v, err := readScx()
-		if err != nil || v.state == "enabled" || v.state == "disabled" || time.Now().After(deadline) {
+		v, err := readState()
+		if err != nil || v.State == "enabled" || v.State == "disabled" || time.Now().After(deadline) {
 			return v, err
 		}
 	}
@@ -109,8 +92,8 @@ func (f *force) close() error {
 		return fmt.Errorf("take scheduler out of force: %w", err)
 	}
 	v, err := settled()
-	if err == nil && v.state != "disabled" {
-		err = fmt.Errorf("take scheduler out of force: sched_ext is still %s", v.state)
+	if err == nil && v.State != "disabled" {
+		err = fmt.Errorf("take scheduler out of force: sched_ext is still %s", v.State)
 	}
 	return err
 }

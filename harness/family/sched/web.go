@@ -19,6 +19,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/load"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 const (
@@ -51,11 +52,9 @@ http {
 
 // command makes a command of this machine, ended with its whole process group when ctx is. A missing one is a skip.
 func command(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
-	path, err := exec.LookPath(name)
+	path, err := sys.LookTool(name)
 	if err != nil {
-		if path, err = exec.LookPath(filepath.Join("/usr/sbin", name)); err != nil {
-			return nil, harness.Skip("%s is not here: scripts/setup run installs it", name)
-		}
+		return nil, harness.Skip("%v: scripts/setup run installs it", err)
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -23,9 +23,9 @@ type tool struct {
 
 // findTool returns a skip that says how to get the tool if it is not there.
 func findTool(name, pkg string) (tool, error) {
-	path, err := exec.LookPath(name)
+	path, err := sys.LookTool(name, pkg)
 	if err != nil {
-		return tool{}, harness.Skip("%s is not installed; `apt-get install %s` adds it", name, pkg)
+		return tool{}, err
 	}
 	return tool{path, name}, nil
 }
