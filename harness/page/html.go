@@ -3,6 +3,7 @@
 package page
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -36,29 +37,22 @@ func Generate(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := plot.WritePlots(r, filepath.Join(dir, PlotsDir)); err != nil {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", fmt.Errorf("write report: %w", err)
+	}
+	defer root.Close()
+	if _, err := plot.WritePlots(r, root, PlotsDir); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, PageFile)
-	f, err := os.CreateTemp(dir, "."+PageFile+"-*")
-	if err != nil {
-		return "", fmt.Errorf("write report: %w", err)
-	}
-	defer os.Remove(f.Name())
-	err = HTML(f, r)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
+	var text bytes.Buffer
+	if err = HTML(&text, r); err == nil {
+		err = record.WriteFile(root, PageFile, text.Bytes())
 	}
 	if err != nil {
 		return "", fmt.Errorf("write report: %w", err)
 	}
-	return path, nil
+	return filepath.Join(dir, PageFile), nil
 }
 
 // page is what the template sees of one run.
@@ -132,9 +126,7 @@ func newPage(r *record.Run) (page, error) {
 		return p, err
 	}
 	for _, pl := range plots {
-		svg := svgHead.ReplaceAllString(string(pl.SVG), "$1")
-		svg = svgSize.ReplaceAllString(svg, `role="img" aria-label="`+template.HTMLEscapeString(pl.Title)+`" `)
-		p.Plots = append(p.Plots, picture{pl.Name, pl.Title, template.HTML(svg)})
+		p.Plots = append(p.Plots, picture{pl.Name, pl.Title, inline(pl)})
 	}
 	p.Missing = append(missing(r), remarks...)
 	at := map[string]int{}
@@ -155,6 +147,13 @@ func newPage(r *record.Run) (page, error) {
 		p.Classes[i].Grids = append(p.Classes[i].Grids, htmlGrid{g.title, g.footer, t.About, g.head, g.rows})
 	}
 	return p, nil
+}
+
+// inline is a plot's SVG as a part of a page: without its prologue, of any size, with its title for screen readers.
+func inline(p plot.Plot) template.HTML {
+	svg := svgHead.ReplaceAllString(string(p.SVG), "$1")
+	label := `role="img" aria-label="` + template.HTMLEscapeString(p.Title) + `" `
+	return template.HTML(svgSize.ReplaceAllLiteralString(svg, label)) // literal: a title may hold "$1"
 }
 
 // facts says what ran where.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
@@ -72,18 +71,23 @@ func Plots(r *record.Run) (plots []Plot, remarks []string, err error) {
 	return plots, remarks, nil
 }
 
-// WritePlots writes each plot as SVG and PNG into dir, which is made if need be, and returns the remarks.
-func WritePlots(r *record.Run, dir string) ([]string, error) {
+// WritePlots writes each plot as SVG and PNG into the folder dir of root, which is made if need be, and returns the remarks.
+func WritePlots(r *record.Run, root *os.Root, dir string) ([]string, error) {
 	plots, remarks, err := Plots(r)
 	if err != nil {
 		return remarks, err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := root.MkdirAll(dir, 0o755); err != nil {
 		return remarks, fmt.Errorf("write plots: %w", err)
 	}
+	folder, err := root.OpenRoot(dir)
+	if err != nil {
+		return remarks, fmt.Errorf("write plots: %w", err)
+	}
+	defer folder.Close()
 	for _, p := range plots {
 		for end, data := range map[string][]byte{".svg": p.SVG, ".png": p.PNG} {
-			if err := os.WriteFile(filepath.Join(dir, p.Name+end), data, 0o644); err != nil {
+			if err := record.WriteFile(folder, p.Name+end, data); err != nil {
 				return remarks, fmt.Errorf("write plots: %w", err)
 			}
 		}

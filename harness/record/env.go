@@ -179,6 +179,9 @@ func (e *Env) check() error {
 	for _, v := range e.Variants {
 		errs = append(errs, harness.CheckName("variant", v.Name), harness.CheckName("class", v.Class))
 	}
+	for _, p := range e.Plots {
+		errs = append(errs, checkPlotName(p.Name))
+	}
 	better := map[string]string{}
 	for _, w := range e.Workloads {
 		errs = append(errs, harness.CheckName("workload", w.Name))

@@ -3,11 +3,11 @@
 package record
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"syscall"
 )
 
@@ -17,8 +17,8 @@ type lineFile struct {
 	size int64 // up to which it is whole
 }
 
-func newLineFile(path string) (*lineFile, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func newLineFile(root *os.Root, name string) (*lineFile, error) {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -47,18 +47,18 @@ func (l *lineFile) append(p []byte) error {
 
 func (l *lineFile) Close() error { return l.f.Close() }
 
-// replace puts data in the file dir/name as a whole: a reader, or the machine after a crash, sees the old content or
-// the new one.
-func replace(dir *os.File, name string, data []byte) (err error) {
-	path := filepath.Join(dir.Name(), name)
-	tmp := filepath.Join(dir.Name(), tempName(name))
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+// WriteFile puts data into the named file of a directory as a whole: a reader, or the machine after a crash, sees the old
+// content or the new one. A link of that name is replaced, never followed; nothing outside the directory is written, whoever
+// prepared it.
+func WriteFile(root *os.Root, name string, data []byte) (err error) {
+	tmp := tempPrefix + rand.Text() + "-" + name // a name that nobody can have put there before
+	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(tmp)
+			err = errors.Join(err, root.Remove(tmp))
 		}
 	}()
 	_, err = f.Write(data)
@@ -71,14 +71,11 @@ func replace(dir *os.File, name string, data []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if err = os.Rename(tmp, path); err != nil {
-		return err
-	}
-	return dir.Sync()
+	return root.Rename(tmp, name)
 }
 
-// tempName is the fixed name under which a file is written before it takes its place: at most one is ever left over.
-func tempName(name string) string { return "." + name + ".tmp" }
+// tempPrefix begins the names under which files are written before they take their places. A crash may leave some.
+const tempPrefix = ".kxlab-"
 
 // lock takes the lock on a directory. The kernel lets go of it when the last descriptor is closed, however the process
 // ends, so it cannot go stale.

@@ -61,6 +61,14 @@ func CheckCell(c harness.Cell) error {
 	return nil
 }
 
+// checkPlotName refuses names that cannot be a file's beside others. A record may come from anybody.
+func checkPlotName(name string) error {
+	if name == "" || strings.HasPrefix(name, ".") || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) }) {
+		return fmt.Errorf("plot %q: its name cannot be a file's", name)
+	}
+	return nil
+}
+
 // checkUnit refuses units that would break a line of the format. Note: readers of the format show "cpu-ns/pkt" as
 // "cpu-sec/pkt", rescaled; this package reads the units back as they were written.
 func checkUnit(unit string) error {

@@ -116,7 +116,7 @@ func (w *Writer) flush() error {
 	w.env.TotalSec = w.flushed.Sub(w.begun).Seconds()
 	data, err := json.MarshalIndent(&w.env, "", "  ")
 	if err == nil {
-		err = replace(w.dir, EnvFile, append(data, '\n'))
+		err = errors.Join(WriteFile(w.root, EnvFile, append(data, '\n')), w.dir.Sync())
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", filepath.Join(w.dir.Name(), EnvFile), err)
@@ -131,5 +131,5 @@ func (w *Writer) closeFiles() error {
 			errs = append(errs, l.Close())
 		}
 	}
-	return errors.Join(append(errs, w.dir.Close())...)
+	return errors.Join(append(errs, w.root.Close(), w.dir.Close())...)
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,7 +31,8 @@ const envEvery = time.Second
 // A Writer writes one run directory. It is safe for concurrent use.
 type Writer struct {
 	mu      sync.Mutex
-	dir     *os.File
+	dir     *os.File // held for its lock
+	root    *os.Root // the same directory: all writing goes through it
 	env     Env
 	bench   *lineFile
 	samples *lineFile
@@ -74,7 +76,11 @@ func create(dir string, env Env) (_ *Writer, err error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{dir: d, env: env, begun: time.Now()}
+	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", d.Fd()))
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	w := &Writer{dir: d, root: root, env: env, begun: time.Now()}
 	defer func() {
 		if err != nil {
 			w.closeFiles()
@@ -89,10 +95,10 @@ func create(dir string, env Env) (_ *Writer, err error) {
 	if err := w.flush(); err != nil {
 		return nil, err
 	}
-	if w.samples, err = newLineFile(filepath.Join(dir, SamplesFile)); err != nil {
+	if w.samples, err = newLineFile(root, SamplesFile); err != nil {
 		return nil, err
 	}
-	if w.bench, err = newLineFile(filepath.Join(dir, BenchFile)); err != nil {
+	if w.bench, err = newLineFile(root, BenchFile); err != nil {
 		return nil, err
 	}
 	if err := w.bench.append(head(&w.env)); err != nil {
@@ -108,9 +114,9 @@ func vacant(d *os.File) error {
 		return err
 	}
 	for _, n := range names {
-		switch n {
-		case tempName(EnvFile):
-		case EnvFile:
+		switch {
+		case strings.HasPrefix(n, tempPrefix):
+		case n == EnvFile:
 			return fmt.Errorf("%w: it holds a run; name another one", ErrNotEmpty)
 		default:
 			return fmt.Errorf("%w: %s is there; name another one", ErrNotEmpty, n)

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness/plot"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/record/synthetic"
+)
+
+// recorded writes an invented run down and returns its directory.
+func recorded(t *testing.T) string {
+	t.Helper()
+	src := synthetic.Golden()
+	dir := filepath.Join(t.TempDir(), "run")
+	w, err := record.Create(dir, src.Env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range src.Trials[:60] {
+		if err := w.Trial(tr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestPreparedReport: links in a run directory that somebody else prepared lead nowhere.
+func TestPreparedReport(t *testing.T) {
+	const precious = "precious"
+	elsewhere := t.TempDir()
+	victim := filepath.Join(elsewhere, "victim")
+	untouched := func() {
+		t.Helper()
+		names, err := os.ReadDir(elsewhere)
+		if got, _ := os.ReadFile(victim); err != nil || len(names) != 1 || string(got) != precious {
+			t.Errorf("elsewhere: %v, victim %q, %v", names, got, err)
+		}
+	}
+	if err := os.WriteFile(victim, []byte(precious), 0o644); err != nil {
+		t.Fatal(err)
+	}
+
+	dir := recorded(t)
+	if err := os.Symlink(elsewhere, filepath.Join(dir, PlotsDir)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Generate(dir); err == nil {
+		t.Error("plots that lead elsewhere are no error")
+	}
+	untouched()
+
+	dir = recorded(t)
+	if err := os.Mkdir(filepath.Join(dir, PlotsDir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	first := synthetic.Golden().Env.Plots[0].Name + ".svg"
+	for _, name := range []string{PageFile, filepath.Join(PlotsDir, first)} {
+		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Generate(dir); err != nil {
+		t.Error(err)
+	}
+	untouched()
+	if info, err := os.Lstat(filepath.Join(dir, PlotsDir, first)); err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o644 {
+		t.Errorf("%s: %v, %v", first, info, err)
+	}
+}
+
+// TestPlotNameOutside: writing plots does not trust that reading has checked their names.
+func TestPlotNameOutside(t *testing.T) {
+	r := synthetic.Golden()
+	r.Env.Plots[0].Name = "../x"
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if _, err := plot.WritePlots(r, root, PlotsDir); err == nil {
+		t.Error("a plot outside its folder is no error")
+	}
+	if got, _ := filepath.Glob(filepath.Join(dir, "x*")); len(got) > 0 {
+		t.Errorf("written: %v", got)
+	}
+}
+
+func TestDollarInTitle(t *testing.T) {
+	got := string(inline(plot.Plot{Title: "costs $1 and <more>", SVG: []byte(`<?xml?><svg width="3pt" height="4pt" viewBox="0 0 3 4">`)}))
+	if want := `<svg role="img" aria-label="costs $1 and &lt;more&gt;" viewBox="0 0 3 4">`; strings.TrimSpace(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
