@@ -51,7 +51,7 @@ type Thread struct {
 // A Report is what became of it, in the measured time.
 type Report struct {
 	Elapsed time.Duration
-	Ops     float64        // what it counts depends on the kind; portions of Portion rounds where threads compute
+	Ops     float64        // what it counts depends on the kind; portions of portion rounds where threads compute
 	Threads []ThreadReport `json:",omitempty"` // in the order of Spec.Threads
 	Latency Distribution   // of requests, or of being woken (Wake)
 	Waking  Distribution   // from being woken to running (Bench)
@@ -71,14 +71,14 @@ type ThreadReport struct {
 	Strays int64         // looks at which a pinned thread was elsewhere
 }
 
-// Portion is how many rounds of computing are one operation.
-const Portion = 100_000
+// portion is how many rounds of computing are one operation.
+const portion = 100_000
 
 // glance is how many rounds a thread computes between two looks at the clock.
-const glance = Portion / 10
+const glance = portion / 10
 
-// MixedFirst is the rate that Mixed tries first, requests a second; MixedSteps is how many rates it tries.
+// mixedFirst is the rate that Mixed tries first, requests a second; mixedSteps is how many rates it tries.
 const (
-	MixedFirst = 100
-	MixedSteps = 6
+	mixedFirst = 100
+	mixedSteps = 6
 )

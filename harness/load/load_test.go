@@ -49,7 +49,7 @@ func TestKinds(t *testing.T) {
 		{Spec{Kind: Bench, Workers: 3}, func(r Report) bool {
 			return r.Latency.N > 10 && r.Waking.N == r.Latency.N && r.Latency.Quantile(0) >= benchRest.Seconds()
 		}},
-		{Spec{Kind: Mixed, Threads: busy(1), Bound: time.Second}, func(r Report) bool { return r.Rate >= MixedFirst && r.Ops > 0 }},
+		{Spec{Kind: Mixed, Threads: busy(1), Bound: time.Second}, func(r Report) bool { return r.Rate >= mixedFirst && r.Ops > 0 }},
 		{Spec{Kind: Fork, Workers: 2}, func(r Report) bool { return r.Ops > 2 }},
 	} {
 		t.Run(tt.spec.Kind, func(t *testing.T) {

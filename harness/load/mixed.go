@@ -37,7 +37,7 @@ func (s *serving) serve(t *team) func() {
 	return func() {
 		var x uint64
 		for n := wait(s.queue[0]); n > 0; n = wait(s.queue[0]) {
-			x = compute(x, Portion)
+			x = compute(x, portion)
 			s.pending.Load() // after it, the request is as the client wrote it: the pipe orders nothing in Go's memory model
 			r := &s.requests[n-1]
 			r.took = t.now() - r.at
@@ -109,9 +109,9 @@ func (p *program) mixed() (Report, error) {
 		if pause := t.t0 - t.now(); pause > 0 {
 			rest(time.Duration(pause))
 		}
-		good, bad, rate := 0.0, math.Inf(1), float64(MixedFirst)
-		for i := range MixedSteps {
-			took := s.try(t, rate, p.Measure/MixedSteps, rng)
+		good, bad, rate := 0.0, math.Inf(1), float64(mixedFirst)
+		for i := range mixedSteps {
+			took := s.try(t, rate, p.Measure/mixedSteps, rng)
 			if within(took, p.Bound) >= enough {
 				good = rate
 			} else {

@@ -47,7 +47,7 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 			last = now
 		}
 		s.Run = time.Duration(cpuTime() - cpu0)
-		s.Ops = float64(looks*glance) / Portion
+		s.Ops = float64(looks*glance) / portion
 	}
 }
 

@@ -31,8 +31,8 @@ const (
 const (
 	// MaxReals is how many reals fit into their address range.
 	MaxReals = 250
-	// MaxBalancers is how many balancers fit between the client's address and the reals'.
-	MaxBalancers = 240
+	// maxBalancers is how many balancers fit between the client's address and the reals'.
+	maxBalancers = 240
 	// MaxServices is how many VIPs fit into the VIP range.
 	MaxServices = 30000
 )

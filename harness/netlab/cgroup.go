@@ -40,7 +40,7 @@ func (s *Segment) AddCgroup(name string) (string, error) {
 	if mount == "" {
 		return "", nil
 	}
-	domain := filepath.Join(mount, Prefix+Owner())
+	domain := filepath.Join(mount, namePrefix+ownerName())
 	if err := os.Mkdir(domain, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", fmt.Errorf("make cgroup: %w", err)
 	}

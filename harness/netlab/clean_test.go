@@ -78,7 +78,7 @@ func TestCleanAfterKill(t *testing.T) {
 	if _, err := fmt.Sscanf(line, "ready %d", &left); err != nil {
 		t.Fatalf("child said %q", line)
 	}
-	owner := fmt.Sprintf("%s%d-", Prefix, cmd.Process.Pid)
+	owner := fmt.Sprintf("%s%d-", namePrefix, cmd.Process.Pid)
 	// While it lives it is left alone.
 	if removed, err := Clean(t.Context()); err != nil || holds(removed, owner) {
 		t.Errorf("clean removed %q of a live owner (%v)", removed, err)
@@ -113,7 +113,7 @@ func TestCleanAfterKill(t *testing.T) {
 			mine = append(mine, name)
 		}
 	}
-	if n := count(mine, Prefix+Owner()); n != count(before, Prefix+Owner()) {
+	if n := count(mine, namePrefix+ownerName()); n != count(before, namePrefix+ownerName()) {
 		t.Errorf("of this process %q is left, before %q", mine, before)
 	}
 	if err := live.Client.Do(func() error { return reach(live.Reals[0].Addr4.Addr()) }); err != nil {
@@ -132,7 +132,7 @@ func traces(t *testing.T) []string {
 	for _, dir := range []string{nsDir, mount} {
 		entries, _ := os.ReadDir(dir)
 		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), Prefix) {
+			if strings.HasPrefix(e.Name(), namePrefix) {
 				all = append(all, filepath.Join(dir, e.Name()))
 			}
 		}
@@ -196,7 +196,7 @@ func TestNothingLeft(t *testing.T) {
 	if diff := cmp.Diff(before, snapshot(t)); diff != "" {
 		t.Errorf("left behind or changed (-before +after):\n%s", diff)
 	}
-	if n := count(traces(t), Owner()); n != 0 {
+	if n := count(traces(t), ownerName()); n != 0 {
 		t.Errorf("left: %q", traces(t))
 	}
 }
@@ -234,14 +234,14 @@ func snapshot(t *testing.T) map[string]string {
 }
 
 func TestNames(t *testing.T) {
-	pid, start, role, ok := parseName(Prefix + Owner() + "-real3.2")
+	pid, start, role, ok := parseName(namePrefix + ownerName() + "-real3.2")
 	own, err := startTime(os.Getpid())
 	if err != nil || !ok || pid != os.Getpid() || start != own || role != "real3.2" {
 		t.Errorf("parsed %d %d %q %v, want %d %d (%v)", pid, start, role, ok, os.Getpid(), own, err)
 	}
 	for name, want := range map[string]bool{
-		Prefix + Owner():                              false,
-		Prefix + Owner() + "-client":                  false,
+		namePrefix + ownerName():                              false,
+		namePrefix + ownerName() + "-client":                  false,
 		fmt.Sprintf("kxlab-%d-1-client", os.Getpid()): true, // the number is in use again
 		"kxlab-4194999-77-client":                     true,
 		"kxlab-4194999-77":                            true,

@@ -18,5 +18,5 @@
 // force through the disciplines of qdisc.go.
 //
 // Nothing is ever made or changed in the namespace the caller lives in: links are created inside the lab's namespaces.
-// Whatever is made carries the owner's process and its start time in its name, see Owner.
+// Whatever is made carries the owner's process and its start time in its name, see ownerName.
 package netlab

@@ -53,7 +53,7 @@ type Port struct {
 
 // makeHost makes a namespace with its settings, lo up, without a link.
 func makeHost(role string, parent int, settings ...[]setting) (*Host, error) {
-	name := Prefix + Owner() + "-" + role
+	name := namePrefix + ownerName() + "-" + role
 	fd, err := makeNS(name, parent)
 	if err != nil {
 		return nil, err

@@ -4,11 +4,11 @@ package netlab
 
 import "github.com/kxlab/kxlab/harness/owner"
 
-// Prefix begins the name of everything the lab makes.
-const Prefix = owner.Prefix
+// namePrefix begins the name of everything the lab makes.
+const namePrefix = owner.Prefix
 
-// Owner names this process: see package owner.
-func Owner() string { return owner.Self() }
+// ownerName names this process: see package owner.
+func ownerName() string { return owner.Self() }
 
 // parseName splits a name into its owner and the rest.
 func parseName(name string) (pid int, start uint64, role string, ok bool) { return owner.Parse(name) }

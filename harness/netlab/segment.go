@@ -145,8 +145,8 @@ func (s *Segment) AddBalancer(ctx context.Context) (*Host, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if len(s.Balancers) >= MaxBalancers {
-		return nil, fmt.Errorf("add balancer: the segment has %d already", MaxBalancers)
+	if len(s.Balancers) >= maxBalancers {
+		return nil, fmt.Errorf("add balancer: the segment has %d already", maxBalancers)
 	}
 	h, err := s.addHost(RoleBalancer, len(s.Balancers))
 	if h != nil {

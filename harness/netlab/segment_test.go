@@ -108,7 +108,7 @@ func TestNew(t *testing.T) {
 	if _, err := New(ctx, Options{Reals: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if n := count(traces(t), Owner()); n != 0 {
+	if n := count(traces(t), ownerName()); n != 0 {
 		t.Errorf("left: %q", traces(t))
 	}
 }

@@ -10,6 +10,6 @@
 // same port and counts what the balancer sends. Account locates packets that were sent and did not arrive, from statistics
 // of links, programs and the stack.
 //
-// Packets belong to numbered flows, see FlowSource. The generator counts what it handed to the link; only sinks count what
+// Packets belong to numbered flows, see flowSource. The generator counts what it handed to the link; only sinks count what
 // was received.
 package packets

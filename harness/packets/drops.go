@@ -10,8 +10,8 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// MaxUnaccounted is the share of the packets sent that may be missing without a trace.
-const MaxUnaccounted = 0.001
+// maxUnaccounted is the share of the packets sent that may be missing without a trace.
+const maxUnaccounted = 0.001
 
 // A Snapshot holds, at one moment, all counters of packets lost between a generator, a balancer and a sink.
 type Snapshot struct {
@@ -135,7 +135,7 @@ func (a Account) String() string {
 }
 
 // Verdict returns why a trial with this account does not count, or "" if it does: nothing was sent, nothing arrived, or
-// more than MaxUnaccounted of what was sent is missing, or too much, without a trace. Located losses do not make a trial
+// more than maxUnaccounted of what was sent is missing, or too much, without a trace. Located losses do not make a trial
 // invalid: what arrived is what counts.
 func (a Account) Verdict() string {
 	off := max(a.Unaccounted, -a.Unaccounted)
@@ -144,7 +144,7 @@ func (a Account) Verdict() string {
 		return "nothing was sent"
 	case a.Received == 0:
 		return "nothing arrived: " + a.String()
-	case float64(off) > MaxUnaccounted*float64(a.Sent):
+	case float64(off) > maxUnaccounted*float64(a.Sent):
 		return fmt.Sprintf("%.2f %% of the packets unaccounted: %s", 100*float64(a.Unaccounted)/float64(a.Sent), a)
 	}
 	return ""

@@ -10,19 +10,19 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// MaxFlow is how many flow numbers there are: 32,768 source addresses times as many ports.
-const MaxFlow = 1 << (2 * abi.TrafficHalfBits)
+// maxFlow is how many flow numbers there are: 32,768 source addresses times as many ports.
+const maxFlow = 1 << (2 * abi.TrafficHalfBits)
 
-// FlowSource returns the source of flow f of a family (4 or 6), 0 <= f < MaxFlow. The low 15 bits of f are the offset of
+// flowSource returns the source of flow f of a family (4 or 6), 0 <= f < maxFlow. The low 15 bits of f are the offset of
 // the address in the lab's range of generated sources; the high 15 bits, XORed with the low ones, are the offset of the
 // port from 1024. So few flows differ in address and in port, and every flow has another source.
-func FlowSource(family, f int) netip.AddrPort {
+func flowSource(family, f int) netip.AddrPort {
 	x := f & abi.TrafficHalfMask
 	return netip.AddrPortFrom(netlab.Source(family, x), uint16(abi.TrafficPort0+((f>>abi.TrafficHalfBits^f)&abi.TrafficHalfMask)))
 }
 
-// FlowNumber returns the flow whose source is given. ok is false if no flow has it.
-func FlowNumber(source netip.AddrPort) (f int, ok bool) {
+// flowNumber returns the flow whose source is given. ok is false if no flow has it.
+func flowNumber(source netip.AddrPort) (f int, ok bool) {
 	family := 4
 	if source.Addr().Is6() {
 		family = 6

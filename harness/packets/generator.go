@@ -17,9 +17,9 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// ErrNoReceiver is wrapped by the error of a run whose packets all vanished between the generator and the link: the
+// errNoReceiver is wrapped by the error of a run whose packets all vanished between the generator and the link: the
 // other end has no XDP program, or it is down.
-var ErrNoReceiver = errors.New("nobody receives at the other end")
+var errNoReceiver = errors.New("nobody receives at the other end")
 
 // LapPackets is how many packets a lap has.
 const LapPackets = lapPacketsAlone
@@ -171,7 +171,7 @@ func (g *Generator) run(ctx context.Context, cpu int, limit uint64, d time.Durat
 	case ctx.Err() != nil:
 		return sent, ctx.Err()
 	case sent.Packets > 0 && sent.Taken == 0:
-		return sent, fmt.Errorf("send through port %s: none of %d packets taken: %w", g.port.Name, sent.Packets, ErrNoReceiver)
+		return sent, fmt.Errorf("send through port %s: none of %d packets taken: %w", g.port.Name, sent.Packets, errNoReceiver)
 	}
 	return sent, nil
 }

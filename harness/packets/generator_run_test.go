@@ -81,7 +81,7 @@ func TestNobodyReceives(t *testing.T) {
 	sink := newSink(t, b, Count, SinkOptions{})
 	before := look(t, b)
 	sent, err := newGenerator(t, b, udp4(1)).Run(t.Context(), 0, 10000)
-	if !errors.Is(err, ErrNoReceiver) || sent.Packets != 10000 || sent.Taken != 0 {
+	if !errors.Is(err, errNoReceiver) || sent.Packets != 10000 || sent.Taken != 0 {
 		t.Errorf("run into the void: %+v, %v", sent, err)
 	}
 	a := NewAccount(sent, counts(t, sink).Total(), before, look(t, b))
@@ -130,7 +130,7 @@ func TestSeveralCPUs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := Together(t.Context(), []int{0, 1}, 200*time.Millisecond, newGenerator(t, b, parts[0]), newGenerator(t, b, parts[1]))
+	sent, err := together(t.Context(), []int{0, 1}, 200*time.Millisecond, newGenerator(t, b, parts[0]), newGenerator(t, b, parts[1]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,14 +60,14 @@ func (s Stream) template() []byte {
 		be.PutUint16(ip[2:], uint16(len(ip)))
 		be.PutUint16(ip[6:], 0x4000) // don't fragment
 		ip[8], ip[9] = 64, byte(s.Proto)
-		copy(ip[12:], FlowSource(4, 0).Addr().AsSlice())
+		copy(ip[12:], flowSource(4, 0).Addr().AsSlice())
 	} else {
 		be.PutUint16(f[12:], 0x86dd)
 		l4 = ip[ip6Len:]
 		ip[0] = 0x60
 		be.PutUint16(ip[4:], uint16(len(l4)))
 		ip[6], ip[7] = byte(s.Proto), 64
-		copy(ip[8:], FlowSource(6, 0).Addr().AsSlice())
+		copy(ip[8:], flowSource(6, 0).Addr().AsSlice())
 		copy(ip[24:36], s.VIP.Addr().AsSlice())
 	}
 	if s.Services <= 1 {

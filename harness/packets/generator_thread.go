@@ -150,8 +150,8 @@ func pin(cpu int) error {
 	return nil
 }
 
-// Together runs generators at the same time, generator i on cpus[i], for as long as d. The first error stops all.
-func Together(ctx context.Context, cpus []int, d time.Duration, gens ...*Generator) (Sent, error) {
+// together runs generators at the same time, generator i on cpus[i], for as long as d. The first error stops all.
+func together(ctx context.Context, cpus []int, d time.Duration, gens ...*Generator) (Sent, error) {
 	if len(cpus) != len(gens) || len(gens) == 0 {
 		return Sent{}, fmt.Errorf("run generators: %d CPUs for %d generators", len(cpus), len(gens))
 	}

@@ -71,9 +71,9 @@ type Sink struct {
 // OpenSink loads the sink's programs for a port.
 func OpenSink(port *netlab.Port, opts SinkOptions) (*Sink, error) {
 	if opts.Flows == 0 {
-		opts.Flows = min(MaxFlows, MaxFlow-opts.FirstFlow)
+		opts.Flows = min(MaxFlows, maxFlow-opts.FirstFlow)
 	}
-	if opts.Flows < 0 || opts.FirstFlow < 0 || opts.FirstFlow+opts.Flows > MaxFlow {
+	if opts.Flows < 0 || opts.FirstFlow < 0 || opts.FirstFlow+opts.Flows > maxFlow {
 		return nil, fmt.Errorf("open sink: %d flows from %d do not exist", opts.Flows, opts.FirstFlow)
 	}
 	spec, err := bpf.Open("traffic/sink")

@@ -20,7 +20,7 @@ const MaxFlows = 1 << 20
 //
 // Recurring flows have the numbers FirstFlow to FirstFlow+Flows-1. They come in rounds in which each comes exactly once;
 // where a round starts and in which strides it goes is drawn from Seed. New flows take the numbers after them, one after
-// the other, and start again after MaxFlow.
+// the other, and start again after maxFlow.
 type Stream struct {
 	Family int           // 4 or 6
 	Proto  harness.Proto // TCP or UDP
@@ -78,8 +78,8 @@ func (s Stream) Check() error {
 		return bad("%d services, want 0 to %d", s.Services, netlab.MaxServices)
 	case !s.Fresh && (s.Flows < 1 || s.Flows > MaxFlows):
 		return bad("%d flows, want 1 to %d", s.Flows, MaxFlows)
-	case s.FirstFlow < 0 || s.FirstFlow+max(s.Flows, 1) >= MaxFlow:
-		return bad("first flow %d, want 0 to %d with room for %d flows", s.FirstFlow, MaxFlow-1, s.Flows)
+	case s.FirstFlow < 0 || s.FirstFlow+max(s.Flows, 1) >= maxFlow:
+		return bad("first flow %d, want 0 to %d with room for %d flows", s.FirstFlow, maxFlow-1, s.Flows)
 	case s.Size < max(64, s.headers()) || s.Size > 1514:
 		return bad("frames of %d bytes, want %d to 1514", s.Size, max(64, s.headers()))
 	case !(s.SYNShare >= 0 && s.SYNShare <= 1):
@@ -146,7 +146,7 @@ func (s Stream) plan() plan {
 	if !s.Fresh {
 		from += flows
 	}
-	p.fresh0, p.fresh1 = cut(from, MaxFlow-from, part), cut(from, MaxFlow-from, part+1)
+	p.fresh0, p.fresh1 = cut(from, maxFlow-from, part), cut(from, maxFlow-from, part+1)
 	p.fresh = p.fresh0
 	r := rand.New(rand.NewPCG(s.Seed, uint64(part)))
 	if p.flows > 0 {

@@ -24,15 +24,15 @@ func vip(family, service int) netip.AddrPort {
 }
 
 func FuzzFlowSource(f *testing.F) {
-	for _, n := range []uint32{0, 1, abi.TrafficHalfMask, abi.TrafficHalfMask + 1, MaxFlow - 1, 0x12345678} {
+	for _, n := range []uint32{0, 1, abi.TrafficHalfMask, abi.TrafficHalfMask + 1, maxFlow - 1, 0x12345678} {
 		f.Add(n, true)
 		f.Add(n, false)
 	}
 	f.Fuzz(func(t *testing.T, n uint32, six bool) {
 		family := 4 + 2*int(boolean(six))
-		want := int(n % MaxFlow)
-		src := FlowSource(family, want)
-		if got, ok := FlowNumber(src); !ok || got != want {
+		want := int(n % maxFlow)
+		src := flowSource(family, want)
+		if got, ok := flowNumber(src); !ok || got != want {
 			t.Errorf("flow %d has source %v, which is of flow %d, %v", want, src, got, ok)
 		}
 		if src.Port() < 1024 || src.Port() >= 1024+1<<15 {
@@ -44,7 +44,7 @@ func FuzzFlowSource(f *testing.F) {
 func TestStrangersHaveNoFlow(t *testing.T) {
 	for _, s := range []string{"198.19.128.0:1024", "198.18.0.0:1024", "198.19.0.0:1023", "198.19.0.0:33792", "[2001:2:0:2::]:1024",
 		"[2001:2:0:1::1:0]:1024", "10.0.0.1:5000"} {
-		if f, ok := FlowNumber(netip.MustParseAddrPort(s)); ok {
+		if f, ok := flowNumber(netip.MustParseAddrPort(s)); ok {
 			t.Errorf("%s is of flow %d", s, f)
 		}
 	}
@@ -112,7 +112,7 @@ func TestBadStreams(t *testing.T) {
 		"no VIP":             func(s *Stream) { s.VIP = netip.AddrPort{} },
 		"no flows":           func(s *Stream) { s.Flows = 0 },
 		"too many flows":     func(s *Stream) { s.Flows = MaxFlows + 1 },
-		"first flow":         func(s *Stream) { s.FirstFlow = MaxFlow },
+		"first flow":         func(s *Stream) { s.FirstFlow = maxFlow },
 		"small":              func(s *Stream) { s.Size = 63 },
 		"big":                func(s *Stream) { s.Size = 1515 },
 		"TCP over IPv6 fits": func(s *Stream) { s.Family, s.Proto, s.VIP, s.Size = 6, harness.TCP, vip(6, 0), 73 },
@@ -134,7 +134,7 @@ func TestBadStreams(t *testing.T) {
 // reference builds a packet from scratch, slowly, with its checksums by the book.
 func reference(s Stream, f int, syn bool) []byte {
 	be := binary.BigEndian
-	src := FlowSource(s.Family, f)
+	src := flowSource(s.Family, f)
 	dst := netlab.VIP(s.Family, f%max(s.Services, 1)).AsSlice()
 	l4len := s.Size - 34
 	if s.Family == 6 {
@@ -215,7 +215,7 @@ func TestPacketsByteForByte(t *testing.T) {
 	many := udp4(5000)
 	many.Services, many.FirstFlow = 1000, 70000
 	fresh := udp4(0).through(4, harness.TCP)
-	fresh.Fresh, fresh.FirstFlow = true, MaxFlow-700
+	fresh.Fresh, fresh.FirstFlow = true, maxFlow-700
 	syn := udp4(1).through(4, harness.TCP)
 	syn.SYNShare, syn.FirstFlow = 1, 1<<29
 	for name, s := range map[string]Stream{

@@ -50,7 +50,7 @@ func TestPreparedReport(t *testing.T) {
 	}
 
 	dir := recorded(t)
-	if err := os.Symlink(elsewhere, filepath.Join(dir, PlotsDir)); err != nil {
+	if err := os.Symlink(elsewhere, filepath.Join(dir, plotsDir)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Generate(dir); err == nil {
@@ -59,11 +59,11 @@ func TestPreparedReport(t *testing.T) {
 	untouched()
 
 	dir = recorded(t)
-	if err := os.Mkdir(filepath.Join(dir, PlotsDir), 0o755); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, plotsDir), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	first := synthetic.Golden().Env.Plots[0].Name + ".svg"
-	for _, name := range []string{PageFile, filepath.Join(PlotsDir, first)} {
+	for _, name := range []string{pageFile, filepath.Join(plotsDir, first)} {
 		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,7 @@ func TestPreparedReport(t *testing.T) {
 		t.Error(err)
 	}
 	untouched()
-	if info, err := os.Lstat(filepath.Join(dir, PlotsDir, first)); err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o644 {
+	if info, err := os.Lstat(filepath.Join(dir, plotsDir, first)); err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o644 {
 		t.Errorf("%s: %v, %v", first, info, err)
 	}
 }
@@ -87,7 +87,7 @@ func TestPlotNameOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if _, err := plot.WritePlots(r, root, PlotsDir); err == nil {
+	if _, err := plot.WritePlots(r, root, plotsDir); err == nil {
 		t.Error("a plot outside its folder is no error")
 	}
 	if got, _ := filepath.Glob(filepath.Join(dir, "x*")); len(got) > 0 {

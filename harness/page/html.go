@@ -25,10 +25,10 @@ import (
 //go:embed page.html
 var pageText string
 
-// PageFile and PlotsDir are what Generate writes into a run directory.
+// pageFile and plotsDir are what Generate writes into a run directory.
 const (
-	PageFile = "report.html"
-	PlotsDir = "plots"
+	pageFile = "report.html"
+	plotsDir = "plots"
 )
 
 // Generate reads a run directory and writes its page and its plots beside the record. It returns the page's path.
@@ -42,17 +42,17 @@ func Generate(dir string) (string, error) {
 		return "", fmt.Errorf("write report: %w", err)
 	}
 	defer root.Close()
-	if _, err := plot.WritePlots(r, root, PlotsDir); err != nil {
+	if _, err := plot.WritePlots(r, root, plotsDir); err != nil {
 		return "", err
 	}
 	var text bytes.Buffer
 	if err = HTML(&text, r); err == nil {
-		err = record.WriteFile(root, PageFile, text.Bytes())
+		err = record.WriteFile(root, pageFile, text.Bytes())
 	}
 	if err != nil {
 		return "", fmt.Errorf("write report: %w", err)
 	}
-	return filepath.Join(dir, PageFile), nil
+	return filepath.Join(dir, pageFile), nil
 }
 
 // page is what the template sees of one run.

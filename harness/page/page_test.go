@@ -212,7 +212,7 @@ func TestGenerate(t *testing.T) {
 	if st, err := os.Stat(path); err != nil || st.Size() < 10000 {
 		t.Errorf("page: %v", err)
 	}
-	if m, _ := filepath.Glob(filepath.Join(dir, PlotsDir, "*.svg")); len(m) == 0 {
+	if m, _ := filepath.Glob(filepath.Join(dir, plotsDir, "*.svg")); len(m) == 0 {
 		t.Error("no plots")
 	}
 	if _, err := record.Open(dir); err != nil {

@@ -76,8 +76,8 @@ func CensoredQuantile(done, censored []time.Duration, q float64) (at time.Durati
 	return at, len(soon) > 0 && Quantile(never, q) == at
 }
 
-// Jain is the fairness index of Jain, Chiu and Hawe (1984): 1 if all have the same, 1/n if one has all; 1 for nothing.
-func Jain(x []float64) float64 {
+// jain is the fairness index of jain, Chiu and Hawe (1984): 1 if all have the same, 1/n if one has all; 1 for nothing.
+func jain(x []float64) float64 {
 	var sum, squares float64
 	for _, v := range x {
 		sum += v
@@ -89,7 +89,7 @@ func Jain(x []float64) float64 {
 	return sum * sum / (float64(len(x)) * squares)
 }
 
-// Fairness is Jain's index over the whole time in which all flows ran, and the lowest over a bucket of that time.
+// Fairness is jain's index over the whole time in which all flows ran, and the lowest over a bucket of that time.
 func (r *BulkReport) Fairness() (life, worst float64) {
 	x := make([]float64, len(r.Flows))
 	worst = 1
@@ -99,9 +99,9 @@ func (r *BulkReport) Fairness() (life, worst float64) {
 			one[i] = float64(r.Flows[i].Buckets[k])
 			x[i] += one[i]
 		}
-		worst = min(worst, Jain(one))
+		worst = min(worst, jain(one))
 	}
-	return Jain(x), worst
+	return jain(x), worst
 }
 
 // converged is how fair a bucket must be to count as converged, and convergedFor how many must be so in a row.
@@ -110,7 +110,7 @@ const (
 	convergedFor = 3
 )
 
-// Convergence is the time from when the last flow started until shares were first fair (Jain's index at least 0.9) in
+// Convergence is the time from when the last flow started until shares were first fair (jain's index at least 0.9) in
 // three buckets in a row. Where that never came, ok is false and the time is all there was to wait.
 func (r *BulkReport) Convergence() (took time.Duration, ok bool) {
 	first, run := r.together(), 0
@@ -119,7 +119,7 @@ func (r *BulkReport) Convergence() (took time.Duration, ok bool) {
 		for i := range r.Flows {
 			one[i] = float64(r.Flows[i].Buckets[k])
 		}
-		if run++; Jain(one) < converged {
+		if run++; jain(one) < converged {
 			run = 0
 		}
 		if run == convergedFor {

@@ -15,8 +15,8 @@ func TestJain(t *testing.T) {
 	}{
 		{[]float64{1, 1, 1, 1}, 1}, {[]float64{4, 0, 0, 0}, 0.25}, {[]float64{1, 3}, 0.8}, {[]float64{0, 0}, 1}, {nil, 1},
 	} {
-		if got := Jain(tt.x); math.Abs(got-tt.want) > 1e-12 {
-			t.Errorf("Jain(%v) = %v, want %v", tt.x, got, tt.want)
+		if got := jain(tt.x); math.Abs(got-tt.want) > 1e-12 {
+			t.Errorf("jain(%v) = %v, want %v", tt.x, got, tt.want)
 		}
 	}
 }
@@ -43,10 +43,10 @@ func TestConvergence(t *testing.T) {
 		t.Errorf("converged after %v (%v), want 2 s", took, ok)
 	}
 	life, worst := r.Fairness()
-	if want := Jain([]float64{9, 1}); worst != want {
+	if want := jain([]float64{9, 1}); worst != want {
 		t.Errorf("worst second %v, want %v", worst, want)
 	}
-	if want := Jain([]float64{38, 22}); math.Abs(life-want) > 1e-12 {
+	if want := jain([]float64{38, 22}); math.Abs(life-want) > 1e-12 {
 		t.Errorf("over life %v, want %v", life, want)
 	}
 	r.Flows[1].Buckets = []int64{0, 0, 1, 1, 1, 1, 1, 1}

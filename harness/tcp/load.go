@@ -37,7 +37,7 @@ type Load struct {
 	// Sources is over how many generated addresses connections are spread, at most 1<<15, so that ports in TIME_WAIT do
 	// not run out; 0: the client's own address, -1: 4096.
 	Sources int
-	// Request and Response are sizes, bytes, 16 to MaxMessage or MaxDatagram; default 64.
+	// Request and Response are sizes, bytes, 16 to maxMessage or maxDatagram; default 64.
 	Request, Response int
 	// Timeout is when an exchange counts as failed; default 1 s.
 	Timeout time.Duration
@@ -64,9 +64,9 @@ func (l *Load) defaults() error {
 	if l.Timeout == 0 {
 		l.Timeout = time.Second
 	}
-	limit := MaxMessage
+	limit := maxMessage
 	if l.Proto == harness.UDP {
-		limit = MaxDatagram
+		limit = maxDatagram
 	}
 	switch {
 	case l.Client == nil || len(l.VIPs) == 0:
@@ -140,7 +140,7 @@ func (l Load) run(ctx context.Context, d time.Duration, begin func(*client) (ste
 		all.Add(1)
 		go func() {
 			defer all.Done()
-			c := &client{Load: &l, thread: i, report: reports[i], buf: make([]byte, l.Request+l.Response+MaxDatagram+wireHeader)}
+			c := &client{Load: &l, thread: i, report: reports[i], buf: make([]byte, l.Request+l.Response+maxDatagram+wireHeader)}
 			c.stop = over.Load
 			errs[i] = l.inClient(i, func() error {
 				step, end, err := begin(c)

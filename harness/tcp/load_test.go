@@ -90,7 +90,7 @@ func TestLoad(t *testing.T) {
 		{"UDP, IPv4", Load{VIPs: vips(4, 2), Proto: harness.UDP, Threads: 2}, rr},
 		{"UDP, IPv6, from generated sources", Load{VIPs: vips(6, 2), Proto: harness.UDP, Threads: 2, Sources: 100}, rr},
 		{"UDP, not connected", Load{VIPs: vips(4, 2), Proto: harness.UDP, Threads: 2, Unconnected: true}, rr},
-		{"UDP, long datagrams", Load{VIPs: vips(6, 2), Proto: harness.UDP, Threads: 2, Request: MaxDatagram, Response: MaxDatagram}, rr},
+		{"UDP, long datagrams", Load{VIPs: vips(6, 2), Proto: harness.UDP, Threads: 2, Request: maxDatagram, Response: maxDatagram}, rr},
 	} {
 		tt.load.Client = s.Client
 		r, err := tt.run(tt.load)

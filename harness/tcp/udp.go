@@ -17,15 +17,15 @@ import (
 func (l *serverLoop) datagrams(fd int, s *serverSock) {
 	var oob [128]byte
 	for range 64 {
-		n, oobn, _, from, err := unix.Recvmsg(fd, l.buf[:MaxDatagram], oob[:], 0)
+		n, oobn, _, from, err := unix.Recvmsg(fd, l.buf[:maxDatagram], oob[:], 0)
 		if err != nil {
 			return
 		}
 		req, err := parseRequest(l.buf[:n])
-		if err != nil || req.size != n || req.response > MaxDatagram {
+		if err != nil || req.size != n || req.response > maxDatagram {
 			continue // not for us
 		}
-		out := l.buf[MaxDatagram:][:req.response]
+		out := l.buf[maxDatagram:][:req.response]
 		putResponse(out, s.real, checksum(l.buf[:n]), req.seq)
 		_ = unix.Sendmsg(fd, out, answerFrom(oob[:oobn]), from, 0) // what is lost, the client counts
 	}
@@ -72,7 +72,7 @@ func (c *udpClient) exchange(stop func() bool, seq uint32, request, response int
 		return 0, fmt.Errorf("send request: %w", err)
 	}
 	deadline := time.Now().Add(timeout)
-	in := c.buf[MaxDatagram:]
+	in := c.buf[maxDatagram:]
 	for {
 		n, from, err := unix.Recvfrom(c.fd, in, 0)
 		switch {

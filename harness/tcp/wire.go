@@ -20,10 +20,10 @@ import (
 const (
 	wireHeader = 16
 	wireMagic  = 0x6b786c62
-	// MaxMessage is the largest request or response, bytes.
-	MaxMessage = 1 << 20
-	// MaxDatagram is the largest request or response over UDP, bytes.
-	MaxDatagram = 1400
+	// maxMessage is the largest request or response, bytes.
+	maxMessage = 1 << 20
+	// maxDatagram is the largest request or response over UDP, bytes.
+	maxDatagram = 1400
 )
 
 var errWire = errors.New("not a message of the lab")
@@ -51,7 +51,7 @@ func parseRequest(header []byte) (r wireRequest, err error) {
 	}
 	r.seq = binary.BigEndian.Uint32(header[4:])
 	size, response := binary.BigEndian.Uint32(header[8:]), binary.BigEndian.Uint32(header[12:])
-	if size < wireHeader || size > MaxMessage || response < wireHeader || response > MaxMessage {
+	if size < wireHeader || size > maxMessage || response < wireHeader || response > maxMessage {
 		return r, errWire
 	}
 	r.size, r.response = int(size), int(response)
