@@ -17,7 +17,7 @@ CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-paramete
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench regress test unit fuzz bpf lint verify-objects clean
+.PHONY: help build bench regress test unit race fuzz bpf exported lint verify-objects clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ test: ## all tests, kernel parts included
 unit: ## the tests that need no root
 	go test -short ./...
 
+race: ## the unit tests under the race detector, but for those that wait for BPF and guests
+	scripts/race
+
 fuzz: ## each fuzz target for a minute
 	scripts/fuzz 60s
 
@@ -52,6 +55,9 @@ bpf: $(OBJ) ## compile the BPF programs, and write down in Go what they share wi
 %.bpf.o: %.bpf.c $(HDR) Makefile
 	$(CLANG) $(CFLAGS) -c $< -o $@
 	$(STRIP) -g $@
+
+exported: ## exported names that no other package uses
+	@go run ./scripts/exported ./harness/... ./vm
 
 lint: ## formatting, vet, import directions, licences, shell scripts
 	@scripts/setup dev

@@ -240,8 +240,8 @@ func TestNames(t *testing.T) {
 		t.Errorf("parsed %d %d %q %v, want %d %d (%v)", pid, start, role, ok, os.Getpid(), own, err)
 	}
 	for name, want := range map[string]bool{
-		namePrefix + ownerName():                              false,
-		namePrefix + ownerName() + "-client":                  false,
+		namePrefix + ownerName():                      false,
+		namePrefix + ownerName() + "-client":          false,
 		fmt.Sprintf("kxlab-%d-1-client", os.Getpid()): true, // the number is in use again
 		"kxlab-4194999-77-client":                     true,
 		"kxlab-4194999-77":                            true,
