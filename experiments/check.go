@@ -193,6 +193,25 @@ func checkWorkload(w harness.WorkloadSpec, family harness.Family) error {
 		if err := harness.Known("way in better", m.Better, []string{"higher", "lower"}); err != nil {
 			return fmt.Errorf("unit %s: %w", m.Unit, err)
 		}
+		if err := checkComparison(m); err != nil {
+			return fmt.Errorf("unit %s: %w", m.Unit, err)
+		}
+	}
+	return nil
+}
+
+// checkComparison checks how the unit's values are compared.
+func checkComparison(m harness.MetricSpec) error {
+	if m.Compare != "" {
+		if err := harness.Known("way to compare", m.Compare, harness.CompareWays()); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !(m.Least >= 0):
+		return fmt.Errorf("least is %v, want a difference above 0", m.Least)
+	case m.Least > 0 && !m.Difference():
+		return fmt.Errorf("least is the least difference that matters, and ratios are compared: say compare: difference, or leave least out")
 	}
 	return nil
 }

@@ -112,6 +112,9 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown unit below", "unit: cpu-ns/pkt", "unit: cpu-ns/pkg", `did you mean "pkt"`},
 		{"unit twice", "unit: cpu-ns/pkt", "unit: pkt/s", `unit "pkt/s" is given twice`},
 		{"unknown way", "better: lower", "better: less", "unit cpu-ns/pkt: unknown way"},
+		{"unknown way to compare", "better: lower", "better: lower, compare: quotient", "unit cpu-ns/pkt: unknown way to compare"},
+		{"least of a ratio", "better: lower", "better: lower, least: 0.1", "unit cpu-ns/pkt: least"},
+		{"least below 0", "better: lower", "better: lower, compare: difference, least: -1", "unit cpu-ns/pkt: least is -1"},
 		{"no repeats", "repeats: 3", "repeats: 0", "profile quick: repeats"},
 		{"nothing measured", "measure: 300ms", "measure: 0s", "profile quick: measure"},
 		{"profile's workload", "{name: pps, repeats", "{name: rr, repeats", `profile quick: unknown workload "rr"`},
@@ -171,6 +174,24 @@ func TestShipped(t *testing.T) {
 }
 
 // TestObjectsOf: variants with an object come along with their knobs, to be loaded only; the others do not.
+// TestShippedComparisons: each share and count of faults says that it is compared as a difference, and what the least is.
+func TestShippedComparisons(t *testing.T) {
+	for _, name := range []string{"cc", "lb", "objects", "sched"} {
+		e, err := experiments.Open(name, experiments.Vocabulary{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range e.Workloads {
+			for _, m := range w.Metrics {
+				may := strings.HasSuffix(m.Unit, "share") || strings.HasPrefix(m.Unit, "broken/") || m.Unit == "lost-B"
+				if says := m.Compare == harness.CompareDifference && m.Least > 0; says != may {
+					t.Errorf("%s, workload %s: %s: compare %q, least %v", name, w.Name, m.Unit, m.Compare, m.Least)
+				}
+			}
+		}
+	}
+}
+
 func TestObjectsOf(t *testing.T) {
 	with := strings.Replace(good, "variants:\n", "objectsof: [lb]\nvariants:\n", 1)
 	e, err := experiments.Parse("t.yaml", []byte(with), experiments.Vocabulary{})

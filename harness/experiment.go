@@ -2,7 +2,10 @@
 
 package harness
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // An Experiment is a question with its variants, workloads, axes and plots, as written in experiments/NAME.yaml. It is
 // a pure reading of the file: nothing in it depends on the running kernel.
@@ -127,6 +130,60 @@ type MetricSpec struct {
 	Unit   string // base units only: "pkt/s", "sec", "cpu-ns/pkt"
 	Better string // "higher" or "lower"
 	About  string
+	// Compare says how two runs' values are compared: CompareRatio or CompareDifference. Empty: CompareRatio, but
+	// CompareDifference for shares, and for units whose amount is a count of faults.
+	Compare string `json:",omitempty"`
+	// Least is the least difference that matters, in the unit: 0.002 of a share is 0.2 points. It applies to differences only;
+	// the least ratio that matters is an option of the comparison. 0: LeastShare or LeastCount.
+	Least float64 `json:",omitempty"`
+}
+
+// How the values of two runs are compared.
+const (
+	CompareRatio      = "ratio"
+	CompareDifference = "difference" // new less old: for values that may be 0
+)
+
+// CompareWays lists them.
+func CompareWays() []string { return []string{CompareRatio, CompareDifference} }
+
+// The least differences that matter where a definition says nothing.
+const (
+	LeastShare = 0.005
+	LeastCount = 1
+)
+
+// Difference reports whether values are compared as differences.
+func (m MetricSpec) Difference() bool {
+	switch m.Compare {
+	case CompareRatio:
+		return false
+	case CompareDifference:
+		return true
+	}
+	return isShare(m.Unit) || isCount(m.Unit)
+}
+
+// LeastDifference is the least difference that matters; 0 if the definition says nothing and the unit is neither a share
+// nor a count.
+func (m MetricSpec) LeastDifference() float64 {
+	switch {
+	case m.Least > 0:
+		return m.Least
+	case isShare(m.Unit):
+		return LeastShare
+	case isCount(m.Unit):
+		return LeastCount
+	}
+	return 0
+}
+
+func isShare(unit string) bool { return unit == "share" || strings.HasSuffix(unit, "-share") }
+
+// isCount reports whether a unit counts faults, of which there may be none.
+func isCount(unit string) bool {
+	amount, _, _ := strings.Cut(unit, "/")
+	return amount == "broken" || strings.HasSuffix(amount, "-broken") || amount == "lost-B"
 }
 
 // A Profile says how much of the matrix is run and for how long: smoke, quick or full.

@@ -57,6 +57,9 @@ func (c Cell) AxesName(without string) string {
 type Metric struct {
 	Unit  string
 	Value float64
+	// Beyond says that the quantity lies beyond what the trial could measure, of which Value is the end: a quantile in the
+	// last bucket of a histogram. Such a value is printed as a bound and compared with nothing.
+	Beyond bool `json:",omitempty"`
 }
 
 // A Series is raw data behind a metric: a histogram, a time series, per-bucket counts.

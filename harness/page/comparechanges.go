@@ -28,7 +28,7 @@ func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 		sc := unit.ScaleFor(r.Unit, []float64{r.Old.Median})
 		g.rows = append(g.rows, []string{
 			r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""),
-			fine(r.Old.Median * sc.Factor), fine(r.New.Median * sc.Factor), sc.Unit, deltaText(r.Delta), verdict,
+			fine(r.Old.Median * sc.Factor), fine(r.New.Median * sc.Factor), sc.Unit, deltaText(r), verdict,
 		})
 	}
 	if len(g.rows)+len(c.Missing)+len(c.OnlyNew) == 0 {
@@ -51,8 +51,16 @@ func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 // changed are the rows that became better or worse, the largest difference first.
 func changed(c *verdict.Comparison) []verdict.Row {
 	rows := slices.DeleteFunc(slices.Clone(c.Rows), func(r verdict.Row) bool { return r.Verdict != verdict.Better && r.Verdict != verdict.Worse })
-	slices.SortStableFunc(rows, func(a, b verdict.Row) int { return cmp.Compare(math.Abs(b.Delta), math.Abs(a.Delta)) })
+	slices.SortStableFunc(rows, func(a, b verdict.Row) int { return cmp.Compare(times(b), times(a)) })
 	return rows
+}
+
+// times is how many times the least difference a row's difference is, which can be compared between units.
+func times(r verdict.Row) float64 {
+	if r.Floor <= 0 {
+		return math.Inf(1)
+	}
+	return math.Abs(r.Delta) / r.Floor
 }
 
 // fine writes five significant digits without an exponent, so that half a percent can be seen.

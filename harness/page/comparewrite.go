@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/stats"
 	"github.com/kxlab/kxlab/harness/unit"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
@@ -42,7 +44,7 @@ func WriteComparison(w io.Writer, c *verdict.Comparison, format string) error {
 	for _, d := range c.Drifts {
 		drifts = append(drifts, d.String())
 	}
-	p.list("Drift of the machine, seen at the ceilings and taken off below", drifts)
+	p.list("Drift of the machine between the runs, seen at the ceilings", drifts)
 	for _, g := range comparisonGrids(c) {
 		p.grid(g)
 	}
@@ -81,23 +83,95 @@ func comparisonGrids(c *verdict.Comparison) []grid {
 			}
 			g.rows = append(g.rows, []string{
 				o.Cell.Class + "/" + o.Cell.Variant + o.Cell.AxesName(""), sc.Format(o.Old.Median), sc.Format(o.New.Median),
-				deltaText(o.Delta), fmt.Sprintf("%.3f", o.P), fmt.Sprintf("%d+%d", o.Old.N, o.New.N), verdict,
+				deltaText(o), pText(o), fmt.Sprintf("%d+%d", o.Old.N, o.New.N), verdict,
 			})
 		}
-		g.footer = fmt.Sprintf("delta with drift taken off, p adjusted for %d rows, minimum effect %s", len(c.Rows), unit.Percent(c.Options.MinEffect, false))
+		g.footer = fmt.Sprintf("%s, p adjusted for %d rows, least difference %s", deltaOf(c), tested(c), floorText(c, k[0], k[1]))
+		g.footer += findableText(c, k[0], k[1])
 		out = append(out, g)
 	}
 	return out
 }
 
-func deltaText(d float64) string {
+// deltaText is the row's difference: a percentage, or in the unit.
+func deltaText(r verdict.Row) string {
 	switch {
-	case d >= verdict.Infinite:
-		return "from 0"
-	case d <= -verdict.Infinite:
-		return "below 0"
+	case r.Verdict == verdict.NoSeed:
+		return "–"
+	case r.Compare == harness.CompareDifference:
+		return verdict.DifferenceText(r.Unit, r.Delta)
 	}
-	return unit.Percent(d, true)
+	return unit.Percent(r.Delta, true)
+}
+
+// pText is the row's p value, or a dash where nothing was tested.
+func pText(r verdict.Row) string {
+	if r.P == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.3f", *r.P)
+}
+
+// deltaOf says what deltas are.
+func deltaOf(c *verdict.Comparison) string {
+	if c.OldRun.Target == harness.TargetExact {
+		return "delta is the median over the seeds"
+	}
+	return "delta with drift taken off"
+}
+
+// tested counts the rows that have a p value.
+func tested(c *verdict.Comparison) int {
+	n := 0
+	for _, r := range c.Rows {
+		if r.P != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// findableText says what difference the rows of a table could have shown, where that is known: the middle row's.
+func findableText(c *verdict.Comparison, workload, name string) string {
+	var ratios, differences []float64
+	for _, r := range c.Rows {
+		switch {
+		case r.Cell.Workload != workload || r.Unit != name || r.Findable == 0:
+		case r.Compare == harness.CompareDifference:
+			differences = append(differences, r.Findable)
+		default:
+			ratios = append(ratios, r.Findable)
+		}
+	}
+	text := ""
+	if len(ratios) > 0 {
+		text += fmt.Sprintf(", the middle row can show %s", unit.Percent(stats.Median(ratios), false))
+	}
+	if len(differences) > 0 {
+		text += fmt.Sprintf(", the middle row can show %s", strings.TrimPrefix(verdict.DifferenceText(name, stats.Median(differences)), "+"))
+	}
+	return text
+}
+
+// floorText is the least difference in force in a table, or the range of it.
+func floorText(c *verdict.Comparison, workload, name string) string {
+	var texts []string
+	for _, r := range c.Rows {
+		if r.Cell.Workload != workload || r.Unit != name {
+			continue
+		}
+		text := unit.Percent(r.Floor, false)
+		if r.Compare == harness.CompareDifference {
+			text = strings.TrimPrefix(verdict.DifferenceText(r.Unit, r.Floor), "+")
+		}
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) > 3 {
+		return "that of each row (--format json)"
+	}
+	return strings.Join(texts, " or ")
 }
 
 func kernels(o, n verdict.Identity) string {
@@ -106,6 +180,7 @@ func kernels(o, n verdict.Identity) string {
 	}
 	return o.Kernel + " against " + n.Kernel
 }
+
 func writeComparisonJSON(w io.Writer, c *verdict.Comparison) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
@@ -154,11 +229,11 @@ func missingLines(c *verdict.Comparison) []string {
 	return out
 }
 
-// writeJUnit makes a case a row, and a case what is missing: worse and missing are failures, too few repeats and missing
-// where that is allowed are skipped.
+// writeJUnit makes a case a row, and a case what is missing: worse and missing are failures; what could not be judged, and
+// missing where that is allowed, is skipped.
 func writeJUnit(w io.Writer, c *verdict.Comparison) error {
 	s := junitSuite{Name: "kxlab " + c.OldRun.Experiment + " on " + c.OldRun.Target, Tests: len(c.Rows) + len(c.Missing),
-		Failures: c.Count(verdict.Worse), Skipped: c.Count(verdict.TooFew)}
+		Failures: c.Count(verdict.Worse)}
 	for _, m := range c.Missing {
 		k := junitCase{Class: m.Cell.Experiment + "." + m.Cell.Workload, Name: m.Name + " " + m.Unit}
 		if say := (&junitMessage{"missing: " + m.Why()}); c.Options.AllowMissing {
@@ -174,9 +249,10 @@ func writeJUnit(w io.Writer, c *verdict.Comparison) error {
 		k := junitCase{Class: r.Cell.Experiment + "." + r.Cell.Workload, Name: r.Name + " " + r.Unit}
 		switch r.Verdict {
 		case verdict.Worse:
-			k.Failure = &junitMessage{fmt.Sprintf("%s: %s to %s, %s, p=%.3f", r.Unit, unit.Digits(r.Old.Median), unit.Digits(r.New.Median), deltaText(r.Delta), r.P)}
-		case verdict.TooFew:
-			k.Skipped = &junitMessage{r.Note}
+			k.Failure = &junitMessage{fmt.Sprintf("%s: %s to %s, %s, p=%s", r.Unit, unit.Digits(r.Old.Median), unit.Digits(r.New.Median), deltaText(r), pText(r))}
+		case verdict.TooFew, verdict.OneTrial, verdict.NoSeed, verdict.NotKnown:
+			k.Skipped = &junitMessage{strings.TrimSuffix(r.Verdict+": "+r.Note, ": ")}
+			s.Skipped++
 		}
 		s.Cases = append(s.Cases, k)
 	}

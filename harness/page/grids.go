@@ -26,6 +26,9 @@ func equivalenceGrid(all []verdict.Equivalence) grid {
 		}
 		if e.VersusN > 0 {
 			versus = unit.Percent(e.Versus, false)
+			if e.VersusN == 1 {
+				versus += ", one trial"
+			}
 		}
 		if e.Cost > 0 {
 			cost = "x " + unit.Digits(e.Cost)

@@ -37,16 +37,22 @@ func Generate(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return Write(verdict.Analyze(r))
+}
+
+// Write writes the page and the plots of a run into its directory. It returns the page's path.
+func Write(a *verdict.Analysis) (string, error) {
+	dir := a.Run.Dir
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return "", fmt.Errorf("write report: %w", err)
 	}
 	defer root.Close()
-	if _, err := plot.WritePlots(r, root, plotsDir); err != nil {
+	if _, err := plot.WritePlots(a.Run, root, plotsDir); err != nil {
 		return "", err
 	}
 	var text bytes.Buffer
-	if err = HTML(&text, r); err == nil {
+	if err = HTML(&text, a); err == nil {
 		err = record.WriteFile(root, pageFile, text.Bytes())
 	}
 	if err != nil {
@@ -69,6 +75,7 @@ type page struct {
 	Broken   []string
 	Missing  []string
 	Without  []string      // cells without a number
+	Warnings []string      // what is weak about the samples
 	Gates    []record.Gate // those that failed, or caught what is broken on purpose
 }
 
@@ -90,7 +97,7 @@ type htmlGrid struct {
 }
 
 // HTML writes one self-contained page about the runs: no script, nothing fetched.
-func HTML(w io.Writer, runs ...*record.Run) error {
+func HTML(w io.Writer, runs ...*verdict.Analysis) error {
 	var pages []page
 	for _, r := range runs {
 		p, err := newPage(r)
@@ -114,13 +121,13 @@ var (
 	svgSize = regexp.MustCompile(`width="[^"]*" height="[^"]*" `)
 )
 
-func newPage(r *record.Run) (page, error) {
-	p := page{Run: r, ID: verdict.IdentityOf(r), Facts: facts(r), Headline: headline(r), Findings: verdict.Findings(r),
-		Noise: verdict.AaNoise(r, verdict.DefaultMinEffect), Gates: gatesOfNote(r), Without: verdict.Unmeasured(r)}
-	for _, g := range verdicts(r) {
+func newPage(a *verdict.Analysis) (page, error) {
+	r := a.Run
+	p := page{Run: r, ID: a.ID, Facts: facts(r), Headline: headline(a), Findings: a.Findings, Noise: a.Noise, Gates: gatesOfNote(r), Without: a.Unmeasured, Warnings: a.Warnings}
+	for _, g := range verdicts(a) {
 		p.Verdicts = append(p.Verdicts, htmlGrid{Title: g.title, Footer: g.footer, Head: g.head, Rows: g.rows})
 	}
-	p.Broken = verdict.BrokenGates(p.Noise, verdict.DefaultMinEffect)
+	p.Broken = verdict.BrokenGates(a.Noise, verdict.DefaultMinEffect)
 	plots, remarks, err := plot.Plots(r)
 	if err != nil {
 		return p, err
@@ -130,7 +137,7 @@ func newPage(r *record.Run) (page, error) {
 	}
 	p.Missing = append(missing(r), remarks...)
 	at := map[string]int{}
-	for _, t := range Tables(r) {
+	for _, t := range Tables(a) {
 		i, ok := at[t.Class]
 		if !ok {
 			i = len(p.Classes)
@@ -201,7 +208,8 @@ func facts(r *record.Run) [][2]string {
 }
 
 // headline says, for each class and each plot of bars, which variant leads and by how much over the others.
-func headline(r *record.Run) []string {
+func headline(a *verdict.Analysis) []string {
+	r := a.Run
 	var out []string
 	seen := map[string]bool{}
 	for _, spec := range r.Env.Plots {
@@ -211,9 +219,9 @@ func headline(r *record.Run) []string {
 		way := r.Env.Better(spec.Workload, spec.Unit)
 		byClass := map[string][]*record.Sample{}
 		var order []string
-		for _, s := range plot.Choose(r, spec) {
+		for _, s := range plot.Choose(a.Samples, spec) {
 			c := s.Cell.Class
-			if c == harness.ClassCeiling || way == 0 || stats.Median(s.Values) <= 0 {
+			if c == harness.ClassCeiling || way == 0 || a.Summary(s).Median <= 0 {
 				continue
 			}
 			if byClass[c] == nil {
@@ -227,35 +235,35 @@ func headline(r *record.Run) []string {
 				continue
 			}
 			seen[k] = true
-			out = append(out, lead(r, spec, c, byClass[c], way))
+			out = append(out, lead(a, spec, c, byClass[c], way))
 		}
 	}
 	return out
 }
 
 // lead compares the best of a class with its next and its last, paired by repeat.
-func lead(r *record.Run, spec harness.PlotSpec, class string, ss []*record.Sample, way int) string {
+func lead(a *verdict.Analysis, spec harness.PlotSpec, class string, ss []*record.Sample, way int) string {
 	sort.SliceStable(ss, func(i, j int) bool {
-		return float64(way)*stats.Median(ss[i].Values) > float64(way)*stats.Median(ss[j].Values)
+		return float64(way)*a.Summary(ss[i]).Median > float64(way)*a.Summary(ss[j]).Median
 	})
-	floor, _ := verdict.NoiseOf(verdict.AaNoise(r, verdict.DefaultMinEffect), spec.Workload, spec.Unit)
+	floor, _ := verdict.NoiseOf(a.Noise, spec.Workload, spec.Unit)
 	floor = max(floor, verdict.DefaultMinEffect)
 	best := ss[0]
-	sc := unit.ScaleFor(spec.Unit, []float64{stats.Median(best.Values)})
+	sc := unit.ScaleFor(spec.Unit, []float64{a.Summary(best).Median})
 	title := spec.Title
 	if !strings.HasSuffix(title, "class "+class) {
 		title += ", class " + class
 	}
-	text := fmt.Sprintf("%s: %s leads with %s %s", title, best.Cell.Variant, sc.Format(stats.Median(best.Values)), sc.Unit)
+	text := fmt.Sprintf("%s: %s leads with %s %s", title, best.Cell.Variant, sc.Format(a.Summary(best).Median), sc.Unit)
 	for i, o := range []*record.Sample{ss[1], ss[len(ss)-1]} {
 		if i == 1 && len(ss) == 2 {
 			break
 		}
-		a, b := best, o
+		num, den := best, o
 		if way < 0 {
-			a, b = o, best
+			num, den = o, best
 		}
-		q, ok := verdict.PairedRatio(a, b)
+		q, ok := verdict.PairedRatio(num, den)
 		switch {
 		case !ok:
 		case q.Confidence < stats.Enough || q.Lo <= 1 || q.Median < 1+floor:

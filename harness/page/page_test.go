@@ -47,7 +47,7 @@ func golden(t *testing.T, name string, got []byte) {
 func TestGoldenTables(t *testing.T) {
 	for _, f := range []string{"text", "markdown"} {
 		var b bytes.Buffer
-		if err := WriteTables(&b, synthetic.Golden(), f); err != nil {
+		if err := WriteTables(&b, verdict.Analyze(synthetic.Golden()), f); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, "tables."+f, b.Bytes())
@@ -85,12 +85,12 @@ func TestFormatsParse(t *testing.T) {
 	}
 	var b bytes.Buffer
 	var v any
-	if err := WriteTables(&b, synthetic.Golden(), "json"); err != nil {
+	if err := WriteTables(&b, verdict.Analyze(synthetic.Golden()), "json"); err != nil {
 		t.Fatal(err)
 	} else if err := json.Unmarshal(b.Bytes(), &v); err != nil {
 		t.Errorf("tables as json: %v", err)
 	}
-	if err := WriteTables(&b, synthetic.Golden(), "jsno"); err == nil || !strings.Contains(err.Error(), `did you mean "json"`) {
+	if err := WriteTables(&b, verdict.Analyze(synthetic.Golden()), "jsno"); err == nil || !strings.Contains(err.Error(), `did you mean "json"`) {
 		t.Errorf("unknown format: %v", err)
 	}
 	if err := WriteComparison(&b, c, "pdf"); err == nil {
@@ -101,7 +101,7 @@ func TestFormatsParse(t *testing.T) {
 func TestFindings(t *testing.T) {
 	want := map[string]string{"four": verdict.Shown, "six": verdict.Contradicted, "near": verdict.NotShown, "at-most": verdict.Contradicted,
 		"absent": verdict.CannotTest, "unmeasured": verdict.CannotTest, "cannot": verdict.CannotTest}
-	for _, f := range verdict.Findings(synthetic.Golden()) {
+	for _, f := range verdict.Analyze(synthetic.Golden()).Findings {
 		if f.Verdict != want[f.Claim.ID] || f.Why == "" {
 			t.Errorf("%s: %s (%s), want %s", f.Claim.ID, f.Verdict, f.Why, want[f.Claim.ID])
 		}
@@ -110,7 +110,7 @@ func TestFindings(t *testing.T) {
 		}
 	}
 	few := synthetic.Spec{Seed: 1, Repeats: 3, Noise: 0.001}.Run()
-	if f := verdict.Evaluate(synthetic.TestClaims()[0], few); f.Verdict != verdict.NotShown {
+	if f := verdict.Analyze(few).Evaluate(synthetic.TestClaims()[0]); f.Verdict != verdict.NotShown {
 		t.Errorf("three repeats: %s (%s)", f.Verdict, f.Why)
 	}
 }
@@ -163,7 +163,7 @@ func TestPlotsOddData(t *testing.T) {
 	mustCompareRuns(t, r, r)
 	r.Trials = nil
 	var b bytes.Buffer
-	if err := HTML(&b, r); err != nil {
+	if err := HTML(&b, verdict.Analyze(r)); err != nil {
 		t.Errorf("no trials: %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestHTML(t *testing.T) {
 	r.Env.Question = `<script>alert("x")</script>`
 	r.Env.Complete = false
 	var b bytes.Buffer
-	if err := HTML(&b, r); err != nil {
+	if err := HTML(&b, verdict.Analyze(r)); err != nil {
 		t.Fatal(err)
 	}
 	page := b.String()
@@ -217,5 +217,26 @@ func TestGenerate(t *testing.T) {
 	}
 	if _, err := record.Open(dir); err != nil {
 		t.Errorf("the run cannot be read any more: %v", err)
+	}
+}
+
+// TestBeyond: a median that is a bound is shown as one.
+func TestBeyond(t *testing.T) {
+	r := synthetic.Golden()
+	for i := range r.Trials {
+		tr := &r.Trials[i]
+		tr.Result.Metrics = append([]harness.Metric(nil), tr.Result.Metrics...)
+		if tr.Cell.Variant == "xdp-nat" && tr.Repeat > 1 {
+			tr.Result.Metrics[0].Beyond = true
+		}
+	}
+	var b strings.Builder
+	if err := WriteTables(&b, verdict.Analyze(r), "text"); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(b.String(), "\n") {
+		if got, want := strings.Contains(line, "not known, at least "), strings.HasPrefix(line, "  xdp-nat "); got != want {
+			t.Errorf("%q", line)
+		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/stats"
 	"github.com/kxlab/kxlab/harness/unit"
+	"github.com/kxlab/kxlab/harness/verdict"
 )
 
 // A Table shows one workload, class and unit: a row a variant, a column a value of the axis that is swept the most.
@@ -44,6 +45,8 @@ type TableCell struct {
 	stats.Summary
 	// Share of the ceiling: 1 is as good as no work at all; 0 where no ceiling ran with the same axes.
 	Share float64 `json:"share,omitempty"`
+	// Beyond is how many of the values are bounds only.
+	Beyond int `json:"beyond,omitempty"`
 }
 
 // Heading names the table: what, where, on which kernel.
@@ -63,8 +66,8 @@ func (t *Table) Heading() string {
 }
 
 // Tables arranges a run. Classes are kept apart: their variants do different work.
-func Tables(r *record.Run) []Table {
-	all := r.Samples()
+func Tables(a *verdict.Analysis) []Table {
+	all, r := a.Samples, a.Run
 	var out []Table
 	type key struct{ workload, class, unit string }
 	groups := map[key][]*record.Sample{}
@@ -100,13 +103,13 @@ func Tables(r *record.Run) []Table {
 		if m, ok := r.Env.Metric(k.workload, k.unit); ok {
 			t.Better, t.About = m.Better, m.About
 		}
-		out = append(out, split(t, groups[k], all, &r.Env)...)
+		out = append(out, split(t, groups[k], a)...)
 	}
 	return out
 }
 
 // split makes one table for each combination of the axes that are not in the columns.
-func split(t Table, group, all []*record.Sample, e *record.Env) []Table {
+func split(t Table, group []*record.Sample, a *verdict.Analysis) []Table {
 	values := axisValues(group)
 	most := 1
 	for _, a := range group[0].Cell.Axes {
@@ -138,14 +141,15 @@ func split(t Table, group, all []*record.Sample, e *record.Env) []Table {
 				p.Where = append(p.Where, a)
 			}
 		}
-		p.fill(part, all, e)
+		p.fill(part, a)
 		out = append(out, p)
 	}
 	return out
 }
 
-func (t *Table) fill(part, all []*record.Sample, e *record.Env) {
-	ceiling := t.findCeiling(part, all, e)
+func (t *Table) fill(part []*record.Sample, a *verdict.Analysis) {
+	e := &a.Run.Env
+	ceiling := t.findCeiling(part, a)
 	way := e.Better(t.Workload, t.Unit)
 	row := map[string]int{}
 	for _, s := range part {
@@ -159,8 +163,8 @@ func (t *Table) fill(part, all []*record.Sample, e *record.Env) {
 		if t.Axis != "" {
 			col = slices.Index(t.Columns, s.Cell.Axis(t.Axis))
 		}
-		c := &TableCell{Summary: stats.Summarize(s.Values)}
-		if m := ceiling[s.Cell.AxesName("")]; m > 0 && c.Median > 0 && way != 0 {
+		c := &TableCell{Summary: a.Summary(s), Beyond: s.Beyond}
+		if m := ceiling[s.Cell.AxesName("")]; m > 0 && c.Median > 0 && way != 0 && s.Beyond == 0 {
 			c.Share = math.Pow(c.Median/m, float64(way))
 		}
 		t.Rows[i].Cells[col] = c
@@ -180,7 +184,8 @@ func (t *Table) fill(part, all []*record.Sample, e *record.Env) {
 
 // findCeiling picks the best ceiling that ran with the most of the table's axis values, and returns its medians by
 // the name of the axis values.
-func (t *Table) findCeiling(part, all []*record.Sample, e *record.Env) map[string]float64 {
+func (t *Table) findCeiling(part []*record.Sample, a *verdict.Analysis) map[string]float64 {
+	e := &a.Run.Env
 	way := e.Better(t.Workload, t.Unit)
 	if way == 0 || strings.HasSuffix(t.Unit, "share") {
 		return nil
@@ -191,7 +196,7 @@ func (t *Table) findCeiling(part, all []*record.Sample, e *record.Env) map[strin
 	}
 	by := map[string]map[string]float64{}
 	var names []string
-	for _, s := range all {
+	for _, s := range a.Samples {
 		c := s.Cell
 		if c.Class != harness.ClassCeiling || c.Workload != t.Workload || s.Unit != t.Unit || !want[c.AxesName("")] {
 			continue
@@ -200,7 +205,7 @@ func (t *Table) findCeiling(part, all []*record.Sample, e *record.Env) map[strin
 			by[c.Variant] = map[string]float64{}
 			names = append(names, c.Variant)
 		}
-		by[c.Variant][c.AxesName("")] = stats.Median(s.Values)
+		by[c.Variant][c.AxesName("")] = a.Summary(s).Median
 	}
 	var best string
 	var bestMid float64

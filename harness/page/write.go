@@ -54,6 +54,10 @@ func (t *Table) grid() grid {
 				continue
 			}
 			text := sc.Format(c.Median)
+			if 2*c.Beyond >= c.N && c.Beyond > 0 { // the median itself is a bound
+				row = append(row, "not known, at least "+text)
+				continue
+			}
 			if c.Confidence > 0 {
 				text += fmt.Sprintf(" [%s, %s]", sc.Format(c.Lo), sc.Format(c.Hi))
 				level = min(level, c.Confidence)
@@ -87,9 +91,8 @@ func (t *Table) grid() grid {
 }
 
 // WriteTables writes a run's tables and what belongs to them: what was skipped, rejected, and the A/A noise.
-func WriteTables(w io.Writer, r *record.Run, format string) error {
-	tables := Tables(r)
-	noise := verdict.AaNoise(r, verdict.DefaultMinEffect)
+func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
+	tables, r := Tables(a), a.Run
 	if format == "json" {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
@@ -104,29 +107,30 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 			Outcomes []record.CellOutcome  `json:"outcomes"`
 			Rejected []record.Rejected     `json:"rejected"`
 			Remarks  []string              `json:"remarks,omitempty"`
-		}{verdict.IdentityOf(r), tables, verdict.Findings(r), verdict.Scores(r), verdict.Laws(r), verdict.Equivalences(r), noise, r.Env.Outcomes, r.Env.Rejected, r.Remarks})
+			Warnings []string              `json:"statistics,omitempty"`
+		}{a.ID, tables, a.Findings, a.Scores, a.Laws, a.Equivalences, a.Noise, r.Env.Outcomes, r.Env.Rejected, r.Remarks, a.Warnings})
 	}
 	p, err := newPrinter(w, format)
 	if err != nil {
 		return err
 	}
-	id := verdict.IdentityOf(r)
+	id := a.ID
 	p.heading(fmt.Sprintf("%s on %s, kernel %s, %s: %s", id.Experiment, id.Target, id.Kernel, id.CPU, id.State))
 	for i := range tables {
 		p.grid(tables[i].grid())
 	}
-	if f := verdict.Findings(r); len(f) > 0 {
-		p.grid(claimGrid(f))
+	if len(a.Findings) > 0 {
+		p.grid(claimGrid(a.Findings))
 	}
-	for _, g := range verdicts(r) {
+	for _, g := range verdicts(a) {
 		p.grid(g)
 	}
 	var lines []string
-	for _, n := range noise {
-		lines = append(lines, fmt.Sprintf("%s %s: %s", n.Cell, n.Unit, unit.Percent(n.Shift, true)))
+	for _, n := range a.Noise {
+		lines = append(lines, fmt.Sprintf("%s %s: %s", n.Cell, n.Unit, n.ShiftText()))
 	}
-	p.list("A/A noise: one variant measured twice under two names", append(lines, verdict.BrokenGates(noise, verdict.DefaultMinEffect)...))
-	p.list("Without a number", verdict.Unmeasured(r))
+	p.list("A/A noise: one variant measured twice under two names", append(lines, verdict.BrokenGates(a.Noise, verdict.DefaultMinEffect)...))
+	p.list("Without a number", a.Unmeasured)
 	for _, g := range gatesOfNote(r) {
 		p.block("Gate of "+g.Variant, g.Detail)
 	}
@@ -135,21 +139,22 @@ func WriteTables(w io.Writer, r *record.Run, format string) error {
 		lines = append(lines, fmt.Sprintf("%s, repeat %d: %s", s.Cell, s.Repeat, s.Reason))
 	}
 	p.list("Rejected trials", lines)
+	p.list("Statistics", a.Warnings)
 	p.list("Remarks", append(append([]string(nil), r.Env.Notes...), r.Remarks...))
 	return p.err
 }
 
 // verdicts are the tables of scores, laws and equivalence, where a run has any.
-func verdicts(r *record.Run) []grid {
+func verdicts(a *verdict.Analysis) []grid {
 	var out []grid
-	if g := scoreGrid(verdict.Scores(r)); len(g.rows) > 0 {
+	if g := scoreGrid(a.Scores); len(g.rows) > 0 {
 		out = append(out, g)
 	}
-	if g := lawGrid(verdict.Laws(r)); len(g.rows) > 0 {
+	if g := lawGrid(a.Laws); len(g.rows) > 0 {
 		out = append(out, g)
 	}
-	if e := verdict.Equivalences(r); len(e) > 0 {
-		out = append(out, equivalenceGrid(e))
+	if len(a.Equivalences) > 0 {
+		out = append(out, equivalenceGrid(a.Equivalences))
 	}
 	return out
 }

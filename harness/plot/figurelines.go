@@ -3,7 +3,6 @@
 package plot
 
 import (
-	"fmt"
 	"image/color"
 	"math"
 	"strings"
@@ -69,7 +68,7 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 	}
 	p.Add(drawn...)
 	if len(xs) == 0 {
-		return fmt.Errorf("no value that a logarithmic axis can show")
+		return undrawn("no value that a logarithmic axis can show")
 	}
 	p.X.Label.Text = spec.Labels.X
 	if p.X.Label.Text == "" {

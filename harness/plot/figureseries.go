@@ -3,6 +3,7 @@
 package plot
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -84,7 +85,7 @@ func (f *figure) axes(spec harness.PlotSpec) {
 func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
 	f.dress(false, true)
 	sc = ownScale(r, chosen, spec.Series, sc)
-	drawn := 0
+	drawn, left := 0, "no trial has a series "+spec.Series
 	for _, s := range chosen {
 		found := rawSeries(r, s.Cell.BenchName(), spec.Series)
 		if len(found) == 0 {
@@ -95,6 +96,10 @@ func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 			xys = append(xys, plotter.XY{X: x, Y: found[0].Y[i] * sc.Factor})
 		}
 		end, err := f.curve(&r.Env, spec, s.Cell.Variant, xys)
+		if nothing := undrawn(""); errors.As(err, &nothing) { // the others may have values
+			left = string(nothing)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -107,7 +112,7 @@ func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 		}
 	}
 	if drawn == 0 {
-		return undrawn("no trial has a series " + spec.Series)
+		return undrawn(left)
 	}
 	f.plot.X.Label.Text = spec.Labels.X
 	if f.plot.X.Label.Text == "" {
@@ -122,7 +127,7 @@ func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 // share, the median.
 func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
 	f.dress(true, true)
-	drawn := 0
+	drawn, left := 0, "no trial has a series "+spec.Series
 	for _, s := range chosen {
 		found := rawSeries(r, s.Cell.BenchName(), spec.Series)
 		if len(found) == 0 {
@@ -138,7 +143,12 @@ func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Samp
 			}
 			xys = append(xys, plotter.XY{X: stats.Median(at) * sc.Factor, Y: 100 * share})
 		}
-		if _, err := f.curve(&r.Env, spec, s.Cell.Variant, xys); err != nil {
+		_, err := f.curve(&r.Env, spec, s.Cell.Variant, xys)
+		if nothing := undrawn(""); errors.As(err, &nothing) {
+			left = string(nothing)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		// All lines end at 100 %: the names stand one under another instead, from the left line to the right.
@@ -146,7 +156,7 @@ func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Samp
 		drawn++
 	}
 	if drawn == 0 {
-		return undrawn("no trial has a series " + spec.Series)
+		return undrawn(left)
 	}
 	slices.SortStableFunc(f.labels, func(a, b endLabel) int { return int(math.Copysign(1, a.y-b.y)) })
 	for i := range f.labels {
@@ -167,7 +177,7 @@ func (f *figure) scatter(r *record.Run, spec harness.PlotSpec, chosen []*record.
 	other.Unit = spec.Against
 	byVariant := map[string]float64{}
 	var mids []float64
-	for _, s := range Choose(r, other) {
+	for _, s := range Choose(r.Samples(), other) {
 		if _, twice := byVariant[s.Cell.Variant]; twice {
 			return undrawn(fmt.Sprintf("several cells of %s are chosen: name an axis more", s.Cell.Variant))
 		}

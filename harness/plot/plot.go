@@ -48,8 +48,9 @@ type line struct {
 
 // Plots draws what the run's experiment declares. A plot for which nothing was measured is left out, with a remark.
 func Plots(r *record.Run) (plots []Plot, remarks []string, err error) {
+	samples := r.Samples()
 	for _, spec := range r.Env.Plots {
-		chosen := Choose(r, spec)
+		chosen := Choose(samples, spec)
 		if len(chosen) == 0 {
 			remarks = append(remarks, fmt.Sprintf("plot %s: nothing of it was measured", spec.Name))
 			continue
@@ -95,10 +96,10 @@ func WritePlots(r *record.Run, root *os.Root, dir string) ([]string, error) {
 	return remarks, nil
 }
 
-// choose picks a plot's samples. The second of an A/A pair has its own section and would only hide its twin.
-func Choose(r *record.Run, spec harness.PlotSpec) []*record.Sample {
+// Choose picks a plot's samples among those of its run. The second of an A/A pair has its own section and would only hide its twin.
+func Choose(samples []*record.Sample, spec harness.PlotSpec) []*record.Sample {
 	var out []*record.Sample
-	for _, s := range r.Samples() {
+	for _, s := range samples {
 		c := s.Cell
 		if c.Workload != spec.Workload || s.Unit != spec.Unit || strings.HasSuffix(c.Variant, harness.SuffixAA) {
 			continue

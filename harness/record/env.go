@@ -41,17 +41,19 @@ type Env struct {
 	GOOS       string `json:"goos"`   // Create fills in this program's
 	GOARCH     string `json:"goarch"` // Create fills in this program's
 
-	Started  time.Time `json:"started"`
-	Updated  time.Time `json:"updated"`
-	Commit   string    `json:"commit,omitempty"`
-	Version  string    `json:"version,omitempty"`
-	Command  []string  `json:"command,omitempty"`
-	Profile  string    `json:"profile,omitempty"`
-	Repeats  int       `json:"repeats,omitempty"`
-	Seed     uint64    `json:"seed"`
-	Order    []string  `json:"order,omitempty"` // names of the cells in the order of the trials, where the runner gives it
-	CPUs     int       `json:"cpus,omitempty"`
-	MemBytes uint64    `json:"mem_bytes,omitempty"`
+	Started time.Time `json:"started"`
+	Updated time.Time `json:"updated"`
+	Commit  string    `json:"commit,omitempty"`
+	Version string    `json:"version,omitempty"`
+	Command []string  `json:"command,omitempty"`
+	Profile string    `json:"profile,omitempty"`
+	Repeats int       `json:"repeats,omitempty"`
+	// Budgets is how long each workload measured and warmed up, by "workload/axes": "measure 250ms, warm 20ms".
+	Budgets  map[string]string `json:"budgets,omitempty"`
+	Seed     uint64            `json:"seed"`
+	Order    []string          `json:"order,omitempty"` // names of the cells in the order of the trials, where the runner gives it
+	CPUs     int               `json:"cpus,omitempty"`
+	MemBytes uint64            `json:"mem_bytes,omitempty"`
 
 	KernelFacts map[string]string `json:"kernel_facts,omitempty"`
 	Tools       map[string]string `json:"tools,omitempty"` // version of each outside tool that took part

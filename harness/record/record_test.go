@@ -61,6 +61,7 @@ func TestRoundTrip(t *testing.T) {
 	var want []harness.Trial
 	for i := range 3 {
 		tr := testTrial(i)
+		tr.Result.Metrics[1].Beyond = i == 1 // of one unit in one trial
 		if err := w.Trial(tr); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -240,6 +241,9 @@ func (r *Run) join(t *harness.Trial, samples map[string][]sample) {
 	samples[name] = samples[name][1:]
 	t.Repeat, t.Order, t.Seed, t.Start = s.Repeat, s.Order, s.Seed, s.Start
 	t.Result.Series = s.Series
+	for i := range t.Result.Metrics {
+		t.Result.Metrics[i].Beyond = slices.Contains(s.Beyond, t.Result.Metrics[i].Unit)
+	}
 	t.Result.Measured = time.Duration(s.Sec * float64(time.Second))
 }
 

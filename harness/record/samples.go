@@ -10,6 +10,7 @@ type Sample struct {
 	Unit    string
 	Values  []float64
 	Repeats []int // the repeat of each value
+	Beyond  int   // how many of the values are bounds only (harness.Metric.Beyond)
 }
 
 // Samples groups the run's trials by cell and unit, in the order in which they first appear.
@@ -28,6 +29,9 @@ func (r *Run) Samples() []*Sample {
 			}
 			s.Values = append(s.Values, m.Value)
 			s.Repeats = append(s.Repeats, t.Repeat)
+			if m.Beyond {
+				s.Beyond++
+			}
 		}
 	}
 	return out

@@ -50,6 +50,7 @@ type sample struct {
 	Seed   uint64           `json:"seed"`
 	Start  time.Time        `json:"start"`
 	Sec    float64          `json:"measured_sec"`
+	Beyond []string         `json:"beyond,omitempty"` // units whose values are bounds only
 	Series []harness.Series `json:"series,omitempty"`
 }
 
@@ -160,7 +161,7 @@ func (w *Writer) Trial(t harness.Trial) error {
 	}
 	line, err := json.Marshal(sample{
 		Schema: Schema, Cell: name, Repeat: t.Repeat, Order: t.Order, Seed: t.Seed, Start: t.Start.UTC().Round(0),
-		Sec: t.Result.Measured.Seconds(), Series: t.Result.Series,
+		Sec: t.Result.Measured.Seconds(), Series: t.Result.Series, Beyond: beyond(t.Result.Metrics),
 	})
 	if err != nil {
 		return fmt.Errorf("record trial of %s: %w", name, err)
@@ -188,6 +189,17 @@ func (w *Writer) Trial(t harness.Trial) error {
 	w.env.Done++
 	w.env.MeasuredSec += t.Result.Measured.Seconds()
 	return w.flushLater()
+}
+
+// beyond are the units whose values are bounds only.
+func beyond(metrics []harness.Metric) []string {
+	var out []string
+	for _, m := range metrics {
+		if m.Beyond {
+			out = append(out, m.Unit)
+		}
+	}
+	return out
 }
 
 // checkTrial returns the trial's name and an error if it would break the record or is not a number.

@@ -5,6 +5,7 @@ package runner_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -75,7 +76,7 @@ func TestRunGuests(t *testing.T) {
 			if tr.Order != i {
 				t.Fatalf("trial %d has order %d", i, tr.Order)
 			}
-			if got, want := tr.Result.Metrics[0].Value, float64(5+tr.Repeat); got != want {
+			if got, want := tr.Result.Metrics[0].Value, float64(runner.Job{Seed: 5, Repeat: tr.Repeat}.BootSeed()); got != want {
 				t.Errorf("repeat %d was booted with seed %v, want %v", tr.Repeat, got, want)
 			}
 			order = append(order, tr.Cell.BenchName())
@@ -84,6 +85,24 @@ func TestRunGuests(t *testing.T) {
 	}
 	if d := cmp.Diff(orders[0], orders[1]); d != "" {
 		t.Errorf("the record depends on how many guests run side by side: %s", d)
+	}
+}
+
+// TestBootSeeds: no boot of one seed is a boot of another, and the boots of a seed are always the same.
+func TestBootSeeds(t *testing.T) {
+	seen := map[uint64]string{}
+	for seed := range uint64(100) {
+		for repeat := range 100 {
+			j := runner.Job{Seed: seed, Repeat: repeat}
+			b, at := j.BootSeed(), fmt.Sprintf("seed %d, repeat %d", seed, repeat)
+			if other, ok := seen[b]; ok {
+				t.Errorf("%s and %s boot alike", at, other)
+			}
+			seen[b] = at
+		}
+	}
+	if every, first := (runner.Job{Seed: 3, Repeat: runner.EveryRepeat}), (runner.Job{Seed: 3}); every.BootSeed() != first.BootSeed() {
+		t.Error("a guest of every repeat boots unlike the first repeat's")
 	}
 }
 

@@ -79,8 +79,17 @@ func (j Job) groups(all []Group) ([]Group, error) {
 }
 
 // BootSeed is what a guest's entropy is seeded with: another in each repeat, so that repeats are a sample, and the same in
-// two runs with one seed, so that these can be paired.
-func (j Job) BootSeed() uint64 { return j.Seed + uint64(max(0, j.Repeat)) }
+// two runs with one seed, so that these can be paired. Seed and repeat are mixed: a sum would give seed 1 and seed 2 all boots but
+// one in common. No two pairs below 2^32 have the same value.
+func (j Job) BootSeed() uint64 { return splitmix64(j.Seed<<32 ^ j.Seed>>32 ^ uint64(max(0, j.Repeat))) }
+
+// splitmix64 mixes 64 bits one to one (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
+func splitmix64(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
 
 // Inside runs a job, in the guest, and reports what happens as lines of JSON.
 func Inside(ctx context.Context, j Job, families map[string]harness.Family, out io.Writer) error {

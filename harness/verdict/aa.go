@@ -17,60 +17,153 @@ import (
 type Noise struct {
 	Cell  string        `json:"cell"` // of the first of the pair
 	Unit  string        `json:"unit"`
-	Ratio stats.Summary `json:"ratio"` // second over first, paired by repeat
-	Shift float64       `json:"shift"` // how far the two medians are apart, relative
-	// Broken says that a comparison of the pair at the minimum effect asked for would have found a difference.
+	Ratio stats.Summary `json:"ratio"` // second over first, paired by repeat; N is 0 where a value is 0
+	Shift float64       `json:"shift"` // how far the two medians are apart: relative, or the difference where Difference is set
+	// Difference says that the unit's values are compared as differences.
+	Difference bool `json:"difference,omitempty"`
+	// Broken says that a comparison of the pair at DefaultMinEffect would have found a difference.
 	Broken bool `json:"broken"`
 
-	workload string
+	workload, rate string
+	significant    bool
+	paired         float64 // median over the repeats of the pair's distance: of the logarithm of the ratio, or of the difference
 }
 
-// aaNoise compares each A/A pair of a run. minEffect is relative: 0.03 is 3 %.
-func AaNoise(r *record.Run, minEffect float64) []Noise {
-	all := r.Samples()
+// noise compares each A/A pair of the run.
+func (a *Analysis) noise() []Noise {
 	var out []Noise
-	for _, b := range all {
-		if !strings.HasSuffix(b.Cell.Variant, harness.SuffixAA) {
+	for _, second := range a.Samples {
+		if !strings.HasSuffix(second.Cell.Variant, harness.SuffixAA) {
 			continue
 		}
-		twin := b.Cell
+		twin := second.Cell
 		twin.Variant = strings.TrimSuffix(twin.Variant, harness.SuffixAA)
-		name := twin.BenchName()
-		for _, a := range all {
-			if a.Unit != b.Unit || a.Cell.BenchName() != name {
-				continue
-			}
-			q, ok := PairedRatio(b, a)
-			ma, mb := stats.Median(a.Values), stats.Median(b.Values)
-			if !ok || ma <= 0 || mb <= 0 {
-				continue
-			}
-			shift := mb/ma - 1
-			significant := stats.RankP(a.Values, b.Values) < 1-stats.Confidence
-			out = append(out, Noise{Cell: name, Unit: b.Unit, Ratio: q, Shift: shift, workload: twin.Workload,
-				Broken: significant && math.Abs(shift) >= minEffect})
+		first := a.at[sampleID{twin.BenchName(), second.Unit}]
+		if first == nil {
+			continue
 		}
+		spec := a.metric(twin.Workload, second.Unit)
+		n := Noise{Cell: twin.BenchName(), Unit: second.Unit, Difference: spec.Difference(), workload: twin.Workload, rate: twin.Axis("rate")}
+		least := DefaultMinEffect
+		if n.Difference {
+			least = spec.LeastDifference()
+		}
+		mf, ms := a.Summary(first).Median, a.Summary(second).Median
+		q, ok := PairedRatio(second, first)
+		switch {
+		case n.Difference:
+			n.Shift = ms - mf
+		case ok && mf > 0 && ms > 0:
+			n.Shift = ms/mf - 1
+		default:
+			continue
+		}
+		if ok {
+			n.Ratio = q
+		}
+		n.paired = pairDistance(first, second, n.Difference)
+		p, _ := stats.RankP(first.Values, second.Values)
+		n.significant = p < 1-stats.Confidence
+		n.Broken = n.significant && math.Abs(n.Shift) >= least
+		out = append(out, n)
 	}
 	return out
 }
 
-// noiseOf is the largest shift between A/A pairs in one workload and unit, and whether there was any pair.
+// metric is the definition of a unit of a workload; of one that the run's definition lacks, what the unit alone says.
+func (a *Analysis) metric(workload, unit string) harness.MetricSpec {
+	m, ok := a.Run.Env.Metric(workload, unit)
+	if !ok {
+		m.Unit = unit
+	}
+	return m
+}
+
+// pairDistance is the median over the repeats of the distance of a pair.
+func pairDistance(a, b *record.Sample, difference bool) float64 {
+	d := differences(b, a, !difference)
+	for i := range d {
+		d[i] = math.Abs(d[i])
+	}
+	if len(d) == 0 {
+		return 0
+	}
+	return stats.Median(d)
+}
+
+// NoiseOf is the largest shift between A/A pairs in one workload and unit, and whether there was any pair.
 func NoiseOf(pairs []Noise, workload, unit string) (float64, bool) {
 	var most float64
 	found := false
 	for _, n := range pairs {
 		if n.workload == workload && n.Unit == unit {
-			most, found = math.Max(most, math.Abs(math.Log1p(n.Shift))), true
+			most, found = math.Max(most, n.size()), true
 		}
 	}
-	return math.Expm1(most), found
+	return most, found
 }
 
-// brokenGates lists the A/A pairs on which a gate at minEffect would have fired.
+// ShiftText is the shift for a reader: relative, or as a difference in the unit.
+func (n Noise) ShiftText() string {
+	if n.Difference {
+		return DifferenceText(n.Unit, n.Shift)
+	}
+	return unit.Percent(n.Shift, true)
+}
+
+// DifferenceText writes a difference in a unit with its sign: of shares in points of a hundred.
+func DifferenceText(name string, d float64) string {
+	if strings.HasSuffix(name, "share") {
+		return fmt.Sprintf("%+.2f points", 100*d)
+	}
+	sign := "+"
+	if d < 0 {
+		sign = ""
+	}
+	return sign + unit.Digits(d) + " " + name
+}
+
+// size is the shift without its sign. Of ratios it is the larger side: a half is as far from 1 as 2.
+func (n Noise) size() float64 {
+	if n.Difference {
+		return math.Abs(n.Shift)
+	}
+	return math.Expm1(math.Abs(math.Log1p(n.Shift)))
+}
+
+// noiseFor is the largest noise among the pairs of a row's workload and unit: of those at its rate, or of all if there is none
+// at its rate. On target exact, where pairs are pairs of a seed, a pair's noise is the median distance over the seeds.
+func noiseFor(pairs []Noise, g group, exact bool) (most float64) {
+	for _, sameRate := range []bool{true, false} {
+		found := false
+		for _, n := range pairs {
+			if n.workload != g.workload || n.Unit != g.unit || sameRate && n.rate != g.rate {
+				continue
+			}
+			size := n.size()
+			if exact && n.Difference {
+				size = n.paired
+			} else if exact {
+				size = math.Expm1(n.paired)
+			}
+			most, found = math.Max(most, size), true
+		}
+		if found {
+			return most
+		}
+	}
+	return 0
+}
+
+// BrokenGates lists the A/A pairs on which a gate at minEffect would have fired.
 func BrokenGates(pairs []Noise, minEffect float64) []string {
 	var out []string
 	for _, n := range pairs {
-		if n.Broken {
+		switch {
+		case !n.significant:
+		case n.Difference && n.Broken:
+			out = append(out, fmt.Sprintf("gate is broken for %s: it would fire on A/A (%s, %s)", n.Unit, n.Cell, n.ShiftText()))
+		case !n.Difference && math.Abs(n.Shift) >= minEffect:
 			out = append(out, fmt.Sprintf("gate at %s is broken for %s: it would fire on A/A (%s, %s)",
 				unit.Percent(minEffect, false), n.Unit, n.Cell, unit.Percent(n.Shift, true)))
 		}

@@ -5,6 +5,7 @@ package verdict
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -37,6 +38,10 @@ const (
 	Worse  = "worse"
 	Same   = "~"       // no difference shown
 	TooFew = "too few" // so few repeats that no difference could have been shown
+	// The same of target exact, where runs are paired by seed.
+	OneTrial = "one trial"      // one seed is never judged
+	NoSeed   = "no common seed" // there is no pair
+	NotKnown = "not known"      // a value lies beyond what the trial could measure
 )
 
 // A Row compares one cell in one unit.
@@ -44,29 +49,63 @@ type Row struct {
 	Cell    harness.Cell  `json:"-"`
 	Name    string        `json:"cell"`
 	Unit    string        `json:"unit"`
+	Compare string        `json:"compare"` // harness.CompareRatio or CompareDifference: what Delta and Floor are
 	Old     stats.Summary `json:"old"`
 	New     stats.Summary `json:"new"`
-	Delta   float64       `json:"delta"` // relative, drift taken off; infinite deltas are given as ±1e9
-	P       float64       `json:"p"`     // adjusted for the number of rows, the larger of the two tests
-	RankP   float64       `json:"rank_p"`
-	Floor   float64       `json:"floor"` // minimum effect in force, relative
-	Verdict string        `json:"verdict"`
-	Note    string        `json:"note,omitempty"`
+	Delta   float64       `json:"delta"`            // relative with the drift taken off, or the difference in the unit
+	P       *float64      `json:"p"`                // adjusted for the number of rows, the larger of the two tests; null: not tested
+	RankP   float64       `json:"rank_p,omitempty"` // of the Mann-Whitney test; 0 on target exact
+	Floor   float64       `json:"floor"`            // least difference in force, in the terms of Delta
+	// Findable is the least difference that this row could have shown, uncorrected, in the terms of Delta: Floor, or what the spread of
+	// the seeds allows if that is more. Target exact only; 0 elsewhere, and where nothing was tested.
+	Findable float64 `json:"findable,omitempty"`
+	Verdict  string  `json:"verdict"`
+	Note     string  `json:"note,omitempty"`
 
-	d, se float64 // log of new/old, drift taken off; its standard error from the spread within the runs
-	logs  bool    // all values are positive
-	same  bool    // a control: the program is the same in both runs
+	group  group
+	d, se  float64 // log of new/old with the drift taken off, or the difference; its standard error from the spread within the runs
+	same   bool    // a control: the program is the same in both runs
+	beyond bool
+	// values of the two runs, and on target exact the pairs by seed: logarithms of new/old, or differences
+	old, new *record.Sample
+	pairs    []float64
+}
+
+// A group is what rows have in common that share a drift and a noise: paced trials are apart from saturated ones.
+type group struct{ workload, unit, rate string }
+
+// difference reports whether the row compares by difference.
+func (r *Row) difference() bool { return r.Compare == harness.CompareDifference }
+
+// reaches reports whether the row's delta reaches the least difference in force. A ratio is measured from both sides: 3 %
+// slower is log 1.03, whichever way it is read.
+func (r *Row) reaches() bool {
+	if r.difference() {
+		return r.Delta != 0 && math.Abs(r.Delta) >= r.Floor
+	}
+	return math.Abs(math.Log1p(math.Max(r.Delta, -1+1e-9))) >= math.Log1p(r.Floor)
+}
+
+// remark adds to the row's note.
+func (r *Row) remark(text string) {
+	if r.Note != "" {
+		r.Note += "; "
+	}
+	r.Note += text
 }
 
 // A Drift is how much faster or slower the machine was in the new run, seen at the cells that do no work.
 type Drift struct {
 	Workload string  `json:"workload"`
 	Unit     string  `json:"unit"`
-	Factor   float64 `json:"factor"` // new over old
-	Cells    int     `json:"cells"`  // ceilings it was taken from; 0: none, not corrected
-	Tau      float64 `json:"tau"`    // how far cells whose program is the same strayed, one sigma, relative
+	Rate     string  `json:"rate,omitempty"` // paced trials drift apart from saturated ones
+	Factor   float64 `json:"factor"`         // new over old; 1 where it is not known
+	Cells    int     `json:"cells"`          // ceilings it was taken from; 0: none, not corrected
+	Tau      float64 `json:"tau"`            // how far cells whose program is the same strayed, one sigma, relative or a difference
 	Controls int     `json:"controls"`
 	Note     string  `json:"note,omitempty"`
+
+	difference bool // of rows that compare by difference, which have no drift
 }
 
 // A Comparison is what differs between two runs.
@@ -100,18 +139,22 @@ func IdentityOf(r *record.Run) Identity {
 
 // Compare says in which cells two runs differ. Its error wraps ErrIncomparable.
 //
-// A row is called better or worse only if all of these hold:
+// The definition says of each unit whether its values are compared as ratios or as differences (harness.MetricSpec). A ratio
+// with a value that is 0 is compared as a difference. A row is called better or worse only if all of these hold:
 //
 //  1. The Mann-Whitney test, on values from which the drift was taken, gives p < Alpha. Where the repeats are so few
 //     that it never could (three against three), the row says "too few".
-//  2. The difference reaches the minimum effect in force: the one asked for, or the A/A noise of either run in this
-//     workload and unit, whichever is largest. A rank test alone finds many false differences on shared machines
-//     (Laaber et al., EMSE 2019).
+//  2. The difference reaches the least in force: of ratios the minimum effect asked for, of differences the least that the
+//     definition gives, or the A/A noise of either run in this workload and unit, whichever is largest. A rank test alone
+//     finds many false differences on shared machines (Laaber et al., EMSE 2019).
 //  3. A t test of the difference of medians gives p < Alpha after the correction of Benjamini and Hochberg (1995) over
 //     all rows. Its standard error is the larger of two: what the spread within the runs gives, and how far the rows
 //     strayed whose program is the same in both runs (the controls: ceilings, the kernel's own variants, objects with
 //     the same hash). The second is an empirical null in the sense of Efron (2004): it holds what a spread within a run
 //     cannot show, that two runs of the same tree lie at different times and in different memory.
+//
+// Values that are 0 in all repeats of one run and above the least difference in all of the other are a difference by the
+// first two alone: of what never happened before there is no spread to test against.
 //
 // Why Benjamini-Hochberg and not Holm: one changed program moves many rows together, and Holm would charge each for all
 // the others. If nothing changed at all, the two promise the same: a chance of at most Alpha that any row is called
@@ -121,7 +164,9 @@ func IdentityOf(r *record.Run) Identity {
 // Runs on target exact are judged otherwise: see judgeExact.
 //
 // Drift: the runs lie at different times, and the machine was faster in one of them. The geometric mean of new/old over
-// the ceilings of a workload and unit is that factor; it is taken off every row and printed.
+// the ceilings of a workload, unit and rate whose program is the same in both runs is that factor; it is taken off every row
+// and printed. Without such a ceiling, or where the ceilings and the other controls disagree, the drift is not known and
+// nothing is taken off.
 func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 	exact := old.Env.Target == harness.TargetExact
 	switch {
@@ -134,32 +179,31 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 	if o.Alpha == 0 {
 		o.Alpha = 1 - stats.Confidence
 	}
-	if o.MinEffect < 0 || o.Alpha <= 0 || o.Alpha >= 1 {
+	if !(o.MinEffect >= 0) || math.IsInf(o.MinEffect, 1) || !(o.Alpha > 0 && o.Alpha < 1) {
 		return nil, fmt.Errorf("compare runs: minimum effect %v or alpha %v out of range", o.MinEffect, o.Alpha)
 	}
 	if err := comparable(old, new, o); err != nil {
 		return nil, fmt.Errorf("compare %s with %s: %w", old.Dir, new.Dir, err)
 	}
+	before, after := Analyze(old), Analyze(new)
 	for _, w := range o.Workloads {
-		if err := harness.Known("workload", w, workloads(old)); err != nil {
+		if err := harness.Known("workload", w, before.workloads()); err != nil {
 			return nil, fmt.Errorf("compare %s with %s: %w", old.Dir, new.Dir, err)
 		}
 	}
-	c := &Comparison{OldRun: IdentityOf(old), NewRun: IdentityOf(new), Options: o}
+	c := &Comparison{OldRun: before.ID, NewRun: after.ID, Options: o}
 	for _, r := range []*record.Run{old, new} {
 		if !r.Env.Complete {
 			c.Remarks = append(c.Remarks, fmt.Sprintf("%s is %s", r.Dir, r.State()))
 		}
 	}
-	c.pair(old, new)
+	c.pair(before, after)
 	if exact {
-		c.judgeExact(old, new)
-		return c, nil
+		c.judgeExact(before, after)
+	} else {
+		c.judgeHost(before, after)
 	}
-	aaOld, aaNew := c.noise(old), c.noise(new)
-	c.Broken = append(BrokenGates(aaOld, o.MinEffect), BrokenGates(aaNew, o.MinEffect)...)
-	c.drift()
-	c.judge(old, new, aaOld, aaNew)
+	c.remarkWarnings()
 	return c, nil
 }
 
@@ -177,6 +221,9 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 		}
 	}
 	if err := sameSeeds(old, new); err != nil {
+		return err
+	}
+	if err := sameEffort(&old.Env, &new.Env); err != nil {
 		return err
 	}
 	if a.Kernel != b.Kernel && !o.Kernels {
@@ -214,7 +261,11 @@ func (c *Comparison) Summary() string {
 	parts := []string{fmt.Sprintf("%d rows", len(c.Rows))}
 	for _, v := range []struct{ verdict, words string }{
 		{Worse, "worse"}, {Better, "better"}, {Same, "without a difference shown (~)"}, {TooFew, "with too few repeats"},
+		{OneTrial, "with one trial"}, {NoSeed, "without a common seed"}, {NotKnown, "not known"},
 	} {
+		if c.Count(v.verdict) == 0 && (v.verdict == OneTrial || v.verdict == NoSeed || v.verdict == NotKnown) {
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%d %s", c.Count(v.verdict), v.words))
 	}
 	if n := len(c.Missing); n > 0 {

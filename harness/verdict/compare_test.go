@@ -140,7 +140,7 @@ func TestCompareExact(t *testing.T) {
 		c := mustCompare(t, a, b, CompareOptions{})
 		for _, r := range c.Rows {
 			if want := r.Cell.Variant == "xdp-jet"; (r.Verdict == Worse) != want {
-				t.Errorf("seed %d: %s %s is called %q (%.2f %%, p %.3g)", seed, r.Name, r.Unit, r.Verdict, 100*r.Delta, r.P)
+				t.Errorf("seed %d: %s %s is called %q (%.2f %%, p %v)", seed, r.Name, r.Unit, r.Verdict, 100*r.Delta, r.P)
 			}
 		}
 	}

@@ -6,67 +6,82 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/stats"
 )
 
 // pair makes the rows, and lists what only one run has.
-func (c *Comparison) pair(old, new *record.Run) {
-	type id struct{ cell, unit string }
-	olds := map[id]*record.Sample{}
-	for _, s := range c.asked(old) {
-		olds[id{s.Cell.BenchName(), s.Unit}] = s
-	}
-	for _, n := range c.asked(new) {
-		k := id{n.Cell.BenchName(), n.Unit}
-		s := olds[k]
-		if s == nil {
+func (c *Comparison) pair(old, new *Analysis) {
+	for _, n := range new.Samples {
+		if !c.asked(new, n) {
+			continue
+		}
+		k := idOf(n)
+		s := old.at[k]
+		if s == nil || !c.asked(old, s) {
 			c.OnlyNew = append(c.OnlyNew, k.cell+" "+k.unit)
 			continue
 		}
-		delete(olds, k)
-		row := Row{Cell: n.Cell, Name: k.cell, Unit: k.unit, Old: stats.Summarize(s.Values), New: stats.Summarize(n.Values),
-			same: sameProgram(&old.Env, &new.Env, n.Cell.Variant)}
-		row.logs = positive(s.Values) && positive(n.Values)
-		if row.logs {
-			row.d = math.Log(row.New.Median / row.Old.Median)
-			row.se = math.Hypot(medianSE(s.Values), medianSE(n.Values))
-		}
-		c.Rows = append(c.Rows, row)
+		c.Rows = append(c.Rows, c.row(old, new, s, n))
 	}
-	for _, s := range c.asked(old) { // in the run's order
-		if k := (id{s.Cell.BenchName(), s.Unit}); olds[k] != nil && !isAA(s.Cell) {
-			c.Missing = append(c.Missing, newMissing(s, new))
+	for _, s := range old.Samples {
+		n := new.at[idOf(s)]
+		if c.asked(old, s) && (n == nil || !c.asked(new, n)) && !isAA(s.Cell) {
+			c.Missing = append(c.Missing, newMissing(s, new.Run))
 		}
 	}
 }
 
-// asked are the samples of the workloads that are to be compared.
-func (c *Comparison) asked(r *record.Run) []*record.Sample {
-	return slices.DeleteFunc(r.Samples(), func(s *record.Sample) bool {
-		return len(c.Options.Workloads) > 0 && !slices.Contains(c.Options.Workloads, s.Cell.Workload) || !counts(r, s.Cell.BenchName())
-	})
+// asked reports whether the sample is a number of its run and its workload is to be compared.
+func (c *Comparison) asked(a *Analysis, s *record.Sample) bool {
+	return (len(c.Options.Workloads) == 0 || slices.Contains(c.Options.Workloads, s.Cell.Workload)) && counts(a.Run, s.Cell.BenchName())
 }
 
-// noise is the A/A noise of the workloads that are to be compared.
-func (c *Comparison) noise(r *record.Run) []Noise {
-	return slices.DeleteFunc(AaNoise(r, c.Options.MinEffect), func(n Noise) bool {
-		return len(c.Options.Workloads) > 0 && !slices.Contains(c.Options.Workloads, n.workload)
-	})
-}
-
-// workloads are those that a run measured, sorted.
-func workloads(r *record.Run) []string {
-	var out []string
-	for _, s := range r.Samples() {
-		out = append(out, s.Cell.Workload)
+// row begins a row: what is compared, how, and the least difference that the options and the definition give.
+func (c *Comparison) row(old, new *Analysis, o, n *record.Sample) Row {
+	r := Row{Cell: n.Cell, Name: n.Cell.BenchName(), Unit: n.Unit, Old: old.Summary(o), New: new.Summary(n), old: o, new: n,
+		group: group{n.Cell.Workload, n.Unit, n.Cell.Axis("rate")}, beyond: o.Beyond+n.Beyond > 0,
+		same: sameProgram(&old.Run.Env, &new.Run.Env, n.Cell.Variant), Compare: harness.CompareRatio, Floor: c.Options.MinEffect}
+	spec := new.metric(r.Cell.Workload, r.Unit) // as the newer definition means it
+	switch {
+	case spec.Difference():
+		r.Compare, r.Floor = harness.CompareDifference, spec.LeastDifference()
+	case !positive(o.Values) || !positive(n.Values):
+		r.Compare = harness.CompareDifference
+		r.Floor = math.Max(spec.LeastDifference(), c.Options.MinEffect*math.Max(math.Abs(r.Old.Median), math.Abs(r.New.Median)))
+		r.remark("holds zeros: compared as a difference")
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return r
 }
 
-// sameProgram tells whether the two runs put the same thing in force under a variant's name: the kernel's own, or an
+// raise lifts the least difference in force to the noise that the runs' own A/A pairs show.
+func (r *Row) raise(exact bool, runs ...*Analysis) {
+	for _, a := range runs {
+		if n := noiseFor(a.Noise, r.group, exact); n > r.Floor {
+			if !strings.Contains(r.Note, raisedNote) {
+				r.remark(raisedNote)
+			}
+			r.Floor = n
+		}
+	}
+}
+
+const raisedNote = "least difference raised to the A/A noise"
+
+// remarkWarnings adds what benchmath says of the rows' samples.
+func (c *Comparison) remarkWarnings() {
+	var said tally
+	for _, r := range c.Rows {
+		texts := slices.Concat(r.Old.Warnings, r.New.Warnings)
+		slices.Sort(texts)
+		said.add(slices.Compact(texts))
+	}
+	c.Remarks = append(c.Remarks, said.lines("rows")...)
+}
+
+// sameProgram reports whether the two runs put the same thing in force under a variant's name: the kernel's own, or an
 // object with the same hash.
 func sameProgram(old, new *record.Env, variant string) bool {
 	if old.Kernel != new.Kernel {
@@ -84,6 +99,34 @@ func sameProgram(old, new *record.Env, variant string) bool {
 	return h != "" && h == new.Objects[a.Object]
 }
 
+// sameEffort returns an error unless two runs measured equally long and, in guests, in equal guests: a shorter measurement
+// has another share of what happens at its ends. What a run does not record is not compared.
+func sameEffort(old, new *record.Env) error {
+	facts := []struct{ what, a, b string }{{"profile", old.Profile, new.Profile}}
+	if old.Target != harness.TargetHost {
+		facts = append(facts, []struct{ what, a, b string }{
+			{"memory of guests", memory(old), memory(new)}, {"root of guests", old.KernelFacts["root"], new.KernelFacts["root"]},
+		}...)
+	}
+	for cell, a := range old.Budgets {
+		facts = append(facts, struct{ what, a, b string }{"budget of " + cell, a, new.Budgets[cell]})
+	}
+	slices.SortStableFunc(facts[1:], func(a, b struct{ what, a, b string }) int { return strings.Compare(a.what, b.what) })
+	for _, f := range facts {
+		if f.a != "" && f.b != "" && f.a != f.b {
+			return fmt.Errorf("%w: %s %q and %q: run both with the same", ErrIncomparable, f.what, f.a, f.b)
+		}
+	}
+	return nil
+}
+
+func memory(e *record.Env) string {
+	if e.MemBytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d MiB", e.MemBytes>>20)
+}
+
 func positive(v []float64) bool {
 	for _, x := range v {
 		if x <= 0 {
@@ -93,19 +136,42 @@ func positive(v []float64) bool {
 	return true
 }
 
-// medianSE is the standard error of the median of log values: sqrt(pi/2) times that of the mean, with the sample's own
+// medianSE is the standard error of the median of values: sqrt(pi/2) times that of the mean, with the sample's own
 // standard deviation; 0 below two values.
 func medianSE(v []float64) float64 {
 	n := float64(len(v))
 	if n < 2 {
 		return 0
 	}
-	var mean, ss float64
-	for _, x := range v {
-		mean += math.Log(x) / n
+	return math.Sqrt(math.Pi/2) * math.Sqrt(variance(v)) / math.Sqrt(n)
+}
+
+// logs are the logarithms of values.
+func logs(v []float64) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = math.Log(x)
 	}
+	return out
+}
+
+func mean(v []float64) float64 {
+	var sum float64
 	for _, x := range v {
-		ss += (math.Log(x) - mean) * (math.Log(x) - mean)
+		sum += x / float64(len(v))
 	}
-	return math.Sqrt(math.Pi/2) * math.Sqrt(ss/(n-1)) / math.Sqrt(n)
+	return sum
+}
+
+// variance is the sample variance; 0 below two values.
+func variance(v []float64) float64 {
+	if len(v) < 2 {
+		return 0
+	}
+	m := mean(v)
+	var ss float64
+	for _, x := range v {
+		ss += (x - m) * (x - m)
+	}
+	return ss / float64(len(v)-1)
 }

@@ -75,10 +75,10 @@ type Equivalence struct {
 	Why      string  `json:"why"`
 }
 
-// Equivalences holds every port that a run measured against its original, and the variant that was measured twice against
+// equivalences holds every port that the run measured against its original, and the variant that was measured twice against
 // itself: a test that did not find that one the same would be broken.
-func Equivalences(r *record.Run) []Equivalence {
-	all := r.Samples()
+func (a *Analysis) equivalences() []Equivalence {
+	all := a.Samples
 	var out []Equivalence
 	seen := map[string]bool{}
 	for _, s := range all {
@@ -88,7 +88,7 @@ func Equivalences(r *record.Run) []Equivalence {
 			continue
 		}
 		seen[key] = true
-		v, _ := r.Env.Variant(c.Variant)
+		v, _ := a.Run.Env.Variant(c.Variant)
 		e := Equivalence{Variant: c.Variant, Original: v.Original, Control: v.Control, Where: strings.ReplaceAll(strings.TrimPrefix(c.AxesName(""), "/"), "/", " ")}
 		if base, ok := strings.CutSuffix(c.Variant, harness.SuffixAA); ok {
 			e.Original, e.Control = base, false
@@ -139,6 +139,9 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 		e.Versus, e.VersusP, verdict = atLeast(v.Values, leastVersus)
 		e.VersusN = len(v.Values)
 		text := fmt.Sprintf("one against one %s (at least %s)", unit.Percent(e.Versus, false), unit.Percent(leastVersus, false))
+		if e.VersusN == 1 {
+			text += ", one trial"
+		}
 		switch verdict {
 		case NotEquivalent:
 			outside = append(outside, text)
@@ -155,7 +158,11 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 	case len(outside) > 0:
 		e.Verdict, e.Why = NotEquivalent, strings.Join(outside, "; ")
 	case len(open) > 0:
-		e.Verdict, e.Why = Undecided, fmt.Sprintf("%d repeats leave open: %s", e.Parts[0].N, strings.Join(open, "; "))
+		repeats := fmt.Sprintf("%d repeats leave", e.Parts[0].N)
+		if e.Parts[0].N == 1 {
+			repeats = "one trial leaves"
+		}
+		e.Verdict, e.Why = Undecided, fmt.Sprintf("%s open: %s", repeats, strings.Join(open, "; "))
 	default:
 		e.Why = "each difference lies within its margin"
 	}

@@ -4,6 +4,7 @@ package verdict
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/kxlab/kxlab/harness"
@@ -74,7 +75,7 @@ func TestRetransMargin(t *testing.T) {
 				}
 			}
 		}
-		for _, e := range Equivalences(r) {
+		for _, e := range Analyze(r).Equivalences {
 			if e.Variant == "port" && e.Verdict != tt.want {
 				t.Errorf("%v against %v: %s (%s), want %s", tt.port, tt.original, e.Verdict, e.Why, tt.want)
 			}
@@ -104,7 +105,7 @@ func ccRun() *record.Run {
 
 func TestEquivalences(t *testing.T) {
 	want := map[string]string{"cubic+aa": Equivalent, "port": Equivalent, "wrong": NotEquivalent}
-	got := Equivalences(ccRun())
+	got := Analyze(ccRun()).Equivalences
 	if len(got) != len(want) {
 		t.Errorf("%d verdicts, want %d", len(got), len(want))
 	}
@@ -115,8 +116,58 @@ func TestEquivalences(t *testing.T) {
 	}
 }
 
+// TestEquivalenceMargins: a share of 0.5 % resent is not that of 0.1 %, and one trial against the original is no test.
+func TestEquivalenceMargins(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		trials int
+		change func(*harness.Metric)
+		want   string
+		why    string
+	}{
+		{"0.5 % resent against 0.1 %", 5, func(m *harness.Metric) {
+			if m.Unit == "retrans-share" {
+				m.Value = 0.005
+			}
+		}, NotEquivalent, "retrans-share"},
+		{"one trial", 1, func(*harness.Metric) {}, Undecided, "(at least 95.0 %), one trial"},
+		{"unfair on average", 5, func(m *harness.Metric) {
+			if m.Unit == "versus-jain-share" {
+				m.Value *= 0.9
+			}
+		}, NotEquivalent, "one against one"},
+	} {
+		r := ccRun()
+		var trials []harness.Trial
+		for _, trial := range r.Trials {
+			if trial.Repeat >= tt.trials {
+				continue
+			}
+			for i := range trial.Result.Metrics {
+				m := &trial.Result.Metrics[i]
+				if m.Unit == "retrans-share" {
+					m.Value = 0.001 * (1 + 0.01*float64(trial.Repeat))
+				}
+				if m.Unit == "versus-jain-share" {
+					m.Value -= 0.001 * float64(trial.Repeat)
+				}
+				if trial.Cell.Variant == "port" {
+					tt.change(m)
+				}
+			}
+			trials = append(trials, trial)
+		}
+		r.Trials = trials
+		for _, e := range Analyze(r).Equivalences {
+			if e.Variant == "port" && (e.Verdict != tt.want || !strings.Contains(e.Why, tt.why)) {
+				t.Errorf("%s: %s (%s)", tt.name, e.Verdict, e.Why)
+			}
+		}
+	}
+}
+
 func TestScores(t *testing.T) {
-	r := ccRun()
+	a := Analyze(ccRun())
 	bound := func(v float64) *float64 { return &v }
 	base := harness.Score{Workload: "equivalence", Unit: "bit/s", Variant: "port"}
 	for _, tt := range []struct {
@@ -132,7 +183,7 @@ func TestScores(t *testing.T) {
 	} {
 		s := base
 		tt.change(&s)
-		if got := score(s, r); got.Outcome != tt.want {
+		if got := a.score(s); got.Outcome != tt.want {
 			t.Errorf("%s: %+v, want %s", tt.name, got, tt.want)
 		}
 	}

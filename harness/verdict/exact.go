@@ -14,117 +14,134 @@ import (
 // DefaultMinEffectExact is DefaultMinEffect on target exact.
 const DefaultMinEffectExact = 0.005
 
-// exactRow is what judgeExact knows of a row beyond the row: one logarithm of new/old for each seed.
-type exactRow struct {
-	row  *Row
-	logs []float64
-}
-
-// judgeExact gives every row of two runs on target exact its verdict. There is no noise and no drift there: the same tree
-// under the same seed gives the same digits, and what differs between repeats is the seed. So rows are paired by seed:
+// judgeExact gives every row of two runs on target exact its verdict. There is no drift there: the same tree under the same
+// seed gives the same digits, and what differs between repeats is the seed. So rows are paired by seed:
 //
-//  1. The median over the seeds of log(new/old) must reach the minimum effect.
-//  2. A t test of the mean of these logarithms, with the variance pooled over all rows of the workload and unit, must give
-//     p < Alpha after the correction of Benjamini and Hochberg (1995) over all rows. A pooled variance is what lets two or
-//     three seeds decide: one row's own would have one or two degrees of freedom.
+//  1. The median over the seeds of log(new/old), or of new less old, must reach the least difference in force: the one asked
+//     for or that of the definition, or the distance of either run's A/A pairs in this workload and unit. Their members have other
+//     addresses and fall into other hash buckets, which a changed program does as well.
+//  2. A t test of the mean over the seeds must give p < Alpha after the correction of Benjamini and Hochberg (1995). The
+//     row's variance is moderated by those of its group (Smyth 2004): rows as quiet as their neighbours gain degrees of
+//     freedom, and a row that is noisier than they are keeps its own variance. Rows that did not differ in any digit tell nothing of
+//     how much seeds differ, and cannot be found: they count neither in the variance nor in the correction.
 //
-// The A/A pair plays no part: its members have other addresses and fall into other hash buckets, which a pair of one
-// seed does not suffer from.
-func (c *Comparison) judgeExact(old, new *record.Run) {
-	olds, news := bySeed(old), bySeed(new)
-	pools := map[[2]string]*pool{}
-	var rows []exactRow
+// One seed has no variance: its rows are not judged.
+func (c *Comparison) judgeExact(old, new *Analysis) {
+	groups := map[group][]*Row{}
+	var order []group
 	for i := range c.Rows {
 		r := &c.Rows[i]
-		r.Floor = c.Options.MinEffect
-		e := exactRow{row: r}
-		k := r.Name + " " + r.Unit
-		for repeat, a := range olds[k] {
-			if b, ok := news[k][repeat]; ok && a > 0 && b > 0 {
-				e.logs = append(e.logs, math.Log(b/a))
+		r.pairUp()
+		r.raise(true, old, new)
+		switch {
+		case r.beyond:
+			r.Verdict = NotKnown
+			r.remark("a value lies beyond what the trial could measure")
+		case len(r.pairs) == 0:
+			r.Verdict = NoSeed
+		case len(r.pairs) == 1:
+			r.Verdict = OneTrial
+			r.remark("one seed: how much seeds differ is not known")
+		case !allZero(r.pairs):
+			g := r.group
+			g.unit += " " + r.Compare
+			if groups[g] == nil {
+				order = append(order, g)
 			}
+			groups[g] = append(groups[g], r)
+		default:
+			one := 1.0
+			r.P, r.Findable = &one, r.Floor
 		}
-		at := [2]string{r.Cell.Workload, r.Unit}
-		if pools[at] == nil {
-			pools[at] = &pool{}
-		}
-		pools[at].add(e.logs)
-		rows = append(rows, e)
 	}
-	p := make([]float64, len(rows))
-	for i, e := range rows {
-		p[i] = e.pValue(pools[[2]string{e.row.Cell.Workload, e.row.Unit}])
+	var family []*Row
+	var p []float64
+	for _, g := range order {
+		prior := priorOf(groups[g])
+		for _, r := range groups[g] {
+			family, p = append(family, r), append(p, r.pairedP(prior))
+			r.find(prior, c.Options.Alpha)
+		}
 	}
 	for i, q := range stats.BenjaminiHochberg(p) {
-		r := rows[i].row
-		r.P, r.RankP = q, p[i]
-		r.Verdict = rows[i].verdict(c.Options.Alpha, old.Env.Better(r.Cell.Workload, r.Unit))
+		family[i].P = &q
+	}
+	c.decide(new)
+}
+
+// pairUp pairs the row's values by seed, and takes their median.
+func (r *Row) pairUp() {
+	at := bySeed(r.old)
+	var pairs [][2]float64
+	ratio := !r.difference()
+	for i, repeat := range r.new.Repeats {
+		if o, ok := at[repeat]; ok {
+			pairs = append(pairs, [2]float64{o, r.new.Values[i]})
+		}
+	}
+	for _, v := range pairs {
+		if ratio {
+			r.pairs = append(r.pairs, math.Log(v[1]/v[0]))
+		} else {
+			r.pairs = append(r.pairs, v[1]-v[0])
+		}
+	}
+	if len(r.pairs) == 0 {
+		return
+	}
+	if r.Delta = stats.Median(r.pairs); ratio {
+		r.Delta = math.Expm1(r.Delta)
 	}
 }
 
-// A pool gathers the variance within rows.
-type pool struct {
-	ss float64 // sum of squares around the rows' means
-	df int
-}
-
-func (p *pool) add(logs []float64) {
-	m := mean(logs)
-	for _, x := range logs {
-		p.ss += (x - m) * (x - m)
+// priorOf is what the rows of a group say of each other's variance.
+func priorOf(rows []*Row) stats.Prior {
+	var v, df []float64
+	for _, r := range rows {
+		v, df = append(v, variance(r.pairs)), append(df, float64(len(r.pairs)-1))
 	}
-	p.df += max(0, len(logs)-1)
+	return stats.NewPrior(v, df)
 }
 
-func (e exactRow) pValue(p *pool) float64 {
-	r := e.row
-	if len(e.logs) == 0 { // zeros: nothing to take a logarithm of
-		r.Delta = deltaWithZeros(r.Old.Median, r.New.Median)
-		r.Note = "holds zeros: called different if the medians are"
-		if r.Delta == 0 {
+// pairedP is the p value of a t test of the mean of the pairs, with the variance moderated.
+func (r *Row) pairedP(prior stats.Prior) float64 {
+	n := float64(len(r.pairs))
+	v, df := prior.Moderate(variance(r.pairs), n-1)
+	m := mean(r.pairs)
+	if v == 0 { // the same difference under every seed
+		if m == 0 {
 			return 1
 		}
 		return 0
 	}
-	r.Delta = math.Expm1(stats.Median(e.logs))
-	m := mean(e.logs)
-	switch {
-	case m == 0:
-		return 1
-	case p.df == 0:
-		r.Note = "one seed: how much seeds differ is not known"
-		return 0
-	case p.ss == 0:
-		return 0
-	}
-	se := math.Sqrt(p.ss/float64(p.df)) / math.Sqrt(float64(len(e.logs)))
-	return stats.TailT(math.Abs(m)/se, float64(p.df))
+	return stats.TailT(math.Abs(m)/math.Sqrt(v/n), df)
 }
 
-func (e exactRow) verdict(alpha float64, way int) string {
-	r := e.row
-	effect := math.Abs(math.Log1p(math.Max(r.Delta, -1+1e-9)))
-	switch {
-	case r.P >= alpha || effect < math.Log1p(r.Floor):
-		return Same
-	case way == 0:
-		r.Note = "the run does not say which way is better"
-		return Same
-	case (way > 0) == (r.Delta > 0):
-		return Better
+// find sets the least difference that the row could have shown.
+func (r *Row) find(prior stats.Prior, alpha float64) {
+	n := float64(len(r.pairs))
+	v, df := prior.Moderate(variance(r.pairs), n-1)
+	least := stats.CriticalT(alpha, df) * math.Sqrt(v/n)
+	if !r.difference() {
+		least = math.Expm1(least)
 	}
-	return Worse
+	r.Findable = math.Max(r.Floor, least)
 }
 
-// bySeed is the value of each cell and unit in each repeat.
-func bySeed(r *record.Run) map[string]map[int]float64 {
-	out := map[string]map[int]float64{}
-	for _, s := range r.Samples() {
-		k := s.Cell.BenchName() + " " + s.Unit
-		out[k] = map[int]float64{}
-		for i, v := range s.Values {
-			out[k][s.Repeats[i]] = v
+func allZero(v []float64) bool {
+	for _, x := range v {
+		if x != 0 {
+			return false
 		}
+	}
+	return true
+}
+
+// bySeed is the value of a sample in each repeat.
+func bySeed(s *record.Sample) map[int]float64 {
+	out := map[int]float64{}
+	for i, v := range s.Values {
+		out[s.Repeats[i]] = v
 	}
 	return out
 }
@@ -135,12 +152,4 @@ func sameSeeds(old, new *record.Run) error {
 		return fmt.Errorf("%w: seeds %d and %d: on target exact runs are paired by seed", ErrIncomparable, old.Env.Seed, new.Env.Seed)
 	}
 	return nil
-}
-
-func mean(v []float64) float64 {
-	var sum float64
-	for _, x := range v {
-		sum += x / float64(len(v))
-	}
-	return sum
 }

@@ -28,12 +28,12 @@ type Finding struct {
 	Why     string        `json:"why"`
 }
 
-// Findings evaluates all claims that a run knows.
-func Findings(r *record.Run) []Finding {
+// findings evaluates all claims that the run knows.
+func (a *Analysis) findings() []Finding {
 	var out []Finding
-	for _, c := range r.Env.Claims {
-		if c.Experiment == "" || c.Experiment == r.Env.Experiment {
-			out = append(out, Evaluate(c, r))
+	for _, c := range a.Run.Env.Claims {
+		if c.Experiment == "" || c.Experiment == a.Run.Env.Experiment {
+			out = append(out, a.Evaluate(c))
 		}
 	}
 	return out
@@ -41,17 +41,17 @@ func Findings(r *record.Run) []Finding {
 
 // Evaluate holds a claim against a run. Trials of one repeat are interleaved, so the quotient is taken in each repeat
 // and its median and interval over the repeats.
-func Evaluate(c harness.Claim, r *record.Run) Finding {
+func (a *Analysis) Evaluate(c harness.Claim) Finding {
 	f := Finding{Claim: c, Verdict: CannotTest, Why: c.Cannot}
 	if c.Cannot != "" {
 		return f
 	}
-	num, why := pick(r, c.Numerator, c.Unit)
+	num, why := a.pick(c.Numerator, c.Unit)
 	if num == nil {
 		f.Why = why
 		return f
 	}
-	den, why := pick(r, c.Denominator, c.Unit)
+	den, why := a.pick(c.Denominator, c.Unit)
 	if den == nil {
 		f.Why = why
 		return f
@@ -87,9 +87,9 @@ func Evaluate(c harness.Claim, r *record.Run) Finding {
 
 // pick finds the one sample that a selector selects, or says why there is none. Where the selector leaves an axis open
 // and several cells fit, none is picked: a claim must say what it speaks of.
-func pick(r *record.Run, sel harness.CellSelector, unit string) (*record.Sample, string) {
+func (a *Analysis) pick(sel harness.CellSelector, unit string) (*record.Sample, string) {
 	var found *record.Sample
-	for _, s := range r.Samples() {
+	for _, s := range a.Samples {
 		if s.Unit != unit || !sel.Matches(s.Cell) {
 			continue
 		}
@@ -101,8 +101,8 @@ func pick(r *record.Run, sel harness.CellSelector, unit string) (*record.Sample,
 	if found != nil {
 		return found, ""
 	}
-	for _, o := range r.Unmeasured() {
-		if c, err := record.ParseCell(r.Env.Experiment, o.Cell); err == nil && sel.Matches(c) {
+	for _, o := range a.Run.Unmeasured() {
+		if c, err := record.ParseCell(a.Run.Env.Experiment, o.Cell); err == nil && sel.Matches(c) {
 			return nil, o.Cell + " has no number, " + o.Brief()
 		}
 	}

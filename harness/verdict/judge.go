@@ -7,118 +7,110 @@ import (
 	"math"
 
 	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/stats"
-	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// tauControls is how many controls it takes to know how far rows stray whose program is the same.
-const tauControls = 4
-
-// infinite stands for a relative difference from zero, which JSON has no word for.
-const Infinite = 1e9
-
-// drift finds, for each workload and unit, the machine's drift and how far the controls stray around it, and takes the
-// drift off the rows.
-func (c *Comparison) drift() {
-	at := map[[2]string]int{}
+// judgeHost gives every row of two runs on targets host and vm its verdict.
+func (c *Comparison) judgeHost(old, new *Analysis) {
+	for _, a := range []*Analysis{old, new} {
+		c.Broken = append(c.Broken, BrokenGates(c.askedNoise(a), c.Options.MinEffect)...)
+	}
 	for i := range c.Rows {
-		r := &c.Rows[i]
-		k := [2]string{r.Cell.Workload, r.Unit}
-		if _, ok := at[k]; !ok {
-			at[k] = len(c.Drifts)
-			c.Drifts = append(c.Drifts, Drift{Workload: k[0], Unit: k[1], Factor: 1})
-		}
+		c.Rows[i].prepare()
+		c.Rows[i].raise(false, old, new)
 	}
-	for i := range c.Drifts {
-		c.driftOf(&c.Drifts[i])
-	}
-}
-
-func (c *Comparison) driftOf(d *Drift) {
-	var ceilings, se []float64
-	var mine []*Row
-	for i := range c.Rows {
-		r := &c.Rows[i]
-		if r.Cell.Workload != d.Workload || r.Unit != d.Unit || !r.logs {
-			continue
-		}
-		mine = append(mine, r)
-		if r.Cell.Class == harness.ClassCeiling {
-			ceilings, se = append(ceilings, r.d), append(se, r.se)
-		}
-	}
-	var shift, shiftSE float64
-	if d.Cells = len(ceilings); d.Cells > 0 {
-		for i := range ceilings {
-			shift += ceilings[i] / float64(d.Cells)
-			shiftSE += se[i] * se[i] / float64(d.Cells*d.Cells)
-		}
-		d.Factor = math.Exp(shift)
-	} else {
-		d.Note = "no ceiling ran: drift not known, not corrected"
-	}
-	var strays []float64
-	for _, r := range mine {
-		r.d -= shift
-		if r.Cell.Class != harness.ClassCeiling {
-			r.se = math.Sqrt(r.se*r.se + shiftSE)
-		}
-		if r.same {
-			strays = append(strays, math.Abs(r.d))
-		}
-	}
-	if d.Controls = len(strays); d.Controls >= tauControls {
-		// The median of |x| is 0.6745 sigma for a normal x around 0, and up to a third of the controls may be outliers.
-		d.Tau = stats.Median(strays) / 0.6745
-	}
-}
-
-// judge gives every row its verdict.
-func (c *Comparison) judge(old, new *record.Run, aaOld, aaNew []Noise) {
-	olds, news := byName(old), byName(new)
-	p := make([]float64, len(c.Rows))
+	c.drift()
+	var family []*Row // the rows that the correction counts
+	var p []float64
 	for i := range c.Rows {
 		r := &c.Rows[i]
 		d := c.driftAt(r)
-		a := olds[r.Name+" "+r.Unit]
-		b := append([]float64(nil), news[r.Name+" "+r.Unit]...)
-		r.Floor = c.Options.MinEffect
-		for _, aa := range [][]Noise{aaOld, aaNew} {
-			if n, ok := NoiseOf(aa, r.Cell.Workload, r.Unit); ok && n > r.Floor {
-				r.Floor = n
-				r.Note = "minimum effect raised to the A/A noise"
-			}
-		}
-		if r.logs {
+		b := append([]float64(nil), r.new.Values...)
+		if r.difference() {
+			r.Delta = r.d
+		} else {
+			r.Delta = math.Expm1(r.d)
 			for j := range b {
 				b[j] /= d.Factor
 			}
-			r.Delta = math.Expm1(r.d)
-			p[i] = c.medianP(r, d)
-		} else {
-			r.Delta = deltaWithZeros(r.Old.Median, r.New.Median)
 		}
-		r.RankP = stats.RankP(a, b)
-		if !r.logs {
-			p[i] = r.RankP
-			r.Note = "holds zeros: judged by ranks alone, drift not taken off"
+		var warnings []string
+		r.RankP, warnings = stats.RankP(r.old.Values, b)
+		r.New.Warnings = append(r.New.Warnings, warnings...)
+		switch {
+		case r.beyond:
+			r.Verdict = NotKnown
+			r.remark("a value lies beyond what the trial could measure")
+		case stats.LeastRankP(r.Old.N, r.New.N) >= c.Options.Alpha && r.RankP > 0:
+			r.Verdict = TooFew
+			r.remark(fmt.Sprintf("%d against %d repeats cannot show a difference; 4 are needed", r.Old.N, r.New.N))
+		case r.appeared():
+			q := r.RankP
+			r.P = &q
+			r.remark("0 in all repeats of one run only")
+		default:
+			family, p = append(family, r), append(p, r.medianP(d))
 		}
 	}
 	for i, q := range stats.BenjaminiHochberg(p) {
-		c.Rows[i].P = math.Max(q, c.Rows[i].RankP)
-		c.Rows[i].Verdict = c.verdict(&c.Rows[i], old)
+		q = math.Max(q, family[i].RankP)
+		family[i].P = &q
 	}
+	c.decide(new)
+}
+
+// askedNoise is the A/A noise of the workloads that are to be compared.
+func (c *Comparison) askedNoise(a *Analysis) []Noise {
+	var out []Noise
+	for _, n := range a.Noise {
+		if s := a.at[sampleID{n.Cell, n.Unit}]; c.asked(a, s) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// prepare takes the difference of the medians, before any drift is taken off, and its standard error.
+func (r *Row) prepare() {
+	if r.difference() {
+		r.d = r.New.Median - r.Old.Median
+		r.se = math.Hypot(medianSE(r.old.Values), medianSE(r.new.Values))
+		return
+	}
+	r.d = math.Log(r.New.Median / r.Old.Median)
+	r.se = math.Hypot(medianSE(logs(r.old.Values)), medianSE(logs(r.new.Values)))
+}
+
+// appeared reports whether the values are 0 in all repeats of one run and beyond the least difference in all of the other.
+func (r *Row) appeared() bool {
+	if !r.difference() {
+		return false
+	}
+	zero, other := r.old.Values, r.new.Values
+	if r.Old.Median != 0 {
+		zero, other = other, zero
+	}
+	for _, x := range zero {
+		if x != 0 {
+			return false
+		}
+	}
+	for _, x := range other {
+		if !(math.Abs(x) >= r.Floor) || x == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // medianP is the p value of a t test of the difference of medians against what the runs' spread and the controls allow.
-func (c *Comparison) medianP(r *Row, d *Drift) float64 {
+func (r *Row) medianP(d *Drift) float64 {
 	df := float64(r.Old.N + r.New.N - 2)
 	s := r.se
 	if d.Tau > s {
 		s, df = d.Tau, float64(d.Controls-1)
 	}
-	if s == 0 { // repeated to the last digit, as on the exact target
+	if s == 0 { // repeated to the last digit
 		if r.d == 0 {
 			return 1
 		}
@@ -127,64 +119,41 @@ func (c *Comparison) medianP(r *Row, d *Drift) float64 {
 	return stats.TailT(math.Abs(r.d)/s, df)
 }
 
-func (c *Comparison) verdict(r *Row, old *record.Run) string {
-	if stats.LeastRankP(r.Old.N, r.New.N) >= c.Options.Alpha && r.RankP > 0 {
-		note := fmt.Sprintf("%d against %d repeats cannot show a difference; 4 are needed", r.Old.N, r.New.N)
-		if r.Note != "" {
-			note += "; " + r.Note
+// decide turns p values and differences into verdicts, of the rows that have none yet.
+func (c *Comparison) decide(new *Analysis) {
+	for i := range c.Rows {
+		r := &c.Rows[i]
+		if r.Verdict != "" {
+			continue
 		}
-		r.Note = note
-		return TooFew
+		r.Verdict = Same
+		if r.P == nil || *r.P >= c.Options.Alpha || !r.reaches() {
+			continue
+		}
+		switch way := new.Run.Env.Better(r.Cell.Workload, r.Unit); {
+		case way == 0:
+			r.remark("the run does not say which way is better")
+		case (way > 0) == (r.Delta > 0):
+			r.Verdict = Better
+		default:
+			r.Verdict = Worse
+		}
 	}
-	// Both sides of a ratio: 3 % slower is log 1.03, whichever way it is read.
-	effect := math.Abs(math.Log1p(math.Max(r.Delta, -1+1e-9)))
-	if r.P >= c.Options.Alpha || effect < math.Log1p(r.Floor) {
-		return Same
-	}
-	switch way := old.Env.Better(r.Cell.Workload, r.Unit); {
-	case way == 0:
-		r.Note = "the run does not say which way is better"
-		return Same
-	case (way > 0) == (r.Delta > 0):
-		return Better
-	}
-	return Worse
+}
+
+// drifts reports whether the row is one of the drift's.
+func (r *Row) drifts(d *Drift) bool {
+	return d.Workload == r.group.workload && d.Unit == r.group.unit && d.Rate == r.group.rate && d.difference == r.difference()
 }
 
 func (c *Comparison) driftAt(r *Row) *Drift {
 	for i := range c.Drifts {
-		if c.Drifts[i].Workload == r.Cell.Workload && c.Drifts[i].Unit == r.Unit {
+		if r.drifts(&c.Drifts[i]) {
 			return &c.Drifts[i]
 		}
 	}
 	return &Drift{Factor: 1}
 }
 
-func byName(r *record.Run) map[string][]float64 {
-	out := map[string][]float64{}
-	for _, s := range r.Samples() {
-		out[s.Cell.BenchName()+" "+s.Unit] = s.Values
-	}
-	return out
-}
-
-func deltaWithZeros(old, new float64) float64 {
-	switch {
-	case old == new:
-		return 0
-	case old == 0:
-		return math.Copysign(Infinite, new)
-	}
-	return (new - old) / math.Abs(old)
-}
-
-func (d Drift) String() string {
-	s := fmt.Sprintf("%s %s: %s from %d ceilings", d.Workload, d.Unit, unit.Percent(d.Factor-1, true), d.Cells)
-	if d.Note != "" {
-		s = fmt.Sprintf("%s %s: %s", d.Workload, d.Unit, d.Note)
-	}
-	if d.Controls >= tauControls {
-		s += fmt.Sprintf("; cells with the same program in both runs strayed by %s (one sigma, %d cells)", unit.Percent(d.Tau, false), d.Controls)
-	}
-	return s
-}
+// ceiling reports whether the row shows the machine's drift: a program that does no work and is the same in both runs.
+func (r *Row) ceiling() bool { return r.same && r.Cell.Class == harness.ClassCeiling }

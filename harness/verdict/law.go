@@ -8,8 +8,6 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/law"
-	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/stats"
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
@@ -26,29 +24,29 @@ type Judged struct {
 	Why       string      `json:"why,omitempty"`
 }
 
-// Laws holds a run against the laws that its definition declares.
-func Laws(r *record.Run) []Judged {
+// laws holds the run against the laws that its definition declares.
+func (a *Analysis) laws() []Judged {
 	var out []Judged
-	for _, l := range r.Env.Laws {
+	for _, l := range a.Run.Env.Laws {
 		for _, v := range l.Variants {
-			out = append(out, judgeLaw(l, v, r))
+			out = append(out, a.judgeLaw(l, v))
 		}
 	}
 	return out
 }
 
-func judgeLaw(l harness.Law, variant string, r *record.Run) Judged {
+func (a *Analysis) judgeLaw(l harness.Law, variant string) Judged {
 	j := Judged{Law: l, Variant: variant, Source: l.Source, Outcome: NotMeasured}
-	if v, ok := r.Env.Variant(variant); ok {
+	if v, ok := a.Run.Env.Variant(variant); ok {
 		j.Control = v.Control
 	}
-	own, why := pick(r, harness.CellSelector{Workload: l.Workload, Variant: variant, Where: l.Where}, l.Unit)
+	own, why := a.pick(harness.CellSelector{Workload: l.Workload, Variant: variant, Where: l.Where}, l.Unit)
 	if own == nil {
 		j.Why = why
 		return j
 	}
-	j.Value, j.N = stats.Median(own.Values), len(own.Values)
-	if err := j.predict(own.Cell, r); err != nil {
+	j.Value, j.N = a.Summary(own).Median, len(own.Values)
+	if err := j.predict(own.Cell, a); err != nil {
 		j.Outcome, j.Why = Failed, err.Error()
 		return j
 	}
@@ -66,7 +64,7 @@ func judgeLaw(l harness.Law, variant string, r *record.Run) Judged {
 }
 
 // predict computes the prediction for the cell.
-func (j *Judged) predict(c harness.Cell, r *record.Run) error {
+func (j *Judged) predict(c harness.Cell, a *Analysis) error {
 	f, err := law.Find(j.Law.Formula)
 	if err != nil {
 		return err
@@ -83,11 +81,11 @@ func (j *Judged) predict(c harness.Cell, r *record.Run) error {
 				return fmt.Errorf("parameter %s: axis %s is %q, not a number", p.Name, p.Axis, c.Axis(p.Axis))
 			}
 		case p.Unit != "":
-			s, why := pick(r, harness.CellSelector{Workload: c.Workload, Variant: c.Variant, Where: c.Axes}, p.Unit)
+			s, why := a.pick(harness.CellSelector{Workload: c.Workload, Variant: c.Variant, Where: c.Axes}, p.Unit)
 			if s == nil {
 				return fmt.Errorf("parameter %s: %s", p.Name, why)
 			}
-			v = stats.Median(s.Values)
+			v = a.Summary(s).Median
 		}
 		if p.Scale != 0 {
 			v *= p.Scale

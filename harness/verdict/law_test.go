@@ -66,7 +66,7 @@ func TestLaws(t *testing.T) {
 		}
 		r := lawRun(windows)
 		r.Env.Laws = []harness.Law{l}
-		got := Laws(r)
+		got := Analyze(r).Laws
 		if len(got) != 1 || got[0].Outcome != tt.want || !strings.Contains(got[0].Why, tt.why) {
 			t.Errorf("%s: %+v, want %s", tt.name, got, tt.want)
 		}

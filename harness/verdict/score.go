@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/stats"
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
@@ -28,33 +26,33 @@ type Scored struct {
 	Why     string        `json:"why"`
 }
 
-// Scores holds a run against the scores that its definition declares. A score is a bound on a median: it says nothing
+// scores holds the run against the scores that its definition declares. A score is a bound on a median: it says nothing
 // about how sure that is, which the tables do.
-func Scores(r *record.Run) []Scored {
+func (a *Analysis) scores() []Scored {
 	var out []Scored
-	for _, s := range r.Env.Scores {
-		out = append(out, score(s, r))
+	for _, s := range a.Run.Env.Scores {
+		out = append(out, a.score(s))
 	}
 	return out
 }
 
-func score(s harness.Score, r *record.Run) Scored {
+func (a *Analysis) score(s harness.Score) Scored {
 	out := Scored{Score: s, Outcome: NotMeasured}
-	own, why := pick(r, harness.CellSelector{Workload: s.Workload, Variant: s.Variant, Where: s.Where}, s.Unit)
+	own, why := a.pick(harness.CellSelector{Workload: s.Workload, Variant: s.Variant, Where: s.Where}, s.Unit)
 	if own == nil {
 		out.Why = why
 		return out
 	}
-	out.Value, out.N = stats.Median(own.Values), len(own.Values)
+	out.Value, out.N = a.Summary(own).Median, len(own.Values)
 	sc := unit.ScaleFor(s.Unit, []float64{out.Value})
 	text := sc.Format(out.Value) + " " + sc.Unit
 	if s.Over != "" {
-		other, why := pick(r, harness.CellSelector{Workload: s.Workload, Variant: s.Over, Where: s.Where}, s.Unit)
+		other, why := a.pick(harness.CellSelector{Workload: s.Workload, Variant: s.Over, Where: s.Where}, s.Unit)
 		if other == nil {
 			out.Why = why
 			return out
 		}
-		m := stats.Median(other.Values)
+		m := a.Summary(other).Median
 		if m == 0 {
 			out.Why = "the divisor is 0"
 			return out

@@ -40,7 +40,7 @@ func tost(d []float64, width float64) TOST {
 		}
 		return t
 	}
-	above := func(x float64) float64 { return aboveT(x, t.N-1) }
+	above := func(x float64) float64 { return stats.UpperT(x, float64(t.N-1)) }
 	t.P = math.Max(above((width+t.Mean)/se), above((width-t.Mean)/se))
 	switch {
 	case t.P < tostAlpha:
@@ -49,15 +49,6 @@ func tost(d []float64, width float64) TOST {
 		t.Verdict = NotEquivalent
 	}
 	return t
-}
-
-// aboveT is P(T > x) of Student's t.
-func aboveT(x float64, freedom int) float64 {
-	p := stats.TailT(math.Abs(x), float64(freedom)) / 2
-	if x < 0 {
-		return 1 - p
-	}
-	return p
 }
 
 // atLeast tests whether the mean of values is at least a bound: shown, shown not to be, or neither.
@@ -74,7 +65,7 @@ func atLeast(values []float64, bound float64) (mean, p float64, verdict string) 
 	case se == 0:
 		return mean, 1, NotEquivalent
 	}
-	p = aboveT((mean-bound)/se, len(values)-1)
+	p = stats.UpperT((mean-bound)/se, float64(len(values)-1))
 	switch {
 	case p < tostAlpha:
 		verdict = Equivalent

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,7 +97,7 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 func share(text string) (float64, error) {
 	number, percent := strings.CutSuffix(text, "%")
 	v, err := strconv.ParseFloat(number, 64)
-	if err != nil || v <= 0 {
+	if err != nil || !(v > 0) || math.IsInf(v, 1) { // NaN is not above 0
 		return 0, fmt.Errorf("%q is not a share above 0, such as 1%% or 0.01", text)
 	}
 	if percent {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/host"
 	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/runner"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -36,7 +38,7 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 		Started: time.Now(), Commit: commit, Version: version, Command: append([]string{"kxlab"}, os.Args[1:]...),
 		Profile: f.profile, Repeats: f.repeat, Seed: f.seed, CPUs: facts.CPUs, MemBytes: facts.MemBytes,
 		KernelFacts: facts.Settings, Tools: facts.Tools, Mitigations: facts.Mitigations, Objects: map[string]string{},
-		Plan: p.Trials(), AA: []string{p.AA},
+		Plan: p.Trials(), Budgets: budgets(p), AA: []string{p.AA},
 		Title: e.Title, Question: e.Question, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores, Laws: e.Laws,
 	}
 	if j.guests != nil {
@@ -57,4 +59,15 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 		}
 	}
 	return env, nil
+}
+
+// budgets are how long the plan's workloads warm up and measure, by workload and axes, as the record has them.
+func budgets(p *runner.Plan) map[string]string {
+	out := map[string]string{}
+	for _, g := range p.Groups {
+		for _, b := range g.Blocks {
+			out[b.Workload+harness.Cell{Axes: b.Axes}.AxesName("")] = fmt.Sprintf("measure %v, warm %v", b.Measure, b.Warm)
+		}
+	}
+	return out
 }

@@ -32,14 +32,14 @@ func TestLawsFindBugs(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := map[string]bool{}
-	for _, j := range verdict.Laws(r) {
+	for _, j := range verdict.Analyze(r).Laws {
 		if j.Control && j.Outcome == verdict.Passed {
 			found[j.Law.Name] = true
 		}
 	}
 	for _, law := range []string{"reno-period", "cubic-k", "dctcp-throughput"} {
 		if !found[law] {
-			t.Errorf("the planted bug does not break %s: %+v", law, verdict.Laws(r))
+			t.Errorf("the planted bug does not break %s: %+v", law, verdict.Analyze(r).Laws)
 		}
 	}
 }

@@ -47,10 +47,11 @@ func show(s streams, dir, format string) error {
 	for _, remark := range r.Remarks {
 		s.note("%s: %s", dir, remark)
 	}
-	if err := page.WriteTables(s.out, r, format); err != nil {
+	a := verdict.Analyze(r)
+	if err := page.WriteTables(s.out, a, format); err != nil {
 		return fmt.Errorf("write tables of %s: %w", dir, err)
 	}
-	return writePage(s, dir)
+	return writePage(s, a)
 }
 
 // showRun reports a run that just ended: its tables, unless standard output is taken, and where its page is.
@@ -58,14 +59,18 @@ func showRun(s streams, dir string, tables bool) error {
 	if tables {
 		return show(s, dir, "text")
 	}
-	return writePage(s, dir)
+	r, err := record.Open(dir)
+	if err != nil {
+		return err
+	}
+	return writePage(s, verdict.Analyze(r))
 }
 
 // writePage makes the page of a run and says where it is.
-func writePage(s streams, dir string) error {
-	path, err := page.Generate(dir)
+func writePage(s streams, a *verdict.Analysis) error {
+	path, err := page.Write(a)
 	if err != nil {
-		return fmt.Errorf("make report of %s: %w", dir, err)
+		return fmt.Errorf("make report of %s: %w", a.Run.Dir, err)
 	}
 	s.note("the report is in %s", path)
 	return nil
@@ -77,11 +82,12 @@ func scoreError(dir string) error {
 	if err != nil {
 		return err
 	}
+	a := verdict.Analyze(r)
 	var errs []error
-	if failed := verdict.FailedScores(verdict.Scores(r)); len(failed) > 0 {
+	if failed := verdict.FailedScores(a.Scores); len(failed) > 0 {
 		errs = append(errs, fmt.Errorf("%d of %d scores failed:\n  %s", len(failed), len(r.Env.Scores), strings.Join(failed, "\n  ")))
 	}
-	if failed := verdict.FailedLaws(verdict.Laws(r)); len(failed) > 0 {
+	if failed := verdict.FailedLaws(a.Laws); len(failed) > 0 {
 		errs = append(errs, fmt.Errorf("%d laws broken:\n  %s", len(failed), strings.Join(failed, "\n  ")))
 	}
 	return errors.Join(errs...)

@@ -10,14 +10,30 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/exact"
 	"github.com/kxlab/kxlab/harness/packets"
 )
 
-// pauseTime is how long it lets the kernel do so once flows are known. It is longer than flow tables wait before they write a new time
-// into an entry (NAT_TOUCH in bpf/include/natflow.bpf.h, a tick in flow.bpf.h), so that all of them do when the flows come again.
+// pauseTime is the least time that the kernel gets once flows are known. It is longer than flow tables wait before they write a new
+// time into an entry (NAT_TOUCH in bpf/include/natflow.bpf.h, a tick in flow.bpf.h), so that all of them do when the flows come
+// again.
 const pauseTime = 1500 * time.Millisecond
+
+// flowTick is the tick of bpf/include/flow.bpf.h (FLOW_TICK_SHIFT) on the monotonic clock, and tickMargin how long after the
+// beginning of one the trial goes on: the coarse clock that the table reads lags by up to a tick of the kernel's timer, 4 ms.
+const (
+	flowTick   = 1 << 30 * time.Nanosecond
+	tickMargin = 10 * time.Millisecond
+)
+
+// untilTick is how long to wait at the monotonic time now so that at least pauseTime goes by and a tick has just begun.
+func untilTick(now time.Duration) time.Duration {
+	ready := now + pauseTime - tickMargin
+	return (ready+flowTick-1)/flowTick*flowTick + tickMargin - now
+}
 
 // exactPackets are sent in a trial of target exact: a number and not a time, as the thread that sends is alone on the CPU and
 // nobody could stop it.
@@ -27,13 +43,18 @@ const exactPackets = 144*packets.LapPackets + 1
 // 60 to 170 times in 20 ms and would cost up to 4 % there, never the same twice.
 //
 // Flows come once to be known, then the kernel gets time to finish what it put off, then they come once more: what a flow
-// table does once a second or so, it does then. It was measured with the rest before, for one seed in all packets of a round and
-// for another in a part of them or none: 300 instructions in xdp-nat, 55 in the tables of ipip and dsr.
+// table does once a second or so, it does then: 300 instructions in xdp-nat, 55 in the tables of ipip and dsr. The second coming
+// and the measurement lie in one tick of the tables: a tick that ended between them made every flow write its time once more, in
+// the first 4,096 packets of two seeds of five.
 func (p *path) alone(ctx context.Context, warm uint64) (harness.Result, error) {
 	if err := p.warm(ctx, warm, 0); err != nil {
 		return harness.Result{}, err
 	}
-	time.Sleep(pauseTime)
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return harness.Result{}, fmt.Errorf("read monotonic clock: %w", err)
+	}
+	time.Sleep(untilTick(time.Duration(now.Nano())))
 	if err := p.warm(ctx, warm, 0); err != nil {
 		return harness.Result{}, err
 	}

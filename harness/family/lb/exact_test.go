@@ -4,6 +4,7 @@ package lb
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,6 +30,19 @@ func TestCostsAreCounted(t *testing.T) {
 		got := counted(c.in).Metrics
 		if diff := cmp.Diff(append(append([]harness.Metric(nil), c.in.Metrics...), c.want...), got); diff != "" {
 			t.Errorf("%s:\n%s", c.name, diff)
+		}
+	}
+}
+
+// TestUntilTick: the wait is long enough for every table, and ends just after a flow table's tick has begun, whatever the time.
+func TestUntilTick(t *testing.T) {
+	for now := time.Duration(0); now < 4*flowTick; now += 7 * time.Millisecond {
+		wait := untilTick(now)
+		if wait < pauseTime || wait > pauseTime+flowTick {
+			t.Errorf("at %v: waits %v", now, wait)
+		}
+		if into := (now + wait) % flowTick; into != tickMargin {
+			t.Errorf("at %v: goes on %v into a tick, want %v", now, into, tickMargin)
 		}
 	}
 }
