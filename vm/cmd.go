@@ -61,6 +61,10 @@ type Cmd struct {
 	// Processor is the processor of this machine on which all threads of an exact guest run by turns: see takeTurns. Nil: with one
 	// CPU any of those that this process may use, else the first of them. Exact guests with several CPUs need the right to SCHED_FIFO.
 	Processor *int
+	// NoSnapshots lets an exact guest boot although it could resume a snapshot. Its digits are the same.
+	NoSnapshots bool
+	// Note gets what is worth knowing and ends nothing, such as that no snapshot could be made; may be nil.
+	Note func(string)
 
 	Boot time.Duration // until the guest is ready; 0: BootTime. Wall-clock time, as all that follow
 	// Silence is how long nothing may come from the guest, which says every second of its own time that it lives. 0: SilenceTime.
@@ -133,9 +137,12 @@ func (c *Cmd) Start(ctx context.Context) error {
 	}
 	m := machine{accel: a, cpus: c.cpus(), memory: memory}
 	l := &launch{qemu: qemu}
-	if c.Virtme {
+	switch {
+	case c.Virtme:
 		err = c.composeVirtme(ctx, l, m, self, t, stdin)
-	} else {
+	case c.Exact != nil:
+		err = c.composeExact(ctx, l, m, self, t, stdin)
+	default:
 		err = c.composeImage(ctx, l, m, self, t, stdin)
 	}
 	if err != nil {

@@ -124,6 +124,15 @@ func runTask(host *port, dir string, raw []byte, h hello, setupErr error, status
 		}
 		ready.Calibration = c
 	}
+	if t.Later {
+		var err error
+		if t, err = receiveTask(); err != nil {
+			return err
+		}
+		if err := errors.Join(stirRandom(t.Seed), writeFiles(t.Files)); err != nil {
+			return fmt.Errorf("set up guest: %w", err)
+		}
+	}
 	ready.Uptime = uptime()
 	if err := host.sendJSON(frameReady, ready); err != nil {
 		return err

@@ -22,7 +22,7 @@ func openPort() (*port, error) {
 	ready := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		err := allowPort(channelPort)
+		err := allowPorts(channelPort, 1)
 		ready <- err
 		for f := range p.frames {
 			outBytes(channelPort, &f.raw[0], len(f.raw))

@@ -73,20 +73,45 @@ func seedRandom() error {
 	if err != nil {
 		return fmt.Errorf("seed random numbers: %w", err)
 	}
-	pool := struct {
-		bits, size int32 // struct rand_pool_info of linux/random.h
-		data       [sha256.Size]byte
-	}{bits: 8 * sha256.Size, size: sha256.Size, data: sha256.Sum256(line)}
-	f, err := os.OpenFile("/dev/random", os.O_WRONLY, 0)
-	if err != nil {
+	if err := addEntropy(sha256.Sum256(line)); err != nil {
 		return fmt.Errorf("seed random numbers: %w", err)
-	}
-	defer f.Close()
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&pool))); errno != 0 {
-		return fmt.Errorf("seed random numbers: %w", errno)
 	}
 	if _, err := unix.Getrandom(make([]byte, 1), unix.GRND_NONBLOCK); err != nil {
 		return fmt.Errorf("random numbers are not ready although the kernel was given a seed: %w", err)
+	}
+	return nil
+}
+
+// stirRandom makes the random numbers from here on those of a seed: a guest that was resumed has the entropy of its snapshot.
+func stirRandom(seed uint64) error {
+	if err := addEntropy(sha256.Sum256(fmt.Appendf(nil, "kxlab.seed=%d", seed))); err != nil {
+		return fmt.Errorf("stir random numbers: %w", err)
+	}
+	f, err := os.OpenFile("/dev/random", os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("stir random numbers: %w", err)
+	}
+	defer f.Close()
+	// Else the kernel would take what is new into account when a minute has passed.
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDRESEEDCRNG, 0); errno != 0 {
+		return fmt.Errorf("stir random numbers: %w", errno)
+	}
+	return nil
+}
+
+// addEntropy gives the kernel's pool bytes that count for as much as they could.
+func addEntropy(data [sha256.Size]byte) error {
+	pool := struct {
+		bits, size int32 // struct rand_pool_info of linux/random.h
+		data       [sha256.Size]byte
+	}{bits: 8 * sha256.Size, size: sha256.Size, data: data}
+	f, err := os.OpenFile("/dev/random", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&pool))); errno != 0 {
+		return errno
 	}
 	return nil
 }

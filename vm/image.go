@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,7 @@ type File struct {
 type image struct {
 	file *os.File // without a name, so that it goes with the last process that has it open
 	size int64    // bytes
+	key  string   // of the base: equal inputs have equal keys
 }
 
 func (i *image) Close() error { return i.file.Close() }
@@ -59,7 +61,7 @@ func buildImage(ctx context.Context, c *Cmd, self string, t task, stdin []byte) 
 		f.Close()
 		return nil, fmt.Errorf("write guest image: %w", err)
 	}
-	return &image{file: f, size: max(n, end)}, nil
+	return &image{file: f, size: max(n, end), key: base.Name()}, nil
 }
 
 // ownInode is the first inode of what belongs to one guest: the base has fewer.
@@ -96,6 +98,36 @@ func ownEntries(files map[string]File, t task, stdin []byte) ([]entry, error) {
 		out = append(out, e)
 	}
 	return sortEntries(out), nil
+}
+
+// laterFiles are the caller's files and the standard input as part of a task.
+func laterFiles(files map[string]File, stdin []byte) ([]taskFile, error) {
+	var out []taskFile
+	if stdin != nil {
+		out = append(out, taskFile{Path: stdinPath, Content: stdin, Mode: 0o644})
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f := files[name]
+		if !filepath.IsAbs(name) {
+			return nil, fmt.Errorf("add file to guest: path %q is not absolute", name)
+		}
+		t := taskFile{Path: guestPath(filepath.Clean(name)), Content: f.Content, Mode: 0o644}
+		if f.Source != "" {
+			st, err := os.Stat(f.Source)
+			if err == nil {
+				t.Content, err = os.ReadFile(f.Source)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("add file to guest: %w", err)
+			}
+			t.Mode = st.Mode().Perm()
+		}
+		if f.Mode != 0 {
+			t.Mode = f.Mode.Perm()
+		}
+		out = append(out, t)
+	}
+	return out, nil
 }
 
 // unnamed makes a file in the cache that nobody else sees and that goes with the last process that has it open.

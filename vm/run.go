@@ -86,6 +86,15 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 		channelR.Close()
 		return nil, err
 	}
+	if l.monitor != nil {
+		if err := l.start(ctx, orElse(c.Boot, BootTime)); err != nil {
+			_ = r.process.Process.Kill()
+			<-ended
+			consoleR.Close()
+			channelR.Close()
+			return nil, fmt.Errorf("%w: %s", err, lastLines(r.stderr.String(), 3))
+		}
+	}
 	consoleDone := make(chan struct{})
 	go func() {
 		defer close(consoleDone)

@@ -7,8 +7,11 @@ import (
 	"time"
 )
 
-// A task is what the guest's first process is to do; it lies in the image.
+// A task is what the guest's first process is to do. It lies in the image, or comes later.
 type task struct {
+	// Later says that the image has none of what follows but Exact and Beat: the guest is set up, and then receives its task.
+	Later bool          `json:"later,omitempty"`
+	Seed  uint64        `json:"seed,omitempty"` // stirred into the kernel's random numbers when the task comes later
 	Args  []string      `json:"args"`
 	Env   []string      `json:"env,omitempty"`
 	Dir   string        `json:"dir,omitempty"`

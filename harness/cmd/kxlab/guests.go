@@ -29,6 +29,8 @@ type guests struct {
 	memory  int64 // bytes
 	spec    harness.GuestSpec
 	silence time.Duration // vm.Cmd.Silence
+	boots   bool          // vm.Cmd.NoSnapshots
+	note    func(string)  // vm.Cmd.Note
 	ready   func(vm.Ready)
 	free    processors // each for one exact guest at a time
 }
@@ -47,7 +49,7 @@ const (
 // openGuests finds the kernel, and what an experiment and the command line say of its guests.
 func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 	e := j.plan.Experiment
-	g := &guests{exact: j.plan.Target == harness.TargetExact, cpus: f.cpus, memory: defaultGuestMB << 20, spec: e.Guest, silence: f.silence}
+	g := &guests{exact: j.plan.Target == harness.TargetExact, cpus: f.cpus, memory: defaultGuestMB << 20, spec: e.Guest, silence: f.silence, boots: !f.snapshots}
 	g.virtme = !g.exact && cmp.Or(f.root, e.Guest.Root) != rootImage
 	name := j.kernel
 	if g.virtme {
@@ -120,7 +122,7 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 		Stdout: to, Stderr: os.Stderr, OnReady: g.ready, Virtme: g.virtme, Silence: g.silence, Acknowledge: true,
 	}
 	if g.exact {
-		c.Exact = &vm.Exact{Seed: j.BootSeed()}
+		c.Exact, c.NoSnapshots, c.Note = &vm.Exact{Seed: j.BootSeed()}, g.boots, g.note
 		mine := <-g.free
 		defer func() { g.free <- mine }()
 		c.Processor = &mine
@@ -136,8 +138,9 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 
 // run measures a plan in guests. What the guests say of their calibration is noted once.
 func (g *guests) run(ctx context.Context, s streams, p *runner.Plan, sel runner.Selection, o runner.GuestOptions, w *record.Writer) (runner.Summary, error) {
-	var once sync.Once
+	var once, noteOnce sync.Once
 	var noteErr error
+	g.note = func(text string) { noteOnce.Do(func() { s.note("%s", text) }) }
 	g.ready = func(r vm.Ready) {
 		if r.Calibration == nil {
 			return

@@ -36,6 +36,7 @@ type runFlags struct {
 	repeat, cpus         int
 	seed                 uint64
 	silence              time.Duration
+	snapshots            bool
 	root                 string
 	json, wait           bool
 }
@@ -52,6 +53,7 @@ func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "kernels of the guests, one run for each: a suite, a version, an image, a build tree (see kxlab vm)")
 	fl.IntVar(&f.cpus, "cpus", 0, "virtual CPUs of the guests (0: as many as the experiment says)")
 	fl.StringVar(&f.root, "root", "", "root file system of guests: host (this machine's, read-only, through virtme-ng) or image (the lab's own, with what the experiment names; it boots in a tenth of the time) (default: on target vm what the experiment says, else host)")
+	fl.BoolVar(&f.snapshots, "snapshots", true, "resume guests of target exact from snapshots; without, each boots, which is slower and gives the same digits")
 	fl.DurationVar(&f.silence, "silence", vm.SilenceTime, "end a guest from which nothing came for so long, not even a sign of life")
 	fl.StringVar(&f.profile, "profile", "quick", "how much is run: smoke, quick or full")
 	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")

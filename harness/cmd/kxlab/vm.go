@@ -118,6 +118,7 @@ func newVMRun(s streams) *cobra.Command {
 				}
 			}
 			c := &vm.Cmd{
+				Note:   func(text string) { s.note("%s", text) },
 				Kernel: k, Args: args, CPUs: f.cpus, Memory: f.memory << 20, Modules: f.modules, Tools: f.tools,
 				Stdin: guestInput(cmd.InOrStdin()), Stdout: s.out, Stderr: s.err, Virtme: f.virtme,
 			}
