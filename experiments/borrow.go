@@ -4,6 +4,7 @@ package experiments
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 )
@@ -14,7 +15,7 @@ const attachLoad = "load"
 // borrow adds the variants of the experiments that a definition takes objects of. These are read as they stand in their
 // files: what they themselves may borrow is not looked at.
 func borrow(e *harness.Experiment) error {
-	for _, name := range e.ObjectsOf {
+	for _, name := range lenders(e) {
 		if err := harness.Known("experiment", name, Names()); err != nil {
 			return fmt.Errorf("objectsof: %w", err)
 		}
@@ -36,4 +37,15 @@ func borrow(e *harness.Experiment) error {
 		}
 	}
 	return nil
+}
+
+// everyLender, as the only name, stands for all other shipped experiments.
+const everyLender = "all"
+
+// lenders names the experiments that a definition takes objects of.
+func lenders(e *harness.Experiment) []string {
+	if len(e.ObjectsOf) != 1 || e.ObjectsOf[0] != everyLender {
+		return e.ObjectsOf
+	}
+	return slices.DeleteFunc(Names(), func(name string) bool { return name == e.Name })
 }

@@ -24,7 +24,7 @@ type Experiment struct {
 	AA       string
 	Variants []Variant
 	// ObjectsOf names experiments all of whose variants with a BPF object take part as well: with the same knobs, but
-	// loaded only and attached to nothing. Their class is the experiment's name.
+	// loaded only and attached to nothing. Their class is the experiment's name. "all" alone stands for all other shipped ones.
 	ObjectsOf []string
 	Workloads []WorkloadSpec
 	Profiles  []Profile
