@@ -24,6 +24,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/labtest"
+	"github.com/kxlab/kxlab/vm"
 )
 
 // ways is a family whose variant "other" fails in the way that the environment variable WAY names; the others are well.
@@ -149,11 +150,16 @@ func TestWays(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: a run on the host does")
 	}
+	cache, err := cacheFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
 	table := codes{rows: map[string]map[string]int{}}
 	t.Cleanup(func() { t.Logf("exit codes:\n%s", table.String()) }) // after all stories
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "ways"),
 		Setup: func(env *testscript.Env) error {
+			env.Setenv(vm.CacheEnv, cache) // stories have no home
 			return errors.Join(os.WriteFile(filepath.Join(env.WorkDir, "ways.yaml"), []byte(waysYAML), 0o600),
 				os.WriteFile(filepath.Join(env.WorkDir, "deaths.yaml"), []byte(deathsYAML), 0o600))
 		},
@@ -167,6 +173,15 @@ func TestWays(t *testing.T) {
 			"exits": table.exits, "nobody": table.nobody, "hangup": hangup,
 		},
 	})
+}
+
+// cacheFolder is where this user's kernels and images are.
+func cacheFolder() (string, error) {
+	if dir := os.Getenv(vm.CacheEnv); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.UserCacheDir()
+	return filepath.Join(dir, "kxlab"), err
 }
 
 // codes are exit codes, by the row's name and the column.
