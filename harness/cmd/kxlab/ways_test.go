@@ -131,7 +131,7 @@ func (s waysStage) Measure(ctx context.Context, c harness.Cell, _ harness.Budget
 	}
 	switch {
 	case s.fails(c.Variant, "ejected"):
-		r.Invalid = "the scheduler fell out of force during the trial: the kernel took it out: runnable task stall"
+		r.Invalid = "the scheduler fell out of force during the trial: the kernel ejected the scheduler: runnable task stall"
 	case s.fails(c.Variant, "invalid"):
 		return r, errors.New("no answer")
 	case s.fails(c.Variant, "slow"):

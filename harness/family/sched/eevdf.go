@@ -10,15 +10,15 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// eevdf is the kernel's own scheduler (EEVDF since 6.6): nothing is loaded, it is in force while no other is.
+// eevdf is the kernel's own scheduler (EEVDF since 6.6). Nothing is loaded: EEVDF runs while sched_ext is disabled.
 type eevdf struct {
-	seq uint64 // enable_seq when it was put in force
+	seq uint64 // enable_seq when the member was put in force
 }
 
 func newEEVDF() (Scheduler, error) {
 	now, err := sys.ReadSchedState(sys.SysSchedExt)
 	switch {
-	case errors.Is(err, harness.ErrNotSupported): // without sched_ext there is no other
+	case errors.Is(err, harness.ErrNotSupported): // a kernel without sched_ext has no other scheduler
 		return eevdf{}, nil
 	case err != nil:
 		return nil, err
@@ -28,13 +28,13 @@ func newEEVDF() (Scheduler, error) {
 	return eevdf{seq: now.Seq}, nil
 }
 
-// Name is the kernel's name for it.
+// Name is empty: sched_ext has no name for the kernel's own scheduler.
 func (eevdf) Name() string { return "" }
 
-// Exit is never told of it.
+// Exit is always false: the kernel's own scheduler never exits.
 func (eevdf) Exit() (SchedExit, bool) { return SchedExit{}, false }
 
-// InForce notices also a scheduler that came and went in between.
+// InForce also detects a scheduler that was enabled and disabled in between.
 func (s eevdf) InForce() error {
 	now, err := sys.ReadSchedState(sys.SysSchedExt)
 	switch {
@@ -50,8 +50,8 @@ func (s eevdf) InForce() error {
 	return nil
 }
 
-// Counters has nothing: what the kernel counts is the same for all schedulers and read by the workload.
+// Counters is empty: the workload reads the kernel's own counters, which are the same for all schedulers.
 func (eevdf) Counters() (map[string]uint64, error) { return nil, nil }
 
-// Close does nothing: there is nothing to take out.
+// Close does nothing: no scheduler was loaded.
 func (eevdf) Close() error { return nil }

@@ -17,7 +17,7 @@ import (
 	"github.com/kxlab/kxlab/bpf/abi"
 )
 
-// exitVariable is the variable of every scheduler in which it keeps why it ended.
+// exitVariable is the variable of every BPF scheduler that holds the exit reason.
 const exitVariable = "sched_exit"
 
 // schedExitKinds are the kernel's enum scx_exit_kind (kernel/sched/ext).
@@ -26,11 +26,11 @@ var schedExitKinds = map[uint64]string{
 	68: "ended with its parent", 1024: "error", 1025: "error found by the scheduler", 1026: "stall",
 }
 
-// readSchedExit returns why a scheduler ended; false if it did not end yet.
+// readSchedExit returns the exit reason of a scheduler; false while the scheduler has not exited.
 func readSchedExit(v *ebpf.Variable) (SchedExit, bool, error) {
 	var raw abi.SchedExit
 	if err := v.Get(&raw); err != nil {
-		return SchedExit{}, false, fmt.Errorf("read why the scheduler ended: %w", err)
+		return SchedExit{}, false, fmt.Errorf("read the exit reason of the scheduler: %w", err)
 	}
 	if raw.Kind == 0 {
 		return SchedExit{}, false, nil
@@ -55,7 +55,7 @@ func cString(b []byte) string {
 	return strings.ToValidUTF8(string(text), "?")
 }
 
-// symbolize names kernel addresses, "symbol+0x12", as far as /proc/kallsyms tells.
+// symbolize returns "symbol+0x12" for each address that /proc/kallsyms covers, and the address in hexadecimal for others.
 func symbolize(addrs []uint64) []string {
 	if len(addrs) == 0 {
 		return nil
@@ -65,7 +65,7 @@ func symbolize(addrs []uint64) []string {
 	for _, a := range addrs {
 		i, found := slices.BinarySearchFunc(symbols, a, func(s kernelSymbol, a uint64) int { return cmp.Compare(s.at, a) })
 		if !found {
-			i-- // the last that begins before it
+			i-- // the last symbol that starts before the address
 		}
 		if i < 0 {
 			names = append(names, fmt.Sprintf("%#x", a))
@@ -81,7 +81,7 @@ type kernelSymbol struct {
 	name string
 }
 
-// kernelSymbols reads /proc/kallsyms, sorted by address; nothing where addresses are hidden.
+// kernelSymbols reads /proc/kallsyms, sorted by address. The result is empty where the kernel hides addresses.
 func kernelSymbols() []kernelSymbol {
 	f, err := os.Open("/proc/kallsyms")
 	if err != nil {

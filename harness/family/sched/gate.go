@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// gateTime is how long the gate watches.
+	// gateTime is the duration of the gate's load.
 	gateTime = 700 * time.Millisecond
-	// gateBound is how long a task may be kept waiting: five that compute share a CPU, and a scheduler for batch loads may
-	// have slices of 100 ms.
+	// gateBound is the longest time that a runnable task may wait: five busy tasks share a CPU, and a scheduler for
+	// batch loads may have slices of 100 ms.
 	gateBound = 1500 * time.Millisecond
 )
 
-// Check runs the correctness gate on a member: it is in force all the time; every one of several tasks that compute
-// makes progress within the bound, pinned ones only where they are pinned; one that sleeps is woken within the bound; and
-// afterwards the kernel's own scheduler is in force.
+// Check runs the correctness gate on a member: the member is in force all the time; each busy task makes progress
+// within the bound, and a pinned task runs on its CPU only; a sleeping task is woken within the bound; and afterwards
+// the kernel's own scheduler is in force.
 func (s *stage) Check(ctx context.Context, member string) (err error) {
 	defer func() { s.failed[member] = err != nil }()
 	m, err := s.member(member)
@@ -34,13 +34,13 @@ func (s *stage) Check(ctx context.Context, member string) (err error) {
 		return err
 	}
 	err = s.check(ctx)
-	if broken := f.broken(); broken != nil {
+	if broken := f.checkInForce(); broken != nil {
 		err = fmt.Errorf("not in force all the time: %w", broken)
 	}
 	return errors.Join(err, f.close())
 }
 
-// check is the gate's load under the scheduler in force.
+// check runs the gate's load under the scheduler in force and judges the load's report.
 func (s *stage) check(ctx context.Context) error {
 	spec := load.Spec{Kind: load.Wake, Measure: gateTime, Seed: s.seed}
 	for cpu := range runtime.NumCPU() {

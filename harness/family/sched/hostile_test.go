@@ -136,7 +136,8 @@ func goFirst(t *testing.T) {
 	})
 }
 
-// mustHold watches a scheduler and its hogs for a while, meddling with them every few milliseconds. The scheduler must be in force all
+// mustHold watches a scheduler and its hogs for a while, meddling with them every few milliseconds. The scheduler
+// must be in force all
 // the time, and no hog may wait for longer than the bound.
 func mustHold(t *testing.T, s Scheduler, hogs []*hog, d time.Duration, meddle func(i int) error) {
 	t.Helper()
@@ -170,7 +171,8 @@ func mustHold(t *testing.T, s Scheduler, hogs []*hog, d time.Duration, meddle fu
 	}
 }
 
-// TestGuestAffinity has the affinity and the nice value of hogs changed all the time by another process, one of class SCHED_IDLE among them.
+// TestGuestAffinity has the affinity and the nice value of hogs changed all the time by another process, one of class
+// SCHED_IDLE among them.
 func TestGuestAffinity(t *testing.T) {
 	inGuest(t)
 	d := 8 * time.Second
@@ -214,7 +216,8 @@ func TestGuestNice(t *testing.T) {
 	}
 }
 
-// TestGuestNeverDispatches: the error about a scheduler that keeps all tasks from the first moment holds the kernel's reason and dump.
+// TestGuestNeverDispatches: the error about a scheduler that keeps all tasks from the first moment holds the kernel's
+// reason and dump.
 func TestGuestNeverDispatches(t *testing.T) {
 	inGuest(t)
 	s, err := tryScheduler(scx("stall", harness.Knob{Name: "grace_ms", Value: 0}))

@@ -14,7 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness/load"
 )
 
-// loadThreads are n threads of one name and weight anywhere.
+// loadThreads returns n threads of weight 1024, not pinned to a CPU.
 func loadThreads(name string, n int) []load.Thread {
 	out := make([]load.Thread, n)
 	for i := range out {
@@ -23,7 +23,7 @@ func loadThreads(name string, n int) []load.Thread {
 	return out
 }
 
-// run runs a load for the budget, with the machine's counts around it.
+// run runs a load for the budget and reads the machine's counters before and after.
 func (s *stage) run(ctx context.Context, spec load.Spec, b harness.Budget) (load.Report, harness.Result, error) {
 	spec.Warm, spec.Measure, spec.Seed = b.Warm, b.Measure, b.Seed
 	l, err := load.Start(ctx, spec)
@@ -31,7 +31,7 @@ func (s *stage) run(ctx context.Context, spec load.Spec, b harness.Budget) (load
 		return load.Report{}, harness.Result{}, err
 	}
 	defer l.Close()
-	before, err := s.count()
+	before, err := s.readCounts()
 	if err != nil {
 		return load.Report{}, harness.Result{}, err
 	}
@@ -42,7 +42,7 @@ func (s *stage) run(ctx context.Context, spec load.Spec, b harness.Budget) (load
 	if err != nil {
 		return r, harness.Result{}, err
 	}
-	after, err := s.count()
+	after, err := s.readCounts()
 	if err != nil {
 		return r, harness.Result{}, err
 	}
@@ -56,7 +56,7 @@ func (s *stage) run(ctx context.Context, spec load.Spec, b harness.Budget) (load
 // add adds metrics to a result.
 func add(r *harness.Result, metrics ...harness.Metric) { r.Metrics = append(r.Metrics, metrics...) }
 
-// quantiles are metrics of a distribution, p50 and so on, with a word before each: "wake-p50-sec".
+// quantiles returns metrics of a distribution, such as "wake-p50-sec" for the prefix "wake-".
 func quantiles(prefix string, d load.Distribution, ps ...float64) []harness.Metric {
 	var out []harness.Metric
 	for _, p := range ps {
@@ -65,7 +65,7 @@ func quantiles(prefix string, d load.Distribution, ps ...float64) []harness.Metr
 	return out
 }
 
-// cdf is a distribution as a series: seconds, and the share of the sample that is not above.
+// cdf returns a distribution as a series: X in seconds, Y the share of the sample that is at most X.
 func cdf(name string, d load.Distribution) harness.Series {
 	s := harness.Series{Name: name, Unit: "share", Notes: fmt.Sprintf("%d values", d.N)}
 	for i, p := range load.Probabilities() {
@@ -91,8 +91,8 @@ func (s *stage) wake(ctx context.Context, c harness.Cell, b harness.Budget) (har
 	return out, nil
 }
 
-// pipe measures what it costs to pass a byte to and fro. On one CPU nothing is idle meanwhile: where the clock counts
-// instructions, time is instructions.
+// pipe measures the time of a round trip of one byte. On one CPU there is no idle time: where the clock counts
+// instructions, the time is a number of instructions.
 func (s *stage) pipe(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	places := map[string][2]int{"same": {0, 0}, "apart": {0, 1}, "free": {-1, -1}}
 	place, ok := places[c.Axis("place")]
@@ -118,7 +118,7 @@ func (s *stage) pipe(ctx context.Context, c harness.Cell, b harness.Budget) (har
 	return out, nil
 }
 
-// schbench measures schbench's pattern.
+// schbench measures a load with the pattern of schbench: messengers wake workers, workers compute.
 func (s *stage) schbench(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, out, err := s.run(ctx, load.Spec{Kind: load.Bench, Workers: number(c, "workers")}, b)
 	if err != nil {
@@ -135,7 +135,7 @@ func (s *stage) schbench(ctx context.Context, c harness.Cell, b harness.Budget) 
 	return out, nil
 }
 
-// mixed measures how many requests a second can be served within a bound beside batch threads.
+// mixed measures the highest rate of requests served within a latency bound while batch threads run.
 func (s *stage) mixed(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, out, err := s.run(ctx, load.Spec{
 		Kind: load.Mixed, Threads: loadThreads("batch", number(c, "batch")),
@@ -152,7 +152,7 @@ func (s *stage) mixed(ctx context.Context, c harness.Cell, b harness.Budget) (ha
 	return out, nil
 }
 
-// churn measures forks and exits.
+// churn measures the rate of forks and exits.
 func (s *stage) churn(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, out, err := s.run(ctx, load.Spec{Kind: load.Fork, Workers: number(c, "tasks")}, b)
 	if err != nil {
@@ -162,14 +162,14 @@ func (s *stage) churn(ctx context.Context, c harness.Cell, b harness.Budget) (ha
 	return out, nil
 }
 
-// fairNice are the niceness values whose weights are nearest to 1:2:4, and fairWeight these weights: 1586, 3121 and 6100
-// (sched_prio_to_weight in kernel/sched/core.c).
+// fairNice are the nice values whose weights are nearest to 1:2:4; fairWeight are these weights (sched_prio_to_weight
+// in kernel/sched/core.c).
 var (
 	fairNice   = [3]int{-2, -5, -8}
 	fairWeight = [3]float64{1586, 3121, 6100}
 )
 
-// fairThreads are three threads of weights 1:2:4 for each CPU, pinned there or floating.
+// fairThreads returns three threads of weights 1:2:4 for each CPU, pinned to the CPU or floating.
 func fairThreads(pinned bool) []load.Thread {
 	var out []load.Thread
 	for cpu := range runtime.NumCPU() {
@@ -184,7 +184,7 @@ func fairThreads(pinned bool) []load.Thread {
 	return out
 }
 
-// fair measures whether threads get CPU time by their weights.
+// fair measures whether threads get CPU time in proportion to their weights.
 func (s *stage) fair(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	pinned := c.Axis("place") == "pinned"
 	if !pinned && c.Axis("place") != "floating" {

@@ -9,7 +9,7 @@ import (
 	"github.com/kxlab/kxlab/harness/bpfobj"
 )
 
-// SchedMethods are the ways to put a scheduler in force. BPF schedulers are for guests only.
+// methods returns the ways to put a scheduler in force. BPF schedulers need a guest.
 func methods(l *bpfobj.Loader, guest bool) harness.Methods[Scheduler] {
 	return harness.Methods[Scheduler]{
 		"eevdf": func(context.Context, harness.Variant, harness.Site) (Scheduler, error) { return newEEVDF() },

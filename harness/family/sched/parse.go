@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// parseHackbench reads the time that hackbench took.
+// parseHackbench returns the run time that hackbench printed.
 func parseHackbench(out string) (time.Duration, error) {
 	for line := range strings.Lines(out) {
 		if rest, ok := strings.CutPrefix(line, "Time: "); ok {
 			secs, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
 			if err != nil || secs <= 0 {
-				return 0, fmt.Errorf("read what hackbench says: %q", strings.TrimSpace(line))
+				return 0, fmt.Errorf("parse hackbench: %q", strings.TrimSpace(line))
 			}
 			return time.Duration(secs * float64(time.Second)), nil
 		}
 	}
-	return 0, fmt.Errorf("read what hackbench says: no time in %q", out)
+	return 0, fmt.Errorf("parse hackbench: no time in %q", out)
 }
 
-// parseStress reads the table of stress-ng --metrics-brief: bogus operations, all stressors together.
+// parseStress returns the sum of bogus operations over all stressors in the table of stress-ng --metrics-brief.
 func parseStress(out string) (ops int64, err error) {
 	for line := range strings.Lines(out) {
 		f := strings.Fields(line)
@@ -39,13 +39,13 @@ func parseStress(out string) (ops int64, err error) {
 		ops += n
 	}
 	if ops == 0 {
-		return 0, fmt.Errorf("read what stress-ng says: no operations in %q", out)
+		return 0, fmt.Errorf("parse stress-ng: no operations in %q", out)
 	}
 	return ops, nil
 }
 
-// parseCyclictest reads the histogram of cyclictest -h: how often a thread was so many microseconds late, all threads
-// together, and how often later than the histogram goes.
+// parseCyclictest reads the histogram of cyclictest -h: the number of wake-ups for each microsecond of latency,
+// summed over threads, and the number beyond the histogram.
 func parseCyclictest(out string) (histogram []int, over int, err error) {
 	for line := range strings.Lines(out) {
 		f := strings.Fields(line)
@@ -53,7 +53,7 @@ func parseCyclictest(out string) (histogram []int, over int, err error) {
 			for n := range strings.FieldsSeq(rest) {
 				k, err := strconv.Atoi(n)
 				if err != nil {
-					return nil, 0, fmt.Errorf("read what cyclictest says: %q", strings.TrimSpace(line))
+					return nil, 0, fmt.Errorf("parse cyclictest: %q", strings.TrimSpace(line))
 				}
 				over += k
 			}
@@ -64,35 +64,35 @@ func parseCyclictest(out string) (histogram []int, over int, err error) {
 		}
 		us, err := strconv.Atoi(f[0])
 		if err != nil || us != len(histogram) {
-			continue // an error message, or something else that is none of the histogram
+			continue // an error message or another line outside the histogram
 		}
 		sum := 0
 		for _, n := range f[1:] {
 			k, err := strconv.Atoi(n)
 			if err != nil {
-				return nil, 0, fmt.Errorf("read what cyclictest says: %q", strings.TrimSpace(line))
+				return nil, 0, fmt.Errorf("parse cyclictest: %q", strings.TrimSpace(line))
 			}
 			sum += k
 		}
 		histogram = append(histogram, sum)
 	}
 	if len(histogram) == 0 {
-		return nil, 0, fmt.Errorf("read what cyclictest says: no histogram in %q", out)
+		return nil, 0, fmt.Errorf("parse cyclictest: no histogram in %q", out)
 	}
 	return histogram, over, nil
 }
 
-// histogramQuantile is the lateness in microseconds that at least the share p of the values does not exceed. What lies
-// over the histogram counts as its end.
+// histogramQuantile returns the latency in microseconds that at least the share p of the values does not exceed.
+// Values beyond the histogram count as its end.
 func histogramQuantile(histogram []int, over int, p float64) float64 {
 	total := over
 	for _, n := range histogram {
 		total += n
 	}
-	seen := 0
+	below := 0
 	for us, n := range histogram {
-		seen += n
-		if n > 0 && float64(seen) >= p*float64(total) {
+		below += n
+		if n > 0 && float64(below) >= p*float64(total) {
 			return float64(us)
 		}
 	}

@@ -21,10 +21,10 @@ func TestParseWrk(t *testing.T) {
 		"all\t6\t1200\t3\t1\ntook\t100\t3\ntook\t300\t2\n"
 	r, err := parseWrk(says, 3)
 	want := wrkReport{requests: 6, failed: 4, elapsed: 1200 * time.Microsecond}
-	if p50, p99 := r.took.Quantile(0.5), r.took.Quantile(0.99); p50 != 100e-6 || p99 != 300e-6 || r.took.N != 5 {
-		t.Errorf("%+v: %v, %v", r.took, p50, p99)
+	if p50, p99 := r.latency.Quantile(0.5), r.latency.Quantile(0.99); p50 != 100e-6 || p99 != 300e-6 || r.latency.N != 5 {
+		t.Errorf("%+v: %v, %v", r.latency, p50, p99)
 	}
-	r.took = load.Distribution{}
+	r.latency = load.Distribution{}
 	if diff := cmp.Diff(want, r, cmp.AllowUnexported(wrkReport{})); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
@@ -38,7 +38,7 @@ func TestParseWrk(t *testing.T) {
 }
 
 // What wrk adds to what it saw is taken out again, whatever it saw.
-func TestAsSeen(t *testing.T) {
+func TestRemoveCorrection(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	for range 100 {
 		const average = 50
@@ -55,7 +55,7 @@ func TestAsSeen(t *testing.T) {
 		if maps.Equal(says, saw) {
 			t.Fatal("nothing was added")
 		}
-		asSeen(says, average)
+		removeCorrection(says, average)
 		maps.DeleteFunc(says, func(_, n int64) bool { return n == 0 })
 		if diff := cmp.Diff(saw, says); diff != "" {
 			t.Fatal(diff)
@@ -130,7 +130,7 @@ func TestParseSchedstat(t *testing.T) {
 	if n, err := parseSwitches([]byte("cpu 1 2\nctxt 4711\nbtime 3\n")); err != nil || n != 4711 {
 		t.Error(n, err)
 	}
-	if n, ok := parseForced([]byte("Name:\tx\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\n")); !ok || n != 7 {
+	if n, ok := parseInvoluntary([]byte("Name:\tx\nvoluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\n")); !ok || n != 7 {
 		t.Error(n, ok)
 	}
 }
@@ -214,12 +214,12 @@ func TestParseTurns(t *testing.T) {
 	}
 }
 
-func TestWorstOf(t *testing.T) {
-	x, y := worstOf([]float64{0.001, 0.009, 0.011, 0.05}, []float64{1, 3, 2, 5}, 0.01)
+func TestMaxPerBucket(t *testing.T) {
+	x, y := maxPerBucket([]float64{0.001, 0.009, 0.011, 0.05}, []float64{1, 3, 2, 5}, 0.01)
 	if len(x) != 3 || y[0] != 3 || y[1] != 2 || y[2] != 5 || math.Abs(x[2]-0.055) > 1e-9 {
 		t.Error(x, y)
 	}
-	if middle(nil) != 0 || middle([]float64{3, 1}) != 2 || middle([]float64{3, 1, 2}) != 2 {
+	if median(nil) != 0 || median([]float64{3, 1}) != 2 || median([]float64{3, 1, 2}) != 2 {
 		t.Error("middle")
 	}
 }
@@ -240,19 +240,19 @@ func TestParseNetstat(t *testing.T) {
 }
 
 // More CPU time than there is cannot have been used in the window.
-func TestImpossible(t *testing.T) {
+func TestExplainExcess(t *testing.T) {
 	var w webWindow
 	w.begin.at = time.Unix(1, 0)
 	w.end.at = w.begin.at.Add(time.Second)
 	w.end.web, w.end.batch = 600*time.Millisecond, 410*time.Millisecond
-	if why := w.impossible(1); why != "" {
+	if why := w.explainExcess(1); why != "" {
 		t.Error(why)
 	}
 	w.end.web = 700 * time.Millisecond
-	if w.impossible(1) == "" {
+	if w.explainExcess(1) == "" {
 		t.Error("1.11 s of CPU time in a second were taken")
 	}
-	if why := w.impossible(2); why != "" {
+	if why := w.explainExcess(2); why != "" {
 		t.Error(why)
 	}
 }

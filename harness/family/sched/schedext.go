@@ -19,20 +19,21 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// schedPatience is how long the kernel may take to put a scheduler in force or to take it out.
+// schedPatience is the longest time that the kernel may need to enable or disable a scheduler.
 const schedPatience = 20 * time.Second
 
-// A schedExtension is a BPF scheduler in force. The kernel takes it out when the link goes: by Close, or with the process.
+// A schedExtension is a BPF scheduler in force. The kernel disables the scheduler when its link is closed: by Close,
+// or when the process exits.
 type schedExtension struct {
 	object string
-	name   string   // the kernel's, of this instance only
-	seq    uint64   // enable_seq while it is in force
-	stats  []string // names of its counters
+	name   string   // the name in the kernel, unique for each instance
+	seq    uint64   // enable_seq while the scheduler is in force
+	stats  []string // names of the scheduler's counters
 
-	mu    sync.Mutex
-	coll  *ebpf.Collection // nil: closed
-	link  link.Link
-	ended *SchedExit // what was read before closing
+	mu   sync.Mutex
+	coll *ebpf.Collection // nil: closed
+	link link.Link
+	exit *SchedExit // nil: not read, or no exit yet
 }
 
 // newSchedExt loads a scheduler and puts it in force on the whole machine.
@@ -70,7 +71,7 @@ func newSchedExt(ctx context.Context, a *bpfobj.Loader, guest bool, v harness.Va
 	return s, nil
 }
 
-// explainAttach says why the kernel did not take a scheduler: its own words, where it left any.
+// explainAttach returns the reason that the kernel refused a scheduler, with the kernel's exit report if there is one.
 func (s *schedExtension) explainAttach(err error) error {
 	if exit, ok := s.Exit(); ok {
 		return fmt.Errorf("attach %s: %w (%w)", s.object, &EjectedError{Name: s.name, Exit: exit}, err)
@@ -84,7 +85,7 @@ func (s *schedExtension) explainAttach(err error) error {
 	return fmt.Errorf("attach %s: %w", s.object, err)
 }
 
-// wait returns when the scheduler is in force, or says why it is not.
+// wait returns nil when the scheduler is in force, else the reason.
 func (s *schedExtension) wait(ctx context.Context) error {
 	for deadline := time.Now().Add(schedPatience); ; {
 		now, err := sys.ReadSchedState(sys.SysSchedExt)
@@ -120,11 +121,12 @@ func (s *schedExtension) check(now sys.SchedState) error {
 	case now.Ops != s.name:
 		return fmt.Errorf("scheduler %s: %s is in force instead", s.name, now.Ops)
 	default:
-		return fmt.Errorf("scheduler %s: it is the kernel's %dth, not the %dth: it was out of force in between", s.name, now.Seq, s.seq)
+		return fmt.Errorf("scheduler %s: enable_seq is %d, want %d: the scheduler was disabled in between", s.name, now.Seq, s.seq)
 	}
 }
 
-// settle waits while the kernel takes a scheduler out: it gives the reason and the dump only after it has given all tasks back.
+// settle waits while the kernel disables a scheduler: the exit reason and the dump are written only after all tasks
+// have returned to the kernel's own scheduler.
 func (s *schedExtension) settle(now sys.SchedState) (sys.SchedState, error) {
 	var err error
 	for deadline := time.Now().Add(schedPatience); err == nil && now.State == "disabling" && time.Now().Before(deadline); {
@@ -141,7 +143,7 @@ func (s *schedExtension) InForce() error {
 	closed := s.coll == nil
 	s.mu.Unlock()
 	if closed {
-		return fmt.Errorf("check %s: it is closed", s.object)
+		return fmt.Errorf("check %s: the scheduler is closed", s.object)
 	}
 	now, err := sys.ReadSchedState(sys.SysSchedExt)
 	if err != nil {
@@ -150,21 +152,21 @@ func (s *schedExtension) InForce() error {
 	return s.check(now)
 }
 
-// Exit reads what the scheduler kept when the kernel ended it.
+// Exit reads the exit report that the scheduler stored when the kernel ended it.
 func (s *schedExtension) Exit() (SchedExit, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended == nil && s.coll != nil {
+	if s.exit == nil && s.coll != nil {
 		if v := s.coll.Variables[exitVariable]; v != nil {
 			if exit, ok, err := readSchedExit(v); err == nil && ok {
-				s.ended = &exit
+				s.exit = &exit
 			}
 		}
 	}
-	if s.ended == nil {
+	if s.exit == nil {
 		return SchedExit{}, false
 	}
-	return *s.ended, true
+	return *s.exit, true
 }
 
 // Counters are the scheduler's own, named by the type of its map's key, and the kernel's events, "ev_…".
@@ -172,7 +174,7 @@ func (s *schedExtension) Counters() (map[string]uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.coll == nil {
-		return nil, fmt.Errorf("read counters of %s: it is closed", s.object)
+		return nil, fmt.Errorf("read counters of %s: the scheduler is closed", s.object)
 	}
 	counts := sys.ReadSchedEvents(sys.SysSchedExt)
 	if counts == nil {
@@ -209,7 +211,7 @@ func (s *schedExtension) Close() error {
 		}
 		errs = append(errs, s.waitGone())
 	}
-	s.Exit() // while it can still be read
+	s.Exit() // before the map closes
 	s.mu.Lock()
 	s.coll = nil
 	s.mu.Unlock()
@@ -217,7 +219,7 @@ func (s *schedExtension) Close() error {
 	return errors.Join(errs...)
 }
 
-// waitGone returns when this scheduler is not in force any more.
+// waitGone returns when this scheduler is no longer in force.
 func (s *schedExtension) waitGone() error {
 	for deadline := time.Now().Add(schedPatience); ; time.Sleep(10 * time.Millisecond) {
 		now, err := sys.ReadSchedState(sys.SysSchedExt)

@@ -12,28 +12,28 @@ import (
 // A Scheduler is a CPU scheduler in force on the whole machine. It is safe for concurrent use.
 type Scheduler interface {
 	harness.Extension
-	// Name is what the kernel calls it; no other instance has the same. Empty for the kernel's own.
+	// Name is the name in the kernel, unique for each instance; empty for the kernel's own scheduler.
 	Name() string
-	// Exit says why the kernel ended the scheduler; false while it did not, and for the kernel's own always.
+	// Exit returns the reason that the kernel ended the scheduler; false if there was no exit, and always for the kernel's own.
 	Exit() (SchedExit, bool)
 }
 
-// A SchedExit is why the kernel ended a scheduler.
+// A SchedExit is the kernel's report of a scheduler's exit.
 type SchedExit struct {
 	Kind    string // "error", "stall", "unregistered"; of an unknown kind its number
-	Code    int64  // what the scheduler gave, if it ended itself
+	Code    int64  // the scheduler's own code, if it ended itself
 	Reason  string // the kind in the kernel's words
-	Message string // the case: who did what, which task waited for how long
-	// Backtrace is where the kernel found the error, innermost first: symbols with offsets, or addresses.
+	Message string // the details: the task, the callback, the time waited
+	// Backtrace is the stack at the error, innermost first: symbols with offsets, or addresses.
 	Backtrace []string
-	// Dump is the state of all CPUs and of the tasks that waited; empty where the kernel made none.
+	// Dump is the state of all CPUs and of the waiting tasks; empty if the kernel made none.
 	Dump string
 }
 
-// Failed tells whether the scheduler did something wrong, rather than being taken out by whoever put it in force.
+// Failed is true for an exit by error or stall, and false if the process that enabled the scheduler disabled it.
 func (e SchedExit) Failed() bool { return e.Kind != "unregistered" && e.Kind != "done" }
 
-// String is one line: reason and message.
+// String returns one line: reason and message.
 func (e SchedExit) String() string {
 	s := e.Reason
 	if s == "" {
@@ -48,7 +48,7 @@ func (e SchedExit) String() string {
 	return s
 }
 
-// Text is everything, for people: the line, the backtrace and the dump.
+// Text returns the full report, for people: the line, the backtrace and the dump.
 func (e SchedExit) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", e.Kind, e)
@@ -64,7 +64,7 @@ func (e SchedExit) Text() string {
 	return b.String()
 }
 
-// An EjectedError says that the kernel ended a scheduler that was to be in force.
+// An EjectedError means that the kernel ended a scheduler that should be in force.
 type EjectedError struct {
 	Name string
 	Exit SchedExit

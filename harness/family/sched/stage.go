@@ -16,17 +16,17 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// Sched is the family of CPU schedulers. Only one can be in force at a time, so members are put in force for each trial
-// and taken out again.
+// Family is the family of CPU schedulers. Only one can be in force at a time, so each trial enables its member and
+// disables it again.
 type Family struct{ Loader *bpfobj.Loader }
 
 // Methods names the ways to put a scheduler in force.
 func (f Family) Methods() []string { return methods(f.Loader, false).Names() }
 
-// schedMeasure measures one trial of one workload.
+// A measurement measures one trial of one workload.
 type measurement func(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error)
 
-// workloads is the table of behaviours by the name definitions use, each under one scheduler.
+// workloads is the table of workloads that run under one scheduler, by name in an experiment's definition.
 func (s *stage) workloads() map[string]measurement {
 	return map[string]measurement{
 		"nginx":      s.nginx,
@@ -43,45 +43,45 @@ func (s *stage) workloads() map[string]measurement {
 	}
 }
 
-// schedSwitch is the workload that puts schedulers in force itself.
-const schedSwitch = "switch"
+// switchWorkload is the workload that enables and disables schedulers itself.
+const switchWorkload = "switch"
 
-// Workloads names the behaviours of the family, sorted.
+// Workloads returns the names of the family's workloads, sorted.
 func (Family) Workloads() []string {
-	names := append(slices.Collect(maps.Keys((&stage{}).workloads())), schedSwitch)
+	names := append(slices.Collect(maps.Keys((&stage{}).workloads())), switchWorkload)
 	slices.Sort(names)
 	return names
 }
 
-// schedWords are the axes whose values are words.
-func schedWords() map[string][]string {
+// axisWords returns the axes whose values are words.
+func axisWords() map[string][]string {
 	return map[string][]string{
 		"place": {"pinned", "floating", "same", "apart", "free"},
 		"mix":   {"ipc", "mixed"},
 	}
 }
 
-// schedBounds are the axes whose values are whole numbers, each with the least and the most it can be.
-func schedBounds() map[string][2]int {
+// axisBounds returns the axes whose values are whole numbers, each with its least and its greatest value.
+func axisBounds() map[string][2]int {
 	return map[string][2]int{
 		"conns": {2, 1000}, "batch": {0, 64}, "busy": {0, 64}, "groups": {1, 10}, "workers": {1, 64},
 		"bound": {1, 1000}, "tasks": {1, 64}, "changes": {1, 1000},
 	}
 }
 
-// Axes names the axes the family understands.
+// Axes returns the names of the family's axes, sorted.
 func (Family) Axes() []string {
-	names := slices.AppendSeq(slices.Collect(maps.Keys(schedWords())), maps.Keys(schedBounds()))
+	names := slices.AppendSeq(slices.Collect(maps.Keys(axisWords())), maps.Keys(axisBounds()))
 	slices.Sort(names)
 	return names
 }
 
-// CheckAxis returns an error unless the axis can have the value.
+// CheckAxis returns an error unless the value is valid for the axis.
 func (Family) CheckAxis(name, value string) error {
-	if words, ok := schedWords()[name]; ok && !slices.Contains(words, value) {
+	if words, ok := axisWords()[name]; ok && !slices.Contains(words, value) {
 		return fmt.Errorf("%s=%s: want one of %s", name, value, strings.Join(words, ", "))
 	}
-	if b, ok := schedBounds()[name]; ok {
+	if b, ok := axisBounds()[name]; ok {
 		if n, err := strconv.Atoi(value); err != nil || n < b[0] || n > b[1] {
 			return fmt.Errorf("%s=%s: want %d to %d", name, value, b[0], b[1])
 		}
@@ -89,32 +89,32 @@ func (Family) CheckAxis(name, value string) error {
 	return nil
 }
 
-// number is the value of a cell's axis that CheckAxis has passed; 0 if the cell does not have it.
+// number returns the value of a cell's axis, which CheckAxis has passed; 0 if the cell has no such axis.
 func number(c harness.Cell, axis string) int {
 	n, _ := strconv.Atoi(c.Axis(axis))
 	return n
 }
 
-// schedStage is the machine with the members of a group, of which one at a time is in force.
+// A stage is the machine with the members of a group, of which one at a time is in force.
 type stage struct {
-	methods harness.Methods[Scheduler]
-	members []harness.Member
-	island  *netlab.Island // where servers and clients meet
-	moves   *moves
-	seed    uint64
-	failed  map[string]bool // members whose gate was not passed here
+	methods    harness.Methods[Scheduler]
+	members    []harness.Member
+	island     *netlab.Island // the network namespace of servers and clients
+	migrations *migrationCounters
+	seed       uint64
+	failed     map[string]bool // members that failed the gate on this stage
 }
 
-// Prepare takes note of the members: each is put in force when its trial comes.
+// Prepare stores the members: each is put in force at its trial.
 func (f Family) Prepare(_ context.Context, g harness.Group) (harness.Stage, error) {
 	island, err := netlab.NewIsland()
 	if err != nil {
 		return nil, err
 	}
-	return &stage{methods: methods(f.Loader, g.Guest), members: g.Members, island: island, moves: newMoves(), seed: g.Seed, failed: map[string]bool{}}, nil
+	return &stage{methods: methods(f.Loader, g.Guest), members: g.Members, island: island, migrations: openMigrationCounters(), seed: g.Seed, failed: map[string]bool{}}, nil
 }
 
-// member finds a member by its name in the record.
+// member returns the member of a name in the record.
 func (s *stage) member(name string) (harness.Member, error) {
 	i := slices.IndexFunc(s.members, func(m harness.Member) bool { return m.Name == name })
 	if i < 0 {
@@ -123,17 +123,17 @@ func (s *stage) member(name string) (harness.Member, error) {
 	return s.members[i], nil
 }
 
-// Absent is empty: what cannot be put in force is found by the gate.
+// Absent is empty: the gate finds a member that cannot be put in force.
 func (s *stage) Absent() map[string]error { return nil }
 
-// Measure measures one cell: the member is put in force for it and taken out after it.
+// Measure puts the cell's member in force, measures the cell and disables the member.
 func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (r harness.Result, err error) {
 	m, err := s.member(c.Variant)
 	if err != nil {
 		return r, err
 	}
-	if c.Workload == schedSwitch {
-		return s.change(ctx, m, c, b)
+	if c.Workload == switchWorkload {
+		return s.alternate(ctx, m, c, b)
 	}
 	measure, ok := s.workloads()[c.Workload]
 	if !ok {
@@ -144,13 +144,13 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 		return r, err
 	}
 	r, err = measure(ctx, c, b)
-	f.told(&r)
-	broken := f.broken()
+	f.addCounters(&r)
+	broken := f.checkInForce()
 	if cerr := f.close(); cerr != nil {
 		return r, errors.Join(err, cerr)
 	}
 	switch {
-	case broken != nil: // what else went wrong is likely its doing
+	case broken != nil: // a further error is likely a consequence
 		r.Invalid = fmt.Sprintf("the scheduler fell out of force during the trial: %v", broken)
 		return r, nil
 	case err != nil:
@@ -159,7 +159,7 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	return r, nil
 }
 
-// Close gives the island back. Every member was taken out of force after its trial.
+// Close removes the island. Every member was disabled after its trial.
 func (s *stage) Close() error {
-	return errors.Join(s.moves.close(), s.island.Close())
+	return errors.Join(s.migrations.close(), s.island.Close())
 }

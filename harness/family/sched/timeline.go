@@ -15,12 +15,12 @@ import (
 	"github.com/kxlab/kxlab/harness/load"
 )
 
-// timelineSeries begins the names of the series of a timeline: "timeline CPU TASK", X when turns began, Y how long they
-// were, both in seconds.
+// timelineSeries is the first word of the name of a timeline's series, "timeline CPU TASK": X is the start of a turn,
+// Y its length, both in seconds.
 const timelineSeries = "timeline"
 
-// maxTurns is how many turns a timeline shows at most: more cannot be told apart, and all of them leave a guest through
-// a serial port.
+// maxTurns is the largest number of turns in a timeline: more are indistinguishable in a figure, and a guest sends
+// all of them through a serial port.
 const maxTurns = 1200
 
 // timeline records which task ran where: one busy thread each of weights 1, 2 and 4, which float, and two that sleep.
@@ -79,8 +79,8 @@ func (s *stage) timeline(ctx context.Context, c harness.Cell, b harness.Budget) 
 	return out, nil
 }
 
-// timelineOf makes series of the turns in so long a time, one for each task on each CPU; what is none of the load is one task called
-// other. There may be more turns: under some schedulers the lab is late to end the recording.
+// timelineOf returns the turns of the first length as series, one for each task on each CPU. Tasks outside the load
+// are one task, "other". Later turns are dropped: under some schedulers the lab ends the recording late.
 func timelineOf(turns []turn, length time.Duration) []harness.Series {
 	if len(turns) == 0 {
 		return nil
@@ -115,5 +115,5 @@ func timelineOf(turns []turn, length time.Duration) []harness.Series {
 	return out
 }
 
-// round6 keeps microseconds of a time in seconds.
+// round6 rounds a time in seconds to microseconds.
 func round6(v float64) float64 { return math.Round(v*1e6) / 1e6 }

@@ -16,18 +16,18 @@ import (
 	"github.com/kxlab/kxlab/harness/load"
 )
 
-// tool runs a command to its end in the island, with the machine's counts around it, and returns what it said. Once it runs, interrupt,
-// if not nil, says when to interrupt it.
-func (s *stage) tool(ctx context.Context, interrupt func(pid int), name string, args ...string) (string, harness.Result, error) {
+// runTool runs a command in the island, reads the machine's counters before and after, and returns the command's
+// output. The command gets SIGINT when interrupt, if not nil, returns.
+func (s *stage) runTool(ctx context.Context, interrupt func(pid int), name string, args ...string) (string, harness.Result, error) {
 	var out harness.Result
 	cmd, err := command(ctx, name, args...)
 	if err != nil {
 		return "", out, err
 	}
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.Dir = os.TempDir()
-	before, err := s.count()
+	before, err := s.readCounts()
 	if err != nil {
 		return "", out, err
 	}
@@ -36,12 +36,12 @@ func (s *stage) tool(ctx context.Context, interrupt func(pid int), name string, 
 	}
 	if interrupt != nil {
 		interrupt(cmd.Process.Pid)
-		_ = cmd.Process.Signal(os.Interrupt) // if it has ended, Wait says so
+		_ = cmd.Process.Signal(os.Interrupt) // Wait reports a command that has ended already
 	}
 	if err := cmd.Wait(); err != nil {
-		return "", out, fmt.Errorf("run %s: %w: %s", name, err, said.String())
+		return "", out, fmt.Errorf("run %s: %w: %s", name, err, output.String())
 	}
-	after, err := s.count()
+	after, err := s.readCounts()
 	if err != nil {
 		return "", out, err
 	}
@@ -50,23 +50,23 @@ func (s *stage) tool(ctx context.Context, interrupt func(pid int), name string, 
 	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		add(&out, harness.Metric{Unit: "forced-switch/s", Value: float64(u.Nivcsw) / out.Measured.Seconds()})
 	}
-	return said.String(), out, nil
+	return output.String(), out, nil
 }
 
-// scaled is an amount that takes about a second, for the budget: at least 1.
-func scaled(perSecond float64, b harness.Budget) int {
+// scale returns the amount of work for the budget, from the amount for a second: at least 1.
+func scale(perSecond float64, b harness.Budget) int {
 	return max(1, int(perSecond*b.Measure.Seconds()))
 }
 
 // hackbench measures the time of a message. A group is 20 senders, each of which writes to 20 receivers in every loop.
 func (s *stage) hackbench(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	const perLoop = 20 * 20
-	groups, loops := number(c, "groups"), scaled(350, b)
-	said, out, err := s.tool(ctx, nil, "hackbench", "-g", strconv.Itoa(groups), "-l", strconv.Itoa(loops))
+	groups, loops := number(c, "groups"), scale(350, b)
+	output, out, err := s.runTool(ctx, nil, "hackbench", "-g", strconv.Itoa(groups), "-l", strconv.Itoa(loops))
 	if err != nil {
 		return out, err
 	}
-	took, err := parseHackbench(said)
+	took, err := parseHackbench(output)
 	if err != nil {
 		return out, err
 	}
@@ -75,14 +75,14 @@ func (s *stage) hackbench(ctx context.Context, c harness.Cell, b harness.Budget)
 	return out, nil
 }
 
-// stressPatience is how much longer than the budget stress-ng may go on: its amounts are done in a few milliseconds under some
-// schedulers and in a minute under others.
+// stressPatience is the time limit of stress-ng as a multiple of the budget: the time for the same work varies by
+// orders of magnitude between schedulers.
 const stressPatience = 5
 
-// stress measures mixes of stress-ng: given amounts and how long they take, or as much of them as is done in the patience, which
-// stress-ng takes in whole seconds.
+// stress measures mixes of stress-ng: the rate of a fixed amount of work, or of the part done within the time limit,
+// which stress-ng takes in whole seconds.
 func (s *stage) stress(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	n := func(perSecond float64) string { return strconv.Itoa(scaled(perSecond, b)) }
+	n := func(perSecond float64) string { return strconv.Itoa(scale(perSecond, b)) }
 	mixes := map[string][]string{
 		"ipc":   {"--pipe", "1", "--pipe-ops", n(40000), "--futex", "1", "--futex-ops", n(10000), "--switch", "1", "--switch-ops", n(20000)},
 		"mixed": {"--cpu", "2", "--cpu-method", "nsqrt", "--cpu-ops", n(2000), "--pipe", "1", "--pipe-ops", n(20000), "--futex", "1", "--futex-ops", n(5000)},
@@ -91,55 +91,55 @@ func (s *stage) stress(ctx context.Context, c harness.Cell, b harness.Budget) (h
 	if !ok {
 		return harness.Result{}, fmt.Errorf("unknown mix %q", c.Axis("mix"))
 	}
-	patience := max(2, scaled(stressPatience, b)) // seconds
-	said, out, err := s.tool(ctx, nil, "stress-ng", append(mix, "--metrics-brief", "--timeout", strconv.Itoa(patience))...)
+	patience := max(2, scale(stressPatience, b)) // seconds
+	output, out, err := s.runTool(ctx, nil, "stress-ng", append(mix, "--metrics-brief", "--timeout", strconv.Itoa(patience))...)
 	if err != nil {
 		return out, err
 	}
-	ops, err := parseStress(said)
+	ops, err := parseStress(output)
 	if err != nil {
 		return out, err
 	}
 	out.Iterations = ops
-	// stress-ng gives its times in hundredths of a second: the lab's clock is used, which counts its start and end too.
+	// stress-ng prints times in hundredths of a second, too coarse: the lab's clock is used, which includes start and exit.
 	add(&out, harness.Metric{Unit: "op/s", Value: float64(ops) / out.Measured.Seconds()})
 	return out, nil
 }
 
-// cyclictest's threads, and its period and how far its histogram goes, microseconds.
+// Arguments of cyclictest: threads, and the period and the length of the histogram in microseconds.
 const (
 	cyclicThreads   = 2
 	cyclicPeriod    = 500
 	cyclicHistogram = 10_000
 )
 
-// cyclictest measures how late threads run that sleep until a time. The kernel lets timers of ordinary tasks be 50 µs
-// late on purpose (timer slack), which is in the figure.
+// cyclictest measures the latency of threads that sleep until a time. The figure includes timer slack, 50 µs for
+// ordinary tasks.
 func (s *stage) cyclictest(ctx context.Context, c harness.Cell, b harness.Budget) (out harness.Result, err error) {
 	if busy := number(c, "busy"); busy > 0 {
-		beside, err := load.Start(ctx, load.Spec{Kind: load.Spin, Threads: loadThreads("busy", busy), Seed: b.Seed})
+		busyLoad, err := load.Start(ctx, load.Spec{Kind: load.Spin, Threads: loadThreads("busy", busy), Seed: b.Seed})
 		if err != nil {
 			return out, err
 		}
-		defer func() { err = errors.Join(err, beside.Close()) }()
-		if err := beside.Go(); err != nil {
+		defer func() { err = errors.Join(err, busyLoad.Close()) }()
+		if err := busyLoad.Go(); err != nil {
 			return out, err
 		}
 		time.Sleep(b.Warm)
 	}
-	// It is ended by time: how many wake-ups there are is up to who lets them wait.
+	// The run ends by time: the number of wake-ups depends on the scheduler.
 	ready := func(pid int) {
-		for began := time.Now(); tasks(pid) <= cyclicThreads && time.Since(began) < 20*time.Second && ctx.Err() == nil; {
+		for began := time.Now(); countThreads(pid) <= cyclicThreads && time.Since(began) < 20*time.Second && ctx.Err() == nil; {
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(b.Measure)
 	}
-	said, out, err := s.tool(ctx, ready, "cyclictest", "--policy=other", "-t"+strconv.Itoa(cyclicThreads), "-q",
+	output, out, err := s.runTool(ctx, ready, "cyclictest", "--policy=other", "-t"+strconv.Itoa(cyclicThreads), "-q",
 		"-i", strconv.Itoa(cyclicPeriod), "-d0", "-h", strconv.Itoa(cyclicHistogram))
 	if err != nil {
 		return out, err
 	}
-	h, over, err := parseCyclictest(said)
+	h, over, err := parseCyclictest(output)
 	if err != nil {
 		return out, err
 	}

@@ -19,13 +19,13 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// switchEvent is where the kernel describes its tracepoint of context switches.
+// switchEvent is the tracefs folder of the kernel's tracepoint of context switches.
 const switchEvent = "/sys/kernel/tracing/events/sched/sched_switch"
 
-// traceBytes is the room for the switches of one CPU: about 40,000 of them.
+// traceBytes is the size of one CPU's buffer: about 40,000 switches.
 const traceBytes = 4 << 20
 
-// A tracer records which task each CPU runs. The kernel's buffers go with the process: nothing can be left behind.
+// A tracer records the task that each CPU runs. The kernel frees the buffers when the process exits.
 type tracer struct {
 	layout map[string]int // offsets in the event's record
 	fds    []int
@@ -40,7 +40,7 @@ type turn struct {
 	start, end uint64
 }
 
-// newTracer prepares to record, one buffer a CPU.
+// newTracer opens a recording, one buffer a CPU. The recording is off.
 func newTracer() (_ *tracer, err error) {
 	t := &tracer{}
 	defer func() {
@@ -83,7 +83,7 @@ func newTracer() (_ *tracer, err error) {
 	return t, nil
 }
 
-// set begins or ends the recording.
+// set turns the recording on or off.
 func (t *tracer) set(on bool) error {
 	request := uint(unix.PERF_EVENT_IOC_DISABLE)
 	if on {
@@ -97,13 +97,13 @@ func (t *tracer) set(on bool) error {
 	return nil
 }
 
-// turns reads what was recorded, in order of CPU and time.
+// turns returns the recorded turns, in order of CPU and time.
 func (t *tracer) turns() ([]turn, error) {
 	var out []turn
 	for cpu, ring := range t.rings {
 		head := binary.NativeEndian.Uint64(ring[unsafe.Offsetof(unix.PerfEventMmapPage{}.Data_head):])
 		if head > traceBytes {
-			return nil, errors.New("trace switches: there were more than the buffer holds")
+			return nil, errors.New("trace switches: the buffer is full: measure for less time")
 		}
 		one, err := parseTurns(ring[os.Getpagesize():][:head], cpu, t.layout)
 		if err != nil {
@@ -150,7 +150,7 @@ func parseFormat(format string, fields ...string) (map[string]int, error) {
 }
 
 // parseTurns reads the records of one CPU's buffer (perf_event_open(2)): a header of type, misc and size, the time, the
-// length of the raw data and these. The last turn, whose end was not seen, is left out.
+// length of the raw data and the data. The last turn, which has no end, is left out.
 func parseTurns(raw []byte, cpu int, layout map[string]int) ([]turn, error) {
 	var out []turn
 	order := binary.NativeEndian
@@ -158,12 +158,12 @@ func parseTurns(raw []byte, cpu int, layout map[string]int) ([]turn, error) {
 	for len(raw) >= 8 {
 		kind, size := order.Uint32(raw), int(order.Uint16(raw[6:]))
 		if size < 8 || size > len(raw) {
-			return nil, errors.New("trace switches: a record is longer than what there is")
+			return nil, errors.New("trace switches: a record is longer than the rest of the buffer")
 		}
 		record := raw[8:size]
 		raw = raw[size:]
 		if kind == unix.PERF_RECORD_LOST {
-			return nil, errors.New("trace switches: some were lost")
+			return nil, errors.New("trace switches: the kernel lost records: measure for less time")
 		}
 		if kind != unix.PERF_RECORD_SAMPLE || len(record) < 12+need {
 			continue

@@ -27,10 +27,10 @@ const (
 	webPath    = "/page"
 	webSize    = 1024 // bytes of the page
 	webWorkers = 2
-	nobody     = 65534 // whom nginx runs as: it needs no rights, and as root it would look for a user by name
+	nobody     = 65534 // uid of nginx: as root, nginx would look a user up by name
 )
 
-// webConfig is nginx's, for a folder.
+// webConfig is the configuration of nginx: workers, folder, address.
 const webConfig = `worker_processes %d;
 daemon off;
 pid %[2]s/pid;
@@ -50,7 +50,7 @@ http {
 }
 `
 
-// command makes a command of this machine, ended with its whole process group when ctx is. A missing one is a skip.
+// command returns a command of this machine. The end of ctx kills its whole process group. A missing tool is a skip.
 func command(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
 	path, err := sys.LookTool(name)
 	if err != nil {
@@ -63,15 +63,15 @@ func command(ctx context.Context, name string, args ...string) (*exec.Cmd, error
 	return cmd, nil
 }
 
-// web is nginx at work in the island.
+// web is a running nginx in the island.
 type web struct {
 	cmd    *exec.Cmd
 	dir    string
 	stderr bytes.Buffer
 }
 
-// serve starts nginx and returns when it answers.
-func (s *stage) serve(ctx context.Context) (_ *web, err error) {
+// startNginx starts nginx and returns when nginx answers.
+func (s *stage) startNginx(ctx context.Context) (_ *web, err error) {
 	w := &web{}
 	if w.cmd, err = command(ctx, "nginx"); err != nil {
 		return nil, err
@@ -112,12 +112,12 @@ func (s *stage) serve(ctx context.Context) (_ *web, err error) {
 			return w, nil
 		}
 		if ctx.Err() != nil || time.Now().After(deadline) {
-			return nil, fmt.Errorf("start nginx: it does not answer: %w: %s", errors.Join(err, ctx.Err()), w.stderr.String())
+			return nil, fmt.Errorf("start nginx: no answer at its address: %w: %s", errors.Join(err, ctx.Err()), w.stderr.String())
 		}
 	}
 }
 
-// workers are nginx's worker processes.
+// workers returns the worker processes of nginx.
 func (w *web) workers() []int {
 	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", w.cmd.Process.Pid))
 	var out []int
@@ -129,11 +129,11 @@ func (w *web) workers() []int {
 	return out
 }
 
-// close ends nginx, its workers too, and removes its folder. It may be called on one that has not started.
+// close kills nginx and its workers and removes the folder. nginx need not have been started.
 func (w *web) close() error {
 	if w.cmd.Process != nil {
 		_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL)
-		_ = w.cmd.Wait() // killed: its state says nothing
+		_ = w.cmd.Wait() // killed: the exit state has no meaning
 	}
 	if err := os.RemoveAll(w.dir); err != nil {
 		return fmt.Errorf("remove nginx's folder: %w", err)
@@ -141,90 +141,89 @@ func (w *web) close() error {
 	return nil
 }
 
-// nginx measures the throughput and latency of nginx under wrk, alone or beside threads that compute. The requests answered
-// are those of the window, as the kernel counted them; the latencies are those that wrk saw, warm-up included.
+// nginx measures the throughput and latency of nginx under wrk, alone or with busy batch threads. The throughput is
+// that of the window, from the kernel's counters; the latencies are wrk's, warm-up included.
 func (s *stage) nginx(ctx context.Context, c harness.Cell, b harness.Budget) (out harness.Result, err error) {
-	w, err := s.serve(ctx)
+	w, err := s.startNginx(ctx)
 	if err != nil {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	pieces, err := s.pieces()
+	segments, err := s.segmentsPerRequest()
 	if err != nil {
 		return out, err
 	}
 	batch := number(c, "batch")
-	var beside *load.Load
+	var batchLoad *load.Load
 	pid := 0
 	if batch > 0 {
-		beside, err = load.Start(ctx, load.Spec{Kind: load.Spin, Threads: loadThreads("batch", batch), Seed: b.Seed})
+		batchLoad, err = load.Start(ctx, load.Spec{Kind: load.Spin, Threads: loadThreads("batch", batch), Seed: b.Seed})
 		if err != nil {
 			return out, err
 		}
-		defer beside.Close()
-		if err := beside.Go(); err != nil {
+		defer batchLoad.Close()
+		if err := batchLoad.Go(); err != nil {
 			return out, err
 		}
-		pid = beside.Pid()
+		pid = batchLoad.Pid()
 	}
-	k, err := s.ask(ctx, w, number(c, "conns"))
+	k, err := s.startWrk(ctx, w, number(c, "conns"))
 	if err != nil {
 		return out, err
 	}
 	web := append(w.workers(), k.cmd.Process.Pid)
-	// Warm is wrk's load too: a scheduler that learns has to see it.
-	seen, err := s.watch(ctx, web, pid, b.Warm, b.Measure)
-	said, kerr := k.end()
+	// wrk's load also runs in the warm-up: an adaptive scheduler has to observe the load.
+	window, err := s.measureWindow(ctx, web, pid, b.Warm, b.Measure)
+	report, kerr := k.stop()
 	if err := errors.Join(err, kerr); err != nil {
 		return out, err
 	}
-	n := seen.answers(pieces)
-	secs := seen.took().Seconds()
-	out = harness.Result{Iterations: max(1, int64(n)), Measured: seen.took(), Metrics: s.rates(seen.begin.tally, seen.end.tally)}
-	add(&out, harness.Metric{Unit: "forced-switch/s", Value: float64(seen.end.forced-seen.begin.forced) / secs})
+	n := window.answers(segments)
+	secs := window.duration().Seconds()
+	out = harness.Result{Iterations: max(1, int64(n)), Measured: window.duration(), Metrics: s.rates(window.begin.counts, window.end.counts)}
+	add(&out, harness.Metric{Unit: "forced-switch/s", Value: float64(window.end.involuntary-window.begin.involuntary) / secs})
 	if batch > 0 {
-		ops, err := perCPUSecond(beside)
+		ops, err := opsPerCPUSecond(batchLoad)
 		if err != nil {
 			return out, err
 		}
-		add(&out, harness.Metric{Unit: "batch-op/s", Value: ops * (seen.end.batch - seen.begin.batch).Seconds() / secs})
+		add(&out, harness.Metric{Unit: "batch-op/s", Value: ops * (window.end.batch - window.begin.batch).Seconds() / secs})
 	}
-	for _, m := range said.metrics() {
+	for _, m := range report.metrics() {
 		if m.Unit == "req/s" {
 			m.Value = n / secs
 		}
 		add(&out, m)
 	}
 	if n > 0 {
-		add(&out, harness.Metric{Unit: "cpu-ns/req", Value: float64(seen.end.web-seen.begin.web) / n})
+		add(&out, harness.Metric{Unit: "cpu-ns/req", Value: float64(window.end.web-window.begin.web) / n})
 	}
-	out.Invalid = seen.impossible(runtime.NumCPU())
+	out.Invalid = window.explainExcess(runtime.NumCPU())
 	switch {
 	case n == 0:
 		out.Invalid = "no request was answered"
-	case n > float64(said.requests+int64(2*number(c, "conns"))):
-		out.Invalid = fmt.Sprintf("%.0f requests were answered, but wrk got %d answers", n, said.requests)
+	case n > float64(report.requests+int64(2*number(c, "conns"))):
+		out.Invalid = fmt.Sprintf("%.0f requests were answered, but wrk got %d answers", n, report.requests)
 	}
-	out.Series = append(out.Series, cdf("cdf", said.took))
+	out.Series = append(out.Series, cdf("cdf", report.latency))
 	return out, nil
 }
 
-// perCPUSecond ends threads that compute and returns how much they did in a second of CPU time, which is the same for
-// all of it.
-func perCPUSecond(l *load.Load) (float64, error) {
+// opsPerCPUSecond stops busy threads and returns their operations in a second of CPU time, which is constant.
+func opsPerCPUSecond(l *load.Load) (float64, error) {
 	if err := l.Stop(); err != nil {
 		return 0, err
 	}
-	got, err := l.Wait()
+	report, err := l.Wait()
 	if err != nil {
 		return 0, err
 	}
 	var run time.Duration
-	for _, t := range got.Threads {
+	for _, t := range report.Threads {
 		run += t.Run
 	}
 	if run <= 0 {
 		return 0, errors.New("the batch threads did not run")
 	}
-	return got.Ops / run.Seconds(), nil
+	return report.Ops / run.Seconds(), nil
 }

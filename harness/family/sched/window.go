@@ -19,75 +19,77 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// webMoment is how far nginx, wrk and the batch threads had come at one moment. The kernel is asked, none of them: under some
-// schedulers a program looks at the clock late, and then divides by another time than the one in which it counted.
-type webMoment struct {
-	tally
-	sent   uint64        // pieces of data that the kernel sent in the island, requests and answers
-	web    time.Duration // CPU time of nginx's workers and wrk
-	batch  time.Duration // CPU time of the batch threads
-	forced uint64        // switches of nginx and wrk that they had not asked for
+// webCounts are the kernel's counters of nginx, wrk and the batch threads at one moment. The programs' own figures
+// are not used: under some schedulers a program reads the clock late, and so its rate has the wrong divisor.
+type webCounts struct {
+	counts
+	segments    uint64        // TCP segments with data sent in the island, requests and answers
+	web         time.Duration // CPU time of nginx's workers and wrk
+	batch       time.Duration // CPU time of the batch threads
+	involuntary uint64        // involuntary context switches of nginx and wrk
 }
 
-// webWindow is what happened between two moments.
-type webWindow struct{ begin, end webMoment }
+// A webWindow is the counters at the beginning and the end of a measurement.
+type webWindow struct{ begin, end webCounts }
 
-func (w webWindow) took() time.Duration { return w.end.at.Sub(w.begin.at) }
+func (w webWindow) duration() time.Duration { return w.end.at.Sub(w.begin.at) }
 
-// answers is how many requests were answered, if each takes so many pieces of data, its own among them.
-func (w webWindow) answers(pieces uint64) float64 {
-	return float64(w.end.sent-w.begin.sent) / float64(pieces)
+// answers returns the number of answered requests, from the segments of one request and its answer.
+func (w webWindow) answers(perRequest uint64) float64 {
+	return float64(w.end.segments-w.begin.segments) / float64(perRequest)
 }
 
-// maxExcess is how much more CPU time than there is may seem to have been used: the counts are not read at one instant.
+// maxExcess is the tolerated excess of used over available CPU time, as a share: the counters are not read at one instant.
 const maxExcess = 0.02
 
-// impossible says what in the window cannot be, or "".
-func (w webWindow) impossible(cpus int) string {
+// explainExcess returns why the window is impossible, or "".
+func (w webWindow) explainExcess(cpus int) string {
 	used := w.end.web - w.begin.web + w.end.batch - w.begin.batch
-	if there := time.Duration(cpus) * w.took(); float64(used) > (1+maxExcess)*float64(there) {
-		return fmt.Sprintf("the load used %v of CPU time in a window that had %v: the window is not what was counted in", used, there)
+	if there := time.Duration(cpus) * w.duration(); float64(used) > (1+maxExcess)*float64(there) {
+		return fmt.Sprintf("the load used %v of CPU time in a window of %v: the counters were not read at the window's ends", used, there)
 	}
 	return ""
 }
 
-// watch measures from warm after now, for the given time. The thread that does goes before all others, and asks nothing of the Go
-// runtime between the two moments: a lock or a P of the runtime may be held by a thread that the scheduler lets wait.
-func (s *stage) watch(ctx context.Context, web []int, batch int, warm, measure time.Duration) (w webWindow, err error) {
+// measureWindow reads the counters after warm, and again after measure. The reading thread has the highest priority
+// and does not enter the Go runtime between the two readings: a thread that the scheduler starves may hold a lock or
+// a P of the runtime.
+func (s *stage) measureWindow(ctx context.Context, web []int, batch int, warm, measure time.Duration) (w webWindow, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(windowProcs))
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	var begin, end *look
+	var begin, end *reading
 	err = sys.Alone(func() error {
 		return s.island.Do(func() (err error) {
-			f, err := openFiles(web)
+			f, err := openProcFiles(web)
 			if err != nil {
 				return err
 			}
 			defer f.close()
 			clocks := append(slices.Clone(web), batch)
-			begin, end = f.newLook(clocks, s.moves), f.newLook(clocks, s.moves)
-			sleepHere(warm)
-			begin.take()
-			sleepHere(measure - time.Since(begin.at))
-			end.take()
+			begin, end = f.newReading(clocks, s.migrations), f.newReading(clocks, s.migrations)
+			sleepThread(warm)
+			begin.fill()
+			sleepThread(measure - time.Since(begin.at))
+			end.fill()
 			return nil
 		})
 	})
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return w, err
 	}
-	w.begin, err = begin.read()
+	w.begin, err = begin.parse()
 	if err == nil {
-		w.end, err = end.read()
+		w.end, err = end.parse()
 	}
 	return w, err
 }
 
-// windowProcs is how many goroutines may run at once meanwhile: the one that waits in the kernel keeps its place.
+// windowProcs is GOMAXPROCS during a window: the goroutine that blocks in the kernel keeps its P.
 const windowProcs = 8
 
-// sleepHere sleeps on the calling thread: the runtime's own sleep would have another thread wake this one.
-func sleepHere(d time.Duration) {
+// sleepThread blocks the calling thread in the kernel. With the runtime's own sleep, another thread would have to
+// wake this one.
+func sleepThread(d time.Duration) {
 	ts := unix.NsecToTimespec(max(1, int64(d)))
 	for {
 		_, _, e := unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), uintptr(unsafe.Pointer(&ts)), 0, 0)
@@ -97,7 +99,7 @@ func sleepHere(d time.Duration) {
 	}
 }
 
-// parseNetstat finds a counter in /proc/net/netstat: a line of names, and one of numbers under the same heading.
+// parseNetstat returns a counter of /proc/net/netstat, which has a line of names and a line of numbers for each heading.
 func parseNetstat(raw []byte, heading, name string) (uint64, error) {
 	var names [][]byte
 	for line := range bytes.Lines(raw) {

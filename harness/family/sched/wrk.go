@@ -19,26 +19,26 @@ import (
 
 const wrkThreads = 2
 
-// tasks is how many threads a process has.
-func tasks(pid int) int {
+// countThreads returns the number of threads of a process.
+func countThreads(pid int) int {
 	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	return len(entries)
 }
 
-// wrk is the load generator at work.
+// wrk is a running load generator.
 type wrk struct {
 	cmd   *exec.Cmd
 	conns int
 	out   bytes.Buffer
 }
 
-// ask starts wrk against nginx and returns when its threads are there.
-func (s *stage) ask(ctx context.Context, w *web, conns int) (_ *wrk, err error) {
+// startWrk starts wrk against nginx and returns when wrk's threads exist.
+func (s *stage) startWrk(ctx context.Context, w *web, conns int) (_ *wrk, err error) {
 	script := filepath.Join(w.dir, "wrk.lua")
 	if err := os.WriteFile(script, []byte(wrkScript), 0o644); err != nil {
 		return nil, fmt.Errorf("start wrk: %w", err)
 	}
-	// wrk takes whole seconds: it is stopped earlier, by the signal at which it sums up.
+	// wrk takes whole seconds, so the run is stopped earlier by SIGINT, after which wrk prints its summary.
 	k := &wrk{conns: conns}
 	threads := min(wrkThreads, conns)
 	if k.cmd, err = command(ctx, "wrk", "-t", strconv.Itoa(threads), "-c", strconv.Itoa(conns), "-d", "600s",
@@ -49,15 +49,15 @@ func (s *stage) ask(ctx context.Context, w *web, conns int) (_ *wrk, err error) 
 	if err := s.island.Do(k.cmd.Start); err != nil {
 		return nil, fmt.Errorf("start wrk: %w", err)
 	}
-	for began := time.Now(); tasks(k.cmd.Process.Pid) <= threads && time.Since(began) < 2*time.Second && ctx.Err() == nil; {
+	for began := time.Now(); countThreads(k.cmd.Process.Pid) <= threads && time.Since(began) < 2*time.Second && ctx.Err() == nil; {
 		time.Sleep(time.Millisecond)
 	}
 	return k, nil
 }
 
-// end stops wrk and returns what it says.
-func (k *wrk) end() (wrkReport, error) {
-	// A signal that comes just before wrk goes to sleep does not wake it: it is sent until it does.
+// stop stops wrk and returns its report.
+func (k *wrk) stop() (wrkReport, error) {
+	// A signal that arrives just before wrk goes to sleep does not wake wrk, so the signal is repeated until wrk exits.
 	ended, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -79,12 +79,12 @@ func (k *wrk) end() (wrkReport, error) {
 	return parseWrk(k.out.String(), k.conns)
 }
 
-// request is what wrk sends.
+// request is the request that wrk sends.
 const request = "GET " + webPath + " HTTP/1.1\r\nHost: " + webAddr + "\r\n\r\n"
 
-// pieces is in how many pieces of data a request and its answer travel, which is the same for all of them. Nothing else may
-// be sent in the island meanwhile.
-func (s *stage) pieces() (n uint64, err error) {
+// segmentsPerRequest returns the number of TCP segments of a request and its answer, the same for all requests.
+// Nothing else may be sent in the island meanwhile.
+func (s *stage) segmentsPerRequest() (n uint64, err error) {
 	err = s.island.Do(func() error {
 		c, err := net.DialTimeout("tcp", webAddr, 10*time.Second)
 		if err != nil {
@@ -95,7 +95,7 @@ func (s *stage) pieces() (n uint64, err error) {
 			return err
 		}
 		in := bufio.NewReader(c)
-		before, err := dataSent()
+		before, err := readSegments()
 		if err != nil {
 			return err
 		}
@@ -109,21 +109,22 @@ func (s *stage) pieces() (n uint64, err error) {
 		if size, err := io.Copy(io.Discard, answer.Body); err != nil || size != webSize || answer.StatusCode != http.StatusOK {
 			return fmt.Errorf("%s, %d bytes: %w", answer.Status, size, err)
 		}
-		after, err := dataSent()
+		after, err := readSegments()
 		n = after - before
 		return err
 	})
 	if err == nil && n < 2 {
-		err = fmt.Errorf("it took %d pieces of data", n)
+		err = fmt.Errorf("a request and its answer took %d segments, want at least 2", n)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("ask nginx once: %w", err)
+		return 0, fmt.Errorf("send nginx one request: %w", err)
 	}
 	return n, nil
 }
 
-// dataSent is how many pieces of data TCP sent in the calling thread's network, what was sent again not counted.
-func dataSent() (uint64, error) {
+// readSegments returns the number of TCP segments with data sent in the calling thread's network namespace, without
+// retransmissions.
+func readSegments() (uint64, error) {
 	raw, err := os.ReadFile("/proc/thread-self/net/netstat")
 	if err != nil {
 		return 0, fmt.Errorf("count answers: %w", err)

@@ -15,7 +15,7 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// readState reads the state of sched_ext. A kernel without sched_ext has it disabled for good.
+// readState reads the state of sched_ext. A kernel without sched_ext reads as disabled.
 func readState() (sys.SchedState, error) {
 	s, err := sys.ReadSchedState(sys.SysSchedExt)
 	if errors.Is(err, harness.ErrNotSupported) {
@@ -24,48 +24,48 @@ func readState() (sys.SchedState, error) {
 	return s, err
 }
 
-// force is a scheduler in force, and what the kernel said when it came into force.
-type force struct {
+// An enforcement is a scheduler in force and the state of sched_ext when the scheduler was enabled.
+type enforcement struct {
 	scheduler Scheduler
-	view      sys.SchedState
+	state     sys.SchedState
 }
 
 // enforce puts a member in force.
-func (st *stage) enforce(ctx context.Context, m harness.Member) (*force, error) {
+func (st *stage) enforce(ctx context.Context, m harness.Member) (*enforcement, error) {
 	s, err := st.methods.Put(ctx, m.Variant, harness.Site{Seed: st.seed})
 	if err != nil {
 		return nil, err
 	}
-	f := &force{scheduler: s}
+	f := &enforcement{scheduler: s}
 	if err := s.InForce(); err != nil {
-		return nil, errors.Join(fmt.Errorf("put %s in force: %w", m.Name, f.why(err)), s.Close())
+		return nil, errors.Join(fmt.Errorf("put %s in force: %w", m.Name, f.explain(err)), s.Close())
 	}
-	if f.view, err = readState(); err != nil {
+	if f.state, err = readState(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return f, nil
 }
 
-// broken returns why the scheduler was not in force all the time since it was put there; nil if it was.
-func (f *force) broken() error {
+// checkInForce returns nil if the scheduler has been in force all the time since enforce, else the reason.
+func (f *enforcement) checkInForce() error {
 	if err := f.scheduler.InForce(); err != nil {
-		return f.why(err)
+		return f.explain(err)
 	}
 	now, err := readState()
 	if err != nil {
 		return err
 	}
-	if now != f.view {
-		return f.why(fmt.Errorf("sched_ext was %+v and is %+v", f.view, now))
+	if now != f.state {
+		return f.explain(fmt.Errorf("sched_ext was %+v and is %+v", f.state, now))
 	}
 	return nil
 }
 
-// disablePatience is how long the kernel may take to take a scheduler out of force.
+// disablePatience is the longest time that the kernel may need to disable a scheduler.
 const disablePatience = 10 * time.Second
 
-// settled waits until sched_ext is neither coming into force nor going out.
-func settled() (sys.SchedState, error) {
+// awaitSettled waits until sched_ext is neither enabling nor disabling, at most disablePatience.
+func awaitSettled() (sys.SchedState, error) {
 	for deadline := time.Now().Add(disablePatience); ; time.Sleep(time.Millisecond) {
 		v, err := readState()
 		if err != nil || v.State == "enabled" || v.State == "disabled" || time.Now().After(deadline) {
@@ -74,33 +74,33 @@ func settled() (sys.SchedState, error) {
 	}
 }
 
-// why is the error, or all that the kernel says of the scheduler's exit: several lines, for people. The kernel tells it
-// only when it has given all tasks back.
-func (f *force) why(err error) error {
-	if _, serr := settled(); serr != nil {
+// explain returns the kernel's report of the scheduler's exit (several lines), or err if there is none. The kernel
+// writes the report only after it has returned all tasks to its own scheduler.
+func (f *enforcement) explain(err error) error {
+	if _, serr := awaitSettled(); serr != nil {
 		return errors.Join(err, serr)
 	}
 	if e, ok := f.scheduler.Exit(); ok {
-		return fmt.Errorf("the kernel took it out: %s", strings.TrimSpace(e.Text()))
+		return fmt.Errorf("the kernel ejected the scheduler: %s", strings.TrimSpace(e.Text()))
 	}
 	return err
 }
 
-// close takes the scheduler out of force and waits until the kernel's own is.
-func (f *force) close() error {
+// close disables the scheduler and waits until the kernel's own is in force.
+func (f *enforcement) close() error {
 	if err := f.scheduler.Close(); err != nil {
 		return fmt.Errorf("take scheduler out of force: %w", err)
 	}
-	v, err := settled()
+	v, err := awaitSettled()
 	if err == nil && v.State != "disabled" {
 		err = fmt.Errorf("take scheduler out of force: sched_ext is still %s", v.State)
 	}
 	return err
 }
 
-// told adds to a result what the scheduler has counted itself: all of it as a series, and of one that foretells how a
-// task's turn will end, how often it was right.
-func (f *force) told(r *harness.Result) {
+// addCounters adds the scheduler's own counters to a result, as a series. A scheduler that predicts whether a task's
+// run ends in sleep also gets the accuracy of its predictions.
+func (f *enforcement) addCounters(r *harness.Result) {
 	count, err := f.scheduler.Counters()
 	if err != nil || len(count) == 0 {
 		return
@@ -114,7 +114,7 @@ func (f *force) told(r *harness.Result) {
 	r.Series = append(r.Series, s)
 	turns, slept := count["turns"], count["slept"]
 	if right, ok := count["foretold"]; ok && turns > 0 {
-		base := max(slept, turns-slept) // who always foretells the commoner end is right as often
+		base := max(slept, turns-slept) // the accuracy of always predicting the more frequent end
 		add(r, harness.Metric{Unit: "accuracy-share", Value: float64(right) / float64(turns)},
 			harness.Metric{Unit: "base-share", Value: float64(base) / float64(turns)})
 	}

@@ -20,18 +20,18 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// tally is what the kernel has counted so far for the whole machine.
-type tally struct {
-	at       time.Time
-	switches uint64
-	waited   time.Duration // between being able to run and running, over all tasks
-	runs     uint64        // times that a task began to run
-	moved    uint64        // times that a task went on on another CPU
+// counts are the kernel's counters for the whole machine.
+type counts struct {
+	at            time.Time
+	switches      uint64
+	runqueueDelay time.Duration // runnable but not running, summed over all tasks
+	runs          uint64        // times that a task started to run
+	migrations    uint64        // times that a task changed its CPU
 }
 
-// count takes a tally.
-func (s *stage) count() (tally, error) {
-	t := tally{at: time.Now()}
+// readCounts reads the kernel's counters.
+func (s *stage) readCounts() (counts, error) {
+	t := counts{at: time.Now()}
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return t, fmt.Errorf("count switches: %w", err)
@@ -44,23 +44,23 @@ func (s *stage) count() (tally, error) {
 		return t, fmt.Errorf("read run-queue delay: %w", err)
 	}
 	if err == nil {
-		if t.waited, t.runs, err = parseSchedstat(schedstat); err != nil {
+		if t.runqueueDelay, t.runs, err = parseSchedstat(schedstat); err != nil {
 			return t, err
 		}
 	}
-	t.moved, err = s.moves.read()
+	t.migrations, err = s.migrations.read()
 	return t, err
 }
 
-// rates are the figures that every workload reports, between two tallies.
-func (s *stage) rates(a, b tally) []harness.Metric {
+// rates returns the metrics that every workload reports, from the counts before and after.
+func (s *stage) rates(a, b counts) []harness.Metric {
 	secs := b.at.Sub(a.at).Seconds()
 	out := []harness.Metric{{Unit: "switch/s", Value: float64(b.switches-a.switches) / secs}}
-	if s.moves != nil && len(s.moves.fds) > 0 {
-		out = append(out, harness.Metric{Unit: "migration/s", Value: float64(b.moved-a.moved) / secs})
+	if s.migrations != nil && len(s.migrations.fds) > 0 {
+		out = append(out, harness.Metric{Unit: "migration/s", Value: float64(b.migrations-a.migrations) / secs})
 	}
 	if b.runs > a.runs {
-		out = append(out, harness.Metric{Unit: "runq-sec", Value: (b.waited - a.waited).Seconds() / float64(b.runs-a.runs)})
+		out = append(out, harness.Metric{Unit: "runq-sec", Value: (b.runqueueDelay - a.runqueueDelay).Seconds() / float64(b.runs-a.runs)})
 	}
 	return out
 }
@@ -98,8 +98,8 @@ func parseSchedstat(raw []byte) (waited time.Duration, runs uint64, err error) {
 	return waited, runs, nil
 }
 
-// parseForced finds how often a task was put off the CPU without having asked for it, in /proc/PID/status.
-func parseForced(status []byte) (uint64, bool) {
+// parseInvoluntary finds the number of involuntary context switches of a task in /proc/PID/status.
+func parseInvoluntary(status []byte) (uint64, bool) {
 	for line := range bytes.Lines(status) {
 		if rest, ok := bytes.CutPrefix(line, []byte("nonvoluntary_ctxt_switches:")); ok {
 			n, err := strconv.ParseUint(string(bytes.TrimSpace(rest)), 10, 64)
@@ -109,27 +109,27 @@ func parseForced(status []byte) (uint64, bool) {
 	return 0, false
 }
 
-// moves counts migrations by the kernel's software events, one counter a CPU.
-type moves struct{ fds []int }
+// migrationCounters count migrations with the kernel's software events, one counter a CPU.
+type migrationCounters struct{ fds []int }
 
-// newMoves opens the counters. Where the kernel has none, there are none, and migrations are not reported.
-func newMoves() *moves {
-	m := &moves{}
+// openMigrationCounters opens the counters. On a kernel without them the result is empty and migrations are not reported.
+func openMigrationCounters() *migrationCounters {
+	m := &migrationCounters{}
 	for cpu := range runtime.NumCPU() {
 		attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_SOFTWARE, Config: unix.PERF_COUNT_SW_CPU_MIGRATIONS}
 		attr.Size = uint32(unsafe.Sizeof(attr))
 		fd, err := unix.PerfEventOpen(&attr, -1, cpu, -1, unix.PERF_FLAG_FD_CLOEXEC)
 		if err != nil {
 			_ = m.close()
-			return &moves{}
+			return &migrationCounters{}
 		}
 		m.fds = append(m.fds, fd)
 	}
 	return m
 }
 
-// read is how many tasks were moved since the counters were opened.
-func (m *moves) read() (sum uint64, err error) {
+// read returns the number of migrations since the counters were opened.
+func (m *migrationCounters) read() (sum uint64, err error) {
 	var b [8]byte
 	for _, fd := range m.fds {
 		if n, err := unix.Read(fd, b[:]); err != nil || n != len(b) {
@@ -140,7 +140,7 @@ func (m *moves) read() (sum uint64, err error) {
 	return sum, nil
 }
 
-func (m *moves) close() error {
+func (m *migrationCounters) close() error {
 	var errs []error
 	for _, fd := range m.fds {
 		errs = append(errs, unix.Close(fd))
