@@ -140,7 +140,7 @@ func TestCCRefusedByKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = registerCC(btf.NewCache(), o, "cubic", nil)
-		wantError(t, err, false, "test/bad", "of the name cubic is there already")
+		wantError(t, err, false, "test/bad", "of the name cubic exists")
 	})
 	t.Run("verifier", func(t *testing.T) {
 		spec := renoSpec(t)

@@ -8,14 +8,13 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A CongestionControl is a congestion control in force: sockets can ask for it by its name. It is not safe for concurrent
-// use.
+// A CongestionControl is a congestion control in force: sockets can select it by name. Not safe for concurrent use.
 type CongestionControl interface {
 	harness.Extension
-	// Algorithm is the name for TCP_CONGESTION. One of the lab's own is unique to this instance and begins with kx_.
+	// Algorithm is the name for TCP_CONGESTION. The name of a BPF variant is unique for the instance and begins with kx_.
 	Algorithm() string
-	// Replace puts a variant in the place of this one, under the same name, while flows run. New connections get the new
-	// one; what is connected keeps the old one until it asks for the name again. After an error the old one is in force.
-	// The kernel's own cannot be replaced: an error that wraps ErrNotSupported.
+	// Replace replaces the operations under the name by a variant's, while flows run. New connections use the new
+	// operations; existing connections keep the old ones until they select the name again. After an error the old
+	// operations are in force. For the kernel's own algorithms the error wraps ErrNotSupported.
 	Replace(ctx context.Context, v harness.Variant) error
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cc is the family of congestion controls: the kernel's own, and BPF through struct_ops. All members of a group are
-// registered side by side under names of their own and share one chain of namespaces, whose path each trial shapes anew.
-//
-// A workload sees an algorithm's name. It decides nothing about order, repeats or validity across trials.
+// Package cc is the family of congestion controls: the kernel's own and BPF (struct_ops). All members of a group are
+// registered at once, each under its own name, and share one chain of namespaces, whose path each trial configures.
+// A workload sees only an algorithm's name. The runner decides order, repeats and validity across trials.
 package cc

@@ -12,29 +12,29 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// equivalence measures what a port is held against its original by: first a flow of the variant alone, with its window over
-// time; then one beside a flow of the original (or, for an original, of its own kind), which shows whether both are equally
-// strong. All variants see the same seeds, so reports pair their trials.
+// equivalence measures the figures that compare a port with its original: first a flow of the variant alone, with its
+// window over time; then a flow that competes with a flow of the original (for an original: of the same algorithm).
+// All variants get the same seeds, so reports pair their trials.
 func (s *stage) equivalence(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, err := newRun(c, b)
 	if err != nil {
 		return harness.Result{}, err
 	}
 	r.add(s, m.name, 1, 0)
-	report, cost, err := s.counted(ctx, r, b)
+	report, cost, err := s.runCounted(ctx, r, b)
 	if err != nil {
 		return harness.Result{}, err
 	}
-	res := r.judged(report)
+	res := r.result(report)
 	if res.Invalid != "" {
 		return res, nil
 	}
 	report = report.After(r.warm)
-	res.Metrics = append(take(report, report.Flows), cost...)
+	res.Metrics = append(flowMetrics(report, report.Flows), cost...)
 
 	original := cmp.Or(m.original, strings.TrimSuffix(m.name, harness.SuffixAA))
 	if why, ok := s.absent[original]; ok {
-		return harness.Result{}, fmt.Errorf("its original %s is not there: %w", original, why)
+		return harness.Result{}, fmt.Errorf("start a flow of the original %s: %w", original, why)
 	}
 	versus, err := newRun(c, b)
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *stage) equivalence(ctx context.Context, m *member, c harness.Cell, b ha
 	if err != nil {
 		return harness.Result{}, err
 	}
-	if j := versus.judged(both); j.Invalid != "" {
+	if j := versus.result(both); j.Invalid != "" {
 		res.Invalid = "beside " + original + ": " + j.Invalid
 		return res, nil
 	}
@@ -57,8 +57,8 @@ func (s *stage) equivalence(ctx context.Context, m *member, c harness.Cell, b ha
 	return res, nil
 }
 
-// marks says that a cell's path may mark packets rather than drop them.
-func marks(c harness.Cell) bool {
+// pathMarks is true if a cell's path may mark packets (ECN) instead of dropping them.
+func pathMarks(c harness.Cell) bool {
 	aqm := c.Axis("aqm")
 	return aqm != "" && aqm != netlab.AQMNone
 }

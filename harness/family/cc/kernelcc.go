@@ -15,16 +15,16 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// A kernelCC is one of the kernel's own congestion controls. Nothing is loaded for it, also no module: what the kernel
-// does not list is left to the guests.
+// A kernelCC is one of the kernel's own congestion controls. The lab loads no module for it: an algorithm that the
+// kernel does not list needs a guest.
 type kernelCC struct {
 	name string
 }
 
-// newKernelCC finds the algorithm that has the variant's name.
+// newKernelCC returns the algorithm with the variant's name.
 func newKernelCC(v harness.Variant, at harness.Site) (CongestionControl, error) {
 	if v.Object != "" || len(v.Knobs) != 0 {
-		return nil, errors.New("the kernel's own congestion controls have no object and no knobs")
+		return nil, errors.New("the kernel's own congestion controls take no object and no knobs: remove them from the variant")
 	}
 	c := &kernelCC{name: v.Name}
 	names, err := availableCC()
@@ -32,27 +32,27 @@ func newKernelCC(v harness.Variant, at harness.Site) (CongestionControl, error) 
 		return nil, err
 	}
 	if !slices.Contains(names, c.name) {
-		return nil, harness.Skip("this kernel does not have %s at hand (it has: %s); it needs the module tcp_%s: run in a guest",
+		return nil, harness.Skip("this kernel does not list %s (available: %s); it needs the module tcp_%s: run in a guest",
 			c.name, strings.Join(names, ", "), c.name)
 	}
 	if at.NS == "" {
 		return c, nil
 	}
-	if err := sys.InNS(at.NS, func() error { return tryCC(c.name) }); err != nil {
+	if err := sys.InNS(at.NS, func() error { return selectCC(c.name) }); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// tryCC asks for the algorithm on a socket in the calling thread's namespace.
-func tryCC(name string) error {
+// selectCC selects the algorithm on a socket in the calling thread's network namespace.
+func selectCC(name string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open socket: %w", err)
 	}
 	defer unix.Close(fd)
 	if err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, name); err != nil {
-		return fmt.Errorf("ask for congestion control %s: %w", name, err)
+		return fmt.Errorf("select congestion control %s: %w", name, err)
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (c *kernelCC) InForce() error {
 		return err
 	}
 	if !slices.Contains(names, c.name) {
-		return fmt.Errorf("check %s: the kernel does not list it any more", c.name)
+		return fmt.Errorf("check %s: the kernel no longer lists the name", c.name)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/kxlab/kxlab/harness/bpfobj"
 )
 
-// CCMethods are the ways to put a congestion control in force.
+// methods returns the ways to put a congestion control in force.
 func methods(l *bpfobj.Loader) harness.Methods[CongestionControl] {
 	return harness.Methods[CongestionControl]{
 		"struct_ops": func(_ context.Context, v harness.Variant, _ harness.Site) (CongestionControl, error) {

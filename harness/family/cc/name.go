@@ -13,31 +13,31 @@ import (
 const (
 	// ccPrefix marks the algorithms that the lab registers.
 	ccPrefix = "kx_"
-	// ccNameMax is how long an algorithm's name may be (TCP_CA_NAME_MAX, less the end).
+	// ccNameMax is the longest name of an algorithm, bytes (TCP_CA_NAME_MAX less the terminating zero).
 	ccNameMax = 15
-	// ccInstances is how many of one name there may be at once, as two digits tell them apart.
+	// ccInstances is the largest number of instances of one name: two digits number them.
 	ccInstances = 99
-	// ccBaseMax is what is left for the name that an object gives.
+	// ccBaseMax is the longest name in an object, bytes.
 	ccBaseMax = ccNameMax - len(ccPrefix) - 2
 )
 
 var ccBaseRE = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.]*[A-Za-z_.]$|^[A-Za-z]$`)
 
-// checkCCBase returns an error for a name from which no algorithm's name can be made.
+// checkCCBase returns an error if no algorithm's name can be derived from base.
 func checkCCBase(base string) error {
 	switch {
 	case base == "":
-		return fmt.Errorf("its operations have no name")
+		return fmt.Errorf("the operations have no name")
 	case len(base) > ccBaseMax:
-		return fmt.Errorf("its name %q is too long: %d bytes, at most %d (the kernel takes %d; the lab adds %q and a number)",
+		return fmt.Errorf("name %q is too long: %d bytes, at most %d (the kernel takes %d; the lab adds %q and a number)",
 			base, len(base), ccBaseMax, ccNameMax, ccPrefix)
 	case !ccBaseRE.MatchString(base):
-		return fmt.Errorf("its name %q is not of letters, digits, _ and ., from a letter to something other than a digit", base)
+		return fmt.Errorf("name %q: want letters, digits, _ and ., a letter first and no digit last", base)
 	}
 	return nil
 }
 
-// ccName returns the first name for base that is not taken: kx_cubic, kx_cubic2, …
+// ccName returns the first unused name for base: kx_cubic, kx_cubic2, …
 func ccName(base string, taken []string) (string, error) {
 	for n := 1; n <= ccInstances; n++ {
 		name := ccPrefix + base
@@ -51,7 +51,7 @@ func ccName(base string, taken []string) (string, error) {
 	return "", fmt.Errorf("name %s%s: %d of it are registered already", ccPrefix, base, ccInstances)
 }
 
-// availableCC lists the algorithms that the kernel knows at this moment. They are the same in every namespace.
+// availableCC returns the algorithms that the kernel lists now, the same in every namespace.
 func availableCC() ([]string, error) {
 	raw, err := os.ReadFile("/proc/sys/net/ipv4/tcp_available_congestion_control")
 	if err != nil {

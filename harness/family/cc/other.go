@@ -10,13 +10,13 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// Who drives a flow.
+// The programs that drive a flow.
 const (
 	loadOwn   = "own"
-	loadIperf = "iperf3" // a second, independent load, to hold the first against
+	loadIperf = "iperf3" // an independent load, to validate the lab's own
 )
 
-// iperf measures one flow that iperf3 drives.
+// iperf measures one flow of iperf3.
 func (s *stage) iperf(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, err := newRun(c, b)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *stage) iperf(ctx context.Context, m *member, c harness.Cell, b harness.
 	return res, nil
 }
 
-// loopback measures one flow inside one namespace, as fast as the machine can: no path, no delay.
+// loopback measures one flow over loopback in one namespace: no link rate, no delay.
 func (s *stage) loopback(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (harness.Result, error) {
 	bytes, took, err := tcp.Loopback(ctx, s.chain.Client, m.control.Algorithm(), b.Measure)
 	if err != nil {

@@ -19,7 +19,7 @@ func (Family) Axes() []string {
 }
 
 // ccWords are the axes whose values are words.
-func ccWords(axis string) []string {
+func axisWords(axis string) []string {
 	switch axis {
 	case "aqm":
 		return netlab.AQMs()
@@ -35,7 +35,7 @@ func ccWords(axis string) []string {
 
 // CheckAxis returns an error unless the axis can have the value.
 func (Family) CheckAxis(name, value string) error {
-	if words := ccWords(name); words != nil && !slices.Contains(words, value) {
+	if words := axisWords(name); words != nil && !slices.Contains(words, value) {
 		return fmt.Errorf("%s=%s: want one of %s", name, value, strings.Join(words, ", "))
 	}
 	bounds := map[string]struct {
@@ -60,15 +60,15 @@ func (Family) CheckAxis(name, value string) error {
 	return nil
 }
 
-// What axes mean where a workload does not have them.
+// Defaults of the axes that a cell does not have.
 const (
 	defaultRate   = 20 // Mbit/s
 	defaultRTT    = 40 // ms
 	defaultBuffer = 1  // bandwidth-delay products
 )
 
-// ccNumber is a cell's value of an axis, or otherwise where the cell has none.
-func ccNumber(c harness.Cell, axis string, otherwise float64) (float64, error) {
+// axisNumber returns a cell's value of an axis, or otherwise if the cell has no such axis.
+func axisNumber(c harness.Cell, axis string, otherwise float64) (float64, error) {
 	text := c.Axis(axis)
 	if text == "" {
 		return otherwise, nil
@@ -80,7 +80,7 @@ func ccNumber(c harness.Cell, axis string, otherwise float64) (float64, error) {
 	return v, nil
 }
 
-// pathOf is the path that a cell asks for.
+// pathOf returns the path of a cell's axes.
 func pathOf(c harness.Cell, seed uint64) (netlab.Path, error) {
 	p := netlab.Path{AQM: c.Axis("aqm"), Seed: seed}
 	var rtt float64
@@ -93,7 +93,7 @@ func pathOf(c harness.Cell, seed uint64) (netlab.Path, error) {
 		{"rate", &p.Rate, defaultRate, 1e6}, {"rtt", &rtt, defaultRTT, 1e-3}, {"buffer", &p.Buffer, defaultBuffer, 1},
 		{"loss", &p.Loss, 0, 0.01}, {"burst", &p.Burst, 1, 1},
 	} {
-		v, err := ccNumber(c, a.name, a.otherwise)
+		v, err := axisNumber(c, a.name, a.otherwise)
 		if err != nil {
 			return p, err
 		}

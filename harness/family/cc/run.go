@@ -15,35 +15,35 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// startWithin is the time within which flows that start together really start, each at a time that the seed decides: no
-// two of them keep step.
+// startWithin is the interval in which flows that start together start, each at a time derived from the seed, so that
+// flows do not synchronize.
 const startWithin = 100 * time.Millisecond
 
-// A ccRun is one set of flows on one path.
-type ccRun struct {
+// A bulkRun is one set of flows on one path.
+type bulkRun struct {
 	path   netlab.Path
 	flows  []tcp.BulkFlow
 	names  []string // of the flows' variants, for people
 	events []tcp.BulkEvent
-	warm   time.Duration // from the start of the run; what happens in it is recorded and does not count
-	during time.Duration // all of it
+	warm   time.Duration // from the start of the run; recorded, but not part of the metrics
+	length time.Duration // of the whole run, warm-up included
 	verify bool
 	seed   uint64
 	exact  bool                           // the clock counts instructions
-	around func(flows func() error) error // traffic.Bulk.Around; may be nil
+	around func(flows func() error) error // tcp.Bulk.Around; may be nil
 }
 
-// newRun begins a run on the cell's path.
-func newRun(c harness.Cell, b harness.Budget) (*ccRun, error) {
+// newRun returns a run without flows on the cell's path.
+func newRun(c harness.Cell, b harness.Budget) (*bulkRun, error) {
 	p, err := pathOf(c, b.Seed)
 	if err != nil {
 		return nil, err
 	}
-	return &ccRun{path: p, warm: b.Warm, during: b.Warm + b.Measure, seed: b.Seed, exact: b.Exact}, nil
+	return &bulkRun{path: p, warm: b.Warm, length: b.Warm + b.Measure, seed: b.Seed, exact: b.Exact}, nil
 }
 
-// add adds n flows of a variant that start at a time, or a little later, in the order in which they were added.
-func (r *ccRun) add(s *stage, variant string, n int, at time.Duration) {
+// add adds n flows of a variant. They start within startWithin after at.
+func (r *bulkRun) add(s *stage, variant string, n int, at time.Duration) {
 	for range n {
 		rng := rand.New(rand.NewPCG(r.seed, uint64(len(r.flows))))
 		r.flows = append(r.flows, tcp.BulkFlow{
@@ -54,8 +54,8 @@ func (r *ccRun) add(s *stage, variant string, n int, at time.Duration) {
 	}
 }
 
-// run shapes the path and makes the flows run.
-func (r *ccRun) run(ctx context.Context, s *stage) (*tcp.BulkReport, error) {
+// run configures the path and runs the flows.
+func (r *bulkRun) run(ctx context.Context, s *stage) (*tcp.BulkReport, error) {
 	if err := s.chain.Shape(r.path); err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (r *ccRun) run(ctx context.Context, s *stage) (*tcp.BulkReport, error) {
 		around = func(flows func() error) error { return flows() }
 	}
 	return tcp.Bulk{
-		Server: s.chain.Server, Client: s.chain.Client, Flows: r.flows, Duration: r.during, Events: r.events,
+		Server: s.chain.Server, Client: s.chain.Client, Flows: r.flows, Duration: r.length, Events: r.events,
 		Verify: r.verify, Seed: r.seed, Around: func(flows func() error) error {
 			if r.exact {
 				defer exact.Quiet()()
@@ -74,8 +74,8 @@ func (r *ccRun) run(ctx context.Context, s *stage) (*tcp.BulkReport, error) {
 	}.Run(ctx)
 }
 
-// counted runs and, where the clock counts instructions, says how many of them an acknowledged packet took.
-func (s *stage) counted(ctx context.Context, r *ccRun, b harness.Budget) (*tcp.BulkReport, []harness.Metric, error) {
+// runCounted runs the flows and, where the clock counts instructions, returns the instructions for each acknowledged packet.
+func (s *stage) runCounted(ctx context.Context, r *bulkRun, b harness.Budget) (*tcp.BulkReport, []harness.Metric, error) {
 	if !b.Exact || runtime.NumCPU() != 1 {
 		report, err := r.run(ctx, s)
 		return report, nil, err
@@ -113,8 +113,8 @@ func (s *stage) counted(ctx context.Context, r *ccRun, b harness.Budget) (*tcp.B
 	return report, []harness.Metric{{Unit: "insn/seg", Value: float64(busy) / acked}}, nil
 }
 
-// judged is the trial's result so far: what went wrong, if anything did, and the series of the first flows.
-func (r *ccRun) judged(report *tcp.BulkReport) harness.Result {
+// result returns a result with the reason of an invalid trial, if any, and the series of the first flows.
+func (r *bulkRun) result(report *tcp.BulkReport) harness.Result {
 	res := harness.Result{Measured: report.Elapsed}
 	for i := range report.Flows {
 		res.Iterations += int64(report.Flows[i].Acked())
@@ -124,14 +124,15 @@ func (r *ccRun) judged(report *tcp.BulkReport) harness.Result {
 		return res
 	}
 	if res.Iterations == 0 {
-		res.Invalid = "nothing was acknowledged"
+		res.Invalid = "no data was acknowledged"
 	}
 	res.Series = flowSeries(report, r.names)
 	return res
 }
 
-// take are the numbers of some of a report's flows: what they received together since the first of them started, their round trips and what they resent.
-func take(report *tcp.BulkReport, flows []tcp.FlowReport) []harness.Metric {
+// flowMetrics returns the metrics of some of a report's flows: their joint goodput since the first of them started,
+// round-trip times and retransmissions.
+func flowMetrics(report *tcp.BulkReport, flows []tcp.FlowReport) []harness.Metric {
 	var received int64
 	var sent, resent uint64
 	first := report.Elapsed
@@ -150,10 +151,10 @@ func take(report *tcp.BulkReport, flows []tcp.FlowReport) []harness.Metric {
 	}
 }
 
-// fair are the numbers that say how flows shared the link.
-func fair(report *tcp.BulkReport) []harness.Metric {
+// fairnessMetrics returns the metrics of how the flows shared the link.
+func fairnessMetrics(report *tcp.BulkReport) []harness.Metric {
 	life, worst := report.Fairness()
-	took, _ := report.Convergence() // never: all the time there was, which is what is known
+	took, _ := report.Convergence() // without convergence: the whole time, a lower bound
 	return []harness.Metric{
 		{Unit: "jain-share", Value: life},
 		{Unit: "worst-jain-share", Value: worst},

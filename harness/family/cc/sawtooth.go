@@ -11,10 +11,10 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// leastEpochs is how many complete epochs a mean of them needs.
+// leastEpochs is the least number of complete epochs for a mean.
 const leastEpochs = 4
 
-// sawtooth measures one flow that fills the buffer again and again: how long that takes, and how its window grows between.
+// sawtooth measures the epochs of one flow that fills the buffer repeatedly: their length and the growth of the window.
 func (s *stage) sawtooth(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, err := newRun(c, b)
 	if err != nil {
@@ -25,21 +25,21 @@ func (s *stage) sawtooth(ctx context.Context, m *member, c harness.Cell, b harne
 	if err != nil {
 		return harness.Result{}, err
 	}
-	res := r.judged(report)
+	res := r.result(report)
 	if res.Invalid != "" {
 		return res, nil
 	}
 	report = report.After(r.warm)
 	epochs := report.Flows[0].Epochs()
 	if len(epochs) < leastEpochs {
-		res.Invalid = fmt.Sprintf("the window fell %d times within %v, which makes too few epochs: want %d", len(epochs)+1, b.Measure, leastEpochs)
+		res.Invalid = fmt.Sprintf("the window fell %d times within %v, too few for %d epochs: measure for more time", len(epochs)+1, b.Measure, leastEpochs)
 		return res, nil
 	}
-	res.Metrics = append(take(report, report.Flows), epochMeans(epochs)...)
+	res.Metrics = append(flowMetrics(report, report.Flows), epochMeans(epochs)...)
 	return res, nil
 }
 
-// epochMeans are means over epochs, those of growth over the ones that first slow down.
+// epochMeans returns means over epochs; the means of growth are over the epochs that have a point of inflection.
 func epochMeans(epochs []tcp.Epoch) []harness.Metric {
 	var peak, gap float64
 	var length, k time.Duration

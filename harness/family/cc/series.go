@@ -12,14 +12,15 @@ import (
 )
 
 const (
-	// seriesFlows is how many flows of a trial have their series recorded.
+	// seriesFlows is the number of flows of a trial whose series are recorded.
 	seriesFlows = 4
-	// seriesPoints is how many points a series has at most: plots are no wider.
+	// seriesPoints is the largest number of points in a series: figures are no wider.
 	seriesPoints = 150
 )
 
-// flowSeries are goodput, round trip and window over time, for the first flows; and the distribution of all round trips.
-// A series is called by what it shows and the flow's number, "window 1"; its notes name the flow's variant.
+// flowSeries returns goodput, round-trip time and window over time for the first flows, and the distribution of all
+// round-trip times. The name of a series is its quantity and the flow's number, "window 1"; the notes name the flow's
+// variant.
 func flowSeries(report *tcp.BulkReport, names []string) []harness.Series {
 	var out []harness.Series
 	for i := range report.Flows[:min(len(report.Flows), seriesFlows)] {
@@ -33,26 +34,26 @@ func flowSeries(report *tcp.BulkReport, names []string) []harness.Series {
 		goodput := begin("goodput", "bit/s")
 		for k, n := range f.Buckets {
 			goodput.X = append(goodput.X, (time.Duration(k+1) * report.Bucket).Seconds())
-			goodput.Y = append(goodput.Y, short(8*float64(n)/report.Bucket.Seconds()))
+			goodput.Y = append(goodput.Y, roundDigits(8*float64(n)/report.Bucket.Seconds()))
 		}
 		rtt, window := begin("rtt", "sec"), begin("window", "pkt")
 		step := max(1, (len(f.Samples)+seriesPoints-1)/seriesPoints)
 		for k := step - 1; k < len(f.Samples); k += step {
 			s := f.Samples[k]
-			at := short(s.At.Seconds())
-			rtt.X, rtt.Y = append(rtt.X, at), append(rtt.Y, short(s.RTT.Seconds()))
+			at := roundDigits(s.At.Seconds())
+			rtt.X, rtt.Y = append(rtt.X, at), append(rtt.Y, roundDigits(s.RTT.Seconds()))
 			window.X, window.Y = append(window.X, at), append(window.Y, float64(s.Window))
 		}
 		out = append(out, goodput, rtt, window)
 	}
-	if cdf := distribution(report.Flows); len(cdf.X) > 0 {
+	if cdf := rttDistribution(report.Flows); len(cdf.X) > 0 {
 		out = append(out, cdf)
 	}
 	return out
 }
 
-// distribution is the share of samples whose round trip is at most X.
-func distribution(flows []tcp.FlowReport) harness.Series {
+// rttDistribution returns a series: Y is the share of samples with a round-trip time of at most X.
+func rttDistribution(flows []tcp.FlowReport) harness.Series {
 	out := harness.Series{Name: "rtt-cdf", Unit: "share", Notes: "X: round trip, sec; Y: share of the samples up to it"}
 	all := tcp.RTTs(flows)
 	if len(all) == 0 {
@@ -60,14 +61,14 @@ func distribution(flows []tcp.FlowReport) harness.Series {
 	}
 	for q := 0; q <= 50; q++ {
 		share := float64(q) / 50
-		out.X = append(out.X, short(tcp.Quantile(all, share).Seconds()))
+		out.X = append(out.X, roundDigits(tcp.Quantile(all, share).Seconds()))
 		out.Y = append(out.Y, share)
 	}
 	return out
 }
 
-// short keeps five significant digits, as much as a plot can show: records stay small.
-func short(v float64) float64 {
+// roundDigits rounds to five significant digits, the resolution of a figure: records stay small.
+func roundDigits(v float64) float64 {
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return v
 	}

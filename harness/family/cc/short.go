@@ -12,23 +12,22 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// shortSizes are the sizes of short flows, bytes, and the words for them in units.
+// shortSizes are the sizes of short flows, bytes, and their names in units.
 var shortSizes = []struct {
 	size int64
 	word string
 }{{10_000, "10k"}, {100_000, "100k"}, {1_000_000, "1m"}}
 
-// shortFlows measures how long short flows of the variant take, each alone beside one long flow of the same, which has had
-// a quarter of the time to itself. Short ones are sent one after another, as many as fit. One that has not completed by the
-// end is censored: it counts as one that takes at least as long as it ran. A median that depends on how much longer is not
-// given.
+// shortFlows measures the completion times of short flows of the variant. Short flows run one after another and
+// compete with one long flow of the variant, which is alone for the first quarter of the time. A flow that has not
+// completed by the end is censored at its running time. A median that depends on censored flows is not reported.
 func (s *stage) shortFlows(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, err := newRun(c, b)
 	if err != nil {
 		return harness.Result{}, err
 	}
 	r.add(s, m.name, 1, 0)
-	// A flow has as long as its bytes take at a twentieth of the link, and ten round trips.
+	// A flow's slot is the time of its bytes at a twentieth of the link's rate plus ten round trips.
 	at := b.Measure / 4
 	for i := 0; ; i++ {
 		kind := shortSizes[i%len(shortSizes)]
@@ -40,18 +39,18 @@ func (s *stage) shortFlows(ctx context.Context, m *member, c harness.Cell, b har
 		r.flows[len(r.flows)-1].Size = kind.size
 		at += length / 4
 		if at > b.Measure {
-			return harness.Result{}, fmt.Errorf("%v is too short a time for flows of all sizes", b.Measure)
+			return harness.Result{}, fmt.Errorf("%v is too short for flows of all sizes: measure for more time", b.Measure)
 		}
 	}
 	report, err := r.run(ctx, s)
 	if err != nil {
 		return harness.Result{}, err
 	}
-	res := r.judged(report)
+	res := r.result(report)
 	if res.Invalid != "" {
 		return res, nil
 	}
-	res.Metrics = take(report, report.Flows[:1])
+	res.Metrics = flowMetrics(report, report.Flows[:1])
 	unfinished, all := 0, 0
 	for _, kind := range shortSizes {
 		done, running := completions(report, report.Flows[1:], kind.size)
@@ -62,7 +61,7 @@ func (s *stage) shortFlows(ctx context.Context, m *member, c harness.Cell, b har
 		}
 		y := harness.Series{Name: "completion/" + kind.word, Unit: "sec"}
 		for _, d := range done {
-			y.Y = append(y.Y, short(d.Seconds()))
+			y.Y = append(y.Y, roundDigits(d.Seconds()))
 		}
 		if len(running) > 0 {
 			y.Notes = fmt.Sprintf("%d more had not completed after %v and more", len(running), running[0].Round(time.Millisecond))
@@ -75,8 +74,7 @@ func (s *stage) shortFlows(ctx context.Context, m *member, c harness.Cell, b har
 	return res, nil
 }
 
-// completions are the times that flows of a size took, and how long those ran that had not completed by the end, each in
-// rising order.
+// completions returns the completion times of the flows of a size and the running times of the censored flows, both ascending.
 func completions(report *tcp.BulkReport, flows []tcp.FlowReport, size int64) (done, running []time.Duration) {
 	for i := range flows {
 		switch f := &flows[i]; {

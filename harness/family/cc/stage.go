@@ -14,25 +14,25 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// CC is the family of congestion controls. All members of a group are registered side by side, by names of their own, and
-// share one chain, whose path every trial shapes anew.
+// Family is the family of congestion controls. All members of a group are registered at once, each under its own
+// name, and share one chain, whose path each trial configures.
 type Family struct{ Loader *bpfobj.Loader }
 
 // Methods names the ways to put a congestion control in force.
 func (f Family) Methods() []string { return methods(f.Loader).Names() }
 
-// ccMeasure measures one trial of one workload.
+// A measurement measures one trial of one workload.
 type measurement func(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error)
 
-// workloads is the table of behaviours by the name definitions use.
+// workloads is the table of workloads, by name in an experiment's definition.
 func (s *stage) workloads() map[string]measurement {
 	return map[string]measurement{
 		"coexist":     s.coexist,
-		"random-loss": s.alone,
-		"shallow":     s.alike,
+		"random-loss": s.oneFlow,
+		"shallow":     s.likeFlows,
 		"sawtooth":    s.sawtooth,
-		"bufferbloat": s.alike,
-		"ecn":         s.alike,
+		"bufferbloat": s.likeFlows,
+		"ecn":         s.likeFlows,
 		"fairness":    s.fairness,
 		"short-flows": s.shortFlows,
 		"step":        s.step,
@@ -42,10 +42,10 @@ func (s *stage) workloads() map[string]measurement {
 	}
 }
 
-// Workloads names the behaviours of the family, sorted.
+// Workloads returns the names of the family's workloads, sorted.
 func (Family) Workloads() []string { return slices.Sorted(maps.Keys((&stage{}).workloads())) }
 
-// ccStage is a chain with the members of a group in force.
+// A stage is a chain with the members of a group in force.
 type stage struct {
 	methods harness.Methods[CongestionControl]
 	chain   *netlab.Chain
@@ -54,18 +54,18 @@ type stage struct {
 	seed    uint64
 }
 
-// ccMember is one variant in force.
+// A member is one variant in force.
 type member struct {
 	name     string
 	variant  harness.Variant
-	original string // the variant that it claims to behave like, or ""
+	original string // the variant whose behaviour it should equal, or ""
 	control  CongestionControl
 }
 
 // Prepare builds the chain and puts every member in force.
 func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
 	if len(g.Axes) > 0 {
-		return nil, fmt.Errorf("axis %s cannot be set up: every trial shapes the path anew", g.Axes[0].Name)
+		return nil, fmt.Errorf("axis %s cannot be an axis of groups: each trial configures the path", g.Axes[0].Name)
 	}
 	s := &stage{methods: methods(f.Loader), members: map[string]*member{}, absent: map[string]error{}, seed: g.Seed}
 	if s.chain, err = netlab.NewChain(ctx); err != nil {
@@ -101,10 +101,10 @@ func (s *stage) add(ctx context.Context, m harness.Member, site harness.Site) er
 	return nil
 }
 
-// Absent gives the errors of members that could not be put in force.
+// Absent returns the errors of members that could not be put in force.
 func (s *stage) Absent() map[string]error { return s.absent }
 
-// missing says why a member is not in force.
+// missing returns the reason that a member is not in force.
 func (s *stage) missing(member string) error {
 	if err := s.absent[member]; err != nil {
 		return err
@@ -125,7 +125,7 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	if err := m.control.InForce(); err != nil {
 		return harness.Result{}, fmt.Errorf("before the trial: %w", err)
 	}
-	if err := s.chain.ECN(marks(c)); err != nil {
+	if err := s.chain.ECN(pathMarks(c)); err != nil {
 		return harness.Result{}, err
 	}
 	r, err := measure(ctx, m, c, b)
@@ -138,8 +138,8 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	return r, nil
 }
 
-// algorithm is the name by which sockets ask for a variant, by the variant's name: a member of the group if there is one,
-// else one of the kernel's own.
+// algorithm returns the name with which sockets select a variant: that of the group's member, else the variant's own
+// name, for the kernel's own algorithms.
 func (s *stage) algorithm(name string) string {
 	if m, ok := s.members[name]; ok {
 		return m.control.Algorithm()
@@ -147,7 +147,7 @@ func (s *stage) algorithm(name string) string {
 	return name
 }
 
-// Close takes every member out of force and removes the chain.
+// Close unregisters every member and removes the chain.
 func (s *stage) Close() error {
 	var errs []error
 	for _, m := range s.members {

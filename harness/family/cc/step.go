@@ -11,18 +11,18 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// What changes under a flow.
+// The values of axis change: how the path changes during a flow.
 const (
-	changeRate   = "rate"   // the link becomes half as fast, then as fast as before
-	changeDelay  = "delay"  // the round trip becomes twice as long, then as long as before
-	changeOutage = "outage" // nothing arrives for a twentieth of the time
+	changeRate   = "rate"   // the rate of the link halves, then returns
+	changeDelay  = "delay"  // the round-trip time doubles, then returns
+	changeOutage = "outage" // all packets are lost for a twentieth of the time
 )
 
-// settledShare is the share of what a link can carry at which a flow counts as having taken it.
+// settledShare is the share of the link's rate at which a flow counts as settled.
 const settledShare = 0.8
 
-// step measures how a flow follows a link that changes at a third of the time and changes back at two thirds: how long it
-// takes until the queue is short again (give), and until it uses what came back (take).
+// step measures how a flow adapts to a link that changes at one third of the time and changes back at two thirds: the
+// time until the queue is short again (give), and until the flow uses the restored rate (take).
 func (s *stage) step(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, err := newRun(c, b)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *stage) step(ctx context.Context, m *member, c harness.Cell, b harness.B
 	switch c.Axis("change") {
 	case changeRate:
 		worse.Rate /= 2
-		worse.Buffer *= 2 // the queue keeps its room in packets
+		worse.Buffer *= 2 // the queue keeps its length in packets
 	case changeDelay:
 		worse.RTT *= 2
 		worse.Buffer /= 2
@@ -52,14 +52,14 @@ func (s *stage) step(ctx context.Context, m *member, c harness.Cell, b harness.B
 	if err != nil {
 		return harness.Result{}, err
 	}
-	res := r.judged(report)
+	res := r.result(report)
 	if res.Invalid != "" {
 		return res, nil
 	}
 	f := &report.Flows[0]
-	res.Metrics = take(report, report.Flows)
+	res.Metrics = flowMetrics(report, report.Flows)
 	if c.Axis("change") != changeOutage {
-		// The queue is short when the round trip is at most half as long again as the path's own.
+		// The queue is short if the round-trip time is at most 1.5 times the path's own.
 		give := timeUntil(f.Samples, down, up, func(_, now tcp.FlowSample) bool { return now.RTT <= worse.RTT*3/2 })
 		res.Metrics = append(res.Metrics, harness.Metric{Unit: "give-sec", Value: give.Seconds()})
 	}
@@ -71,8 +71,8 @@ func (s *stage) step(ctx context.Context, m *member, c harness.Cell, b harness.B
 	return res, nil
 }
 
-// timeUntil is the time from one moment to the first sample at which something holds, compared with the sample a tenth of
-// a second before; to the end if it never does.
+// timeUntil returns the time from from to the first sample for which holds is true; to the end if there is none.
+// holds compares a sample with the sample 0.1 s before.
 func timeUntil(samples []tcp.FlowSample, from, end time.Duration, holds func(before, now tcp.FlowSample) bool) time.Duration {
 	const back = 100 * time.Millisecond
 	j := 0

@@ -20,16 +20,16 @@ import (
 	"github.com/kxlab/kxlab/harness/bpfobj"
 )
 
-// registerTries is how often another name is tried because somebody took the last one in between.
+// registerTries is the number of names tried: another process may register a name first.
 const registerTries = 5
 
-// A bpfCC is a congestion control in BPF that is registered with the kernel, for the whole machine, by a name of its own.
-// The registration lives as long as the link, which dies with the process.
+// A bpfCC is a BPF congestion control, registered for the whole machine under a name of its own. The registration
+// lasts as long as the link, which the kernel closes when the process exits.
 type bpfCC struct {
-	name  string
-	types *btf.Cache
-	now   *bpfobj.CcInstance
-	link  link.Link
+	name     string
+	types    *btf.Cache
+	instance *bpfobj.CcInstance
+	link     link.Link
 }
 
 // newStructOps loads a variant's object and registers its congestion control.
@@ -76,32 +76,32 @@ func registerCC(types *btf.Cache, o *bpfobj.OpsStruct, name string, knobs []harn
 	if err != nil {
 		return nil, errors.Join(explainRegister(o.Object, name, err), i.Close())
 	}
-	return &bpfCC{name: name, types: types, now: i, link: l}, nil
+	return &bpfCC{name: name, types: types, instance: i, link: l}, nil
 }
 
-// explainRegister says in words what the kernel says in numbers.
+// explainRegister adds the cause to the kernel's error number.
 func explainRegister(object, name string, err error) error {
 	switch {
 	case errors.Is(err, unix.EEXIST):
-		return fmt.Errorf("register %s: a congestion control of the name %s is there already: %w", object, name, err)
+		return fmt.Errorf("register %s: a congestion control of the name %s exists: %w", object, name, err)
 	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("register %s as %s: the kernel does not take these operations: %w", object, name, err)
+		return fmt.Errorf("register %s as %s: the kernel refuses these operations: %w", object, name, err)
 	}
 	return fmt.Errorf("register %s as %s: %w", object, name, err)
 }
 
 func (c *bpfCC) Algorithm() string { return c.name }
 
-// Replace updates the link: sockets that ask for the name from now on get the new operations.
+// Replace updates the link: sockets that select the name from now on get the new operations.
 func (c *bpfCC) Replace(ctx context.Context, v harness.Variant) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("replace %s: %w", c.name, err)
 	}
 	if c.link == nil {
-		return fmt.Errorf("replace %s: it is closed", c.name)
+		return fmt.Errorf("replace %s: the congestion control is closed", c.name)
 	}
 	if v.Attach != "struct_ops" {
-		return harness.Skip("replace %s by %s: it is attached by %q, not by struct_ops", c.name, v.Name, v.Attach)
+		return harness.Skip("replace %s by %s: the method is %q, want struct_ops", c.name, v.Name, v.Attach)
 	}
 	o, err := bpfobj.OpenCC(v)
 	if err != nil {
@@ -115,25 +115,25 @@ func (c *bpfCC) Replace(ctx context.Context, v harness.Variant) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("replace %s: %w", c.name, err), next.Close())
 	}
-	if err := updateStructOps(fd, next.Ops, c.now.Ops); err != nil {
+	if err := updateStructOps(fd, next.Ops, c.instance.Ops); err != nil {
 		return errors.Join(fmt.Errorf("replace %s: %w", c.name, err), next.Close())
 	}
-	old := c.now
-	c.now = next
+	old := c.instance
+	c.instance = next
 	return old.Close()
 }
 
-// InForce returns an error unless the kernel lists the name and what is registered are the present operations.
+// InForce returns an error unless the kernel lists the name and the registered map is that of the present operations.
 func (c *bpfCC) InForce() error {
 	if c.link == nil {
-		return fmt.Errorf("check %s: it is closed", c.name)
+		return fmt.Errorf("check %s: the congestion control is closed", c.name)
 	}
 	names, err := availableCC()
 	if err != nil {
 		return err
 	}
 	if !slices.Contains(names, c.name) {
-		return fmt.Errorf("check %s: the kernel does not list it any more", c.name)
+		return fmt.Errorf("check %s: the kernel no longer lists the name", c.name)
 	}
 	fd, err := linkFD(c.link)
 	if err != nil {
@@ -143,34 +143,34 @@ func (c *bpfCC) InForce() error {
 	if err != nil {
 		return fmt.Errorf("check %s: %w", c.name, err)
 	}
-	if id != c.now.Id {
-		return fmt.Errorf("check %s: map %d is registered, not %d", c.name, id, c.now.Id)
+	if id != c.instance.Id {
+		return fmt.Errorf("check %s: map %d is registered, not %d", c.name, id, c.instance.Id)
 	}
 	return nil
 }
 
-// Counters give the number of sockets that use the present operations, and the object's own counts.
+// Counters returns the number of sockets that use the present operations, and the object's own counters.
 func (c *bpfCC) Counters() (map[string]uint64, error) {
-	n, err := c.now.Users()
+	n, err := c.instance.Users()
 	if err != nil {
 		return nil, err
 	}
-	out, err := c.now.Stats()
+	out, err := c.instance.Stats()
 	if err != nil {
 		return nil, err
 	}
-	out["sockets"] = n - min(n, 1) // the registration counts as well
+	out["sockets"] = n - min(n, 1) // without the reference of the registration
 	return out, nil
 }
 
-// Close takes the name away. Sockets that use the operations go on with them. A second call does nothing.
+// Close unregisters the name. Sockets that use the operations keep them. A second call does nothing.
 func (c *bpfCC) Close() error {
 	if c.link == nil {
 		return nil
 	}
 	err := c.link.Close()
 	c.link = nil
-	return errors.Join(err, c.now.Close())
+	return errors.Join(err, c.instance.Close())
 }
 
 func linkFD(l link.Link) (int, error) {
@@ -181,8 +181,8 @@ func linkFD(l link.Link) (int, error) {
 	return f.FD(), nil
 }
 
-// updateStructOps is bpf(BPF_LINK_UPDATE), which the library does not do for struct_ops: next takes the place of old, or
-// the call fails.
+// updateStructOps calls bpf(BPF_LINK_UPDATE), which the library does not support for struct_ops: next replaces old,
+// or the call fails.
 func updateStructOps(fd int, next, old *ebpf.Map) error {
 	attr := struct{ link, next, flags, old uint32 }{uint32(fd), uint32(next.FD()), unix.BPF_F_REPLACE, uint32(old.FD())}
 	_, _, e := unix.Syscall(unix.SYS_BPF, unix.BPF_LINK_UPDATE, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
@@ -197,7 +197,7 @@ func updateStructOps(fd int, next, old *ebpf.Map) error {
 	return fmt.Errorf("update link: %w", e)
 }
 
-// structOpsMapID returns the map whose operations a link has registered; 0: none any more.
+// structOpsMapID returns the map whose operations a link registers; 0: none.
 func structOpsMapID(fd int) (ebpf.MapID, error) {
 	var info [64]byte // struct bpf_link_info: type, id, program, padding, and here the map
 	attr := struct {

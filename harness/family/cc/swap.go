@@ -13,24 +13,25 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// swapShare is the part of the time in which swaps happen: flows have time to start before, and to go on after.
+// swapShare is the share of the time in which swaps happen: flows start before and continue afterwards.
 const swapShare = 0.6
 
-// swapLater is how many flows start while swaps happen, to show what new connections take.
-const swapLater = 5
+// lateFlows is the number of flows that start during the swaps, which use the new operations.
+const lateFlows = 5
 
-// swap replaces the variant by itself under running flows again and again, comparing every byte that arrives. How many
-// sockets use the present operations is read before and after each swap: those connected before keep the ones they have.
+// swap replaces the variant by itself repeatedly under running flows and compares every delivered byte. The number of
+// sockets that use the present operations is read before and after each swap: connected sockets keep their
+// operations.
 func (s *stage) swap(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	r, err := newRun(c, b)
 	if err != nil {
 		return harness.Result{}, err
 	}
-	flows, err := ccNumber(c, "flows", 10)
+	flows, err := axisNumber(c, "flows", 10)
 	if err != nil {
 		return harness.Result{}, err
 	}
-	swaps, err := ccNumber(c, "swaps", 20)
+	swaps, err := axisNumber(c, "swaps", 20)
 	if err != nil {
 		return harness.Result{}, err
 	}
@@ -38,8 +39,8 @@ func (s *stage) swap(ctx context.Context, m *member, c harness.Cell, b harness.B
 	r.add(s, m.name, int(flows), 0)
 	first := b.Measure / 5
 	span := time.Duration(swapShare * float64(b.Measure))
-	for i := range swapLater {
-		r.add(s, m.name, 1, first+time.Duration(i+1)*span/(swapLater+1))
+	for i := range lateFlows {
+		r.add(s, m.name, 1, first+time.Duration(i+1)*span/(lateFlows+1))
 	}
 	sw := newSwapper(ctx, m, int(swaps), first, span/time.Duration(swaps))
 	report, err := r.run(ctx, s)
@@ -54,7 +55,7 @@ func (s *stage) swap(ctx context.Context, m *member, c harness.Cell, b harness.B
 	broken, lost := 0, int64(0)
 	for i := range report.Flows {
 		f := &report.Flows[i]
-		if why := late(f, first); why != "" {
+		if why := explainLate(f, first); why != "" {
 			res.Invalid = fmt.Sprintf("flow %d %s", i+1, why)
 		}
 		if f.Wrong != "" {
@@ -80,9 +81,9 @@ func (s *stage) swap(ctx context.Context, m *member, c harness.Cell, b harness.B
 	return res, nil
 }
 
-// late says why a flow that was to run before swaps began did not; empty if it did. Where the queue is too small for the first
-// windows of all flows, requests to connect are lost in it, and each loss costs a second or more.
-func late(f *tcp.FlowReport, first time.Duration) string {
+// explainLate returns why a flow did not run before the swaps began; empty if it did. If the queue is too small for
+// the first windows of all flows, SYNs are dropped, and each retransmission costs a second or more.
+func explainLate(f *tcp.FlowReport, first time.Duration) string {
 	switch {
 	case f.Start >= first || 0 < f.Connected && f.Connected < first:
 		return ""
@@ -94,25 +95,24 @@ func late(f *tcp.FlowReport, first time.Duration) string {
 	return fmt.Sprintf("connected after %v only, when swaps had begun: give the path more buffer, or run fewer flows", f.Connected.Round(time.Millisecond))
 }
 
-// A swapper replaces a member by itself again and again, on a goroutine of its own: flows are not held up by it more than
-// by any other program.
+// A swapper replaces a member by itself repeatedly, on a goroutine of its own, so that flows do not wait for it.
 type swapper struct {
 	member       *member
 	n            int
 	first, every time.Duration
 
-	end  chan struct{}
-	done chan struct{}
-	took []time.Duration
-	seen [2]harness.Series // before and after each swap
-	err  error
+	end       chan struct{}
+	done      chan struct{}
+	durations []time.Duration
+	sockets   [2]harness.Series // before and after each swap
+	err       error
 }
 
-// newSwapper starts one.
+// newSwapper starts a swapper of n swaps.
 func newSwapper(ctx context.Context, m *member, n int, first, every time.Duration) *swapper {
 	w := &swapper{member: m, n: n, first: first, every: every, end: make(chan struct{}), done: make(chan struct{})}
-	w.seen[0] = harness.Series{Name: "sockets-before", Unit: "op", Notes: "X: sec; Y: sockets that use the operations about to be replaced"}
-	w.seen[1] = harness.Series{Name: "sockets-after", Unit: "op", Notes: "X: sec; Y: sockets that use the operations just put in their place"}
+	w.sockets[0] = harness.Series{Name: "sockets-before", Unit: "op", Notes: "X: sec; Y: sockets that use the operations about to be replaced"}
+	w.sockets[1] = harness.Series{Name: "sockets-after", Unit: "op", Notes: "X: sec; Y: sockets that use the operations just put in their place"}
 	go w.run(ctx)
 	return w
 }
@@ -128,28 +128,28 @@ func (w *swapper) run(ctx context.Context) {
 			return
 		case <-time.After(time.Until(begin.Add(w.first + time.Duration(i)*w.every))):
 		}
-		w.look(0, time.Since(begin))
+		w.countSockets(0, time.Since(begin))
 		start := time.Now()
 		if w.err = w.member.control.Replace(ctx, w.member.variant); w.err != nil {
 			return
 		}
-		w.took = append(w.took, time.Since(start))
-		w.look(1, time.Since(begin))
+		w.durations = append(w.durations, time.Since(start))
+		w.countSockets(1, time.Since(begin))
 	}
 }
 
-// look notes how many sockets use the present operations.
-func (w *swapper) look(series int, at time.Duration) {
+// countSockets records the number of sockets that use the present operations.
+func (w *swapper) countSockets(series int, at time.Duration) {
 	if n, err := w.member.control.Counters(); err == nil {
-		w.seen[series].X = append(w.seen[series].X, short(at.Seconds()))
-		w.seen[series].Y = append(w.seen[series].Y, float64(n["sockets"]))
+		w.sockets[series].X = append(w.sockets[series].X, roundDigits(at.Seconds()))
+		w.sockets[series].Y = append(w.sockets[series].Y, float64(n["sockets"]))
 	}
 }
 
-// stop ends it and returns how long each swap took, how many sockets used the operations before and after each, and the error
-// that it ended with.
+// stop stops the swapper and returns the duration of each swap, the numbers of sockets before and after each swap,
+// and the swapper's error.
 func (w *swapper) stop() ([]time.Duration, [2]harness.Series, error) {
 	close(w.end)
 	<-w.done
-	return w.took, w.seen, w.err
+	return w.durations, w.sockets, w.err
 }

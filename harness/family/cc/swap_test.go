@@ -21,7 +21,7 @@ import (
 func TestReplaceShowsWhoUsesWhat(t *testing.T) {
 	path, ctx := newCCPath(t), context.Background()
 	c := putCC(t, ccVariant("cc/bpf_reno"))
-	first := c.(*bpfCC).now
+	first := c.(*bpfCC).instance
 	keep, err := first.Ops.Clone() // to look at it after Replace closed it
 	if err != nil {
 		t.Fatal(err)
@@ -53,17 +53,17 @@ func TestReplaceShowsWhoUsesWhat(t *testing.T) {
 		t.Error(err)
 	}
 	users("reno after its replacement", old, 2)
-	users("cubic before a connection", c.(*bpfCC).now, 1)
+	users("cubic before a connection", c.(*bpfCC).instance, 1)
 
 	g := path.flow(t, c.Algorithm())
 	users("reno with a new connection", old, 2)
-	users("cubic with a new connection", c.(*bpfCC).now, 3)
+	users("cubic with a new connection", c.(*bpfCC).instance, 3)
 
 	f.control(t, func(fd int) error {
 		return unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, c.Algorithm())
 	})
 	users("reno after one socket asked again", old, 1)
-	users("cubic after one socket asked again", c.(*bpfCC).now, 4)
+	users("cubic after one socket asked again", c.(*bpfCC).instance, 4)
 	for _, f := range []*ccFlow{f, g} {
 		if err := f.send(1 << 20); err != nil {
 			t.Error(err)
@@ -73,10 +73,10 @@ func TestReplaceShowsWhoUsesWhat(t *testing.T) {
 		}
 	}
 
-	now := c.(*bpfCC).now
+	now := c.(*bpfCC).instance
 	wantError(t, c.Replace(ctx, ccVariant("cc/bpf_cubic", harness.Knob{Name: "nonesuch"})), false, "unknown knob", "beta")
 	wantError(t, c.Replace(ctx, harness.Variant{Name: "reno", Attach: "tcp-cc"}), true, "not by struct_ops")
-	if err := c.InForce(); err != nil || c.(*bpfCC).now != now {
+	if err := c.InForce(); err != nil || c.(*bpfCC).instance != now {
 		t.Errorf("after replacements that failed: %v", err)
 	}
 	// What is registered is compared: nobody replaces what somebody else has replaced before.

@@ -8,9 +8,9 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// watchModes notes how long the variant's flows spend in each of its modes after the warm-up. The function that it returns
-// is for after the run: it gives the share of the competitive mode, or nothing if the variant does not count modes.
-func (r *ccRun) watchModes(m *member) func() []harness.Metric {
+// watchModes reads the time in each of the variant's modes at the end of the warm-up. The returned function is called
+// after the run and returns the share of the competitive mode, or nothing if the variant does not count modes.
+func (r *bulkRun) watchModes(m *member) func() []harness.Metric {
 	read := func() (standard, competitive uint64, ok bool) {
 		counts, err := m.control.Counters()
 		if err != nil {
@@ -37,10 +37,10 @@ func (r *ccRun) watchModes(m *member) func() []harness.Metric {
 	}
 }
 
-// windows are the numbers that laws speak of, of some of a report's flows: the mean over time of the congestion window, what
-// is under way, which by Little's law is what is acknowledged in a round trip, and what of that waits in the queue. All are
-// means of one flow, packets.
-func (r *ccRun) windows(report *tcp.BulkReport, flows []tcp.FlowReport) []harness.Metric {
+// windows returns the metrics that response functions predict, for some of a report's flows: the mean over time of
+// the congestion window, the data in flight (by Little's law, the data acknowledged in a round trip), and the part of
+// it in the queue. All are means of one flow, packets.
+func (r *bulkRun) windows(report *tcp.BulkReport, flows []tcp.FlowReport) []harness.Metric {
 	var acked, life float64
 	for i := range flows {
 		acked += flows[i].Acked()
@@ -55,7 +55,7 @@ func (r *ccRun) windows(report *tcp.BulkReport, flows []tcp.FlowReport) []harnes
 		{Unit: "flight-pkt", Value: acked * rtt / life},
 	}
 	if r.path.Rate > 0 {
-		// An empty path takes its round trip and the time of one frame on the link.
+		// The round-trip time of an empty path includes one frame's time on the link.
 		empty := r.path.RTT.Seconds() + 8*netlab.Frame/r.path.Rate
 		out = append(out, harness.Metric{Unit: "queue-pkt", Value: max(0, acked*(rtt-empty)/life)})
 	}

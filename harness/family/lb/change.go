@@ -24,7 +24,7 @@ func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness
 	defer func() {
 		err = errors.Join(err, m.balancer.Sync(context.WithoutCancel(ctx), m.services))
 	}()
-	wanted := m.wanted()
+	wanted := m.target()
 	one := wanted
 	one.Backends = slices.Clone(wanted.Backends)
 	one.Backends[0] = wanted.Spare[0]
@@ -33,13 +33,13 @@ func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness
 	if err != nil {
 		return r, err
 	}
-	update, n, err := s.typical(ctx, b, func(i int) error {
+	update, n, err := s.averageChange(ctx, b, func(i int) error {
 		return m.balancer.Update(ctx, []service.Service{one, wanted}[i%2])
 	})
 	if err != nil {
 		return r, fmt.Errorf("change one backend: %w", err)
 	}
-	sync, k, err := s.typical(ctx, b, func(i int) error {
+	sync, k, err := s.averageChange(ctx, b, func(i int) error {
 		return m.balancer.Sync(ctx, [][]service.Service{other, m.services}[i%2])
 	})
 	if err != nil {
@@ -54,7 +54,7 @@ func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness
 
 // typical repeats a change for at least half the time, at least once, and returns how long one takes: the mean, or on target
 // exact the median of at least exactChanges, with nothing else on the CPU.
-func (s *stage) typical(ctx context.Context, b harness.Budget, change func(i int) error) (one time.Duration, n int, err error) {
+func (s *stage) averageChange(ctx context.Context, b harness.Budget, change func(i int) error) (one time.Duration, n int, err error) {
 	var each []time.Duration
 	repeat := func() error {
 		for start := time.Now(); len(each) == 0 || time.Since(start) < b.Measure/2 || s.exact && len(each) < exactChanges; {
@@ -102,7 +102,7 @@ func (s *stage) churn(ctx context.Context, m *member, _ harness.Cell, b harness.
 	if m.class == harness.ClassCeiling {
 		return r, harness.Skip("a ceiling has no backends to change")
 	}
-	wanted := m.wanted()
+	wanted := m.target()
 	defer func() {
 		err = errors.Join(err, m.balancer.Update(context.WithoutCancel(ctx), wanted))
 	}()
@@ -122,7 +122,7 @@ func (s *stage) churn(ctx context.Context, m *member, _ harness.Cell, b harness.
 	if b.Exact {
 		live = min(churnExact, live)
 	}
-	watch, err := startWatch(b.Exact)
+	watch, err := startStopwatch(b.Exact)
 	if err != nil {
 		return r, err
 	}

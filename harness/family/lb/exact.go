@@ -46,7 +46,7 @@ const exactPackets = 144*packets.LapPackets + 1
 // table does once a second or so, it does then: 300 instructions in xdp-nat, 55 in the tables of ipip and dsr. The second coming
 // and the measurement lie in one tick of the tables: a tick that ended between them made every flow write its time once more, in
 // the first 4,096 packets of two seeds of five.
-func (p *path) alone(ctx context.Context, warm uint64) (harness.Result, error) {
+func (p *path) measureAlone(ctx context.Context, warm uint64) (harness.Result, error) {
 	if err := p.warm(ctx, warm, 0); err != nil {
 		return harness.Result{}, err
 	}
@@ -81,14 +81,14 @@ func lapRate(laps []time.Duration) (float64, []harness.Series) {
 const exactChanges = 5
 
 // A watch measures time: on target exact without what the CPU was idle for, so that its nanoseconds are instructions.
-type watch struct {
+type stopwatch struct {
 	start  time.Time
 	idle   *exact.IdleClock // nil: idle time counts
 	before time.Duration
 }
 
-func startWatch(counting bool) (*watch, error) {
-	w := &watch{}
+func startStopwatch(counting bool) (*stopwatch, error) {
+	w := &stopwatch{}
 	if counting && runtime.NumCPU() == 1 {
 		var err error
 		if w.idle, err = exact.OpenIdleClock(); err != nil {
@@ -103,7 +103,7 @@ func startWatch(counting bool) (*watch, error) {
 }
 
 // busy is the time since the start.
-func (w *watch) busy() (time.Duration, error) {
+func (w *stopwatch) busy() (time.Duration, error) {
 	took := time.Since(w.start)
 	if w.idle == nil {
 		return took, nil
@@ -113,7 +113,7 @@ func (w *watch) busy() (time.Duration, error) {
 }
 
 // Close gives up what it counts with. A second call does nothing.
-func (w *watch) Close() error {
+func (w *stopwatch) Close() error {
 	if w.idle == nil {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (w *watch) Close() error {
 // counted adds to a result of target exact the same costs as instructions: there a nanosecond is one, of whatever runs on
 // the machine's only CPU, and idle time none as long as something is under way. Of exchanges it is the median one's: what
 // the kernel does beside them by itself, every now and then for 20 ms, would make a mean a matter of chance.
-func counted(r harness.Result) harness.Result {
+func addInstructions(r harness.Result) harness.Result {
 	if r.Invalid != "" {
 		return r
 	}

@@ -27,7 +27,7 @@ func TestCostsAreCounted(t *testing.T) {
 		{"latencies stay times", harness.Result{Metrics: []harness.Metric{{Unit: "p50-sec", Value: 1}}}, nil},
 		{"nothing counts of what is invalid", harness.Result{Invalid: "lost", Metrics: []harness.Metric{{Unit: "pkt/s", Value: 1}}}, nil},
 	} {
-		got := counted(c.in).Metrics
+		got := addInstructions(c.in).Metrics
 		if diff := cmp.Diff(append(append([]harness.Metric(nil), c.in.Metrics...), c.want...), got); diff != "" {
 			t.Errorf("%s:\n%s", c.name, diff)
 		}

@@ -44,17 +44,17 @@ func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Bu
 	}
 	defer p.close()
 	if stream.Alone {
-		return p.alone(ctx, uint64(stream.Flows)) // every flow once, so that all are known
+		return p.measureAlone(ctx, uint64(stream.Flows)) // every flow once, so that all are known
 	}
 	known := uint64(stream.Flows) // every flow once, so that all are known
 	if stream.Rate > 0 {
 		if cpuOr(balancerCPU) == packetCPU {
-			if err := p.acquaint(ctx, stream); err != nil {
+			if err := p.sendEachFlow(ctx, stream); err != nil {
 				return harness.Result{}, err
 			}
 			known = 0
 		}
-		if err := p.spread(); err != nil {
+		if err := p.assignThreads(); err != nil {
 			return harness.Result{}, err
 		}
 	}
@@ -67,7 +67,7 @@ func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Bu
 // stream reads a cell's axes into a packet stream to the wanted service.
 func (s *stage) stream(m *member, c harness.Cell, b harness.Budget) (packets.Stream, error) {
 	st := packets.Stream{
-		Family: s.family, Proto: harness.UDP, VIP: m.wanted().VIP, Flows: 4096, Size: 64, Seed: b.Seed,
+		Family: s.family, Proto: harness.UDP, VIP: m.target().VIP, Flows: 4096, Size: 64, Seed: b.Seed,
 		SrcMAC: s.segment.Client.MAC, DstMAC: m.host.MAC,
 	}
 	for _, a := range c.Axes {
@@ -130,7 +130,7 @@ func openPath(m *member, stream packets.Stream) (_ *path, err error) {
 }
 
 // spread gives the balancer's receive work a CPU of its own.
-func (p *path) spread() (err error) {
+func (p *path) assignThreads() (err error) {
 	if p.balancer, err = p.member.host.Thread(cpuOr(balancerCPU)); err != nil {
 		return fmt.Errorf("give the balancer a thread: %w", err)
 	}
@@ -142,7 +142,7 @@ func (p *path) spread() (err error) {
 
 // acquaint sends one packet of every recurring flow, flat out on one CPU: at a rate fit for a guest that would take longer than all
 // the rest of the trial. On a machine with two CPUs it would acquaint the wrong flow table.
-func (p *path) acquaint(ctx context.Context, s packets.Stream) error {
+func (p *path) sendEachFlow(ctx context.Context, s packets.Stream) error {
 	s.Rate, s.SYNShare = 0, 0
 	g, err := packets.NewGenerator(p.member.host.Port, s)
 	if err != nil {
@@ -174,7 +174,7 @@ func (p *path) warm(ctx context.Context, least uint64, d time.Duration) error {
 }
 
 // arrived waits until what was sent has arrived, or had the time to.
-func (p *path) arrived(before, sent uint64) error {
+func (p *path) awaitArrival(before, sent uint64) error {
 	for end := time.Now().Add(settle); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		counts, err := p.sink.Counts()
 		if err != nil {
@@ -190,7 +190,7 @@ func (p *path) arrived(before, sent uint64) error {
 // measure counts what arrives of what run sends, and the CPU time of the balancer's thread if it has one. A trial in
 // which packets vanished without a trace is invalid.
 func (p *path) measure(ctx context.Context, run func() (packets.Sent, error)) (harness.Result, error) {
-	before, err := p.look()
+	before, err := p.readCounters()
 	if err != nil {
 		return harness.Result{}, err
 	}
@@ -201,10 +201,10 @@ func (p *path) measure(ctx context.Context, run func() (packets.Sent, error)) (h
 	if err := ctx.Err(); err != nil {
 		return harness.Result{}, err
 	}
-	if err := p.arrived(before.arrived, sent.Packets); err != nil {
+	if err := p.awaitArrival(before.arrived, sent.Packets); err != nil {
 		return harness.Result{}, err
 	}
-	after, err := p.look()
+	after, err := p.readCounters()
 	if err != nil {
 		return harness.Result{}, err
 	}
@@ -246,14 +246,14 @@ func offRate(want, got float64) string {
 }
 
 // sight is what can be read of a path at one moment.
-type sight struct {
+type pathCounters struct {
 	arrived uint64
 	losses  packets.Snapshot
 	cpu     time.Duration
 }
 
-func (p *path) look() (sight, error) {
-	var v sight
+func (p *path) readCounters() (pathCounters, error) {
+	var v pathCounters
 	counters, err := p.member.balancer.Counters()
 	if err != nil {
 		return v, fmt.Errorf("read counters: %w", err)
@@ -316,7 +316,7 @@ func (s *stage) newflow(ctx context.Context, m *member, c harness.Cell, b harnes
 		table = uint64(limit) / 2
 	}
 	if stream.Alone && exactPackets < table {
-		r, err := p.alone(ctx, newflowFirst)
+		r, err := p.measureAlone(ctx, newflowFirst)
 		if err == nil && r.Invalid == "" {
 			r.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: 1 / r.Metrics[0].Value}}
 		}

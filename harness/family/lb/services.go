@@ -26,7 +26,9 @@ const (
 )
 
 // vip returns the address and port of service i (from 0) in the given IP family, 4 or 6.
-func vip(family, i int) netip.AddrPort { return netip.AddrPortFrom(netlab.VIP(family, i), servicePort) }
+func serviceAddr(family, i int) netip.AddrPort {
+	return netip.AddrPortFrom(netlab.VIP(family, i), servicePort)
+}
 
 // backendPort is the port on which a backend of the class is addressed: translated packets go to the real's own port,
 // all others keep the service's.
@@ -73,7 +75,7 @@ func services(class string, family, count, turn int, reals []*netlab.Host) ([]se
 	out := make([]service.Service, 0, count+1)
 	last := count - 1
 	add := func(i int, proto harness.Proto) {
-		out = append(out, service.Service{VIP: vip(family, i), Proto: proto, Backends: sets[(i+turn)%len(sets)], Spare: spares})
+		out = append(out, service.Service{VIP: serviceAddr(family, i), Proto: proto, Backends: sets[(i+turn)%len(sets)], Spare: spares})
 	}
 	add(last, harness.UDP)
 	for i := range count {

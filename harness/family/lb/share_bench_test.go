@@ -47,7 +47,7 @@ func syns(s *packets.Stream) { s.Proto, s.Fresh, s.SYNShare = harness.TCP, true,
 // everywhere spreads the flows over all services. The stream is TCP, which all services have.
 func everywhere(s *stage) func(*packets.Stream) {
 	return func(st *packets.Stream) {
-		st.Proto, st.VIP, st.Services = harness.TCP, vip(s.family, 0), s.count
+		st.Proto, st.VIP, st.Services = harness.TCP, serviceAddr(s.family, 0), s.count
 	}
 }
 
@@ -194,7 +194,7 @@ func (l shareLoad) rate(b *testing.B) float64 {
 	if l.alter != nil {
 		l.alter(&stream)
 	}
-	if err := s.segment.Select(m.host, m.returnVia()); err != nil {
+	if err := s.segment.Select(m.host, m.returnsVia()); err != nil {
 		b.Fatal(err)
 	}
 	if err := m.balancer.Flush(ctx); err != nil {

@@ -19,7 +19,7 @@ const clientThreads = 4
 // load is what clients ask of a member's wanted service.
 func (s *stage) load(m *member) tcp.Load {
 	return tcp.Load{
-		Client: s.segment.Client, Cgroup: m.site.Cgroup, VIPs: []netip.AddrPort{m.wanted().VIP}, Proto: harness.TCP,
+		Client: s.segment.Client, Cgroup: m.site.Cgroup, VIPs: []netip.AddrPort{m.target().VIP}, Proto: harness.TCP,
 		Threads: clientThreads, Sources: -1, Alone: s.exact,
 	}
 }

@@ -96,10 +96,10 @@ type member struct {
 }
 
 // wanted is the TCP service that traffic is sent to: the last.
-func (m *member) wanted() service.Service { return m.services[len(m.services)-1] }
+func (m *member) target() service.Service { return m.services[len(m.services)-1] }
 
 // returnVia says whether replies travel back through the balancer, which only those that translate need.
-func (m *member) returnVia() bool { return m.class == "nat" }
+func (m *member) returnsVia() bool { return m.class == "nat" }
 
 // Prepare builds a segment, puts every member in force on it and gives all of them the same services.
 func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
@@ -198,7 +198,7 @@ func (s *stage) Check(ctx context.Context, member string) error {
 func (m *member) subject(s *stage) conform.Subject {
 	return conform.Subject{
 		Segment: s.segment, Host: m.host, Cgroup: m.site.Cgroup, Class: m.class, Balancer: m.balancer,
-		Services: m.services, ReturnVia: m.returnVia(), ClientMTU: clientMTU,
+		Services: m.services, ReturnVia: m.returnsVia(), ClientMTU: clientMTU,
 	}
 }
 
@@ -215,7 +215,7 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	if err := m.balancer.InForce(); err != nil {
 		return harness.Result{}, fmt.Errorf("before the trial: %w", err)
 	}
-	if err := s.segment.Select(m.host, m.returnVia()); err != nil {
+	if err := s.segment.Select(m.host, m.returnsVia()); err != nil {
 		return harness.Result{}, fmt.Errorf("select balancer: %w", err)
 	}
 	if err := m.balancer.Flush(ctx); err != nil {
@@ -232,7 +232,7 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 		r.Invalid = fmt.Sprintf("fell out of force during the trial: %v", err)
 	}
 	if b.Exact {
-		r = counted(r)
+		r = addInstructions(r)
 	}
 	return r, nil
 }
