@@ -16,13 +16,13 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// An IdleClock counts how long the one CPU of a guest does nothing (bpf/traffic/idle.bpf.c).
+// An IdleClock counts the idle time of a guest's only CPU (bpf/traffic/idle.bpf.c).
 type IdleClock struct {
 	coll  *ebpf.Collection
 	links []io.Closer
 }
 
-// OpenIdleClock starts one. A kernel without the tracepoints yields an error that wraps harness.ErrNotSupported.
+// OpenIdleClock starts a clock. On a kernel without the tracepoints the error wraps harness.ErrNotSupported.
 func OpenIdleClock() (_ *IdleClock, err error) {
 	spec, err := bpf.Open("traffic/idle")
 	if err != nil {
@@ -52,7 +52,7 @@ func OpenIdleClock() (_ *IdleClock, err error) {
 	return c, nil
 }
 
-// Total is how long the CPU has been idle since the clock was opened.
+// Total returns the idle time of the CPU since the clock was opened.
 func (c *IdleClock) Total() (time.Duration, error) {
 	var ns uint64
 	if err := c.coll.Variables["total"].Get(&ns); err != nil {
@@ -61,7 +61,7 @@ func (c *IdleClock) Total() (time.Duration, error) {
 	return time.Duration(ns), nil
 }
 
-// Close stops it.
+// Close stops the clock.
 func (c *IdleClock) Close() error {
 	var errs []error
 	for _, l := range c.links {

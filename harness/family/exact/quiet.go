@@ -8,17 +8,16 @@ import (
 	"time"
 )
 
-// quietTime is how long target exact lets the kernel finish what it put off before a trial.
+// quietTime is the time for the kernel's deferred work before a trial on target exact.
 const quietTime = time.Second
 
-// exactProcs is how many threads Go may run at once on target exact. With one for the one CPU, as Go would have it, a thread that
-// comes back from the kernel waits until Go's supervisor takes the place of one that has gone there, 20 µs and an interrupt
-// of the timer later.
+// exactProcs is GOMAXPROCS on target exact. With Go's default, one for the only CPU, a thread that returns from a
+// system call waits until Go's system monitor retakes the P of a blocked thread, which takes 20 µs and a timer
+// interrupt.
 const exactProcs = 8
 
-// quieten sees to it that a trial of target exact has the only CPU to itself: what was put off is done before, by this
-// process (garbage) and by the kernel. Waiting for it is free, and what came in between would be counted. The function
-// that it returns ends the quiet.
+// Quiet gives a trial on target exact the only CPU for itself: deferred work of this process (garbage collection) and
+// of the kernel is done before the trial, where it is not counted. The returned function ends the quiet.
 func Quiet() (end func()) {
 	runtime.GC()
 	before := debug.SetGCPercent(-1)

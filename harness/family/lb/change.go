@@ -15,11 +15,11 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// update measures how long it takes to change one backend of one service, and to change all services, each averaged over
-// as many as fit into half the time (target exact: their median). The services are as before afterwards.
+// update measures the time to change one backend of one service, and to change all services: the mean over half the
+// budget each (target exact: the median). Afterwards the services are as before.
 func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (r harness.Result, err error) {
 	if m.class == harness.ClassCeiling {
-		return r, harness.Skip("a ceiling has no services to change")
+		return r, harness.Skip("a class without a balancer has no services to change")
 	}
 	defer func() {
 		err = errors.Join(err, m.balancer.Sync(context.WithoutCancel(ctx), m.services))
@@ -52,8 +52,8 @@ func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness
 	}, nil
 }
 
-// typical repeats a change for at least half the time, at least once, and returns how long one takes: the mean, or on target
-// exact the median of at least exactChanges, with nothing else on the CPU.
+// averageChange repeats a change for at least half the budget, at least once, and returns the time of one: the mean,
+// or on target exact the median of at least exactChanges, with nothing else on the CPU.
 func (s *stage) averageChange(ctx context.Context, b harness.Budget, change func(i int) error) (one time.Duration, n int, err error) {
 	var each []time.Duration
 	repeat := func() error {
@@ -87,36 +87,36 @@ func (s *stage) averageChange(ctx context.Context, b harness.Budget, change func
 	return one, len(each), nil
 }
 
-// churnConnections is how many live connections there are while backends come and go, or as many as this process may
-// hold open, both ends, but for churnSpare.
+// churnConnections is the number of live connections while backends change, limited by the descriptors of this
+// process (two a connection) less churnSpare.
 const (
 	churnConnections = 10_000
 	churnSpare       = 300
-	// churnExact is how many there are on target exact, where each costs 10^5 instructions and more a round.
+	// churnExact is the number on target exact, where a connection costs more than 10^5 instructions a round.
 	churnExact = 400
 )
 
-// churn adds, drains and removes a backend under live connections and counts those that break. Unavoidable are those
-// of the backend that is removed, and no others.
+// churn adds, drains and removes a backend under live connections and counts broken connections. Only those of the
+// removed backend are unavoidable.
 func (s *stage) churn(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (r harness.Result, err error) {
 	if m.class == harness.ClassCeiling {
-		return r, harness.Skip("a ceiling has no backends to change")
+		return r, harness.Skip("a class without a balancer has no backends to change")
 	}
 	wanted := m.target()
 	defer func() {
 		err = errors.Join(err, m.balancer.Update(context.WithoutCancel(ctx), wanted))
 	}()
-	// As a receive queue of a real NIC does, one CPU sees all packets of a connection: flow tables may be a CPU's own.
+	// One CPU receives all packets of a connection, as with a receive queue of a NIC: flow tables may be per CPU.
 	if m.class != "socket" {
 		thread, err := m.host.Thread(cpuOr(balancerCPU))
 		if err != nil {
-			return r, fmt.Errorf("give the balancer a thread: %w", err)
+			return r, fmt.Errorf("assign the balancer a NAPI thread: %w", err)
 		}
 		defer thread.Close()
 	}
 	limit, err := tcp.MaxPool()
 	if err != nil {
-		return r, fmt.Errorf("find out how many connections fit: %w", err)
+		return r, fmt.Errorf("read the limit of connections: %w", err)
 	}
 	live := min(churnConnections, limit-churnSpare)
 	if b.Exact {
@@ -167,13 +167,13 @@ func (s *stage) churn(ctx context.Context, m *member, _ harness.Cell, b harness.
 	return r, nil
 }
 
-// excess is the share of live connections that were lost although they could have been kept: all lost ones but the
-// unavoidable, those on the backend that was removed.
+// excess returns the share of live connections that were lost avoidably: all lost ones less the unavoidable, which
+// are those on the removed backend.
 func excess(lost, unavoidable, live int) float64 {
 	return float64(max(0, lost-unavoidable)) / float64(live)
 }
 
-// realIndex is the place of a backend among the segment's reals, or -1.
+// realIndex returns the index of a backend among the segment's reals, or -1.
 func (s *stage) realIndex(b service.Backend) int {
 	for i, real := range s.segment.Reals {
 		if a := b.Addr.Addr(); a == real.Addr4.Addr() || a == real.Addr6.Addr() {
@@ -183,13 +183,13 @@ func (s *stage) realIndex(b service.Backend) int {
 	return -1
 }
 
-// A churnStep is one change of the wanted service.
+// A churnStep is one change of the target service.
 type churnStep struct {
 	name    string
 	service service.Service
 }
 
-// churnSteps adds the spare backend, drains the leaving one and removes it.
+// churnSteps returns the steps: add the spare backend, drain the leaving one, remove it.
 func churnSteps(wanted service.Service, leaving service.Backend) []churnStep {
 	added := wanted
 	added.Backends = append(slices.Clone(wanted.Backends), wanted.Spare...)

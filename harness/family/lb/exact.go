@@ -17,35 +17,34 @@ import (
 	"github.com/kxlab/kxlab/harness/packets"
 )
 
-// pauseTime is the least time that the kernel gets once flows are known. It is longer than flow tables wait before they write a new
-// time into an entry (NAT_TOUCH in bpf/include/natflow.bpf.h, a tick in flow.bpf.h), so that all of them do when the flows come
-// again.
+// pauseTime is the least pause after the first packets of the flows. The pause is longer than the interval at which
+// flow tables refresh an entry's time (NAT_TOUCH in bpf/include/natflow.bpf.h, a tick in flow.bpf.h), so the second
+// round of packets refreshes every entry.
 const pauseTime = 1500 * time.Millisecond
 
-// flowTick is the tick of bpf/include/flow.bpf.h (FLOW_TICK_SHIFT) on the monotonic clock, and tickMargin how long after the
-// beginning of one the trial goes on: the coarse clock that the table reads lags by up to a tick of the kernel's timer, 4 ms.
+// flowTick is the tick of bpf/include/flow.bpf.h (FLOW_TICK_SHIFT) on the monotonic clock. The trial continues
+// tickMargin after the start of a tick: the coarse clock that the table reads lags by up to a tick of the kernel's
+// timer, 4 ms.
 const (
 	flowTick   = 1 << 30 * time.Nanosecond
 	tickMargin = 10 * time.Millisecond
 )
 
-// untilTick is how long to wait at the monotonic time now so that at least pauseTime goes by and a tick has just begun.
+// untilTick returns the wait from the monotonic time now to the first start of a tick after pauseTime.
 func untilTick(now time.Duration) time.Duration {
 	ready := now + pauseTime - tickMargin
 	return (ready+flowTick-1)/flowTick*flowTick + tickMargin - now
 }
 
-// exactPackets are sent in a trial of target exact: a number and not a time, as the thread that sends is alone on the CPU and
-// nobody could stop it.
+// exactPackets is the number of packets in a trial on target exact. The trial has a number and no time limit, because
+// the sending thread is alone on the CPU and no other thread could stop it.
 const exactPackets = 144*packets.LapPackets + 1
 
-// alone warms up and measures with nothing else on the CPU: no other thread, not even of Go's runtime, whose supervisor wakes up
-// 60 to 170 times in 20 ms and would cost up to 4 % there, never the same twice.
-//
-// Flows come once to be known, then the kernel gets time to finish what it put off, then they come once more: what a flow
-// table does once a second or so, it does then: 300 instructions in xdp-nat, 55 in the tables of ipip and dsr. The second coming
-// and the measurement lie in one tick of the tables: a tick that ended between them made every flow write its time once more, in
-// the first 4,096 packets of two seeds of five.
+// measureAlone warms up and measures with no other thread on the CPU, not even Go's system monitor (sysmon), whose
+// wake-ups vary between runs and would cost up to 4 %.
+// The first round of packets fills the flow table. Then the kernel gets time for deferred work. The second round
+// refreshes the entries, which a flow table does about once a second. The second round and the measurement lie in one
+// tick of the tables; otherwise every flow would refresh its entry again within the measurement.
 func (p *path) measureAlone(ctx context.Context, warm uint64) (harness.Result, error) {
 	if err := p.warm(ctx, warm, 0); err != nil {
 		return harness.Result{}, err
@@ -61,8 +60,9 @@ func (p *path) measureAlone(ctx context.Context, warm uint64) (harness.Result, e
 	return p.measure(ctx, func() (packets.Sent, error) { return p.generator.Run(ctx, packetCPU, exactPackets) })
 }
 
-// lapRate is the rate of the middle half of the laps, by their times, and a series of all. The timer's tick, every 4 ms, makes
-// the generator give 64 frames back and fill new ones, 300,000 instructions: laps are so short that few of them have one.
+// lapRate returns the rate of the middle half of the laps, sorted by time, and a series of all laps. At each timer
+// tick (4 ms) the generator frees 64 frames and fills new ones, which costs 300,000 instructions; laps are short, so
+// few of them contain a tick.
 func lapRate(laps []time.Duration) (float64, []harness.Series) {
 	s := harness.Series{Name: "laps", Unit: "sec", Notes: fmt.Sprintf("%d packets each", packets.LapPackets)}
 	for _, l := range laps {
@@ -77,10 +77,10 @@ func lapRate(laps []time.Duration) (float64, []harness.Series) {
 	return packets.LapPackets * float64(len(middle)) / sum, []harness.Series{s}
 }
 
-// exactChanges is how many changes target exact measures at least.
+// exactChanges is the least number of changes on target exact.
 const exactChanges = 5
 
-// A watch measures time: on target exact without what the CPU was idle for, so that its nanoseconds are instructions.
+// A stopwatch measures time. On target exact idle time of the CPU is excluded, so that nanoseconds are instructions.
 type stopwatch struct {
 	start  time.Time
 	idle   *exact.IdleClock // nil: idle time counts
@@ -102,7 +102,7 @@ func startStopwatch(counting bool) (*stopwatch, error) {
 	return w, nil
 }
 
-// busy is the time since the start.
+// busy returns the time since the start, less idle time if that is excluded.
 func (w *stopwatch) busy() (time.Duration, error) {
 	took := time.Since(w.start)
 	if w.idle == nil {
@@ -112,7 +112,7 @@ func (w *stopwatch) busy() (time.Duration, error) {
 	return took - (now - w.before), err
 }
 
-// Close gives up what it counts with. A second call does nothing.
+// Close closes the idle clock. A second call does nothing.
 func (w *stopwatch) Close() error {
 	if w.idle == nil {
 		return nil
@@ -121,9 +121,9 @@ func (w *stopwatch) Close() error {
 	return w.idle.Close()
 }
 
-// counted adds to a result of target exact the same costs as instructions: there a nanosecond is one, of whatever runs on
-// the machine's only CPU, and idle time none as long as something is under way. Of exchanges it is the median one's: what
-// the kernel does beside them by itself, every now and then for 20 ms, would make a mean a matter of chance.
+// addInstructions adds the costs as instructions to a result of target exact, where one nanosecond is one instruction
+// of the machine's only CPU. The cost of an exchange is the median: background work of the kernel, in rare bursts of
+// 20 ms, would dominate the variance of a mean.
 func addInstructions(r harness.Result) harness.Result {
 	if r.Invalid != "" {
 		return r
@@ -157,12 +157,12 @@ func addInstructions(r harness.Result) harness.Result {
 			add("insn/update", second*m.Value)
 		case "sec/sync":
 			add("insn/sync", second*m.Value)
-		case "broken/op": // of churn: from the first connection to the last probe, a connection
+		case "broken/op": // churn: from the first connection to the last probe, for each connection
 			add("insn/op", float64(r.Measured)/float64(max(r.Iterations, 1)))
 		}
 	}
 	return r
 }
 
-// cpuOr is the CPU with that number, or the last one of a smaller machine, such as a guest with one.
+// cpuOr returns cpu, or the last CPU of a smaller machine, such as a guest with one CPU.
 func cpuOr(cpu int) int { return min(cpu, runtime.NumCPU()-1) }

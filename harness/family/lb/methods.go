@@ -12,7 +12,7 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// LBMethods are the ways to put a load balancer in force.
+// methods returns the ways to put a load balancer in force.
 func methods(l *bpfobj.Loader) harness.Methods[service.Balancer] {
 	all := control.Methods(l)
 	maps.Copy(all, kernel.Methods())

@@ -22,11 +22,11 @@ const (
 	balancerCPU = 1
 )
 
-// settle is how long packets in flight get to arrive before they are counted as lost.
+// settle is the time after which packets in flight count as lost.
 const settle = 20 * time.Millisecond
 
-// pps measures established flows: flat out on one core, or, with the axis rate, the CPU time of the balancer's receive
-// thread a packet.
+// pps measures established flows: the maximum rate on one core, or, with the axis rate, the CPU time of the
+// balancer's receive thread for each packet.
 func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	stream, err := s.stream(m, c, b)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Bu
 		return harness.Result{}, harness.Skip("the class socket does nothing to packets")
 	}
 	if limit := m.balancer.MaxFlows(); limit > 0 && stream.Flows > limit {
-		return harness.Result{}, harness.Skip("%d flows do not fit: it tracks at most %d here", stream.Flows, limit)
+		return harness.Result{}, harness.Skip("%d flows do not fit: the balancer tracks at most %d here", stream.Flows, limit)
 	}
 	p, err := openPath(m, stream)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Bu
 	}
 	defer p.close()
 	if stream.Alone {
-		return p.measureAlone(ctx, uint64(stream.Flows)) // every flow once, so that all are known
+		return p.measureAlone(ctx, uint64(stream.Flows)) // every flow once, so that the flow table has all
 	}
 	known := uint64(stream.Flows) // every flow once, so that all are known
 	if stream.Rate > 0 {
@@ -64,7 +64,7 @@ func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Bu
 	return p.measure(ctx, func() (packets.Sent, error) { return p.generator.For(ctx, packetCPU, b.Measure) })
 }
 
-// stream reads a cell's axes into a packet stream to the wanted service.
+// stream returns the packet stream of a cell's axes to the target service.
 func (s *stage) stream(m *member, c harness.Cell, b harness.Budget) (packets.Stream, error) {
 	st := packets.Stream{
 		Family: s.family, Proto: harness.UDP, VIP: m.target().VIP, Flows: 4096, Size: 64, Seed: b.Seed,
@@ -99,10 +99,10 @@ func (s *stage) stream(m *member, c harness.Cell, b harness.Budget) (packets.Str
 // minTCP6 is the smallest frame that holds a TCP segment over IPv6, bytes.
 const minTCP6 = 74
 
-// A path is a generator, a balancer and a sink, with what must be undone.
+// A path is a generator, a balancer's CPU and a sink; close undoes all of them.
 type path struct {
 	member    *member
-	rate      float64 // wanted, packets per second; 0: flat out
+	rate      float64 // target, packets per second; 0: maximum
 	generator *packets.Generator
 	sink      *packets.Sink
 	balancer  *netlab.NAPIThread // nil if all runs on one CPU
@@ -129,19 +129,20 @@ func openPath(m *member, stream packets.Stream) (_ *path, err error) {
 	return p, nil
 }
 
-// spread gives the balancer's receive work a CPU of its own.
+// assignThreads moves the balancer's receive work to its own CPU, and the sink's to packetCPU.
 func (p *path) assignThreads() (err error) {
 	if p.balancer, err = p.member.host.Thread(cpuOr(balancerCPU)); err != nil {
-		return fmt.Errorf("give the balancer a thread: %w", err)
+		return fmt.Errorf("assign the balancer a NAPI thread: %w", err)
 	}
 	if p.port, err = p.member.host.Port.Thread(packetCPU); err != nil {
-		return fmt.Errorf("give the sink a thread: %w", err)
+		return fmt.Errorf("assign the sink a NAPI thread: %w", err)
 	}
 	return nil
 }
 
-// acquaint sends one packet of every recurring flow, flat out on one CPU: at a rate fit for a guest that would take longer than all
-// the rest of the trial. On a machine with two CPUs it would acquaint the wrong flow table.
+// sendEachFlow sends one packet of every recurring flow at the maximum rate on one CPU: at a guest's fixed rate this
+// would take longer than the rest of the trial. On a machine with two CPUs the packets would fill the flow table of
+// the wrong CPU.
 func (p *path) sendEachFlow(ctx context.Context, s packets.Stream) error {
 	s.Rate, s.SYNShare = 0, 0
 	g, err := packets.NewGenerator(p.member.host.Port, s)
@@ -150,12 +151,12 @@ func (p *path) sendEachFlow(ctx context.Context, s packets.Stream) error {
 	}
 	_, err = g.Run(ctx, packetCPU, uint64(s.Flows))
 	if err = errors.Join(err, g.Close()); err != nil {
-		return fmt.Errorf("make flows known: %w", err)
+		return fmt.Errorf("send the first packet of each flow: %w", err)
 	}
 	return nil
 }
 
-// warm sends at least that many packets and at least for the time.
+// warm sends at least least packets and for at least d.
 func (p *path) warm(ctx context.Context, least uint64, d time.Duration) error {
 	var sent packets.Sent
 	var err error
@@ -173,7 +174,7 @@ func (p *path) warm(ctx context.Context, least uint64, d time.Duration) error {
 	return nil
 }
 
-// arrived waits until what was sent has arrived, or had the time to.
+// awaitArrival waits until all sent packets have arrived, at most settle.
 func (p *path) awaitArrival(before, sent uint64) error {
 	for end := time.Now().Add(settle); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		counts, err := p.sink.Counts()
@@ -187,8 +188,8 @@ func (p *path) awaitArrival(before, sent uint64) error {
 	return nil
 }
 
-// measure counts what arrives of what run sends, and the CPU time of the balancer's thread if it has one. A trial in
-// which packets vanished without a trace is invalid.
+// measure counts the arrivals of the packets that run sends, and the CPU time of the balancer's thread if there is
+// one. A trial with unaccounted packet loss is invalid.
 func (p *path) measure(ctx context.Context, run func() (packets.Sent, error)) (harness.Result, error) {
 	before, err := p.readCounters()
 	if err != nil {
@@ -233,10 +234,10 @@ func (p *path) measure(ctx context.Context, run func() (packets.Sent, error)) (h
 	return r, nil
 }
 
-// maxOffRate is how far, as a share, the packets that arrived may be from the rate that was asked for.
+// maxOffRate is the largest deviation of the rate of arrivals from the target rate, as a share.
 const maxOffRate = 0.01
 
-// offRate says that a rate was not held, or "": then what was measured is the cost at that rate.
+// offRate returns why a target rate was not held, or "".
 func offRate(want, got float64) string {
 	if want == 0 || math.Abs(got-want) <= maxOffRate*want {
 		return ""
@@ -245,7 +246,7 @@ func offRate(want, got float64) string {
 		got, want, 100*maxOffRate)
 }
 
-// sight is what can be read of a path at one moment.
+// pathCounters are the counters of a path at one moment.
 type pathCounters struct {
 	arrived uint64
 	losses  packets.Snapshot
@@ -274,7 +275,7 @@ func (p *path) readCounters() (pathCounters, error) {
 	return v, nil
 }
 
-// close undoes what is open, in reverse order.
+// close closes everything open, in reverse order.
 func (p *path) close() error {
 	var errs []error
 	if p.generator != nil {
@@ -292,8 +293,8 @@ func (p *path) close() error {
 	return errors.Join(errs...)
 }
 
-// newflow measures the cost of a first packet: every packet is a TCP SYN of another connection to the last service, all on
-// one core. Where connections are tracked it stops short of the limit, forgets them and goes on.
+// newflow measures the cost of a first packet: every packet is a TCP SYN of another connection to the target service,
+// on one core. If the balancer tracks connections, bursts stay below the limit and the table is emptied between them.
 func (s *stage) newflow(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	if m.class == "socket" {
 		return harness.Result{}, harness.Skip("the class socket does nothing to packets")
@@ -354,9 +355,10 @@ func (s *stage) newflow(ctx context.Context, m *member, c harness.Cell, b harnes
 	return total, nil
 }
 
-// nextBurst is how many packets the burst after last has. In target exact it is four times the last, so that the number does
-// not depend on what was measured. Elsewhere every burst costs the set-up of a system call, so it is what should fill the time
-// that is left, and a little more; but a few packets say little about many.
+// nextBurst returns the number of packets of the burst after last. On target exact the number is newflowGrowth times
+// the last, independent of measurements. On other targets every burst costs the set-up of a system call, so the burst
+// should slightly exceed the remaining time; its growth is limited, because a small burst predicts a large one
+// poorly.
 func nextBurst(last uint64, sofar harness.Result, b harness.Budget) uint64 {
 	if b.Exact {
 		return 4 * last
@@ -366,12 +368,12 @@ func nextBurst(last uint64, sofar harness.Result, b harness.Budget) uint64 {
 }
 
 const (
-	// newflowTable is the longest burst where nothing is tracked. Elsewhere it is half of what can be tracked, and what
-	// was tracked is forgotten in between.
+	// newflowTable is the longest burst of a balancer that tracks no connections. For others the limit is half of the
+	// table, which is emptied between bursts.
 	newflowTable = 4 << 20
-	// newflowFirst is the first burst. Those after it grow, so that a rule set that takes a millisecond a packet and a program
-	// that takes a tenth of a microsecond both end in time.
+	// newflowFirst is the first burst. Later bursts grow, so that a balancer of 1 ms a packet and one of 0.1 µs a
+	// packet both end in time.
 	newflowFirst = 256
-	// newflowGrowth is how many times as long as the last a burst may be.
+	// newflowGrowth is the largest ratio of a burst to the last.
 	newflowGrowth = 256
 )

@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	// lbReals is how many real servers stand on the segment; the last lbSpares of them serve nobody at first.
+	// lbReals is the number of real servers on the segment; the last lbSpares of them have no service at first.
 	lbReals  = 9
 	lbSpares = 1
-	// lbBackends is how many backends each service has, the same for all variants and services.
+	// lbBackends is the number of backends of each service, the same for all variants and services.
 	lbBackends = 4
 	// clientMTU is the largest IP packet that clients and reals exchange, bytes.
 	clientMTU = 1500
 	// servicePort is the port of every service, and of backends that see the service's own address.
 	servicePort = 80
-	// realPort is where backends listen to which packets come translated.
+	// realPort is the port of backends that get translated packets.
 	realPort = 8080
 )
 
-// vip returns the address and port of service i (from 0) in the given IP family, 4 or 6.
+// serviceAddr returns the address and port of service i (from 0) in an IP family, 4 or 6.
 func serviceAddr(family, i int) netip.AddrPort {
 	return netip.AddrPortFrom(netlab.VIP(family, i), servicePort)
 }
 
-// backendPort is the port on which a backend of the class is addressed: translated packets go to the real's own port,
-// all others keep the service's.
+// backendPort returns the destination port of packets to a backend of the class: translated packets go to the real's
+// own port, all others keep the service's.
 func backendPort(class string) uint16 {
 	if class == "nat" || class == "socket" {
 		return realPort
@@ -48,13 +48,13 @@ func backend(class string, family int, real *netlab.Host) service.Backend {
 	return service.Backend{Addr: netip.AddrPortFrom(addr, backendPort(class)), MAC: real.MAC, Weight: 1}
 }
 
-// services returns what every variant of the class is given: count virtual addresses with a TCP service each, the last
-// of which is the wanted one, and before them the wanted address's UDP service, which the gate needs. Service i has
-// lbBackends backends beginning with real (i+turn) modulo the reals that are not spare; a different turn gives every
-// service other backends.
+// services returns the services of every variant of the class: the target address's UDP service, which the gate
+// needs, then count virtual addresses with a TCP service each, of which the last is the target. Service i has
+// lbBackends backends, starting with real (i+turn) modulo the reals that are not spare; with another turn every
+// service has other backends.
 func services(class string, family, count, turn int, reals []*netlab.Host) ([]service.Service, error) {
 	if count < 1 || count > netlab.MaxServices {
-		return nil, fmt.Errorf("services=%d: between 1 and %d can be set up", count, netlab.MaxServices)
+		return nil, fmt.Errorf("services=%d: want 1 to %d", count, netlab.MaxServices)
 	}
 	active, spare := reals[:len(reals)-lbSpares], reals[len(reals)-lbSpares:]
 	pool := make([]service.Backend, len(active))
@@ -65,7 +65,7 @@ func services(class string, family, count, turn int, reals []*netlab.Host) ([]se
 	for _, r := range spare {
 		spares = append(spares, backend(class, family, r))
 	}
-	// Services whose first backend is the same real share one slice: nothing changes it.
+	// Services with the same first backend share one slice, which is read only.
 	sets := make([][]service.Backend, len(pool))
 	for i := range sets {
 		for k := range lbBackends {

@@ -12,11 +12,11 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// clientThreads is how many requests are under way at a time; on target exact one, so that nothing is measured of how
-// threads take turns on the only CPU.
+// clientThreads is the number of concurrent requests. Target exact has one, so that no context switches between
+// clients are measured.
 const clientThreads = 4
 
-// load is what clients ask of a member's wanted service.
+// load returns the clients' load on a member's target service.
 func (s *stage) load(m *member) tcp.Load {
 	return tcp.Load{
 		Client: s.segment.Client, Cgroup: m.site.Cgroup, VIPs: []netip.AddrPort{m.target().VIP}, Proto: harness.TCP,
@@ -24,7 +24,7 @@ func (s *stage) load(m *member) tcp.Load {
 	}
 }
 
-// crr measures connections per second and latency of connect, request, response, close.
+// crr measures the rate and the latency of connect, request, response, close.
 func (s *stage) crr(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (harness.Result, error) {
 	l := s.load(m)
 	l.Reset = true
@@ -32,7 +32,7 @@ func (s *stage) crr(ctx context.Context, m *member, _ harness.Cell, b harness.Bu
 	return exchange(ctx, b, l.CRR, "conn/s")
 }
 
-// rr measures requests per second and latency over connections that are kept.
+// rr measures the rate and the latency of requests over persistent connections.
 func (s *stage) rr(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (harness.Result, error) {
 	l := s.load(m)
 	l.Threads = threads(b)
@@ -46,7 +46,7 @@ func threads(b harness.Budget) int {
 	return clientThreads
 }
 
-// exchange warms up and measures one kind of exchange. One that fails makes the trial invalid.
+// exchange warms up and measures one kind of exchange. A failed exchange makes the trial invalid.
 func exchange(ctx context.Context, b harness.Budget,
 	run func(context.Context, time.Duration) (*tcp.LoadReport, error), rate string) (harness.Result, error) {
 	if b.Warm > 0 {
@@ -67,7 +67,7 @@ func exchange(ctx context.Context, b harness.Budget,
 	case report.Failed > 0:
 		r.Invalid = fmt.Sprintf("%d of %d exchanges failed, the first: %v", report.Failed, report.Failed+report.Done, report.First)
 	case report.Done == 0:
-		r.Invalid = "no exchange was done"
+		r.Invalid = "no exchange completed"
 	default:
 		r.Metrics = []harness.Metric{
 			{Unit: rate, Value: report.Rate()},

@@ -21,20 +21,20 @@ import (
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
-// LB is the family of load balancers. Every member of a group stands in a namespace of its own on one segment, with the
-// same services, so that trials can change from one to the next without set-up.
+// Family is the family of load balancers. Each member of a group has its own namespace on one segment and the same
+// services, so that a trial of another member needs no set-up.
 type Family struct{ Loader *bpfobj.Loader }
 
 // Methods names the ways to put a load balancer in force.
 func (f Family) Methods() []string { return methods(f.Loader).Names() }
 
-// Settings are the values of each setting of each method that has any.
+// Settings returns the values of each setting, for each method with settings.
 func (f Family) Settings() map[string]map[string][]string { return kernel.Settings() }
 
-// lbMeasure measures one trial of one workload.
+// A measurement measures one trial of one workload.
 type measurement func(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error)
 
-// workloads is the table of behaviours by the name definitions use.
+// workloads is the table of workloads, by name in an experiment's definition.
 func (s *stage) workloads() map[string]measurement {
 	return map[string]measurement{
 		"pps":     s.pps,
@@ -46,7 +46,7 @@ func (s *stage) workloads() map[string]measurement {
 	}
 }
 
-// Workloads names the behaviours of the family, sorted.
+// Workloads returns the names of the family's workloads, sorted.
 func (Family) Workloads() []string { return slices.Sorted(maps.Keys((&stage{}).workloads())) }
 
 // Axes names the axes the family understands.
@@ -68,13 +68,13 @@ func (Family) CheckAxis(name, value string) error {
 	switch b, ok := bounds[name]; {
 	case name == "ip" && value != "4" && value != "6":
 		return fmt.Errorf("ip=%s: want 4 or 6", value)
-	case ok && (err != nil || n < b.least || n > b.most || strconv.Itoa(n) != value): // one spelling: it names the cell
+	case ok && (err != nil || n < b.least || n > b.most || strconv.Itoa(n) != value): // one spelling: the value is part of the cell's name
 		return fmt.Errorf("%s=%s: want a whole number from %d to %d, %s", name, value, b.least, b.most, b.unit)
 	}
 	return nil
 }
 
-// lbStage is a segment with the members of a group in force on it.
+// A stage is a segment with the members of a group in force.
 type stage struct {
 	methods harness.Methods[service.Balancer]
 	segment *netlab.Segment
@@ -86,7 +86,7 @@ type stage struct {
 	absent  map[string]error
 }
 
-// lbMember is one variant in force in its place. Workloads see its class and its balancer, not which variant it is.
+// A member is one variant in force on its host. Workloads see the class and the balancer, not the variant.
 type member struct {
 	class    string
 	host     *netlab.Host
@@ -95,13 +95,13 @@ type member struct {
 	site     harness.Site
 }
 
-// wanted is the TCP service that traffic is sent to: the last.
+// target returns the TCP service that gets the traffic: the last.
 func (m *member) target() service.Service { return m.services[len(m.services)-1] }
 
-// returnVia says whether replies travel back through the balancer, which only those that translate need.
+// returnsVia is true if replies pass the balancer, which only address translation needs.
 func (m *member) returnsVia() bool { return m.class == "nat" }
 
-// Prepare builds a segment, puts every member in force on it and gives all of them the same services.
+// Prepare builds a segment, puts every member in force on it and configures the same services on all.
 func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
 	s := &stage{methods: methods(f.Loader), family: 4, count: 1, exact: g.Exact, members: map[string]*member{}, absent: map[string]error{}}
 	for _, a := range g.Axes {
@@ -155,7 +155,7 @@ func (s *stage) add(ctx context.Context, of harness.Member, seed uint64) error {
 	}
 	var cgroup string
 	if m.class == "socket" {
-		// One of its own: what is attached there must not meddle with the clients of other members.
+		// A cgroup for each member: a program attached there must not affect the clients of other members.
 		if cgroup, err = s.segment.AddCgroup(of.Name); err != nil {
 			return err
 		}
@@ -171,10 +171,10 @@ func (s *stage) add(ctx context.Context, of harness.Member, seed uint64) error {
 	return nil
 }
 
-// Absent gives the errors of members that could not be put in force.
+// Absent returns the errors of members that could not be put in force.
 func (s *stage) Absent() map[string]error { return s.absent }
 
-// missing says why a member is not in force.
+// missing returns the reason that a member is not in force.
 func (s *stage) missing(member string) error {
 	if err := s.absent[member]; err != nil {
 		return err
@@ -194,7 +194,7 @@ func (s *stage) Check(ctx context.Context, member string) error {
 	return conform.Check(ctx, m.subject(s))
 }
 
-// subject is the member as the gate sees it.
+// subject returns the gate's view of the member.
 func (m *member) subject(s *stage) conform.Subject {
 	return conform.Subject{
 		Segment: s.segment, Host: m.host, Cgroup: m.site.Cgroup, Class: m.class, Balancer: m.balancer,
@@ -237,7 +237,7 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	return r, nil
 }
 
-// Close takes every member out of force and removes the segment.
+// Close detaches every member and removes the segment.
 func (s *stage) Close() error {
 	var errs []error
 	for _, m := range s.members {

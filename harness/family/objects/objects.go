@@ -14,47 +14,47 @@ import (
 	"github.com/kxlab/kxlab/harness/bpfobj"
 )
 
-// Objects is the family of BPF objects as such, of whatever kind: each is loaded, asked what the kernel made of it, and
-// unloaded again. Nothing is attached and nothing runs.
+// Family is the family of BPF objects of every kind: each trial loads an object, reads the kernel's figures and
+// unloads the object. No program is attached or runs.
 type Family struct{ Loader *bpfobj.Loader }
 
-// Methods is the one way: an object is loaded and attached to nothing.
+// Methods returns the only method: load an object and attach nothing.
 func (Family) Methods() []string { return []string{methodLoad} }
 
-// methodLoad is how variants of other experiments take part.
+// methodLoad is the method under which variants of other experiments take part.
 const methodLoad = "load"
 
 // objectsLoad is the family's one workload.
 const objectsLoad = "load"
 
-// Workloads names it.
+// Workloads returns the name of the one workload.
 func (Family) Workloads() []string { return []string{objectsLoad} }
 
-// Axes are none.
+// Axes is empty: the family has no axes.
 func (Family) Axes() []string { return nil }
 
-// objectsStage holds the members of a group, none of them loaded.
+// A stage holds the members of a group, none of them loaded.
 type stage struct {
 	loader  *bpfobj.Loader
 	members []harness.Member
 }
 
-// Prepare takes note of the members.
+// Prepare stores the members.
 func (f Family) Prepare(_ context.Context, g harness.Group) (harness.Stage, error) {
 	return &stage{f.Loader, g.Members}, nil
 }
 
-// Absent is empty: what cannot be loaded is found by its trial.
+// Absent is empty: the trial reports an object that cannot be loaded.
 func (s *stage) Absent() map[string]error { return nil }
 
-// Check has nothing to check: what the verifier refuses has no number.
+// Check does nothing: an object that the verifier refuses has no figures.
 func (s *stage) Check(context.Context, string) error { return nil }
 
 // objectsMTU is the largest IP packet of clients, bytes, as in the experiment lb.
 const objectsMTU = 1500
 
-// objectsSite is where a balancer would stand. What is fixed before load decides which branches the verifier follows, so
-// it is a balancer's usual place, and the same in every run.
+// objectsSite returns the site of a balancer. Constants set before load decide which branches the verifier follows,
+// so the site is the usual one and the same in every run.
 func objectsSite() harness.Site {
 	return harness.Site{
 		Ifindex: 2, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, MTU: objectsMTU + 40, ClientMTU: objectsMTU, Seed: 1,
@@ -62,7 +62,7 @@ func objectsSite() harness.Site {
 	}
 }
 
-// Measure loads the member's object and sums over its programs; a series holds each.
+// Measure loads the member's object and sums the figures over its programs; series hold those of each program.
 func (s *stage) Measure(_ context.Context, c harness.Cell, _ harness.Budget) (r harness.Result, err error) {
 	i := slices.IndexFunc(s.members, func(m harness.Member) bool { return m.Name == c.Variant })
 	if i < 0 {
@@ -96,5 +96,5 @@ func (s *stage) Measure(_ context.Context, c harness.Cell, _ harness.Budget) (r 
 	return r, nil
 }
 
-// Close has nothing to undo.
+// Close does nothing.
 func (s *stage) Close() error { return nil }
