@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package host knows this machine: its facts, for the record of a run, and what it can do, for doctor, with the way to
-// get what is missing.
-//
-// Facts are read; nothing is changed. What the kernel can do is found by trying it, in a throw-away network namespace
-// where it needs one, never by comparing version numbers. It does not know which variants there are: doctor's rows
-// name what a capability is for by the attach method and the workload.
-//
-// Neighbours: runner asks for the time that was stolen, record keeps the facts, cmd prints them.
+// Package host reads the facts of this machine, for the record of a run, and probes its capabilities, for doctor,
+// with the remedy for each missing one.
+// Reading facts changes nothing. Capabilities are probed by use, in a temporary network namespace if necessary, never
+// by version numbers. The package does not know the variants: doctor's rows name attach methods and workloads.
+// Neighbours: record stores the facts, cmd prints them.
 package host

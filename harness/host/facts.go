@@ -26,8 +26,7 @@ type Facts struct {
 	Tools       map[string]string // version of each tool that is there
 }
 
-// ReadFacts reads them. What cannot be read is left empty; only a machine that does not even tell its kernel's release
-// is an error.
+// ReadFacts reads the facts of this machine. An unreadable fact is empty; only an unreadable kernel release is an error.
 func ReadFacts(ctx context.Context) (Facts, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {

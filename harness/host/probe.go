@@ -51,7 +51,7 @@ func Probe(ctx context.Context) ([]Capability, error) {
 		}
 		out = append(out, attempt(ctx, p))
 	}
-	inside, err := throwAway(func() []Capability {
+	inside, err := runInNewNS(func() []Capability {
 		var rows []Capability
 		for _, p := range probes() {
 			if p.inside && ctx.Err() == nil {
@@ -92,8 +92,8 @@ func Missing(rows []Capability, method string) string {
 	return ""
 }
 
-// throwAway calls f in a new network namespace, which goes away with the thread it was made on.
-func throwAway(f func() []Capability) (rows []Capability, err error) {
+// runInNewNS calls f in a new network namespace, which ends with its thread.
+func runInNewNS(f func() []Capability) (rows []Capability, err error) {
 	sys.OnThread(func() {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			err = fmt.Errorf("make network namespace: %w", err)

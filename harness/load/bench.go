@@ -13,7 +13,7 @@ import (
 // benchRest is how long a worker rests in a request, benchRounds how much it computes.
 const (
 	benchRest   = 100 * time.Microsecond
-	benchRounds = 2 * glance
+	benchRounds = 2 * clockRounds
 )
 
 // worker is one of the threads that the message thread wakes.
@@ -31,12 +31,12 @@ func (w *worker) body(t *team, box int) func() {
 		var x uint64
 		for {
 			w.waiting.Store(true)
-			poke(box, 1)
+			signal(box, 1)
 			if wait(w.bell) != 1 {
 				return
 			}
 			now := t.now()
-			rest(benchRest)
+			sleep(benchRest)
 			x = compute(x, benchRounds)
 			end := t.now()
 			if now >= t.t0 && !t.over(end) {
@@ -66,9 +66,9 @@ func (p *program) bench() (Report, error) {
 		return Report{}, err
 	}
 	for i, w := range ws {
-		t.add(anywhere(fmt.Sprintf("worker%d", i)), w.body(t, box))
+		t.add(unpinned(fmt.Sprintf("worker%d", i)), w.body(t, box))
 	}
-	t.add(anywhere("message"), func() {
+	t.add(unpinned("message"), func() {
 		for gone := 0; gone < len(ws); {
 			wait(box)
 			now := t.now()
@@ -78,11 +78,11 @@ func (p *program) bench() (Report, error) {
 				}
 				if t.over(now) {
 					gone++
-					poke(w.bell, 2)
+					signal(w.bell, 2)
 					continue
 				}
 				w.stamp.Store(t.now())
-				poke(w.bell, 1)
+				signal(w.bell, 1)
 			}
 		}
 	})
@@ -104,7 +104,7 @@ func (p *program) fork() (Report, error) {
 	}
 	var children, failed atomic.Int64
 	for i := range p.Workers {
-		t.add(anywhere(fmt.Sprintf("parent%d", i)), func() {
+		t.add(unpinned(fmt.Sprintf("parent%d", i)), func() {
 			for {
 				now := t.now()
 				if t.over(now) {

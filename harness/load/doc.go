@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package load is a program that loads the CPUs in known ways and says what became of it: threads that compute, wake one
-// another, pass a byte to and fro, serve requests or fork. It runs as a process of its own, the lab's own binary under
-// another first argument, so that the lab's threads and garbage collection are not among what is measured.
+// Package load is a program that loads the CPUs and reports what its threads got: threads compute, wake one another,
+// exchange a byte, serve requests or fork. The program is a process of its own (the lab's binary with another first
+// argument), so that the lab's threads and garbage collection are not measured.
 //
 // Main is the program, Start runs it. Every thread of a load is a thread of the kernel with a name. The Go runtime adds
 // one thread that wakes every 10 ms and does nothing; preemption by signals and garbage collection are off.
-//
-// It decides nothing about which scheduler is in force, nor what its numbers mean: family sched does.
+// Family sched chooses the scheduler and interprets the numbers.
 package load
 
 import "time"
@@ -48,7 +47,7 @@ type Thread struct {
 	CPU  int // where it is pinned; -1: nowhere
 }
 
-// A Report is what became of it, in the measured time.
+// A Report holds the results of a load in the measured time.
 type Report struct {
 	Elapsed time.Duration
 	Ops     float64        // what it counts depends on the kind; portions of portion rounds where threads compute
@@ -63,19 +62,19 @@ type Report struct {
 	Switches, Forced int64
 }
 
-// A ThreadReport is what one thread got.
+// A ThreadReport holds the results of one thread.
 type ThreadReport struct {
 	Run    time.Duration // CPU time
 	Ops    float64       // portions
-	Gap    time.Duration // the longest between two looks at the clock, which a running thread takes each 10,000 rounds
-	Strays int64         // looks at which a pinned thread was elsewhere
+	Gap    time.Duration // the longest time between two reads of the clock, which a running thread makes each 10,000 rounds
+	Strays int64         // reads of the clock at which a pinned thread was on another CPU
 }
 
 // portion is how many rounds of computing are one operation.
 const portion = 100_000
 
-// glance is how many rounds a thread computes between two looks at the clock.
-const glance = portion / 10
+// clockRounds is the number of rounds that a thread computes between two reads of the clock.
+const clockRounds = portion / 10
 
 // mixedFirst is the rate that Mixed tries first, requests a second; mixedSteps is how many rates it tries.
 const (

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// program is the program at work.
+// A program is a running load.
 type program struct {
 	Spec
 	stopped atomic.Bool
@@ -66,8 +66,8 @@ func Main(args []string) int {
 	return 0
 }
 
-// counts are the switches that the process went through so far.
-func counts() (all, forced int64) {
+// readSwitches returns the context switches of the process so far.
+func readSwitches() (all, forced int64) {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
 		return 0, 0

@@ -18,14 +18,14 @@ const servers = 2
 // maxRequests is how many come at most.
 const maxRequests = 1 << 18
 
-// enough is the share of the requests that must be done within the bound.
-const enough = 0.99
+// requiredShare is the share of the requests that must be done within the bound.
+const requiredShare = 0.99
 
 // A request comes at a time and takes as long as it takes, nanoseconds.
 type request struct{ at, took int64 }
 
-// serving is what the threads that serve share.
-type serving struct {
+// A requestQueue is the state that the serving threads share.
+type requestQueue struct {
 	queue    [2]int    // a pipe of numbers of requests, from 1
 	requests []request // all of them, made beforehand
 	next     int       // those before it have come
@@ -33,7 +33,7 @@ type serving struct {
 }
 
 // serve takes requests until there is a zero.
-func (s *serving) serve(t *team) func() {
+func (s *requestQueue) serve(t *team) func() {
 	return func() {
 		var x uint64
 		for n := wait(s.queue[0]); n > 0; n = wait(s.queue[0]) {
@@ -46,8 +46,8 @@ func (s *serving) serve(t *team) func() {
 	}
 }
 
-// try sends requests at a rate for a while, waits until all are done and returns how long each took.
-func (s *serving) try(t *team, rate float64, d time.Duration, rng *rand.Rand) []int64 {
+// tryRate sends requests at a rate for a time, waits until all are done and returns their latencies.
+func (s *requestQueue) tryRate(t *team, rate float64, d time.Duration, rng *rand.Rand) []int64 {
 	first := s.next
 	at := t.now()
 	end := at + int64(d)
@@ -57,15 +57,15 @@ func (s *serving) try(t *team, rate float64, d time.Duration, rng *rand.Rand) []
 			break
 		}
 		if pause := at - t.now(); pause > 0 {
-			rest(time.Duration(pause))
+			sleep(time.Duration(pause))
 		}
 		s.requests[s.next].at = at
 		s.next++
 		s.pending.Add(1)
-		poke(s.queue[1], uint64(s.next))
+		signal(s.queue[1], uint64(s.next))
 	}
 	for s.pending.Load() > 0 {
-		rest(time.Millisecond)
+		sleep(time.Millisecond)
 	}
 	var took []int64
 	for _, r := range s.requests[first:s.next] {
@@ -74,24 +74,24 @@ func (s *serving) try(t *team, rate float64, d time.Duration, rng *rand.Rand) []
 	return took
 }
 
-// within is the share of requests that took at most the bound; 1 if there were none.
-func within(took []int64, bound time.Duration) float64 {
-	if len(took) == 0 {
+// shareWithin returns the share of latencies of at most the bound; 1 if there are none.
+func shareWithin(latencies []int64, bound time.Duration) float64 {
+	if len(latencies) == 0 {
 		return 1
 	}
 	n := 0
-	for _, d := range took {
+	for _, d := range latencies {
 		if d <= int64(bound) {
 			n++
 		}
 	}
-	return float64(n) / float64(len(took))
+	return float64(n) / float64(len(latencies))
 }
 
 // mixed looks for the highest rate of requests that can be served within the bound: it doubles the rate until one fails,
 // and then halves the (logarithmic) distance between the highest that held and the lowest that did not.
 func (p *program) mixed() (Report, error) {
-	s := &serving{requests: make([]request, maxRequests)}
+	s := &requestQueue{requests: make([]request, maxRequests)}
 	if err := unix.Pipe2(s.queue[:], unix.O_CLOEXEC); err != nil {
 		return Report{}, fmt.Errorf("make pipe: %w", err)
 	}
@@ -101,18 +101,18 @@ func (p *program) mixed() (Report, error) {
 	}
 	ss := p.spinners(t)
 	for i := range servers {
-		t.add(anywhere(fmt.Sprintf("server%d", i)), s.serve(t))
+		t.add(unpinned(fmt.Sprintf("server%d", i)), s.serve(t))
 	}
 	var r Report
-	t.add(anywhere("client"), func() {
+	t.add(unpinned("client"), func() {
 		rng := rand.New(rand.NewPCG(p.Seed, 2))
 		if pause := t.t0 - t.now(); pause > 0 {
-			rest(time.Duration(pause))
+			sleep(time.Duration(pause))
 		}
 		good, bad, rate := 0.0, math.Inf(1), float64(mixedFirst)
 		for i := range mixedSteps {
-			took := s.try(t, rate, p.Measure/mixedSteps, rng)
-			if within(took, p.Bound) >= enough {
+			took := s.tryRate(t, rate, p.Measure/mixedSteps, rng)
+			if shareWithin(took, p.Bound) >= requiredShare {
 				good = rate
 			} else {
 				bad = rate
@@ -132,7 +132,7 @@ func (p *program) mixed() (Report, error) {
 		r.Rate = good
 		p.stopped.Store(true)
 		for range servers {
-			poke(s.queue[1], 0)
+			signal(s.queue[1], 0)
 		}
 	})
 	all, err := t.report()

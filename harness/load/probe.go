@@ -14,8 +14,8 @@ import (
 // probeRest is the time between an answer and the next question.
 const probeRest = 200 * time.Microsecond
 
-// patience is how long an answer may take before the request counts as failed.
-const patience = 5 * time.Second
+// answerTimeout is the time after which a request without an answer counts as failed.
+const answerTimeout = 5 * time.Second
 
 // probe asks a server for a page over one connection, again and again, and notes when and how long it took.
 func (p *program) probe() (Report, error) {
@@ -40,7 +40,7 @@ func (p *program) probe() (Report, error) {
 		}
 		r.At = append(r.At, asked.Sub(base).Seconds())
 		r.Took = append(r.Took, time.Since(asked).Seconds())
-		rest(probeRest)
+		sleep(probeRest)
 	}
 	r.Elapsed, r.Ops = time.Since(base), float64(len(r.At))
 	return r, nil
@@ -48,7 +48,7 @@ func (p *program) probe() (Report, error) {
 
 // ask sends one question and reads the whole answer.
 func ask(conn net.Conn, in *bufio.Reader, question []byte) error {
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err
 	}
 	if _, err := conn.Write(question); err != nil {

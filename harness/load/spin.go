@@ -23,13 +23,13 @@ type spinner struct {
 func (s *spinner) body(t *team, delay time.Duration) func() {
 	return func() {
 		if delay > 0 {
-			rest(delay)
+			sleep(delay)
 		}
 		var began bool
 		var cpu0, looks int64
 		last := t.now()
 		for {
-			s.sum = compute(s.sum, glance)
+			s.sum = compute(s.sum, clockRounds)
 			now := t.now()
 			if !began && now >= t.t0 {
 				began, cpu0, looks, last = true, cpuTime(), 0, max(last, t.t0)
@@ -47,7 +47,7 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 			last = now
 		}
 		s.Run = time.Duration(cpuTime() - cpu0)
-		s.Ops = float64(looks*glance) / portion
+		s.Ops = float64(looks*clockRounds) / portion
 	}
 }
 
@@ -58,8 +58,8 @@ func currentCPU() int {
 	return int(cpu)
 }
 
-// stagger is how far apart threads begin to compute, at most: those that all began at one instant would stay in step.
-const stagger = 5 * time.Millisecond
+// startSpread is the interval in which threads start to compute: threads that start at one instant would stay synchronized.
+const startSpread = 5 * time.Millisecond
 
 // spinners adds the threads that compute. They begin at times that the seed says, all of them before the measurement.
 func (p *program) spinners(t *team) []*spinner {
@@ -71,7 +71,7 @@ func (p *program) spinners(t *team) []*spinner {
 		}
 		s := &spinner{Thread: th}
 		out = append(out, s)
-		t.add(th, s.body(t, time.Duration(rng.Int64N(int64(stagger)))))
+		t.add(th, s.body(t, time.Duration(rng.Int64N(int64(startSpread)))))
 	}
 	return out
 }
@@ -107,11 +107,11 @@ func (p *program) sleepy() (Report, error) {
 	ss := p.spinners(t)
 	for i := range p.Workers {
 		rng := rand.New(rand.NewPCG(p.Seed, uint64(2+i)))
-		t.add(anywhere(fmt.Sprintf("sleepy%d", i)), func() {
+		t.add(unpinned(fmt.Sprintf("sleepy%d", i)), func() {
 			var x uint64
 			for !t.over(t.now()) {
-				rest(time.Duration(500+rng.Int64N(1000)) * time.Microsecond)
-				x = compute(x, 2*glance)
+				sleep(time.Duration(500+rng.Int64N(1000)) * time.Microsecond)
+				x = compute(x, 2*clockRounds)
 			}
 		})
 	}

@@ -13,15 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// team is the threads of a load. They set themselves up and begin together, so that the first does not run away while
-// the last is still being made.
+// A team is the threads of a load. All threads start together, after the last is configured.
 type team struct {
 	p        *program
-	left     atomic.Int32 // still to come
-	door     [2]int       // a pipe that nobody writes to: its closing lets all in
+	missing  atomic.Int32 // threads not yet waiting
+	gate     [2]int       // a pipe without data: its close releases all threads
 	t0, t1   int64        // when the measurement begins and ends, nanoseconds of now; t1 is 0 if it has no end
 	base     time.Time
-	begun    atomic.Bool // t0, t1 and switches are set
+	started  atomic.Bool // t0, t1 and switches are set
 	done     sync.WaitGroup
 	mu       sync.Mutex
 	err      error
@@ -31,8 +30,8 @@ type team struct {
 // newTeam makes a team of n threads.
 func newTeam(p *program, n int) (*team, error) {
 	t := &team{p: p, base: time.Now()}
-	t.left.Store(int32(n))
-	if err := unix.Pipe2(t.door[:], unix.O_CLOEXEC); err != nil {
+	t.missing.Store(int32(n))
+	if err := unix.Pipe2(t.gate[:], unix.O_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("make pipe: %w", err)
 	}
 	return t, nil
@@ -50,28 +49,28 @@ func (t *team) add(th Thread, body func()) {
 		if err := th.settle(); err != nil {
 			t.fail(err)
 		}
-		t.enter()
+		t.await()
 		body()
 	}()
 }
 
-// enter waits until all threads are there.
-func (t *team) enter() {
-	if t.left.Add(-1) == 0 {
+// await waits until all threads are configured.
+func (t *team) await() {
+	if t.missing.Add(-1) == 0 {
 		t.t0 = t.now() + int64(t.p.Warm)
 		if len(t.p.Threads) > 0 {
-			t.t0 += int64(stagger)
+			t.t0 += int64(startSpread)
 		}
 		if t.p.Measure > 0 && t.p.Kind != Mixed && t.p.Kind != Wake { // these know themselves when they have seen enough
 			t.t1 = t.t0 + int64(t.p.Measure)
 		}
-		t.switches.all, t.switches.forced = counts()
-		t.begun.Store(true)
-		_ = unix.Close(t.door[1])
+		t.switches.all, t.switches.forced = readSwitches()
+		t.started.Store(true)
+		_ = unix.Close(t.gate[1])
 		return
 	}
-	wait(t.door[0])
-	t.begun.Load() // true; the order of memory that a pipe gives is no part of Go's model, that of an atomic is
+	wait(t.gate[0])
+	t.started.Load() // true; the order of memory that a pipe gives is no part of Go's model, that of an atomic is
 }
 
 // over tells whether the measurement has ended.
@@ -92,7 +91,7 @@ func (t *team) report() (Report, error) {
 	t.done.Wait()
 	var r Report
 	r.Elapsed = time.Duration(t.now() - t.t0)
-	r.Switches, r.Forced = counts()
+	r.Switches, r.Forced = readSwitches()
 	r.Switches -= t.switches.all
 	r.Forced -= t.switches.forced
 	return r, t.err
@@ -122,8 +121,8 @@ func (th Thread) settle() error {
 	return nil
 }
 
-// anywhere is a thread of that name without a place.
-func anywhere(name string) Thread { return Thread{Name: name, CPU: -1} }
+// unpinned returns a thread of the name that is not pinned to a CPU.
+func unpinned(name string) Thread { return Thread{Name: name, CPU: -1} }
 
 // wait reads from a descriptor until something comes or it is closed. The runtime is not told, so that nothing but the
 // kernel's scheduler comes between the waking and the running.
@@ -137,13 +136,13 @@ func wait(fd int) (n uint64) {
 	}
 }
 
-// poke writes a number to a descriptor.
-func poke(fd int, n uint64) {
+// signal writes a number to a descriptor.
+func signal(fd int, n uint64) {
 	unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&n)), 8)
 }
 
-// rest sleeps.
-func rest(d time.Duration) {
+// sleep sleeps.
+func sleep(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
 	unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
 }

@@ -25,16 +25,16 @@ func (p *program) pipe() (Report, error) {
 	}
 	t.add(Thread{Name: "pong", CPU: p.CPUs[1]}, func() {
 		for n := wait(there[0]); n != 0; n = wait(there[0]) {
-			poke(back[1], 1)
+			signal(back[1], 1)
 		}
 	})
 	var r Report
 	t.add(Thread{Name: "ping", CPU: p.CPUs[0]}, func() {
-		round := func() { poke(there[1], 1); wait(back[0]) }
+		round := func() { signal(there[1], 1); wait(back[0]) }
 		for t.now() < t.t0 {
 			round()
 		}
-		all, forced := counts()
+		all, forced := readSwitches()
 		begin, n := t.now(), 0
 		for now := begin; !t.over(now); now = t.now() {
 			for range 16 {
@@ -43,10 +43,10 @@ func (p *program) pipe() (Report, error) {
 			n += 16
 		}
 		r.Elapsed, r.Ops = time.Duration(t.now()-begin), float64(n)
-		r.Switches, r.Forced = counts()
+		r.Switches, r.Forced = readSwitches()
 		r.Switches -= all
 		r.Forced -= forced
-		poke(there[1], 0)
+		signal(there[1], 0)
 	})
 	_, err = t.report()
 	return r, err
@@ -71,7 +71,7 @@ func (p *program) wake() (Report, error) {
 	ss := p.spinners(t)
 	var stamp atomic.Int64 // when the sleeper was woken; 0: it has noticed
 	var took []int64
-	t.add(anywhere("sleeper"), func() {
+	t.add(unpinned("sleeper"), func() {
 		for wait(bell) == 1 {
 			now := t.now()
 			woken := stamp.Swap(0)
@@ -80,26 +80,26 @@ func (p *program) wake() (Report, error) {
 			}
 		}
 	})
-	t.add(anywhere("waker"), func() {
+	t.add(unpinned("waker"), func() {
 		rng := rand.New(rand.NewPCG(p.Seed, 2))
 		// Where it is kept waiting itself, it goes on until it has woken the sleeper a few times, and the busy threads too.
 		end := t.t0 + int64(p.Measure)
 		for made := 0; t.now() < end || made < leastWakes; {
-			rest(wakePeriod + time.Duration(rng.Int64N(int64(wakePeriod))))
+			sleep(wakePeriod + time.Duration(rng.Int64N(int64(wakePeriod))))
 			if stamp.Load() == 0 {
 				now := t.now()
 				if now >= t.t0 {
 					made++
 				}
 				stamp.Store(now)
-				poke(bell, 1)
+				signal(bell, 1)
 			}
 		}
 		for stamp.Load() != 0 { // a second number would be added to the first
-			rest(wakePeriod)
+			sleep(wakePeriod)
 		}
 		p.stopped.Store(true)
-		poke(bell, 2)
+		signal(bell, 2)
 	})
 	r, err := t.report()
 	put(&r, ss)

@@ -51,7 +51,7 @@ func (s *Segment) addHost(role Role, i int) (*Host, error) {
 		if other == h {
 			continue
 		}
-		if err := errors.Join(h.learn(other), other.learn(h)); err != nil {
+		if err := errors.Join(h.addNeighbour(other), other.addNeighbour(h)); err != nil {
 			return h, fmt.Errorf("make %s known: %w", name, err)
 		}
 	}
@@ -68,7 +68,7 @@ func (s *Segment) plug(h *Host, port string) error {
 	veth.PeerNamespace = netlink.NsFd(h.ns)
 	fabric := s.Fabric.handle
 	if err := fabric.LinkAdd(veth); err != nil {
-		return fmt.Errorf("make veth: %w", unsupported(err))
+		return fmt.Errorf("make veth: %w", isUnsupported(err))
 	}
 	h.Port = &Port{Name: port, Ifindex: veth.Index, fabric: s.Fabric.ns, pass: s.pass}
 	inside, err := h.handle.LinkByName(linkName)
@@ -103,7 +103,7 @@ func (s *Segment) patch(h *Host, port, inside netlink.Link) error {
 	if err := fabric.LinkSetMasterByIndex(port, s.bridge); err != nil {
 		return fmt.Errorf("add port to bridge: %w", err)
 	}
-	if err := h.Port.Do(func() error { return quiet(h.Port.Ifindex) }); err != nil {
+	if err := h.Port.Do(func() error { return isolatePort(h.Port.Ifindex) }); err != nil {
 		return fmt.Errorf("switch off learning and flooding: %w", err)
 	}
 	// NOARP is what bridge(8) calls static. PERMANENT would mean an address of the bridge's own.
@@ -121,9 +121,9 @@ func (s *Segment) patch(h *Host, port, inside netlink.Link) error {
 	return nil
 }
 
-// quiet lets a port of a bridge carry nothing but frames to the host behind it: nothing is learnt, nothing flooded. The
-// multicast chatter of IPv6 would otherwise reach every balancer, and count as its work.
-func quiet(port int) error {
+// isolatePort turns learning and flooding off on a bridge port, so that the port carries frames to its host only.
+// Otherwise IPv6 multicast would reach every balancer and count as its work.
+func isolatePort(port int) error {
 	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
 	msg := nl.NewIfInfomsg(unix.AF_BRIDGE)
 	msg.Index = int32(port)
@@ -142,7 +142,7 @@ func quiet(port int) error {
 func (s *Segment) settle(ctx context.Context, hosts ...*Host) error {
 	deadline := time.Now().Add(5 * time.Second)
 	for _, h := range hosts {
-		for !up(h.handle, h.Ifindex) || !up(s.Fabric.handle, h.Port.Ifindex) {
+		for !isUp(h.handle, h.Ifindex) || !isUp(s.Fabric.handle, h.Port.Ifindex) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -155,13 +155,13 @@ func (s *Segment) settle(ctx context.Context, hosts ...*Host) error {
 	return nil
 }
 
-func up(h *netlink.Handle, ifindex int) bool {
+func isUp(h *netlink.Handle, ifindex int) bool {
 	l, err := h.LinkByIndex(ifindex)
 	return err == nil && l.Attrs().OperState == netlink.OperUp
 }
 
-// learn makes other a permanent neighbour of h, in both families.
-func (h *Host) learn(other *Host) error {
+// addNeighbour adds other to h's permanent neighbours, in both IP families.
+func (h *Host) addNeighbour(other *Host) error {
 	for _, p := range []struct {
 		family int
 		ip     []byte
@@ -174,9 +174,9 @@ func (h *Host) learn(other *Host) error {
 	return nil
 }
 
-// wipe deletes all links of the lab's group in a namespace, and with them the ends in other namespaces. It returns when
-// they are gone.
-func wipe(ns int) error {
+// deleteLinks deletes all links of the lab's group in a namespace, and with them the ends in other namespaces, and
+// returns when all are deleted.
+func deleteLinks(ns int) error {
 	err := sys.InNSOf(ns, func() error {
 		req := nl.NewNetlinkRequest(unix.RTM_DELLINK, unix.NLM_F_ACK)
 		req.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))

@@ -105,7 +105,7 @@ func (c *Chain) ECN(ask bool) error {
 func (c *Chain) Close() error {
 	var errs []error
 	for _, h := range c.hosts {
-		errs = append(errs, wipe(h.ns))
+		errs = append(errs, deleteLinks(h.ns))
 	}
 	for _, h := range c.hosts {
 		errs = append(errs, h.close())

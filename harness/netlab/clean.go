@@ -86,7 +86,7 @@ func cleanNS(ctx context.Context, path string) error {
 		// A run may have died between making the file and mounting the namespace on it.
 		if unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.NSFS_MAGIC && unix.Fstat(fd, &st) == nil {
 			killInside(st.Dev, st.Ino)
-			if err := wipe(fd); err != nil {
+			if err := deleteLinks(fd); err != nil {
 				return fmt.Errorf("clean %s: %w", path, err)
 			}
 		}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package netlab builds the place where network variants compete: one layer-2 segment of network namespaces, with a
-// client, real servers and one balancer host per variant, and takes it away again without a trace.
+// Package netlab builds and removes the networks of the lab: one layer-2 segment of network namespaces, with a
+// client, real servers and one balancer host for each variant, and chains of namespaces.
 //
 // It owns namespaces, links, addresses, neighbours, routes, sysctls, offloads, receive threads and cgroups, and the
 // finding and removing of what a dead run left. It does not put a variant in force (a family does), sends no traffic

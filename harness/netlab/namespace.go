@@ -38,7 +38,7 @@ func makeNS(name string, parent int) (fd int, err error) {
 			}
 		}
 		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			err = fmt.Errorf("make namespace %s: %w", name, unsupported(err))
+			err = fmt.Errorf("make namespace %s: %w", name, isUnsupported(err))
 			return
 		}
 		if err = unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, ""); err != nil {
@@ -71,8 +71,8 @@ func removeNS(name string) error {
 	return nil
 }
 
-// unsupported marks those errors that mean "this kernel cannot".
-func unsupported(err error) error {
+// isUnsupported is true for errors that mean "not supported by this kernel".
+func isUnsupported(err error) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("%w: %w", harness.ErrNotSupported, err)
 	}

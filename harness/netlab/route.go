@@ -142,9 +142,9 @@ func (h *Host) answer(client, b *Host, returnVia bool, mtu int) error {
 	} {
 		var err error
 		if returnVia {
-			err = errors.Join(h.route(single(f.client.Addr()), f.balancer.Addr(), mtu), h.route(f.sources, f.balancer.Addr(), mtu))
+			err = errors.Join(h.route(hostPrefix(f.client.Addr()), f.balancer.Addr(), mtu), h.route(f.sources, f.balancer.Addr(), mtu))
 		} else {
-			err = errors.Join(h.unroute(single(f.client.Addr())), h.route(f.sources, f.client.Addr(), mtu))
+			err = errors.Join(h.unroute(hostPrefix(f.client.Addr())), h.route(f.sources, f.client.Addr(), mtu))
 		}
 		if err != nil {
 			return err

@@ -178,7 +178,7 @@ func (s *Segment) Close() error {
 	var errs []error
 	hosts := s.hosts()
 	if s.Fabric != nil {
-		errs = append(errs, wipe(s.Fabric.ns))
+		errs = append(errs, deleteLinks(s.Fabric.ns))
 		hosts = append(hosts, s.Fabric)
 	}
 	for _, h := range hosts {
@@ -222,7 +222,7 @@ func (s *Segment) buildFabric() error {
 	br := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &off}
 	h := s.Fabric.handle
 	if err := h.LinkAdd(br); err != nil {
-		return fmt.Errorf("make bridge: %w", unsupported(err))
+		return fmt.Errorf("make bridge: %w", isUnsupported(err))
 	}
 	s.bridge = br.Index
 	if err := h.LinkSetMTU(br, s.opts.MTU); err != nil {

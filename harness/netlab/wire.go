@@ -21,7 +21,8 @@ var wires = []setting{
 	{path: "ipv6/conf/default/disable_ipv6", value: "1", optional: true},
 }
 
-// forwarders holds for the routers of a chain. What they receive is for nobody there, so they look for no socket that it may be for.
+// forwarders holds for the routers of a chain. What they receive is for nobody there, so they look for no socket that
+// it may be for.
 var forwarders = []setting{{path: "ipv4/ip_forward", value: "1"}, {path: "ipv4/ip_early_demux", value: "0", optional: true}}
 
 // senders holds for both ends of a chain: nothing is remembered from one flow to the next, windows may grow as far as any
@@ -99,7 +100,7 @@ func join(a, b *Host, nameA, nameB string, addrA, addrB netip.Prefix) (ifA, ifB 
 	veth.PeerName, veth.PeerMTU, veth.PeerHardwareAddr = nameB, 1500, wireMAC(addrB.Addr())
 	veth.PeerNamespace = netlink.NsFd(b.ns)
 	if err := a.handle.LinkAdd(veth); err != nil {
-		return 0, 0, fmt.Errorf("make link %s of %s: %w", nameA, a.Name, unsupported(err))
+		return 0, 0, fmt.Errorf("make link %s of %s: %w", nameA, a.Name, isUnsupported(err))
 	}
 	for _, end := range []struct {
 		host        *Host

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package owner gives everything that the lab makes a name which says whose it is, so that what a dead process left can be
-// told from what a living one uses. It reads /proc and makes nothing; those who make things (netlab, vm) also remove them.
+// Package owner derives names of the lab's objects (namespaces, cgroups, folders) that identify the process that made
+// them, so that objects of a dead process can be removed and those of a live process kept. The package only reads
+// /proc; packages netlab and vm make and remove the objects.
 package owner
 
 import (
@@ -15,7 +16,7 @@ import (
 	"syscall"
 )
 
-// Prefix begins the name of everything the lab makes.
+// Prefix is the prefix of the name of every object of the lab.
 const Prefix = "kxlab-"
 
 // Self names this process beyond the reuse of process numbers: its number and its start time in clock ticks since
@@ -28,8 +29,8 @@ func Self() string {
 	return fmt.Sprintf("%d-%d", os.Getpid(), start)
 }
 
-// Dead says that a name is the lab's and that the process which made it is gone for certain: where that cannot be found out,
-// such as for want of descriptors, it is taken to live, for what belongs to the dead is removed.
+// Dead is true if the name is the lab's and its process has certainly exited. If that is unknown, for example for
+// want of descriptors, the process counts as live, because objects of dead processes are removed.
 func Dead(name string) bool {
 	pid, start, _, ok := Parse(name)
 	if !ok {

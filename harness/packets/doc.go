@@ -3,7 +3,7 @@
 // Package packets sends packets and counts what arrives.
 //
 // It owns the packet generator, the sinks and the accounting of losses in between. It knows the segment (package netlab) and
-// its own BPF objects (package bpf). It never knows which variant is in force and never decides what a number means.
+// its own BPF objects (package bpf). It does not know the variant in force and does not interpret numbers.
 //
 // A Stream says what packets look like; it is pure. A Generator is a stream in the kernel: a pinned thread makes live XDP
 // frames and redirects them into a port of the fabric, so that they arrive at the balancer behind it. A Sink stands on the

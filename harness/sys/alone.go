@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Alone runs f on a thread of its own that goes before all others of its CPU but those that are alone as well, and returns
-// when f does. Processes that f starts are not alone.
+// Alone runs f on a thread of its own with real-time priority (SCHED_FIFO) and returns when f does. Processes that f
+// starts do not inherit the priority.
 func Alone(f func() error) error {
 	done := make(chan error, 1)
 	go func() {

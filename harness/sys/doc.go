@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sys reads and uses this machine's kernel interfaces and programs where several packages need the same: which programs
-// are installed, network namespaces, sched_ext's state, cgroups, stolen time, priorities of threads. It imports nothing of the lab
-// but its words.
+// Package sys has the kernel interfaces and the tools of this machine that several packages need: look-up of tools,
+// network namespaces, the state of sched_ext, cgroups, steal time, thread priorities. It imports only package harness
+// of the lab.
 package sys

@@ -154,7 +154,7 @@ func (r *bulkRun) fill(f *bulkFlow, want int64) error {
 			f.Wrong, f.done = fmt.Sprintf("broken after %d bytes: %v", f.sent, err), true
 			return nil
 		case n == 0:
-			return fmt.Errorf("send: the kernel took nothing and said nothing")
+			return fmt.Errorf("send: sendfile sent 0 bytes without an error")
 		}
 	}
 	return nil

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tcp drives connections through whatever stands between two ends: servers, clients that connect or exchange
-// requests, pools of open connections, and bulk flows with a congestion control each.
+// Package tcp drives TCP connections and UDP exchanges: servers, clients that connect or exchange requests, pools of
+// open connections, and bulk flows, each with a congestion control.
 //
 // A Bulk is a set of TCP flows through a chain (package netlab). One thread drives and samples all of them at a fixed beat,
 // so that almost nothing runs but the kernel. A Load is a set of short exchanges whose every byte is checked.
-//
-// It owns sockets and what they report. It never knows which variant is in force.
+// The package owns sockets and their statistics. It does not know the variant in force.
 package tcp

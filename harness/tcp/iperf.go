@@ -45,16 +45,16 @@ func (i Iperf) Run(ctx context.Context) (IperfReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+30*time.Second)
 	defer cancel()
 	receiver := exec.CommandContext(ctx, path, "--server", "--one-off", "--bind", i.To.String(), "--forceflush")
-	said := &firstLine{ready: make(chan struct{})}
-	receiver.Stdout, receiver.Stderr = said, said
+	output := &firstLine{ready: make(chan struct{})}
+	receiver.Stdout, receiver.Stderr = output, output
 	if err := i.Client.Do(receiver.Start); err != nil {
 		return IperfReport{}, fmt.Errorf("start iperf3: %w", err)
 	}
 	defer func() { cancel(); _ = receiver.Wait() }()
 	select {
-	case <-said.ready:
+	case <-output.ready:
 	case <-time.After(5 * time.Second):
-		return IperfReport{}, fmt.Errorf("start iperf3: it said nothing for 5 s")
+		return IperfReport{}, fmt.Errorf("start iperf3: no output for 5 s")
 	case <-ctx.Done():
 		return IperfReport{}, ctx.Err()
 	}

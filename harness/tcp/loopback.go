@@ -27,7 +27,7 @@ func Loopback(ctx context.Context, h *netlab.Host, algorithm string, d time.Dura
 		return 0, 0, err
 	}
 	defer unix.Close(send)
-	if err := await(listener); err != nil {
+	if err := waitReadable(listener); err != nil {
 		return 0, 0, fmt.Errorf("wait for the connection over loopback: %w", err)
 	}
 	recv, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
@@ -68,8 +68,8 @@ func Loopback(ctx context.Context, h *netlab.Host, algorithm string, d time.Dura
 	return bytes, took, nil
 }
 
-// await waits, for at most a second, until a socket can be read from.
-func await(fd int) error {
+// waitReadable waits until a socket is readable, at most one second.
+func waitReadable(fd int) error {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 1000)
 		switch {

@@ -27,12 +27,12 @@ type Pool struct {
 
 // A poolConn is one connection of a pool.
 type poolConn struct {
-	fd    int // -1: broken and closed
-	real  int // that answered first; -1: none yet
-	vip   netip.AddrPort
-	state poolState
-	got   int // bytes of the response so far
-	head  [poolMessage]byte
+	fd       int // -1: broken and closed
+	real     int // that answered first; -1: none yet
+	vip      netip.AddrPort
+	state    poolState
+	received int // bytes of the response so far
+	head     [poolMessage]byte
 }
 
 type poolState uint8
@@ -40,7 +40,7 @@ type poolState uint8
 const (
 	poolIdle poolState = iota
 	poolConnecting
-	poolAsked
+	poolRequested
 )
 
 // poolMessage is the size of the requests and responses of pools, bytes.
@@ -75,7 +75,7 @@ func OpenPool(ctx context.Context, l Load, n int) (*Pool, *PoolReport, error) {
 	if err := l.defaults(); err != nil {
 		return nil, nil, err
 	}
-	if err := allowFiles(n); err != nil {
+	if err := raiseFileLimit(n); err != nil {
 		return nil, nil, fmt.Errorf("open pool: %w", err)
 	}
 	p := &Pool{load: l, buf: make([]byte, poolMessage)}
@@ -107,7 +107,7 @@ func (p *Pool) Probe(ctx context.Context) (*PoolReport, error) {
 	}
 	var report *PoolReport
 	err := p.load.inClient(0, func() (err error) {
-		report, err = p.round(ctx, open, func(c *poolConn, _ int) error { return p.ask(c) })
+		report, err = p.round(ctx, open, func(c *poolConn, _ int) error { return p.sendRequest(c) })
 		return err
 	})
 	if err != nil {

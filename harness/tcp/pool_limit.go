@@ -17,17 +17,17 @@ const spareFiles = 128
 // MaxPool is how many connections a pool can have without more descriptors than the hard limit of this process allows,
 // with the servers in this process, too: each connection has two ends.
 func MaxPool() (int, error) {
-	l, open, err := files()
+	l, open, err := readFileLimit()
 	if err != nil {
 		return 0, err
 	}
 	return max(0, (int(min(l.Max, 1<<30))-open-spareFiles)/2), nil
 }
 
-// allowFiles sees to it that this process may have a pool of n connections and both their ends. The hard limit is the
-// machine's word: it is raised where this process may do so, and a skip where it may not.
-func allowFiles(n int) error {
-	l, open, err := files()
+// raiseFileLimit raises the limit of open files for both ends of a pool of n connections. The hard limit is raised if
+// this process has the right; otherwise the error is a skip.
+func raiseFileLimit(n int) error {
+	l, open, err := readFileLimit()
 	if err != nil {
 		return err
 	}
@@ -44,8 +44,8 @@ func allowFiles(n int) error {
 	return nil
 }
 
-// files reads the limit of open files of this process, and how many it has open.
-func files() (l unix.Rlimit, open int, err error) {
+// readFileLimit returns the limit of open files of this process and the number of open files.
+func readFileLimit() (l unix.Rlimit, open int, err error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
 		return l, 0, fmt.Errorf("read limit of open files: %w", err)
 	}

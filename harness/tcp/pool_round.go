@@ -16,8 +16,8 @@ const (
 	poolBurst = 64
 	// poolWindow is how many may be under way before more are started, while answers keep coming; when none has come for
 	// poolPatience, those under way are taken for stuck and the others do not wait for them.
-	poolWindow   = 128
-	poolPatience = 20 * time.Millisecond
+	poolWindow  = 128
+	poolTimeout = 20 * time.Millisecond
 )
 
 // round starts something on each connection, waits until all have answered, failed or timed out, and reports.
@@ -26,7 +26,7 @@ func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolC
 	p.seq++
 	pending, next := 0, 0
 	fail := func(c *poolConn, err error) {
-		r.lost(c, err)
+		r.countBroken(c, err)
 		p.drop(c)
 		c.state = poolIdle
 	}
@@ -37,7 +37,7 @@ func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolC
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}
-		room := pending < poolWindow || time.Since(progress) > poolPatience
+		room := pending < poolWindow || time.Since(progress) > poolTimeout
 		for burst := 0; room && next < len(conns) && burst < poolBurst; burst++ {
 			c := conns[next]
 			if err := start(c, next); err != nil {
@@ -73,7 +73,7 @@ func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolC
 				fail(c, err)
 			}
 			if done && err == nil {
-				r.answered(c, int(uint32(c.head[0])<<24|uint32(c.head[1])<<16|uint32(c.head[2])<<8|uint32(c.head[3])))
+				r.countAlive(c, int(uint32(c.head[0])<<24|uint32(c.head[1])<<16|uint32(c.head[2])<<8|uint32(c.head[3])))
 			}
 			if done || err != nil {
 				pending--
@@ -92,8 +92,8 @@ func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolC
 	return r, nil
 }
 
-// ask sends a request on a connection. One that the kernel knows to be reset fails here.
-func (p *Pool) ask(c *poolConn) error {
+// sendRequest sends a request on a connection. A connection that was reset fails here.
+func (p *Pool) sendRequest(c *poolConn) error {
 	putRequest(p.buf, p.seq, poolMessage)
 	n, err := unix.Write(c.fd, p.buf)
 	if err != nil {
@@ -102,7 +102,7 @@ func (p *Pool) ask(c *poolConn) error {
 	if n < poolMessage {
 		return errors.New("send request: no room")
 	}
-	c.state, c.got = poolAsked, 0
+	c.state, c.received = poolRequested, 0
 	return nil
 }
 
@@ -119,9 +119,9 @@ func (p *Pool) advance(c *poolConn, i int) (done bool, err error) {
 		if err := p.watch(c, i, unix.EPOLLIN); err != nil {
 			return false, err
 		}
-		return false, p.ask(c)
+		return false, p.sendRequest(c)
 	}
-	n, err := unix.Read(c.fd, c.head[c.got:])
+	n, err := unix.Read(c.fd, c.head[c.received:])
 	switch {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
 		return false, nil
@@ -130,7 +130,7 @@ func (p *Pool) advance(c *poolConn, i int) (done bool, err error) {
 	case n == 0:
 		return false, errors.New("read response: closed by the real")
 	}
-	if c.got += n; c.got < poolMessage {
+	if c.received += n; c.received < poolMessage {
 		return false, nil
 	}
 	putRequest(p.buf, p.seq, poolMessage)
@@ -150,9 +150,9 @@ func (p *Pool) watch(c *poolConn, i int, events uint32) error {
 	return nil
 }
 
-func (r *PoolReport) answered(c *poolConn, real int) {
+func (r *PoolReport) countAlive(c *poolConn, real int) {
 	r.Alive++
-	r.PerReal = grown(r.PerReal, real)
+	r.PerReal = growTo(r.PerReal, real)
 	r.PerReal[real]++
 	if c.real < 0 {
 		c.real = real
@@ -162,16 +162,16 @@ func (r *PoolReport) answered(c *poolConn, real int) {
 	}
 }
 
-func (r *PoolReport) lost(c *poolConn, err error) {
+func (r *PoolReport) countBroken(c *poolConn, err error) {
 	r.Broken++
 	r.Why[err.Error()]++
 	if c.real >= 0 {
-		r.BrokenPerReal = grown(r.BrokenPerReal, c.real)
+		r.BrokenPerReal = growTo(r.BrokenPerReal, c.real)
 		r.BrokenPerReal[c.real]++
 	}
 }
 
-func grown(s []int, i int) []int {
+func growTo(s []int, i int) []int {
 	for i >= len(s) {
 		s = append(s, 0)
 	}

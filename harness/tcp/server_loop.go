@@ -33,7 +33,7 @@ type serverSock struct {
 	real   int
 	family int
 	// A request in parts is collected in got; whole ones, the common case, never touch it.
-	got []byte
+	partial []byte
 	// out is what of a response the socket did not take yet.
 	out   []byte
 	watch uint32 // the events it is watched for
@@ -167,9 +167,9 @@ func (l *serverLoop) read(fd int, s *serverSock) {
 		return
 	}
 	in := l.buf[:n]
-	if len(s.got) > 0 {
-		s.got = append(s.got, in...)
-		in = s.got
+	if len(s.partial) > 0 {
+		s.partial = append(s.partial, in...)
+		in = s.partial
 	}
 	for len(in) >= wireHeader {
 		req, err := parseRequest(in)
@@ -185,8 +185,8 @@ func (l *serverLoop) read(fd int, s *serverSock) {
 		putResponse(s.out[at:], s.real, checksum(in[:req.size]), req.seq)
 		in = in[req.size:]
 	}
-	if len(in) > 0 || len(s.got) > 0 {
-		s.got = append(s.got[:0:0], in...)
+	if len(in) > 0 || len(s.partial) > 0 {
+		s.partial = append(s.partial[:0:0], in...)
 	}
 	if len(s.out) > 0 {
 		l.flush(fd, s)

@@ -36,7 +36,7 @@ func putRequest(buf []byte, seq uint32, response int) {
 	binary.BigEndian.PutUint32(buf[4:], seq)
 	binary.BigEndian.PutUint32(buf[8:], uint32(len(buf)))
 	binary.BigEndian.PutUint32(buf[12:], uint32(response))
-	fill(buf[wireHeader:], seq)
+	fillPattern(buf[wireHeader:], seq)
 }
 
 // A wireRequest is the header of a request.
@@ -64,7 +64,7 @@ func putResponse(buf []byte, real int, sum, seq uint32) {
 	binary.BigEndian.PutUint32(buf[4:], sum)
 	binary.BigEndian.PutUint32(buf[8:], seq)
 	binary.BigEndian.PutUint32(buf[12:], uint32(len(buf)))
-	fill(buf[wireHeader:], seq)
+	fillPattern(buf[wireHeader:], seq)
 }
 
 // checkResponse returns the real that answered, or an error if the request or the response was changed on its way.
@@ -79,7 +79,7 @@ func checkResponse(buf []byte, seq, sum uint32) (real int, err error) {
 		return real, fmt.Errorf("response of %d bytes, want %d", binary.BigEndian.Uint32(buf[12:]), len(buf))
 	case binary.BigEndian.Uint32(buf[4:]) != sum:
 		return real, errors.New("request was changed on its way")
-	case !filled(buf[wireHeader:], seq):
+	case !checkPattern(buf[wireHeader:], seq):
 		return real, errors.New("response was changed on its way")
 	}
 	return real, nil
@@ -87,17 +87,17 @@ func checkResponse(buf []byte, seq, sum uint32) (real int, err error) {
 
 func checksum(request []byte) uint32 { return crc32.Checksum(request, castagnoli) }
 
-func filling(seq uint32, i int) byte { return byte(seq) + byte(i) + byte(i>>8)*31 + byte(i>>16)*17 }
+func patternByte(seq uint32, i int) byte { return byte(seq) + byte(i) + byte(i>>8)*31 + byte(i>>16)*17 }
 
-func fill(b []byte, seq uint32) {
+func fillPattern(b []byte, seq uint32) {
 	for i := range b {
-		b[i] = filling(seq, i)
+		b[i] = patternByte(seq, i)
 	}
 }
 
-func filled(b []byte, seq uint32) bool {
+func checkPattern(b []byte, seq uint32) bool {
 	for i := range b {
-		if b[i] != filling(seq, i) {
+		if b[i] != patternByte(seq, i) {
 			return false
 		}
 	}
