@@ -31,8 +31,8 @@ type kernel struct {
 
 // newKernel makes the namespace of the site forward packets out of the link they came in by, and has the program
 // that passes everything stand at the link, as frames sent by XDP need one.
-func newKernel(at harness.Site) (k *kernel, err error) {
-	k = &kernel{at: at, index: map[service.Key]int{}}
+func newKernel(at harness.Site) (_ *kernel, err error) {
+	k := &kernel{at: at, index: map[service.Key]int{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, k.close())

@@ -325,12 +325,16 @@ func TestForwardMovesWithItsFirstBackend(t *testing.T) {
 }
 
 func TestKernelStopsWhenTold(t *testing.T) {
-	for _, method := range []string{"iptables", "iptables-nft", "nftables"} {
+	for _, method := range []string{"iptables", "iptables-nft", "nftables", "iptables/at once", "iptables-nft/at once", "nftables/at once"} {
 		t.Run(method, func(t *testing.T) {
 			p := newSegmentLab(t, 0)
+			method, atOnce := strings.CutSuffix(method, "/at once")
 			b := p.put(method)
 			defer b.Close()
 			ctx, cancel := context.WithCancel(t.Context())
+			if atOnce { // before the first command
+				cancel()
+			}
 			time.AfterFunc(200*time.Millisecond, cancel)
 			services := ruledServices(ipv4, 5000, 1, 1, 1, 1)
 			begin := time.Now()

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"sigs.k8s.io/knftables"
+
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 	"github.com/kxlab/kxlab/harness/sys"
@@ -35,8 +37,8 @@ func newNFTables(v harness.Variant, at harness.Site) (_ service.Balancer, err er
 	// Tries every expression and leaves nothing.
 	probe := service.Service{VIP: at4("192.0.2.1", 80), Proto: harness.TCP, Backends: []service.Backend{
 		{Addr: at4("192.0.2.2", 8080), Weight: 1}, {Addr: at4("192.0.2.3", 8080), Weight: 2}}}
-	input := append(nftablesTable(ipv4), nftablesChange(ipv4, []nftChange{{nil, &probe}}, false, map[netip.Addr]int{})...)
-	if _, err := n.nft.run(context.Background(), at.NS, input, "--check", "-f", "-"); err != nil {
+	if err := n.run(context.Background(), []string{"--check"}, nftablesTable(ipv4),
+		nftablesChange(ipv4, []nftChange{{nil, &probe}}, false, map[netip.Addr]int{})); err != nil {
 		return nil, errors.Join(missing("what nftables rules of kube-proxy need", err), n.kernel.close())
 	}
 	return n, nil
@@ -63,13 +65,13 @@ func (n *nfTables) sync(ctx context.Context, f ipFamily, old, services []service
 	if n.dirty[f] {
 		old = nil // what is there is not known: begin with a new table
 	}
+	n.dirty[f] = true // from the first commit on: if that of the table fails, the next sync makes the table
 	if len(old) == 0 {
 		n.addresses[f] = map[netip.Addr]int{}
 		if err := n.commit(ctx, nftablesTable(f)); err != nil {
 			return err
 		}
 	}
-	n.dirty[f] = true
 	before := make(map[service.Key]*service.Service, len(old))
 	for i := range old {
 		before[old[i].Key()] = &old[i]
@@ -108,8 +110,23 @@ func (n *nfTables) Update(ctx context.Context, s service.Service) error {
 	return n.forgetStale([]service.Service{old}, []service.Service{s})
 }
 
-func (n *nfTables) commit(ctx context.Context, input []byte) error {
-	if _, err := n.nft.run(ctx, n.at.NS, input, "-f", "-"); err != nil {
+// run gives the transactions to nft as one. It is not knftables that runs nft: tool.run does it in the namespace, and ends
+// nft if this process dies.
+func (n *nfTables) run(ctx context.Context, args []string, txs ...*knftables.Transaction) error {
+	var input []byte
+	for _, tx := range txs {
+		text, err := nftText(tx)
+		if err != nil {
+			return err
+		}
+		input = append(input, text...)
+	}
+	_, err := n.nft.run(ctx, n.at.NS, input, append(args, "-f", "-")...)
+	return err
+}
+
+func (n *nfTables) commit(ctx context.Context, tx *knftables.Transaction) error {
+	if err := n.run(ctx, nil, tx); err != nil {
 		return err
 	}
 	return sys.InNS(n.at.NS, func() (err error) { n.generation, err = nftGeneration(); return err })
@@ -144,8 +161,10 @@ func (n *nfTables) Close() error {
 	defer cancel()
 	var errs []error
 	for f := range n.addresses {
-		_, err := n.nft.run(ctx, n.at.NS, fmt.Appendf(nil, "add table %[1]s\ndelete table %[1]s\n", nftFamily(f).table), "-f", "-")
-		errs = append(errs, err)
+		tx := newNFTTransaction(f)
+		tx.Add(&knftables.Table{}) // it may have been deleted by someone else
+		tx.Delete(&knftables.Table{})
+		errs = append(errs, n.run(ctx, nil, tx))
 	}
 	errs = append(errs, n.flushConntrack(), n.kernel.close())
 	n.handle = nil

@@ -3,11 +3,12 @@
 package kernel
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"sigs.k8s.io/knftables"
 
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
@@ -41,13 +42,31 @@ import (
 const nftTable = "kube-proxy"
 
 // nftWords are the words that differ between the tables of the two IP families.
-type nftWords struct{ table, addr, addrType string }
+type nftWords struct {
+	family   knftables.Family // also the name of the header in rules
+	addrType string
+}
 
 func nftFamily(f ipFamily) nftWords {
 	if f == ipv6 {
-		return nftWords{"ip6 " + nftTable, "ip6", "ipv6_addr"}
+		return nftWords{family: knftables.IPv6Family, addrType: "ipv6_addr"}
 	}
-	return nftWords{"ip " + nftTable, "ip", "ipv4_addr"}
+	return nftWords{family: knftables.IPv4Family, addrType: "ipv4_addr"}
+}
+
+// newNFTTransaction begins a transaction on the family's table. The library's fake is the one maker of transactions that
+// does not run nft: nfTables.commit runs it, in the balancer's namespace.
+func newNFTTransaction(f ipFamily) *knftables.Transaction {
+	return knftables.NewFake(nftFamily(f).family, nftTable).NewTransaction()
+}
+
+// nftText writes the transaction as nft reads it. An error means that the library found an object invalid.
+func nftText(tx *knftables.Transaction) ([]byte, error) {
+	text := tx.String()
+	if _, problem, found := strings.Cut(text, "# ERROR: "); found { // as String documents; no name or comment holds a "#"
+		return nil, fmt.Errorf("write nftables rules: %s", problem)
+	}
+	return []byte(text), nil
 }
 
 // nftName makes a chain's name: a hash to tell it apart and the words for the reader. A colon may not be in it.
@@ -72,46 +91,30 @@ func nftEndpointChains(s *service.Service) (out []string) {
 	return out
 }
 
-// nftablesTable writes the transaction that makes the table, without services.
-func nftablesTable(f ipFamily) []byte {
-	w := nftFamily(f)
-	return fmt.Appendf(nil, `add table %[1]s
-delete table %[1]s
-table %[1]s {
-	comment "rules for kube-proxy"
-	set cluster-ips { type %[3]s; comment "Active ClusterIPs"; }
-	map service-ips { type %[3]s . inet_proto . inet_service : verdict; comment "ClusterIP traffic"; }
-	map no-endpoint-services { type %[3]s . inet_proto . inet_service : verdict; comment "services with no endpoints"; }
-	map firewall-ips { type %[3]s . inet_proto . inet_service : verdict; comment "restricted destinations"; }
-	chain mark-for-masquerade { mark set mark or %[4]s; }
-	chain masquerading {
-		mark and %[4]s == 0 return
-		mark set mark xor %[4]s
-		masquerade fully-random
+// nftablesTable is the transaction that makes the table, without services.
+func nftablesTable(f ipFamily) *knftables.Transaction {
+	w, tx := nftFamily(f), newNFTTransaction(f)
+	tx.Add(&knftables.Table{})
+	tx.Delete(&knftables.Table{})
+	tx.Add(&knftables.Table{Comment: knftables.PtrTo("rules for kube-proxy")})
+	tx.Add(&knftables.Set{Name: nftClusterIPs, Type: w.addrType, Comment: knftables.PtrTo("Active ClusterIPs")})
+	for _, m := range [...]struct{ name, comment string }{
+		{nftServiceIPs, "ClusterIP traffic"},
+		{nftNoEndpoints, "services with no endpoints"},
+		{nftFirewallIPs, "restricted destinations"},
+	} {
+		tx.Add(&knftables.Map{Name: m.name, Type: w.addrType + " . inet_proto . inet_service : verdict", Comment: &m.comment})
 	}
-	chain reject-chain { reject; }
-	chain firewall-check { %[2]s daddr . meta l4proto . th dport vmap @firewall-ips; }
-	chain service-endpoints-check { %[2]s daddr . meta l4proto . th dport vmap @no-endpoint-services; }
-	chain cluster-ips-check { %[2]s daddr @cluster-ips reject comment "no such port of a ClusterIP"; }
-	chain services { %[2]s daddr . meta l4proto . th dport vmap @service-ips; }
-	chain filter-prerouting { type filter hook prerouting priority -110; ct state new jump firewall-check; }
-	chain filter-input { type filter hook input priority -110; ct state new jump service-endpoints-check; }
-	chain filter-forward {
-		type filter hook forward priority -110
-		ct state new jump service-endpoints-check
-		ct state new jump cluster-ips-check
+	chains := nftChains(w)
+	for _, c := range chains { // before the rules, which name them
+		tx.Add(&c.Chain)
 	}
-	chain filter-output {
-		type filter hook output priority -110
-		ct state new jump service-endpoints-check
-		ct state new jump firewall-check
+	for _, c := range chains {
+		for _, rule := range c.rules {
+			tx.Add(&rule)
+		}
 	}
-	chain filter-output-post-dnat { type filter hook output priority -90; ct state new jump cluster-ips-check; }
-	chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }
-	chain nat-output { type nat hook output priority -100; jump services; }
-	chain nat-postrouting { type nat hook postrouting priority srcnat; jump masquerading; }
-}
-`, w.table, w.addr, w.addrType, masqMark)
+	return tx
 }
 
 // nftBatch is how many services one transaction of a full sync holds.
@@ -120,13 +123,12 @@ const nftBatch = 1000
 // A nftChange is a service before and after; before is nil for a new one, after for one that goes.
 type nftChange struct{ before, after *service.Service }
 
-// nftablesChange writes a transaction that brings the changes, all of one IP family. anew says that the chains of
+// nftablesChange is a transaction that brings the changes, all of one IP family. anew says that the chains of
 // backends which stay are written as well. addresses counts the services of each virtual address before the transaction;
 // it is brought up to date.
-func nftablesChange(f ipFamily, changes []nftChange, anew bool, addresses map[netip.Addr]int) []byte {
-	w := nftFamily(f)
-	var b bytes.Buffer
-	e := nftElements{add: map[string][]string{}, del: map[string][]string{}}
+func nftablesChange(f ipFamily, changes []nftChange, anew bool, addresses map[netip.Addr]int) *knftables.Transaction {
+	w, tx := nftFamily(f), newNFTTransaction(f)
+	var e nftElements
 	var dead []string
 	for _, c := range changes {
 		s := c.after
@@ -140,33 +142,32 @@ func nftablesChange(f ipFamily, changes []nftChange, anew bool, addresses map[ne
 		if c.after != nil {
 			is = nftEndpointChains(c.after)
 		}
-		writeNFTEndpoints(&b, w, c, was, anew)
+		addNFTEndpoints(tx, w, c, was, anew)
 		chain := nftServiceChain(s)
 		if len(is) > 0 {
-			fmt.Fprintf(&b, "add chain %[1]s %[2]s\n", w.table, chain)
+			tx.Add(&knftables.Chain{Name: chain})
 			if len(was) > 0 {
-				fmt.Fprintf(&b, "flush chain %[1]s %[2]s\n", w.table, chain)
+				tx.Flush(&knftables.Chain{Name: chain})
 			}
-			fmt.Fprintf(&b, "add rule %s %s ", w.table, chain)
-			writeNFTDraw(&b, s, serving(s))
+			tx.Add(&knftables.Rule{Chain: chain, Rule: nftDraw(s, serving(s))})
 		} else if len(was) > 0 {
 			dead = append(dead, chain)
 		}
 		dead = append(dead, without(was, is)...)
 		e.change(c, s, len(was) > 0, len(is) > 0, addresses)
 	}
-	e.write(&b, w)
+	e.write(tx)
 	for _, c := range dead { // when nothing leads there any more
-		fmt.Fprintf(&b, "flush chain %[1]s %[2]s\n", w.table, c)
+		tx.Flush(&knftables.Chain{Name: c})
 	}
 	for _, c := range dead {
-		fmt.Fprintf(&b, "delete chain %[1]s %[2]s\n", w.table, c)
+		tx.Delete(&knftables.Chain{Name: c})
 	}
-	return b.Bytes()
+	return tx
 }
 
-// writeNFTEndpoints writes the chains of the service's backends, which must be there before the draw leads to them.
-func writeNFTEndpoints(b *bytes.Buffer, w nftWords, c nftChange, was []string, anew bool) {
+// addNFTEndpoints adds the chains of the service's backends, which must be there before the draw leads to them.
+func addNFTEndpoints(tx *knftables.Transaction, w nftWords, c nftChange, was []string, anew bool) {
 	if c.after == nil {
 		return
 	}
@@ -176,17 +177,17 @@ func writeNFTEndpoints(b *bytes.Buffer, w nftWords, c nftChange, was []string, a
 		if there && !anew {
 			continue
 		}
-		fmt.Fprintf(b, "add chain %[1]s %[2]s\n", w.table, chain)
+		tx.Add(&knftables.Chain{Name: chain})
 		if there {
-			fmt.Fprintf(b, "flush chain %[1]s %[2]s\n", w.table, chain)
+			tx.Flush(&knftables.Chain{Name: chain})
 		}
-		fmt.Fprintf(b, "add rule %s %s %s saddr %s jump mark-for-masquerade\n", w.table, chain, w.addr, r.Addr.Addr())
-		fmt.Fprintf(b, "add rule %s %s meta l4proto %s dnat to %s\n", w.table, chain, protoName(c.after.Proto), r.Addr)
+		tx.Add(&knftables.Rule{Chain: chain, Rule: knftables.Concat(w.family, "saddr", r.Addr.Addr(), "jump", nftMarkChain)})
+		tx.Add(&knftables.Rule{Chain: chain, Rule: knftables.Concat("meta l4proto", protoName(c.after.Proto), "dnat to", r.Addr)})
 	}
 }
 
-// writeNFTDraw writes the rule that draws a backend.
-func writeNFTDraw(b *bytes.Buffer, s *service.Service, backends []service.Backend) {
+// nftDraw is the rule that draws a backend.
+func nftDraw(s *service.Service, backends []service.Backend) string {
 	step := 0
 	for _, r := range backends {
 		step = gcd(step, r.Weight)
@@ -195,20 +196,17 @@ func writeNFTDraw(b *bytes.Buffer, s *service.Service, backends []service.Backen
 	for _, r := range backends {
 		total += r.Weight / step
 	}
-	fmt.Fprintf(b, "numgen random mod %d vmap { ", total)
+	elements := make([]string, 0, len(backends))
 	from := 0
-	for i, r := range backends {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprint(b, from)
+	for _, r := range backends {
+		numbers := fmt.Sprint(from)
 		from += r.Weight / step
 		if r.Weight > step {
-			fmt.Fprintf(b, "-%d", from-1)
+			numbers += fmt.Sprintf("-%d", from-1)
 		}
-		fmt.Fprintf(b, " : goto %s", nftEndpointChain(s, r))
+		elements = append(elements, numbers+" : goto "+nftEndpointChain(s, r))
 	}
-	b.WriteString(" }\n")
+	return knftables.Concat("numgen random mod", total, "vmap {", strings.Join(elements, ", "), "}")
 }
 
 func gcd(a, b int) int {

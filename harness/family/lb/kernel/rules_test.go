@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/knftables"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
@@ -31,6 +32,13 @@ func TestRulesText(t *testing.T) {
 		}
 		return n
 	}
+	text := func(tx *knftables.Transaction) []byte {
+		text, err := nftText(tx)
+		if err != nil {
+			t.Error(err)
+		}
+		return text
+	}
 	for _, tt := range []struct {
 		file string
 		got  []byte
@@ -41,15 +49,15 @@ func TestRulesText(t *testing.T) {
 		{"iptables-update", iptablesUpdate(&tcp, &changed)},
 		{"iptables-lost-all", iptablesUpdate(&tcp, &refused)},
 		{"iptables-got-some", iptablesUpdate(&refused, &tcp)},
-		{"nftables-table4", nftablesTable(ipv4)},
-		{"nftables-table6", nftablesTable(ipv6)},
-		{"nftables-sync4", nftablesChange(ipv4, []nftChange{{nil, &tcp}, {nil, &udp}}, true, count())},
-		{"nftables-sync6", nftablesChange(ipv6, []nftChange{{nil, &tcp6}, {nil, &none6}}, true, count())},
-		{"nftables-resync4", nftablesChange(ipv4, []nftChange{{&tcp, &changed}, {&udp, nil}}, true, count(tcp, udp))},
-		{"nftables-update", nftablesChange(ipv4, []nftChange{{&tcp, &changed}}, false, count(tcp, udp))},
-		{"nftables-lost-all", nftablesChange(ipv4, []nftChange{{&tcp, &refused}}, false, count(tcp, udp))},
-		{"nftables-got-some", nftablesChange(ipv4, []nftChange{{&refused, &tcp}}, false, count(tcp, udp))},
-		{"nftables-gone", nftablesChange(ipv4, []nftChange{{&tcp, nil}, {&udp, nil}}, true, count(tcp, udp))},
+		{"nftables-table4", text(nftablesTable(ipv4))},
+		{"nftables-table6", text(nftablesTable(ipv6))},
+		{"nftables-sync4", text(nftablesChange(ipv4, []nftChange{{nil, &tcp}, {nil, &udp}}, true, count()))},
+		{"nftables-sync6", text(nftablesChange(ipv6, []nftChange{{nil, &tcp6}, {nil, &none6}}, true, count()))},
+		{"nftables-resync4", text(nftablesChange(ipv4, []nftChange{{&tcp, &changed}, {&udp, nil}}, true, count(tcp, udp)))},
+		{"nftables-update", text(nftablesChange(ipv4, []nftChange{{&tcp, &changed}}, false, count(tcp, udp)))},
+		{"nftables-lost-all", text(nftablesChange(ipv4, []nftChange{{&tcp, &refused}}, false, count(tcp, udp)))},
+		{"nftables-got-some", text(nftablesChange(ipv4, []nftChange{{&refused, &tcp}}, false, count(tcp, udp)))},
+		{"nftables-gone", text(nftablesChange(ipv4, []nftChange{{&tcp, nil}, {&udp, nil}}, true, count(tcp, udp)))},
 	} {
 		t.Run(tt.file, func(t *testing.T) {
 			path := filepath.Join("testdata", "rules", tt.file+".golden")
@@ -141,15 +149,18 @@ func TestCountersText(t *testing.T) {
 }
 
 func TestMissingToolSkips(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
-	for name, put := range map[string]func() (service.Balancer, error){
-		"iptables":     func() (service.Balancer, error) { return newIPTables(harness.Variant{}, harness.Site{}, "legacy") },
-		"iptables-nft": func() (service.Balancer, error) { return newIPTables(harness.Variant{}, harness.Site{}, "nft") },
-		"nftables":     func() (service.Balancer, error) { return newNFTables(harness.Variant{}, harness.Site{}) },
-	} {
-		_, err := put()
-		if !errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), "apt-get install") {
-			t.Errorf("%s without its tool: %v, want a skip that says how to get it", name, err)
+	if _, err := findTool("no-such-tool", "its-package"); !errors.Is(err, harness.ErrNotSupported) ||
+		!strings.Contains(err.Error(), "apt-get install its-package") {
+		t.Errorf("a tool that is missing: %v, want a skip that says how to get it", err)
+	}
+}
+
+// TestMissingNamespace: every method says so, and undoes what it did before.
+func TestMissingNamespace(t *testing.T) {
+	for _, method := range []string{"iptables", "iptables-nft", "nftables", "forward"} {
+		_, err := Methods().Put(t.Context(), harness.Variant{Name: method, Attach: method}, harness.Site{NS: "/nowhere"})
+		if !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s in no namespace: %v", method, err)
 		}
 	}
 }
