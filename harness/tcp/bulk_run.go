@@ -102,7 +102,7 @@ func (r *bulkRun) loop(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := r.period(now); err != nil {
+			if err := r.serveFlows(now); err != nil {
 				return err
 			}
 			if now >= r.Duration {
@@ -212,8 +212,8 @@ func (r *bulkRun) accept(listener int) error {
 	}
 }
 
-// period looks at every flow: samples it, gives it more to send, and takes what arrived.
-func (r *bulkRun) period(now time.Duration) error {
+// serveFlows samples every flow, sends more data on it and receives the data that arrived.
+func (r *bulkRun) serveFlows(now time.Duration) error {
 	bucket := int(now / r.Bucket)
 	for _, f := range r.flows {
 		if f.send < 0 || f.done {
