@@ -189,8 +189,8 @@ func (c *Cmd) Wait() error {
 	return c.run.err
 }
 
-// Ready is what the guest said when it was set up; nil if it never was. After Wait.
-func (c *Cmd) Ready() *Ready {
+// ready is what the guest said when it was set up; nil if it never was. After Wait.
+func (c *Cmd) ready() *Ready {
 	if c.run == nil {
 		return nil
 	}

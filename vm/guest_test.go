@@ -207,7 +207,7 @@ func TestGuestRuns(t *testing.T) {
 			t.Errorf("%q is not in %q", want, out.String())
 		}
 	}
-	if r := c.Ready(); r == nil || r.Release != c.Kernel.Release {
+	if r := c.ready(); r == nil || r.Release != c.Kernel.Release {
 		t.Errorf("ready: %+v, kernel %s", r, c.Kernel.Release)
 	}
 }

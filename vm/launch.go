@@ -200,7 +200,7 @@ func checkVirtmePaths(k *Kernel) error {
 
 // composeVirtme makes a guest whose root file system is this machine's.
 func (c *Cmd) composeVirtme(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
-	if err := c.Kernel.Require("NET_9P_VIRTIO", "9P_FS"); err != nil {
+	if err := c.Kernel.require("NET_9P_VIRTIO", "9P_FS"); err != nil {
 		return fmt.Errorf("%w: take the full kernel (/full), or a root of the lab's own (kxlab run --root image)", err)
 	}
 	if err := checkVirtmePaths(c.Kernel); err != nil {

@@ -21,8 +21,8 @@ const tool = "kxlab"
 
 // The files of a run directory.
 const (
-	BenchFile   = "bench.txt"
-	SamplesFile = "samples.jsonl"
+	benchFile   = "bench.txt"
+	samplesFile = "samples.jsonl"
 	EnvFile     = "env.json"
 )
 

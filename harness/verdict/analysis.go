@@ -35,7 +35,7 @@ func idOf(s *record.Sample) sampleID { return sampleID{s.Cell.BenchName(), s.Uni
 
 // Analyze reads a run.
 func Analyze(r *record.Run) *Analysis {
-	a := &Analysis{Run: r, ID: IdentityOf(r), Samples: r.Samples(), Unmeasured: Unmeasured(r),
+	a := &Analysis{Run: r, ID: identityOf(r), Samples: r.Samples(), Unmeasured: Unmeasured(r),
 		summaries: map[*record.Sample]stats.Summary{}, at: map[sampleID]*record.Sample{}}
 	var said tally
 	for _, s := range a.Samples {

@@ -114,7 +114,7 @@ func sameEffort(old, new *record.Env) error {
 	slices.SortStableFunc(facts[1:], func(a, b struct{ what, a, b string }) int { return strings.Compare(a.what, b.what) })
 	for _, f := range facts {
 		if f.a != "" && f.b != "" && f.a != f.b {
-			return fmt.Errorf("%w: %s %q and %q: run both with the same", ErrIncomparable, f.what, f.a, f.b)
+			return fmt.Errorf("%w: %s %q and %q: run both with the same", errIncomparable, f.what, f.a, f.b)
 		}
 	}
 	return nil

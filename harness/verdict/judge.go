@@ -126,7 +126,7 @@ func (c *Comparison) decide(new *Analysis) {
 		if r.Verdict != "" {
 			continue
 		}
-		r.Verdict = Same
+		r.Verdict = same
 		if r.P == nil || *r.P >= c.Options.Alpha || !r.reaches() {
 			continue
 		}

@@ -203,7 +203,7 @@ func TestKernelCC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := e.(CongestionControl)
+	c := e.(congestionControl)
 	if err := c.InForce(); err != nil || c.Algorithm() != "reno" {
 		t.Errorf("%s: %v", c.Algorithm(), err)
 	}

@@ -74,7 +74,7 @@ func BenchmarkLoopback(b *testing.B) {
 					var now [2]float64
 					for j := range 2 {
 						which := (i + j) % 2 // who goes first changes
-						now[which] = goodput(b, path, []CongestionControl{original, port}[which].Algorithm(), piece)
+						now[which] = goodput(b, path, []congestionControl{original, port}[which].Algorithm(), piece)
 						rates[which] = append(rates[which], now[which])
 					}
 					ratios = append(ratios, now[1]/now[0])

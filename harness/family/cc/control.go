@@ -8,9 +8,9 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A CongestionControl is a congestion control in force: sockets can ask for it by its name. It is not safe for concurrent
+// A congestionControl is a congestion control in force: sockets can ask for it by its name. It is not safe for concurrent
 // use.
-type CongestionControl interface {
+type congestionControl interface {
 	harness.Extension
 	// Algorithm is the name for TCP_CONGESTION. One of the lab's own is unique to this instance and begins with kx_.
 	Algorithm() string

@@ -22,7 +22,7 @@ type kernelCC struct {
 }
 
 // newKernelCC finds the algorithm that has the variant's name.
-func newKernelCC(v harness.Variant, at harness.Site) (CongestionControl, error) {
+func newKernelCC(v harness.Variant, at harness.Site) (congestionControl, error) {
 	if v.Object != "" || len(v.Knobs) != 0 {
 		return nil, errors.New("the kernel's own congestion controls have no object and no knobs")
 	}

@@ -10,12 +10,12 @@ import (
 )
 
 // CCMethods are the ways to put a congestion control in force.
-func methods(l *bpfobj.Loader) harness.Methods[CongestionControl] {
-	return harness.Methods[CongestionControl]{
-		"struct_ops": func(_ context.Context, v harness.Variant, _ harness.Site) (CongestionControl, error) {
+func methods(l *bpfobj.Loader) harness.Methods[congestionControl] {
+	return harness.Methods[congestionControl]{
+		"struct_ops": func(_ context.Context, v harness.Variant, _ harness.Site) (congestionControl, error) {
 			return newStructOps(l, v)
 		},
-		"tcp-cc": func(_ context.Context, v harness.Variant, at harness.Site) (CongestionControl, error) {
+		"tcp-cc": func(_ context.Context, v harness.Variant, at harness.Site) (congestionControl, error) {
 			return newKernelCC(v, at)
 		},
 	}

@@ -36,7 +36,7 @@ func ccVariant(object string, knobs ...harness.Knob) harness.Variant {
 
 // putCC puts a congestion control in force until the test ends. A test of one of the kernel's own that is missing is
 // skipped.
-func putCC(t testing.TB, v harness.Variant) CongestionControl {
+func putCC(t testing.TB, v harness.Variant) congestionControl {
 	t.Helper()
 	labtest.AsRoot(t)
 	e, err := methods(bpfobj.New(bpfobj.Options{})).Put(context.Background(), v, harness.Site{})

@@ -47,7 +47,7 @@ func (Family) Workloads() []string { return slices.Sorted(maps.Keys((&stage{}).w
 
 // ccStage is a chain with the members of a group in force.
 type stage struct {
-	methods harness.Methods[CongestionControl]
+	methods harness.Methods[congestionControl]
 	chain   *netlab.Chain
 	members map[string]*member
 	absent  map[string]error
@@ -59,7 +59,7 @@ type member struct {
 	name     string
 	variant  harness.Variant
 	original string // the variant that it claims to behave like, or ""
-	control  CongestionControl
+	control  congestionControl
 }
 
 // Prepare builds the chain and puts every member in force.

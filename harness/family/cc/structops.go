@@ -33,7 +33,7 @@ type bpfCC struct {
 }
 
 // newStructOps loads a variant's object and registers its congestion control.
-func newStructOps(a *bpfobj.Loader, v harness.Variant) (CongestionControl, error) {
+func newStructOps(a *bpfobj.Loader, v harness.Variant) (congestionControl, error) {
 	for try := 1; ; try++ {
 		o, err := bpfobj.OpenCC(v)
 		if err != nil {

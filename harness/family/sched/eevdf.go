@@ -15,7 +15,7 @@ type eevdf struct {
 	seq uint64 // enable_seq when it was put in force
 }
 
-func newEEVDF() (Scheduler, error) {
+func newEEVDF() (scheduler, error) {
 	now, err := sys.ReadSchedState(sys.SysSchedExt)
 	switch {
 	case errors.Is(err, harness.ErrNotSupported): // without sched_ext there is no other
@@ -32,7 +32,7 @@ func newEEVDF() (Scheduler, error) {
 func (eevdf) Name() string { return "" }
 
 // Exit is never told of it.
-func (eevdf) Exit() (SchedExit, bool) { return SchedExit{}, false }
+func (eevdf) Exit() (schedExit, bool) { return schedExit{}, false }
 
 // InForce notices also a scheduler that came and went in between.
 func (s eevdf) InForce() error {

@@ -27,19 +27,19 @@ var schedExitKinds = map[uint64]string{
 }
 
 // readSchedExit returns why a scheduler ended; false if it did not end yet.
-func readSchedExit(v *ebpf.Variable) (SchedExit, bool, error) {
+func readSchedExit(v *ebpf.Variable) (schedExit, bool, error) {
 	var raw abi.SchedExit
 	if err := v.Get(&raw); err != nil {
-		return SchedExit{}, false, fmt.Errorf("read why the scheduler ended: %w", err)
+		return schedExit{}, false, fmt.Errorf("read why the scheduler ended: %w", err)
 	}
 	if raw.Kind == 0 {
-		return SchedExit{}, false, nil
+		return schedExit{}, false, nil
 	}
 	kind, ok := schedExitKinds[raw.Kind]
 	if !ok {
 		kind = strconv.FormatUint(raw.Kind, 10)
 	}
-	return SchedExit{
+	return schedExit{
 		Kind:      kind,
 		Code:      raw.Code,
 		Reason:    cString(raw.Reason[:]),

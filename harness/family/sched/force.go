@@ -26,7 +26,7 @@ func readState() (sys.SchedState, error) {
 
 // force is a scheduler in force, and what the kernel said when it came into force.
 type force struct {
-	scheduler Scheduler
+	scheduler scheduler
 	view      sys.SchedState
 }
 
@@ -81,7 +81,7 @@ func (f *force) why(err error) error {
 		return errors.Join(err, serr)
 	}
 	if e, ok := f.scheduler.Exit(); ok {
-		return fmt.Errorf("the kernel took it out: %s", strings.TrimSpace(e.Text()))
+		return fmt.Errorf("the kernel took it out: %s", strings.TrimSpace(e.text()))
 	}
 	return err
 }

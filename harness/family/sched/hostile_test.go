@@ -138,7 +138,7 @@ func goFirst(t *testing.T) {
 
 // mustHold watches a scheduler and its hogs for a while, meddling with them every few milliseconds. The scheduler must be in force all
 // the time, and no hog may wait for longer than the bound.
-func mustHold(t *testing.T, s Scheduler, hogs []*hog, d time.Duration, meddle func(i int) error) {
+func mustHold(t *testing.T, s scheduler, hogs []*hog, d time.Duration, meddle func(i int) error) {
 	t.Helper()
 	from := time.Now()
 	for i, next := 0, time.Duration(0); ; i++ {
@@ -224,7 +224,7 @@ func TestGuestNeverDispatches(t *testing.T) {
 			err = s.InForce()
 		}
 	}
-	var ejected *EjectedError
+	var ejected *ejectedError
 	if !errors.As(err, &ejected) {
 		t.Fatalf("%v; want the kernel's reason", err)
 	}

@@ -32,11 +32,11 @@ type schedExtension struct {
 	mu    sync.Mutex
 	coll  *ebpf.Collection // nil: closed
 	link  link.Link
-	ended *SchedExit // what was read before closing
+	ended *schedExit // what was read before closing
 }
 
 // newSchedExt loads a scheduler and puts it in force on the whole machine.
-func newSchedExt(ctx context.Context, a *bpfobj.Loader, guest bool, v harness.Variant) (Scheduler, error) {
+func newSchedExt(ctx context.Context, a *bpfobj.Loader, guest bool, v harness.Variant) (scheduler, error) {
 	before, err := sys.ReadSchedState(sys.SysSchedExt)
 	switch {
 	case err != nil:
@@ -73,7 +73,7 @@ func newSchedExt(ctx context.Context, a *bpfobj.Loader, guest bool, v harness.Va
 // explainAttach says why the kernel did not take a scheduler: its own words, where it left any.
 func (s *schedExtension) explainAttach(err error) error {
 	if exit, ok := s.Exit(); ok {
-		return fmt.Errorf("attach %s: %w (%w)", s.object, &EjectedError{Name: s.name, Exit: exit}, err)
+		return fmt.Errorf("attach %s: %w (%w)", s.object, &ejectedError{Name: s.name, Exit: exit}, err)
 	}
 	switch {
 	case errors.Is(err, unix.EBUSY):
@@ -112,7 +112,7 @@ func (s *schedExtension) check(now sys.SchedState) error {
 		return err
 	}
 	if exit, ok := s.Exit(); ok {
-		return &EjectedError{Name: s.name, Exit: exit}
+		return &ejectedError{Name: s.name, Exit: exit}
 	}
 	switch {
 	case now.State != "enabled":
@@ -151,7 +151,7 @@ func (s *schedExtension) InForce() error {
 }
 
 // Exit reads what the scheduler kept when the kernel ended it.
-func (s *schedExtension) Exit() (SchedExit, bool) {
+func (s *schedExtension) Exit() (schedExit, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended == nil && s.coll != nil {
@@ -162,7 +162,7 @@ func (s *schedExtension) Exit() (SchedExit, bool) {
 		}
 	}
 	if s.ended == nil {
-		return SchedExit{}, false
+		return schedExit{}, false
 	}
 	return *s.ended, true
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A Scheduler is a CPU scheduler in force on the whole machine. It is safe for concurrent use.
-type Scheduler interface {
+// A scheduler is a CPU scheduler in force on the whole machine. It is safe for concurrent use.
+type scheduler interface {
 	harness.Extension
 	// Name is what the kernel calls it; no other instance has the same. Empty for the kernel's own.
 	Name() string
 	// Exit says why the kernel ended the scheduler; false while it did not, and for the kernel's own always.
-	Exit() (SchedExit, bool)
+	Exit() (schedExit, bool)
 }
 
-// A SchedExit is why the kernel ended a scheduler.
-type SchedExit struct {
+// A schedExit is why the kernel ended a scheduler.
+type schedExit struct {
 	Kind    string // "error", "stall", "unregistered"; of an unknown kind its number
 	Code    int64  // what the scheduler gave, if it ended itself
 	Reason  string // the kind in the kernel's words
@@ -30,11 +30,11 @@ type SchedExit struct {
 	Dump string
 }
 
-// Failed tells whether the scheduler did something wrong, rather than being taken out by whoever put it in force.
-func (e SchedExit) Failed() bool { return e.Kind != "unregistered" && e.Kind != "done" }
+// failed tells whether the scheduler did something wrong, rather than being taken out by whoever put it in force.
+func (e schedExit) failed() bool { return e.Kind != "unregistered" && e.Kind != "done" }
 
 // String is one line: reason and message.
-func (e SchedExit) String() string {
+func (e schedExit) String() string {
 	s := e.Reason
 	if s == "" {
 		s = e.Kind
@@ -48,8 +48,8 @@ func (e SchedExit) String() string {
 	return s
 }
 
-// Text is everything, for people: the line, the backtrace and the dump.
-func (e SchedExit) Text() string {
+// text is everything, for people: the line, the backtrace and the dump.
+func (e schedExit) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", e.Kind, e)
 	if len(e.Backtrace) > 0 {
@@ -64,12 +64,12 @@ func (e SchedExit) Text() string {
 	return b.String()
 }
 
-// An EjectedError says that the kernel ended a scheduler that was to be in force.
-type EjectedError struct {
+// An ejectedError says that the kernel ended a scheduler that was to be in force.
+type ejectedError struct {
 	Name string
-	Exit SchedExit
+	Exit schedExit
 }
 
-func (e *EjectedError) Error() string {
+func (e *ejectedError) Error() string {
 	return fmt.Sprintf("scheduler %s was ended by the kernel: %s", e.Name, e.Exit)
 }

@@ -30,7 +30,7 @@ func inGuest(t *testing.T) {
 }
 
 // putScheduler puts a scheduler in force for the test.
-func putScheduler(t *testing.T, v harness.Variant) Scheduler {
+func putScheduler(t *testing.T, v harness.Variant) scheduler {
 	t.Helper()
 	s, err := tryScheduler(v)
 	if err != nil {
@@ -40,7 +40,7 @@ func putScheduler(t *testing.T, v harness.Variant) Scheduler {
 	return s
 }
 
-func tryScheduler(v harness.Variant) (Scheduler, error) {
+func tryScheduler(v harness.Variant) (scheduler, error) {
 	return methods(bpfobj.New(bpfobj.Options{}), true).Put(context.Background(), v, harness.Site{})
 }
 
@@ -49,7 +49,7 @@ func ownInForce(t *testing.T) {
 	t.Helper()
 	var err error
 	for range 100 {
-		var own Scheduler
+		var own scheduler
 		if own, err = newEEVDF(); err == nil {
 			err = own.InForce()
 		}
@@ -105,7 +105,7 @@ func TestGuestSchedulersHold(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
-			if exit, ok := s.Exit(); !ok || exit.Failed() {
+			if exit, ok := s.Exit(); !ok || exit.failed() {
 				t.Errorf("after Close: %+v, %v", exit, ok)
 			}
 			if s.InForce() == nil {
@@ -128,14 +128,14 @@ func TestGuestStall(t *testing.T) {
 	if !ok {
 		t.Fatal("it was not ended")
 	}
-	t.Log(exit.Text())
-	if exit.Kind != "stall" || exit.Reason == "" || exit.Message == "" || !exit.Failed() {
+	t.Log(exit.text())
+	if exit.Kind != "stall" || exit.Reason == "" || exit.Message == "" || !exit.failed() {
 		t.Errorf("exit %s", exit)
 	}
 	if !strings.Contains(exit.Dump, "CPU states") || !strings.Contains(exit.Dump, "runnable") {
 		t.Errorf("the dump does not show the CPUs and tasks:\n%s", exit.Dump)
 	}
-	var ejected *EjectedError
+	var ejected *ejectedError
 	if err := s.InForce(); !errors.As(err, &ejected) {
 		t.Errorf("in force: %v", err)
 	}

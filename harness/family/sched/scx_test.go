@@ -61,7 +61,7 @@ func TestSchedulerHere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, ok := own.(Scheduler); !ok || s.Name() != "" {
+	if s, ok := own.(scheduler); !ok || s.Name() != "" {
 		t.Errorf("%T", own)
 	} else if _, ended := s.Exit(); ended {
 		t.Error("the kernel's own scheduler ended")
@@ -79,13 +79,13 @@ func TestSchedulerHere(t *testing.T) {
 }
 
 func TestSchedExitText(t *testing.T) {
-	e := SchedExit{Kind: "stall", Reason: "runnable task stall", Message: "cat[7] failed to run for 2.000s",
+	e := schedExit{Kind: "stall", Reason: "runnable task stall", Message: "cat[7] failed to run for 2.000s",
 		Backtrace: []string{"check_rq+0x10"}, Dump: "CPU 0\n  R cat[7]\n"}
 	want := "stall: runnable task stall: cat[7] failed to run for 2.000s\nbacktrace:\n  check_rq+0x10\ndump:\nCPU 0\n  R cat[7]\n"
-	if diff := cmp.Diff(want, e.Text()); diff != "" {
+	if diff := cmp.Diff(want, e.text()); diff != "" {
 		t.Error(diff)
 	}
-	if !e.Failed() || (SchedExit{Kind: "unregistered"}).Failed() {
+	if !e.failed() || (schedExit{Kind: "unregistered"}).failed() {
 		t.Error("failed or not is mixed up")
 	}
 }

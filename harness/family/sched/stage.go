@@ -97,7 +97,7 @@ func number(c harness.Cell, axis string) int {
 
 // schedStage is the machine with the members of a group, of which one at a time is in force.
 type stage struct {
-	methods harness.Methods[Scheduler]
+	methods harness.Methods[scheduler]
 	members []harness.Member
 	island  *netlab.Island // where servers and clients meet
 	moves   *moves
