@@ -31,7 +31,7 @@ type taskFile struct {
 	Mode    fs.FileMode `json:"mode"`
 }
 
-// Hello is the first thing that a guest says.
+// hello is the first thing that a guest says.
 type hello struct {
 	Release string        `json:"release"`
 	Uptime  time.Duration `json:"uptime"` // guest time from the start of its clock until the first process ran

@@ -63,7 +63,7 @@ type Sink struct {
 	flows  *ebpf.Memory
 	cpus   int
 	track  int // flows
-	// What had been counted at the last Reset: counters in the kernel only grow.
+	// What had been counted at the last reset: counters in the kernel only grow.
 	counts0 []abi.TrafficCount
 	moved0  []abi.TrafficMoved
 }

@@ -113,7 +113,7 @@ func (w *Writer) flushLater() error {
 func (w *Writer) flush() error {
 	w.flushed = time.Now()
 	w.env.Updated = w.flushed.UTC().Round(0)
-	w.env.TotalSec = w.flushed.Sub(w.begun).Seconds()
+	w.env.TotalSec = w.flushed.Sub(w.started).Seconds()
 	data, err := json.MarshalIndent(&w.env, "", "  ")
 	if err == nil {
 		err = errors.Join(WriteFile(w.root, EnvFile, append(data, '\n')), w.dir.Sync())

@@ -36,7 +36,7 @@ type Writer struct {
 	env     Env
 	bench   *lineFile
 	samples *lineFile
-	begun   time.Time
+	started time.Time
 	flushed time.Time
 	closed  bool
 }
@@ -81,7 +81,7 @@ func create(dir string, env Env) (_ *Writer, err error) {
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	w := &Writer{dir: d, root: root, env: env, begun: time.Now()}
+	w := &Writer{dir: d, root: root, env: env, started: time.Now()}
 	defer func() {
 		if err != nil {
 			w.closeFiles()

@@ -18,7 +18,7 @@ func Cgroup2() (string, error) {
 	return ParseCgroup2(string(raw))
 }
 
-// parseCgroup2 reads /proc/PID/mountinfo (proc_pid_mountinfo(5)): the fifth field is the mount point, the file system
+// ParseCgroup2 reads /proc/PID/mountinfo (proc_pid_mountinfo(5)): the fifth field is the mount point, the file system
 // follows a field that is a hyphen.
 func ParseCgroup2(mountinfo string) (string, error) {
 	for line := range strings.Lines(mountinfo) {

@@ -14,7 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// schedState is what the kernel says of sched_ext in /sys/kernel/sched_ext.
+// SchedState is what the kernel says of sched_ext in /sys/kernel/sched_ext.
 type SchedState struct {
 	State string // "disabled", "enabling", "enabled", "disabling"
 	Ops   string // the name of the scheduler in force; empty if there is none
@@ -27,7 +27,7 @@ const SysSchedExt = "/sys/kernel/sched_ext"
 // errNoSchedExt is the skip for kernels without sched_ext.
 var errNoSchedExt = harness.Skip("needs a kernel with sched_ext (6.12 or newer, CONFIG_SCHED_CLASS_EXT): use --target exact or vm")
 
-// readSchedState reads it. A kernel without sched_ext is a skip.
+// ReadSchedState reads the state of sched_ext. A kernel without sched_ext is a skip.
 func ReadSchedState(dir string) (SchedState, error) {
 	var s SchedState
 	state, err := os.ReadFile(filepath.Join(dir, "state"))
@@ -51,7 +51,7 @@ func ReadSchedState(dir string) (SchedState, error) {
 	return s, nil
 }
 
-// readSchedEvents returns the kernel's own counts for the scheduler in force (6.15 and newer), as "ev_" and the event's
+// ReadSchedEvents returns the kernel's own counts for the scheduler in force (6.15 and newer), as "ev_" and the event's
 // name in lower case. Where there are none it returns none.
 func ReadSchedEvents(dir string) map[string]uint64 {
 	text, err := os.ReadFile(filepath.Join(dir, "root/events"))

@@ -18,9 +18,9 @@ type Analysis struct {
 	Samples      []*record.Sample // one for each cell and unit, in the order of the run
 	Noise        []Noise          // of the A/A pairs
 	Findings     []Finding
-	Scores       []Scored
+	Scores       []ScoreResult
 	Equivalences []Equivalence
-	Laws         []Judged
+	Laws         []LawResult
 	Unmeasured   []string // cells without a number, a line for each outcome and reason
 	Warnings     []string // what benchmath says of the samples, each text once with the number of samples
 
