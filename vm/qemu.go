@@ -24,14 +24,14 @@ func (m machine) args() []string {
 	return append(args, m.accel.processors(m.cpus)...)
 }
 
-// quiet leaves out what QEMU adds unasked: devices, a user's settings, a screen, a network; a guest that reboots has ended.
+// quiet leaves out what QEMU adds by default: devices, a user's settings, a screen, a network; a guest that reboots has ended.
 type quiet struct{}
 
 func (quiet) args() []string {
 	return []string{"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot"}
 }
 
-// An accel is how instructions are executed. Each also says what the kernel must be told.
+// An accel is how instructions are executed. Each also has its kernel arguments.
 type accel interface {
 	device
 	kernelArgs() []string
@@ -107,11 +107,11 @@ func (c icount) processors(n int) []string {
 	return args
 }
 
-// What the kernel would find out about its clocks by waiting, it is told. Calibrating the local APIC's timer, 100 ms of virtual
+// The arguments give the kernel what it would measure of its clocks. Calibrating the local APIC's timer, 100 ms of virtual
 // time that reads the clock all along, would take half of a boot's wall-clock time; a guest with one CPU can do with the HPET.
 //
 // Nothing may look at the accessed bits of page tables. QEMU sets them when it fills its translation cache, and how much that holds
-// depends on the host's time (tlb_mmu_resize_locked in accel/tcg/cputlb.c). DAMON's statistics, which newer kernels gather unasked,
+// depends on the host's time (tlb_mmu_resize_locked in accel/tcg/cputlb.c). DAMON's statistics, which newer kernels gather by default,
 // clear a bit and look again: whether it was set took three instructions more or less, in half of the runs. khugepaged looks too.
 //
 // The kernel stirs its command line into its entropy, so that is where the seed goes: QEMU hands its own on only where the

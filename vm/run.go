@@ -65,7 +65,7 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 	r.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	if c.Terminal {
 		r.process.Stdin, r.process.Stdout = os.Stdin, os.Stdout
-		r.process.SysProcAttr.Setpgid = false // who reads from a terminal must be in its foreground
+		r.process.SysProcAttr.Setpgid = false // a process that reads from a terminal must be in its foreground group
 		l.undo = restoreTerminal(l.undo)
 	}
 	var place func()

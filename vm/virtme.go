@@ -49,7 +49,7 @@ func FindVirtme() (string, error) {
 	if path := filepath.Join(dir, "root/usr/bin/virtme-run"); exists(path) {
 		return path, nil
 	}
-	return "", errors.New("not fetched yet: a run that needs it does so")
+	return "", errors.New("not fetched yet: a run that needs virtme-ng fetches it")
 }
 
 // openVirtme finds virtme-ng on this machine, or in the cache, or fetches it.

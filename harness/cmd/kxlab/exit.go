@@ -40,8 +40,8 @@ func withCode(code int, err error) error {
 	return &exitError{code: code, err: err}
 }
 
-// action is what a command does: what it returns means exit code 1 unless it says otherwise. Whatever cobra complains
-// of before, an unknown flag or command, is wrong usage.
+// action is what a command does: an error without a code of its own means exit code 1. Errors that cobra finds
+// before, such as an unknown flag or command, are wrong usage.
 func action(f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error { return withCode(codeFailed, f(cmd, args)) }
 }
