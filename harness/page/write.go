@@ -100,8 +100,8 @@ func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 			Run      verdict.Identity      `json:"run"`
 			Tables   []table               `json:"tables"`
 			Claims   []verdict.Finding     `json:"claims"`
-			Scores   []verdict.ScoreResult      `json:"scores,omitempty"`
-			Laws     []verdict.LawResult      `json:"laws,omitempty"`
+			Scores   []verdict.ScoreResult `json:"scores,omitempty"`
+			Laws     []verdict.LawResult   `json:"laws,omitempty"`
 			Ports    []verdict.Equivalence `json:"equivalence,omitempty"`
 			Noise    []verdict.Noise       `json:"aa_noise"`
 			Outcomes []record.CellOutcome  `json:"outcomes"`
