@@ -25,7 +25,7 @@ func Parse(file string, raw []byte, v Vocabulary) (harness.Experiment, error) {
 	if e.Family == "" {
 		e.Family = e.Name
 	}
-	if err := borrow(&e); err != nil {
+	if err := addObjects(&e); err != nil {
 		return harness.Experiment{}, fmt.Errorf("%s: %w", file, err)
 	}
 	if err := check(e, v); err != nil {

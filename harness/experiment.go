@@ -134,7 +134,7 @@ type MetricSpec struct {
 	// CompareDifference for shares, and for units whose amount is a count of faults.
 	Compare string `json:",omitempty"`
 	// Least is the least difference that matters, in the unit: 0.002 of a share is 0.2 points. It applies to differences only;
-	// the least ratio that matters is an option of the comparison. 0: LeastShare or LeastCount.
+	// the least ratio that matters is an option of the comparison. 0: leastShare or leastCount.
 	Least float64 `json:",omitempty"`
 }
 
@@ -149,8 +149,8 @@ func CompareWays() []string { return []string{CompareRatio, CompareDifference} }
 
 // The least differences that matter where a definition says nothing.
 const (
-	LeastShare = 0.005
-	LeastCount = 1
+	leastShare = 0.005
+	leastCount = 1
 )
 
 // Difference reports whether values are compared as differences.
@@ -171,9 +171,9 @@ func (m MetricSpec) LeastDifference() float64 {
 	case m.Least > 0:
 		return m.Least
 	case isShare(m.Unit):
-		return LeastShare
+		return leastShare
 	case isCount(m.Unit):
-		return LeastCount
+		return leastCount
 	}
 	return 0
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// An UnknownError says that a word means nothing here, which words do, and which of them was probably meant.
+// An UnknownError says that a word is unknown, which words are known, and which of them is closest.
 type UnknownError struct {
 	Kind  string // what the word should have been: "variant", "axis"
 	Word  string

@@ -138,7 +138,7 @@ var mirrorRE = regexp.MustCompile(`(?m)^'([^']*/debian)/+dists/[^']*/InRelease'`
 // index: origin, label and address with tabs between them; uris is what `apt-get update --print-uris` writes.
 func findMirrors(indexes, uris string) []string {
 	var out []string
-	others := map[string]bool{} // with an index of somebody else
+	others := map[string]bool{} // with an index of a third party
 	add := func(mirror string) {
 		if mirror = strings.TrimRight(mirror, "/"); mirror != "" && !others[mirror] && !slices.Contains(out, mirror) {
 			out = append(out, mirror)

@@ -87,10 +87,10 @@ func touch(path string) {
 	_ = os.Chtimes(path, now, now)
 }
 
-// staleAfter is when a file that is being written belongs to nobody any more.
+// staleAfter is when a file that is being written counts as abandoned.
 const staleAfter = time.Hour
 
-// prune removes all but the files of a folder that were used last. Who has one open keeps it.
+// prune removes all but the most recently used files of a folder. A process that has a file open can still read it.
 func prune(dir string, keep int) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // A Calibration is virtual time held against a loop of known length: in exact one nanosecond is one instruction. The loop is
-// run in pieces shorter than the time between two timer ticks; counted is what all would have taken if each took what
+// run in pieces shorter than the time between two timer ticks; the count is what all would have taken if each took what
 // the median one did, and ticks is by how much they took longer together.
 type Calibration struct {
 	Known   int64         `json:"known"`   // instructions that the loop consists of
@@ -86,7 +86,7 @@ func (c *Calibration) waitIdle(busy func(window time.Duration) (float64, error),
 
 // measure runs the loop.
 func (c *Calibration) measure() error {
-	restore, err := alone()
+	restore, err := isolateThread()
 	if err != nil {
 		return fmt.Errorf("calibrate: %w", err)
 	}
@@ -118,9 +118,9 @@ func (c *Calibration) check(pieces []int64) error {
 	return nil
 }
 
-// alone keeps all else that this process does off the CPUs while the calling goroutine runs: the Go runtime's own thread, which
+// isolateThread keeps all else that this process does off the CPUs while the calling goroutine runs: the Go runtime's own thread, which
 // looks after the others every few microseconds. CPUs share one clock, so its threads may run on no other CPU either.
-func alone() (restore func(), err error) {
+func isolateThread() (restore func(), err error) {
 	runtime.LockOSThread()
 	var all, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {

@@ -170,7 +170,7 @@ func (c *Cmd) readStdin(limit int64) ([]byte, error) {
 	if c.Terminal {
 		return nil, errors.New("a guest with a terminal reads its input from there: Stdin must be nil")
 	}
-	out := limitedBuffer{data: []byte{}, left: limit}
+	out := limitedBuffer{data: []byte{}, remaining: limit}
 	if _, err := io.Copy(&out, c.Stdin); out.full {
 		return nil, fmt.Errorf("read standard input: more than %d bytes: put it into a file of the guest", limit)
 	} else if err != nil {
@@ -189,8 +189,8 @@ func (c *Cmd) Wait() error {
 	return c.run.err
 }
 
-// Ready is what the guest said when it was set up; nil if it never was. After Wait.
-func (c *Cmd) Ready() *Ready {
+// ready is what the guest said when it was set up; nil if it never was. After Wait.
+func (c *Cmd) ready() *Ready {
 	if c.run == nil {
 		return nil
 	}

@@ -33,7 +33,7 @@ func decompress(ctx context.Context, data []byte, limit int64) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
-		out := limitedBuffer{left: limit}
+		out := limitedBuffer{remaining: limit}
 		if _, err := io.Copy(&out, r); err != nil {
 			return nil, fmt.Errorf("gzip: %w", err)
 		}
@@ -68,7 +68,7 @@ func decompressXZ(ctx context.Context, data []byte, limit int64) ([]byte, error)
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, path, "-dc", "--single-stream")
-	out := limitedBuffer{left: limit}
+	out := limitedBuffer{remaining: limit}
 	var stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(data), &out, &stderr
 	switch err := cmd.Run(); {
@@ -82,17 +82,17 @@ func decompressXZ(ctx context.Context, data []byte, limit int64) ([]byte, error)
 
 // A limitedBuffer keeps what is written to it, up to left bytes more.
 type limitedBuffer struct {
-	data []byte
-	left int64
-	full bool // a write was refused
+	data      []byte
+	remaining int64
+	full      bool // a write was refused
 }
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if int64(len(p)) > b.left {
+	if int64(len(p)) > b.remaining {
 		b.full = true
 		return 0, errTooLong
 	}
-	b.left -= int64(len(p))
+	b.remaining -= int64(len(p))
 	b.data = append(b.data, p...)
 	return len(p), nil
 }

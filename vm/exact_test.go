@@ -16,7 +16,7 @@ func exactRun(t *testing.T, cpus int, seed uint64) string {
 	if err := run(t, c); err != nil {
 		t.Fatal(err)
 	}
-	cal := c.Ready().Calibration
+	cal := c.ready().Calibration
 	if cal == nil {
 		t.Fatal("an exact guest is not calibrated")
 	}

@@ -57,17 +57,17 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 	text := strings.ReplaceAll(r.console.text(), "\r", "")
 	e := &ExitError{Code: codeLost}
 	switch reason {
-	case stoppedByContext:
+	case stopContext:
 		return fmt.Errorf("guest was stopped: %w", context.Cause(r.ctx))
-	case stoppedDone:
+	case stopDone:
 		e.Code = status.Code
 		e.Cause, e.Detail, e.Console = judgeStatus(status, text, r.cmd.memory())
 		if e.Cause == "" {
 			return nil
 		}
 		return e
-	case stoppedGarbled:
-		e.Cause, e.Detail, e.Console = CauseOutput, r.garbled.Error(), lastConsole(text)
+	case stopFrame:
+		e.Cause, e.Detail, e.Console = CauseOutput, r.frameErr.Error(), lastConsole(text)
 		return e
 	}
 	// There is no final report: the console may show why.
@@ -75,12 +75,12 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 	if e.Cause == CauseMemory {
 		e.Detail += "; " + memoryRemedy(e.Detail, r.cmd.memory())
 	}
-	if reason == stoppedBoot || reason == stoppedSilent {
+	if reason == stopBoot || reason == stopSilence {
 		if e.Cause == "" || e.Cause == CauseSplat {
 			e.Cause, e.Console = CauseHang, lastConsole(text)
 		}
 		e.Detail = fmt.Sprintf("it sent nothing for %v", orElse(r.cmd.Silence, SilenceTime))
-		if reason == stoppedBoot {
+		if reason == stopBoot {
 			e.Detail = fmt.Sprintf("not ready within %v of its start", orElse(r.cmd.Boot, BootTime))
 		}
 		return e

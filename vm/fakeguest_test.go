@@ -146,7 +146,7 @@ func TestGuestOutput(t *testing.T) {
 	if err := wait(t, c); err != nil {
 		t.Error(err)
 	}
-	if out.String() != "ac" || errs.String() != "b" || console.String() != "kernel\n" || !readied || c.Ready().Release != "7.2" {
+	if out.String() != "ac" || errs.String() != "b" || console.String() != "kernel\n" || !readied || c.ready().Release != "7.2" {
 		t.Errorf("output %q, errors %q, console %q, ready %v", out.String(), errs.String(), console.String(), readied)
 	}
 }

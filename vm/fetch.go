@@ -93,7 +93,7 @@ func install(ctx context.Context, a *apt, s spec, suite string, meta debPackage,
 	if err := a.download(ctx, tmp, tmp, packages); err != nil {
 		return nil, fmt.Errorf("fetch kernel: %w", err)
 	}
-	k, err := unpacked(tmp)
+	k, err := findKernel(tmp)
 	if err != nil {
 		return nil, fmt.Errorf("fetch kernel: %w", err)
 	}
@@ -145,8 +145,8 @@ func kernelPackages(ctx context.Context, a *apt, meta debPackage) ([]string, err
 	return out, nil
 }
 
-// unpacked finds the kernel in a root folder that packages were unpacked into; its paths are relative to the root.
-func unpacked(root string) (*Kernel, error) {
+// findKernel finds the kernel in a root folder that packages were unpacked into; its paths are relative to the root.
+func findKernel(root string) (*Kernel, error) {
 	var images []string
 	for _, pattern := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz", "lib/modules/*/vmlinuz"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))

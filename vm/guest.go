@@ -99,7 +99,7 @@ func guest(dir string, raw []byte) error {
 			status.Code = codeLost
 		}
 	}
-	status.Tainted, status.OOM = tainted(), oomKills()
+	status.Tainted, status.OOM = readTaint(), oomKills()
 	return host.sendJSON(frameExit, status)
 }
 
@@ -153,7 +153,7 @@ func uptime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-func tainted() uint64 {
+func readTaint() uint64 {
 	raw, _ := os.ReadFile("/proc/sys/kernel/tainted")
 	n, _ := strconv.ParseUint(strings.TrimSpace(string(raw)), 10, 64)
 	return n

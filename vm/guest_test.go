@@ -107,7 +107,7 @@ func crash(pid int) error {
 
 // digits prints what differs from boot to boot unless everything is pinned.
 func digits() error {
-	// Who looks at accessed bits sees what QEMU does by the host's clock: counted.kernelArgs turns that off, if the names are right.
+	// Code that reads accessed bits sees what QEMU does by the host's clock: icount.kernelArgs turns that off, if the names are right.
 	for file, bad := range map[string]string{
 		"/sys/module/damon_stat/parameters/enabled": "Y", "/sys/kernel/mm/transparent_hugepage/enabled": "[always]",
 	} {
@@ -207,7 +207,7 @@ func TestGuestRuns(t *testing.T) {
 			t.Errorf("%q is not in %q", want, out.String())
 		}
 	}
-	if r := c.Ready(); r == nil || r.Release != c.Kernel.Release {
+	if r := c.ready(); r == nil || r.Release != c.Kernel.Release {
 		t.Errorf("ready: %+v, kernel %s", r, c.Kernel.Release)
 	}
 }

@@ -45,7 +45,7 @@ func buildImage(ctx context.Context, c *Cmd, self string, t task, stdin []byte) 
 		return nil, err
 	}
 	defer base.Close()
-	f, err := unnamed()
+	f, err := createUnlinked()
 	if err != nil {
 		return nil, fmt.Errorf("write guest image: %w", err)
 	}
@@ -130,8 +130,8 @@ func laterFiles(files map[string]File, stdin []byte) ([]taskFile, error) {
 	return out, nil
 }
 
-// unnamed makes a file in the cache that nobody else sees and that goes with the last process that has it open.
-func unnamed() (*os.File, error) {
+// createUnlinked makes an unlinked file in the cache: the kernel frees it when the last process closes it.
+func createUnlinked() (*os.File, error) {
 	dir, err := cacheDir("images")
 	if err != nil {
 		return nil, err

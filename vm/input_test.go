@@ -59,7 +59,7 @@ func TestKernelLacks(t *testing.T) {
 	wantError(t, c.Run(t.Context()), true, "CONFIG_DEBUG_INFO_BTF")
 
 	c, _ = guestCmd(t, "hello")
-	wantError(t, c.Kernel.Require("BPF_SYSCALL", "NO_SUCH_THING"), true, "without CONFIG_NO_SUCH_THING")
+	wantError(t, c.Kernel.require("BPF_SYSCALL", "NO_SUCH_THING"), true, "without CONFIG_NO_SUCH_THING")
 	c.Modules = []string{"veth", "no-such"}
 	wantError(t, c.Run(t.Context()), true, "no module no_such")
 

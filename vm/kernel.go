@@ -31,9 +31,9 @@ type Kernel struct {
 // String names the kernel in tables.
 func (k *Kernel) String() string { return k.Release }
 
-// Options reads the kernel's configuration: option without CONFIG_ to its value (y, m, a number, a string). It is nil if the
+// options reads the kernel's configuration: option without CONFIG_ to its value (y, m, a number, a string). It is nil if the
 // configuration is not known.
-func (k *Kernel) Options() (map[string]string, error) {
+func (k *Kernel) options() (map[string]string, error) {
 	if k.Config == "" {
 		return nil, nil
 	}
@@ -53,10 +53,10 @@ func (k *Kernel) Options() (map[string]string, error) {
 	return out, s.Err()
 }
 
-// Require returns a harness.Skip that names the options (without CONFIG_) which the kernel has neither built in nor as modules.
+// require returns a harness.Skip that names the options (without CONFIG_) which the kernel has neither built in nor as modules.
 // Of a kernel whose configuration is not known nothing is required: what it lacks shows in the guest.
-func (k *Kernel) Require(options ...string) error {
-	have, err := k.Options()
+func (k *Kernel) require(options ...string) error {
+	have, err := k.options()
 	if err != nil || have == nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	case c.Exact != nil && c.Terminal:
 		return nil, errors.New("a guest with a terminal cannot be exact: what is typed comes when it comes")
 	case c.Exact != nil:
-		return counted{processor: emulated(c.Kernel.Release), cpus: c.cpus(), seed: bootSeed}, nil
+		return icount{processor: cpuModel(c.Kernel.Release), cpus: c.cpus(), seed: bootSeed}, nil
 	}
 	v, err := JudgeKVM(ctx, c.Kernel)
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	if v.KVM {
 		return kvm{}, nil
 	}
-	return tcg{processor: emulated(c.Kernel.Release), oneThread: c.OneThread}, nil
+	return tcg{processor: cpuModel(c.Kernel.Release), oneThread: c.OneThread}, nil
 }
 
 // A launch is a command line of QEMU with what it refers to.
@@ -120,7 +120,7 @@ func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self strin
 	if err != nil {
 		return err
 	}
-	item, err := unnamed()
+	item, err := createUnlinked()
 	if err != nil {
 		return fmt.Errorf("write task: %w", err)
 	}
@@ -200,7 +200,7 @@ func checkVirtmePaths(k *Kernel) error {
 
 // composeVirtme makes a guest whose root file system is this machine's.
 func (c *Cmd) composeVirtme(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
-	if err := c.Kernel.Require("NET_9P_VIRTIO", "9P_FS"); err != nil {
+	if err := c.Kernel.require("NET_9P_VIRTIO", "9P_FS"); err != nil {
 		return fmt.Errorf("%w: take the full kernel (/full), or a root of the lab's own (kxlab run --root image)", err)
 	}
 	if err := checkVirtmePaths(c.Kernel); err != nil {

@@ -11,7 +11,7 @@ func layout() []entry {
 		out = append(out, entry{name: dir, mode: modeDir | 0o755})
 	}
 	out = append(out, entry{name: "/tmp", mode: modeDir | 0o1777})
-	for _, dir := range merged {
+	for _, dir := range mergedDirs {
 		out = append(out, entry{name: dir, mode: modeLink | 0o777, content: []byte("usr" + dir)})
 	}
 	for name, text := range map[string]string{
@@ -30,8 +30,8 @@ func layout() []entry {
 		entry{name: "/init", mode: modeLink | 0o777, content: []byte(selfPath)})
 }
 
-// merged are the folders that lie in /usr, in the guest whether or not they do on this machine.
-var merged = []string{"/bin", "/sbin", "/lib", "/lib64"}
+// mergedDirs are the folders that lie in /usr, in the guest whether or not they do on this machine.
+var mergedDirs = []string{"/bin", "/sbin", "/lib", "/lib64"}
 
 const (
 	guestDir  = "/kxlab" // what the guest's first process needs
@@ -44,7 +44,7 @@ const (
 
 // guestPath is where a path of this machine lies in the guest.
 func guestPath(path string) string {
-	for _, dir := range merged {
+	for _, dir := range mergedDirs {
 		if strings.HasPrefix(path, dir+"/") {
 			return "/usr" + path
 		}

@@ -200,7 +200,7 @@ func checkGuest(k *Kernel) error {
 	if _, err := imageRelease(k.Image); err != nil {
 		return err
 	}
-	if err := k.Require(guestOptions...); err != nil {
+	if err := k.require(guestOptions...); err != nil {
 		return fmt.Errorf("boot kernel: %w", err)
 	}
 	return nil

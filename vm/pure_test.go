@@ -104,12 +104,12 @@ func TestCPIO(t *testing.T) {
 }
 
 // The processor is chosen by the kernel's release; one that cannot be read is taken for a new one.
-func TestEmulated(t *testing.T) {
+func TestCPUModel(t *testing.T) {
 	for release, want := range map[string]string{
 		"6.12.95+deb12-cloud-amd64": "max,-cx16", "6.17.0": "max,-cx16", "5.10": "max,-cx16",
 		"6.18.0-rc1": "max", "7.2.12+deb14-cloud-amd64": "max", "": "max",
 	} {
-		if got := emulated(release); got != want {
+		if got := cpuModel(release); got != want {
 			t.Errorf("%q: %s, want %s", release, got, want)
 		}
 	}

@@ -24,14 +24,14 @@ func (m machine) args() []string {
 	return append(args, m.accel.processors(m.cpus)...)
 }
 
-// quiet leaves out what QEMU adds unasked: devices, a user's settings, a screen, a network; a guest that reboots has ended.
+// quiet leaves out what QEMU adds by default: devices, a user's settings, a screen, a network; a guest that reboots has ended.
 type quiet struct{}
 
 func (quiet) args() []string {
 	return []string{"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot"}
 }
 
-// An accel is how instructions are executed. Each also says what the kernel must be told.
+// An accel is how instructions are executed. Each also has its kernel arguments.
 type accel interface {
 	device
 	kernelArgs() []string
@@ -39,8 +39,8 @@ type accel interface {
 	processors(n int) []string
 }
 
-// together are n CPUs of one socket that are there from the start.
-func together(n int) []string { return []string{"-smp", strconv.Itoa(n)} }
+// smpArgs are n CPUs of one socket that are there from the start.
+func smpArgs(n int) []string { return []string{"-smp", strconv.Itoa(n)} }
 
 // tcg translates instructions, as fast as it can: each CPU of the guest on a thread of its own, or all on one.
 type tcg struct {
@@ -48,11 +48,11 @@ type tcg struct {
 	oneThread bool
 }
 
-// emulated is the processor of guests whose instructions are translated: all that QEMU can do, but for older kernels no
+// cpuModel is the processor of guests whose instructions are translated: all that QEMU can do, but for older kernels no
 // cmpxchg16b. An interrupt right after that one finds the low half of an address where the flags should be (seen in QEMU 7.2:
 // EFLAGS 049686d2 beside RAX ffff8880049684d0, with the direction flag set). Kernels before 6.18, whose allocator takes each object
 // with it, crash within seconds. Newer ones use it seldom, and need it to allocate for BPF where no lock may be taken.
-func emulated(release string) string {
+func cpuModel(release string) string {
 	var major, minor int
 	if n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor); n == 2 && (major < 6 || major == 6 && minor < 18) {
 		return "max,-cx16"
@@ -71,34 +71,34 @@ func (t tcg) args() []string {
 // machine it does not (1 boot in 80 beside seven others).
 func (tcg) kernelArgs() []string { return []string{"no_timer_check"} }
 
-func (tcg) processors(n int) []string { return together(n) }
+func (tcg) processors(n int) []string { return smpArgs(n) }
 
 // kvm lets the processor execute them.
 type kvm struct{}
 
 func (kvm) args() []string            { return []string{"-accel", "kvm", "-cpu", "host"} }
 func (kvm) kernelArgs() []string      { return nil }
-func (kvm) processors(n int) []string { return together(n) }
+func (kvm) processors(n int) []string { return smpArgs(n) }
 
-// counted translates instructions and counts them: each takes one virtual nanosecond (shift=0), and a guest that idles jumps to
+// icount translates instructions and counts them: each takes one virtual nanosecond (shift=0), and a guest that idles jumps to
 // its next timer (sleep=off). Clock, entropy and addresses are pinned.
 //
 // The guest is recorded as well, to nowhere. The recording is not wanted, its lock is: it keeps QEMU's main loop from
 // looking at a CPU between its going idle and the clock's taking in what it executed, when a jump to the next timer goes too
 // far. How often that happens depends on the machine's load.
-type counted struct {
+type icount struct {
 	processor string
 	cpus      int
 	seed      uint64
 }
 
-func (c counted) args() []string {
+func (c icount) args() []string {
 	return []string{"-accel", "tcg", "-icount", "shift=0,sleep=off,rr=record,rrfile=/dev/null", "-rtc", "base=2026-01-01,clock=vm",
 		"-seed", strconv.FormatUint(c.seed, 10), "-cpu", c.processor + ",-rdrand,-rdseed"}
 }
 
 // processors gives all CPUs but the first as devices: QEMU does not record a guest that has several otherwise. All are of one socket.
-func (c counted) processors(n int) []string {
+func (c icount) processors(n int) []string {
 	model, _, _ := strings.Cut(c.processor, ",")
 	args := []string{"-smp", fmt.Sprintf("1,maxcpus=%d,cores=%d", n, n)}
 	for i := 1; i < n; i++ {
@@ -107,16 +107,16 @@ func (c counted) processors(n int) []string {
 	return args
 }
 
-// What the kernel would find out about its clocks by waiting, it is told. Calibrating the local APIC's timer, 100 ms of virtual
+// The arguments give the kernel what it would measure of its clocks. Calibrating the local APIC's timer, 100 ms of virtual
 // time that reads the clock all along, would take half of a boot's wall-clock time; a guest with one CPU can do with the HPET.
 //
 // Nothing may look at the accessed bits of page tables. QEMU sets them when it fills its translation cache, and how much that holds
-// depends on the host's time (tlb_mmu_resize_locked in accel/tcg/cputlb.c). DAMON's statistics, which newer kernels gather unasked,
+// depends on the host's time (tlb_mmu_resize_locked in accel/tcg/cputlb.c). DAMON's statistics, which newer kernels gather by default,
 // clear a bit and look again: whether it was set took three instructions more or less, in half of the runs. khugepaged looks too.
 //
 // The kernel stirs its command line into its entropy, so that is where the seed goes: QEMU hands its own on only where the
 // image is entered as a compressed one.
-func (c counted) kernelArgs() []string {
+func (c icount) kernelArgs() []string {
 	args := []string{fmt.Sprintf("kxlab.seed=%d", c.seed), "nokaslr", "norandmaps", "random.trust_cpu=off", "tsc=reliable",
 		"tsc_early_khz=1000000", "no_timer_check",
 		"damon_stat.enabled=N", "transparent_hugepage=never"}

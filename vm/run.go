@@ -24,17 +24,17 @@ import (
 
 // A guestRun is a guest from its start to its end.
 type guestRun struct {
-	cmd     *Cmd
-	ctx     context.Context
-	launch  *launch
-	process *exec.Cmd
-	stderr  bytes.Buffer // of QEMU
-	console tail
-	done    chan struct{} // closed when err and ready are final
-	err     error
-	garbled error // why what the guest told could not be taken
-	hello   *hello
-	ready   *Ready
+	cmd      *Cmd
+	ctx      context.Context
+	launch   *launch
+	process  *exec.Cmd
+	stderr   bytes.Buffer // of QEMU
+	console  tail
+	done     chan struct{} // closed when err and ready are final
+	err      error
+	frameErr error // why a frame of the guest was rejected
+	hello    *hello
+	ready    *Ready
 }
 
 // firstFD is the first descriptor that QEMU inherits beside the usual three.
@@ -65,7 +65,7 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 	r.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	if c.Terminal {
 		r.process.Stdin, r.process.Stdout = os.Stdin, os.Stdout
-		r.process.SysProcAttr.Setpgid = false // who reads from a terminal must be in its foreground
+		r.process.SysProcAttr.Setpgid = false // a process that reads from a terminal must be in its foreground group
 		l.undo = restoreTerminal(l.undo)
 	}
 	var place func()
@@ -169,12 +169,12 @@ func startOnThread(process *exec.Cmd, place func()) (<-chan struct{}, error) {
 type stopReason int
 
 const (
-	notStopped stopReason = iota
-	stoppedDone
-	stoppedByContext
-	stoppedBoot
-	stoppedSilent
-	stoppedGarbled
+	stopNone stopReason = iota
+	stopDone
+	stopContext
+	stopBoot
+	stopSilence
+	stopFrame
 )
 
 // follow reads the channel until the guest has said how it ended, is silent for too long or is gone, and ends QEMU.
@@ -195,39 +195,39 @@ func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus
 			}
 		}
 	}()
-	limit, reason := orElse(r.cmd.Boot, BootTime), stoppedBoot
+	limit, reason := orElse(r.cmd.Boot, BootTime), stopBoot
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
 		select {
 		case <-r.ctx.Done():
-			return nil, stoppedByContext
+			return nil, stopContext
 		case <-timer.C:
 			return nil, reason
 		case err := <-failed:
 			if errors.Is(err, errFrame) {
-				r.garbled = err
-				return nil, stoppedGarbled
+				r.frameErr = err
+				return nil, stopFrame
 			}
 			select { // a closed channel means that QEMU is about to end
 			case <-ended:
 			case <-time.After(5 * time.Second):
 			}
-			return nil, notStopped
+			return nil, stopNone
 		case f := <-frames:
 			status, err, stopped := r.takeUnless(f)
 			if stopped {
-				return nil, stoppedByContext
+				return nil, stopContext
 			}
 			if err != nil {
-				r.garbled = err
-				return nil, stoppedGarbled
+				r.frameErr = err
+				return nil, stopFrame
 			}
 			if status != nil {
-				return status, stoppedDone
+				return status, stopDone
 			}
 			if r.ready != nil {
-				limit, reason = orElse(r.cmd.Silence, SilenceTime), stoppedSilent
+				limit, reason = orElse(r.cmd.Silence, SilenceTime), stopSilence
 				timer.Reset(limit)
 			}
 		}
@@ -305,23 +305,23 @@ const consoleGrace = 2 * time.Second
 type tail struct {
 	also io.Writer
 	mu   sync.Mutex
-	kept []byte
+	data []byte
 }
 
 // text returns what is kept.
 func (t *tail) text() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(t.kept)
+	return string(t.data)
 }
 
 const tailMax = 256 << 10 // bytes
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
-	t.kept = append(t.kept, p...)
-	if len(t.kept) > 2*tailMax {
-		t.kept = append(t.kept[:0], t.kept[len(t.kept)-tailMax:]...)
+	t.data = append(t.data, p...)
+	if len(t.data) > 2*tailMax {
+		t.data = append(t.data[:0], t.data[len(t.data)-tailMax:]...)
 	}
 	t.mu.Unlock()
 	if t.also != nil {

@@ -23,7 +23,7 @@ func snapshotRun(t *testing.T, seed uint64, boot bool) (string, []string, time.D
 	if err := run(t, c); err != nil {
 		t.Fatal(err)
 	}
-	return c.Ready().Calibration.String() + "\nready at " + c.Ready().Uptime.String() + "\n" + out.String(), notes, time.Since(began)
+	return c.ready().Calibration.String() + "\nready at " + c.ready().Uptime.String() + "\n" + out.String(), notes, time.Since(began)
 }
 
 // TestSnapshotDigits: a guest that resumes gives the digits of one that booted, another seed gives others, and a damaged

@@ -31,13 +31,13 @@ type taskFile struct {
 	Mode    fs.FileMode `json:"mode"`
 }
 
-// Hello is the first thing that a guest says.
+// hello is the first frame of a guest.
 type hello struct {
 	Release string        `json:"release"`
 	Uptime  time.Duration `json:"uptime"` // guest time from the start of its clock until the first process ran
 }
 
-// Ready is what a guest says before its program starts.
+// Ready is the frame that a guest sends before its program starts.
 type Ready struct {
 	Release string        `json:"release"` // of the kernel that runs
 	Init    time.Duration `json:"init"`    // guest time from the start of its clock until its first process ran
@@ -46,7 +46,7 @@ type Ready struct {
 	Calibration *Calibration `json:"calibration,omitempty"`
 }
 
-// exitStatus is the last thing that a guest says.
+// exitStatus is the last frame of a guest.
 type exitStatus struct {
 	Code    int    `json:"code"`              // of the program, or 128 and the signal that ended it
 	Error   string `json:"error,omitempty"`   // why the program was not run

@@ -9,9 +9,9 @@ import (
 )
 
 // takeTurns makes the calling thread, and what it starts, run where and how QEMU's threads lose least time to one another while they
-// record a guest (see counted): at each idle period of the guest the thread that executes it wakes QEMU's main loop, which finds
+// record a guest (see icount): at each idle period of the guest the thread that executes it wakes QEMU's main loop, which finds
 // the next timer and wakes the other again. They never have anything to do at the same time. So they share one processor, and are
-// batch threads, whose waking up interrupts nobody: else the one that is woken takes the processor at once, finds the locks of the
+// batch threads, whose wakeup preempts no task: else the one that is woken takes the processor at once, finds the locks of the
 // other taken, and has to give it back. The guest sees nothing of it; where the machine refuses, it is only slower.
 func takeTurns(processor int) {
 	if attr, err := unix.SchedGetAttr(0, 0); err == nil && attr.Policy == unix.SCHED_NORMAL {
@@ -43,7 +43,7 @@ func (c *Cmd) processor() (n int, one bool) {
 
 // mainLoopFirst lets QEMU's main loop, the first thread of the process, go before the thread that executes the guest's CPUs, with
 // which it shares a processor. A timer of QEMU's own moves on to the next CPU. If the main loop finds it due, the current CPU gives
-// up its turn; if the other thread does, between two turns, nothing happens. So who comes first must not depend on the machine's load.
+// up its turn; if the other thread does, between two turns, nothing happens. So the order must not depend on the machine's load.
 // The thread of the CPUs, begun by the main loop, does not inherit it.
 func mainLoopFirst(pid int) error {
 	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}

@@ -49,7 +49,7 @@ func FindVirtme() (string, error) {
 	if path := filepath.Join(dir, "root/usr/bin/virtme-run"); exists(path) {
 		return path, nil
 	}
-	return "", errors.New("not fetched yet: a run that needs it does so")
+	return "", errors.New("not fetched yet: a run that needs virtme-ng fetches it")
 }
 
 // openVirtme finds virtme-ng on this machine, or in the cache, or fetches it.
@@ -105,18 +105,18 @@ func fetchVirtme(ctx context.Context, dir, root string) error {
 // shareDir is where the guest sees what belongs to it.
 const shareDir = "/run/kxlab"
 
-// composed is a virtme guest that is ready to be started.
-type composed struct {
+// virtmeGuest is a virtme guest that is ready to be started.
+type virtmeGuest struct {
 	dir  string   // of this machine, with all that belongs to the guest
 	args []string // of QEMU
 }
 
 // Close removes what belongs to the guest.
-func (c *composed) Close() error { return os.RemoveAll(c.dir) }
+func (c *virtmeGuest) Close() error { return os.RemoveAll(c.dir) }
 
 // compose prepares a virtme guest: a folder of its own with the lab's binary, the task and the modules, and QEMU's arguments.
 // The folder is named after its owner, so that it can be found when that is dead.
-func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, stdin []byte, m machine) (_ *composed, err error) {
+func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, stdin []byte, m machine) (_ *virtmeGuest, err error) {
 	for _, tool := range c.Tools {
 		if _, err := sys.LookTool(tool); err != nil {
 			return nil, fmt.Errorf("add program to guest: %w", err)
@@ -130,7 +130,7 @@ func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, stdin
 	if err != nil {
 		return nil, fmt.Errorf("make guest folder: %w", err)
 	}
-	out := &composed{dir: dir}
+	out := &virtmeGuest{dir: dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, out.Close())

@@ -21,7 +21,7 @@ import (
 // a boot; where the kernel can be entered without that (CONFIG_PVH), what is in it is unpacked here once and kept in the
 // cache. Where that is not possible it is the image itself.
 func bootable(ctx context.Context, k *Kernel) (string, error) {
-	options, err := k.Options()
+	options, err := k.options()
 	if err != nil {
 		return "", err
 	}

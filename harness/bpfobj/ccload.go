@@ -28,7 +28,7 @@ const hzName = "kernel_hz"
 // same there, is implemented beside it.
 var ccMayLack = []string{"cwnd_event_tx_start"}
 
-// A ccInstance is a loaded object with a congestion control, registered or not.
+// A CcInstance is a loaded object with a congestion control, registered or not.
 type CcInstance struct {
 	Object string
 	coll   *ebpf.Collection
@@ -36,7 +36,7 @@ type CcInstance struct {
 	Id     ebpf.MapID
 }
 
-// openCC reads a variant's object and checks what can be checked without the kernel.
+// OpenCC reads a variant's object and checks what can be checked without the kernel.
 func OpenCC(v harness.Variant) (*OpsStruct, error) {
 	spec, err := bpf.Open(v.Object)
 	if err != nil {
@@ -45,7 +45,7 @@ func OpenCC(v harness.Variant) (*OpsStruct, error) {
 	return CheckCC(v.Object, spec)
 }
 
-// checkCC returns the operations of a specification, or an error that says what is wrong with them.
+// CheckCC returns the operations of a specification, or an error that says what is wrong with them.
 func CheckCC(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
 	o, err := findOps(object, spec)
 	if err != nil {
@@ -75,7 +75,7 @@ func CheckCC(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
 	return o, nil
 }
 
-// loadCC gives the operations their name, sets the knobs and loads them. The specification is used up.
+// LoadCC gives the operations their name, sets the knobs and loads them. The specification is used up.
 func LoadCC(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob) (*CcInstance, error) {
 	if err := o.SetName(name); err != nil {
 		return nil, fmt.Errorf("configure %s: %w", o.Object, err)
@@ -113,7 +113,7 @@ func LoadCC(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob) (
 	return i, nil
 }
 
-// users is how many hold on to this instance, which the kernel reports as an estimate: sockets, and the registration.
+// Users is how many hold on to this instance, which the kernel reports as an estimate: sockets, and the registration.
 func (i *CcInstance) Users() (uint64, error) {
 	value, err := i.Ops.LookupBytes(uint32(0))
 	if err != nil {

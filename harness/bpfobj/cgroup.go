@@ -15,7 +15,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// attachCgroup attaches every program of the object to the site's cgroup, at the hook that its section names. The link,
+// AttachCgroup attaches every program of the object to the site's cgroup, at the hook that its section names. The link,
 // if the site has one, gets the XDP program that lets all through.
 //
 // Programs of several balancers in one cgroup would run one after another, the first to translate winning: each
@@ -40,7 +40,7 @@ func AttachCgroup(o *Object, at harness.Site) (places []Place, err error) {
 	return places, nil
 }
 
-// A cgroupPlace is a program on a cgroup.
+// A CgroupPlace is a program on a cgroup.
 type CgroupPlace struct {
 	Link  link.Link // holds the program there
 	where ebpf.AttachType

@@ -25,7 +25,7 @@ func resolveKfuncs(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 	r := kfuncs{own: spec.Types, kernel: kernel, ids: map[string]btf.TypeID{}, optional: map[string]bool{}}
 	for _, p := range spec.Programs {
 		for _, ins := range p.Instructions {
-			if ins.OpCode.IsDWordLoad() && r.declared(ins.Reference()) {
+			if ins.OpCode.IsDWordLoad() && r.declares(ins.Reference()) {
 				r.optional[ins.Reference()] = true
 			}
 		}
@@ -79,8 +79,8 @@ func (r *kfuncs) resolve(ins *asm.Instruction) error {
 	return nil
 }
 
-// declared reports whether the object declares a function of this name that is not its own.
-func (r *kfuncs) declared(name string) bool {
+// declares reports whether the object declares a function of this name that is not its own.
+func (r *kfuncs) declares(name string) bool {
 	f := exactFunc(r.own, name)
 	return f != nil && f.Linkage == btf.ExternFunc
 }

@@ -166,13 +166,13 @@ func variableValue(v *ebpf.VariableSpec) uint64 {
 
 func isBigEndian() bool { return binary.NativeEndian.Uint16([]byte{0, 1}) == 1 }
 
-// mac6 returns a MAC as 6 bytes; none is all zeros, for variants that leave the next hop to the kernel.
+// Mac6 returns a MAC as 6 bytes; none is all zeros, for variants that leave the next hop to the kernel.
 func Mac6(m net.HardwareAddr) (mac [6]byte) {
 	copy(mac[:], m)
 	return mac
 }
 
-// isPrime reports whether n is a prime. For ring sizes, which are small.
+// IsPrime reports whether n is a prime. For ring sizes, which are small.
 func IsPrime(n int) bool {
 	for d := 2; d*d <= n; d++ {
 		if n%d == 0 {

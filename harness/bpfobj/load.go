@@ -50,7 +50,7 @@ func (a *Loader) Load(v harness.Variant, at harness.Site) (Loaded, error) {
 			return nil, err
 		}
 	default:
-		o, err := LoadObject(v.Object, spec, a.Sized(spec, v.Knobs), at, a.RingLines)
+		o, err := LoadObject(v.Object, spec, a.AddFlowEntries(spec, v.Knobs), at, a.RingLines)
 		if err != nil {
 			return nil, err
 		}

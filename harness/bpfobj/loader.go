@@ -41,7 +41,7 @@ func (o Options) fit(memory uint64) Options {
 	return o
 }
 
-// machineMemory is in bytes; 0 if it is not known.
+// MachineMemory is in bytes; 0 if it is not known.
 func MachineMemory() uint64 {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {

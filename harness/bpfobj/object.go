@@ -22,7 +22,7 @@ const flowsPerLine = 8
 // maxFlowEntries is how many connections the bits of a hash that select a line tell apart (bpf/include/flow.bpf.h).
 const maxFlowEntries = flowsPerLine << 24
 
-// An object is a loaded BPF object: its programs and maps are in the kernel, attached to nothing.
+// An Object is a loaded BPF object: its programs and maps are in the kernel, attached to nothing.
 type Object struct {
 	Name string
 	spec *ebpf.CollectionSpec // as it was loaded; programs' sections and attach types
@@ -39,7 +39,7 @@ type settings struct {
 	RingLines   uint32 // room for rings; 0: the object has none
 }
 
-// loadObject sets the variables and the sizes of maps in the specification and loads it. The specification is used up.
+// LoadObject sets the variables and the sizes of maps in the specification and loads it. The specification is used up.
 func LoadObject(name string, spec *ebpf.CollectionSpec, knobs []harness.Knob, at harness.Site, ringLines uint32) (*Object, error) {
 	ncpu, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -130,11 +130,11 @@ func translates(spec *ebpf.CollectionSpec) bool {
 	return false
 }
 
-// isFlows reports whether a map of this name remembers connections.
+// IsFlows reports whether a map of this name remembers connections.
 func IsFlows(name string) bool { return name == "flows" || strings.HasPrefix(name, "flows_") }
 
 // sized adds the size of flow tables to the knobs of an object that has such tables and no such knob.
-func (a *Loader) Sized(spec *ebpf.CollectionSpec, knobs []harness.Knob) []harness.Knob {
+func (a *Loader) AddFlowEntries(spec *ebpf.CollectionSpec, knobs []harness.Knob) []harness.Knob {
 	v := spec.Variables["flow_entries"]
 	given := slices.ContainsFunc(knobs, func(k harness.Knob) bool { return k.Name == "flow_entries" })
 	if v == nil || a.flowEntries == 0 || given || variableValue(v) <= uint64(a.flowEntries) {

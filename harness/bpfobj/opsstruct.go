@@ -14,7 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// An opsStruct is the struct of operations of a BPF object before it is loaded: which programs implement what.
+// An OpsStruct is the struct of operations of a BPF object before it is loaded: which programs implement what.
 type OpsStruct struct {
 	Object string
 	Spec   *ebpf.CollectionSpec
@@ -56,7 +56,7 @@ func findOps(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
 	return o, nil
 }
 
-// field returns the bytes of a member's initial value.
+// Field returns the bytes of a member's initial value.
 func (o *OpsStruct) Field(name string) ([]byte, error) {
 	i := MemberIndex(o.Typ, name)
 	if i < 0 {
@@ -73,7 +73,7 @@ func (o *OpsStruct) Field(name string) ([]byte, error) {
 	return o.data[at : at+size], nil
 }
 
-// name is the name in the initial value.
+// Name is the name in the initial value.
 func (o *OpsStruct) Name() (string, error) {
 	b, err := o.Field("name")
 	if err != nil {
@@ -83,7 +83,7 @@ func (o *OpsStruct) Name() (string, error) {
 	return s, nil
 }
 
-// setName changes it.
+// SetName changes the name in the initial value.
 func (o *OpsStruct) SetName(name string) error {
 	b, err := o.Field("name")
 	if err != nil {
@@ -103,7 +103,7 @@ func (o *OpsStruct) drop(member string) {
 	delete(o.progs, member)
 }
 
-// fitKernel compares the operations with the running kernel's. What the kernel lacks and may be left out is dropped;
+// FitKernel compares the operations with the running kernel's. What the kernel lacks and may be left out is dropped;
 // anything else that it lacks, or calls with other arguments, is an error: see noMember.
 func (o *OpsStruct) FitKernel(types *btf.Cache, mayLack ...string) error {
 	kernel, err := types.Kernel()

@@ -14,7 +14,7 @@ type Loaded interface {
 // A Program is what the kernel says of a loaded program, its subprograms included (struct bpf_prog_info).
 type Program struct {
 	Name string
-	// Verified is how many instructions the verifier looked at, those on several paths several times.
+	// Verified is how many instructions the verifier processed, those on several paths several times.
 	Verified int
 	// Translated is how many instructions were left after the verifier had rewritten them.
 	Translated int

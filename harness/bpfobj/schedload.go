@@ -27,7 +27,7 @@ var schedOpsKnobs = map[string]string{
 	"ops_exit_dump_len": "exit_dump_len", // bytes; 0: 32768
 }
 
-// openSched reads a variant's object and checks what can be checked without the kernel.
+// OpenSched reads a variant's object and checks what can be checked without the kernel.
 func OpenSched(object string) (*OpsStruct, error) {
 	spec, err := bpf.Open(object)
 	if err != nil {
@@ -46,7 +46,7 @@ func OpenSched(object string) (*OpsStruct, error) {
 	return o, nil
 }
 
-// loadSched gives a scheduler its name, sets the knobs, resolves it for the running kernel and loads it. It returns the
+// LoadSched gives a scheduler its name, sets the knobs, resolves it for the running kernel and loads it. It returns the
 // loaded ops map beside the collection that owns it. The specification is used up.
 func LoadSched(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob) (*ebpf.Collection, *ebpf.Map, error) {
 	rest, err := setSchedOps(o, knobs)
@@ -112,7 +112,7 @@ func setSchedOps(o *OpsStruct, knobs []harness.Knob) (rest []harness.Knob, err e
 	return rest, nil
 }
 
-// schedName makes a name for the kernel, which takes letters, digits, _ and . only, from a variant's. The process and the
+// SchedName makes a name for the kernel, which takes letters, digits, _ and . only, from a variant's. The process and the
 // number of the scheduler since boot make it this instance's alone.
 func SchedName(variant string, pid int, seq uint64) string {
 	clean := strings.Map(func(r rune) rune {
@@ -128,7 +128,7 @@ func SchedName(variant string, pid int, seq uint64) string {
 	return fmt.Sprintf("kxlab.%s.%d.%d", clean, pid, seq)
 }
 
-// schedStatNames are the names of an object's counters, in the order of its enum sched_stat.
+// SchedStatNames are the names of an object's counters, in the order of its enum sched_stat.
 func SchedStatNames(spec *ebpf.CollectionSpec) []string {
 	m := spec.Maps["stats"]
 	if m == nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// attachTCX attaches the object's tc programs to the site's link: each at the hook that its section names, ingress
+// AttachTCX attaches the object's tc programs to the site's link: each at the hook that its section names, ingress
 // where it names none. The link gets the XDP program that lets all through.
 func AttachTCX(o *Object, at harness.Site) (places []Place, err error) {
 	stand, err := StandXDP(at)
@@ -44,7 +44,7 @@ func AttachTCX(o *Object, at harness.Site) (places []Place, err error) {
 	return places, nil
 }
 
-// A tcxPlace is a tc program on a link.
+// A TcxPlace is a tc program on a link.
 type TcxPlace struct {
 	Link    link.Link // holds the program there
 	where   ebpf.AttachType

@@ -49,7 +49,7 @@ func explainLoad(object string, own *btf.Spec, err error) error {
 	if !errors.As(err, &refusal) {
 		return fmt.Errorf("load %s: %w", object, err)
 	}
-	refused := &refused{object: object, err: err, log: relevant(refusal.Log)}
+	refused := &refusalError{object: object, err: err, log: relevant(refusal.Log)}
 	text := err.Error() + "\n" + strings.Join(lastLines(refusal.Log, 4), "\n")
 	if m := helperRE.FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil && knownHelper(n) {
@@ -69,18 +69,18 @@ func explainLoad(object string, own *btf.Spec, err error) error {
 	return refused
 }
 
-// A refused error is a program that the verifier does not accept.
-type refused struct {
+// A refusalError says that the verifier rejected a program.
+type refusalError struct {
 	object string
 	err    error
 	log    []string
 }
 
-func (r *refused) Error() string {
+func (r *refusalError) Error() string {
 	return fmt.Sprintf("load %s: %v\n\t%s", r.object, r.err, strings.Join(r.log, "\n\t"))
 }
 
-func (r *refused) Unwrap() error { return r.err }
+func (r *refusalError) Unwrap() error { return r.err }
 
 // relevant returns what decides of a verifier's log: the verdict, the last instructions before it, and the source line
 // that they belong to. Statistics are left out and long lines of register states cut.

@@ -25,7 +25,7 @@ const passObject = "traffic/pass"
 // attachedNative is XDP_ATTACHED_DRV of the kernel's if_link.h.
 const attachedNative = 1
 
-// attachXDP attaches the object's one XDP program to the site's link, in native mode.
+// AttachXDP attaches the object's one XDP program to the site's link, in native mode.
 func AttachXDP(o *Object, at harness.Site) ([]Place, error) {
 	var names []string
 	for name, p := range o.spec.Programs {
@@ -44,7 +44,7 @@ func AttachXDP(o *Object, at harness.Site) ([]Place, error) {
 	return []Place{x}, nil
 }
 
-// standXDP puts the pass program on the site's link. XDP wants a program at the peer of a veth before it redirects or
+// StandXDP puts the pass program on the site's link. XDP wants a program at the peer of a veth before it redirects or
 // sends frames into it, and attaching one changes what the link costs: so every balancer's link carries one, the
 // variant's own or this. A site without a link needs none.
 func StandXDP(at harness.Site) (Place, error) {
@@ -80,7 +80,7 @@ type nopPlace struct{}
 func (nopPlace) Close() error   { return nil }
 func (nopPlace) InForce() error { return nil }
 
-// An xdpPlace is an XDP program on a link.
+// An XdpPlace is an XDP program on a link.
 type XdpPlace struct {
 	Link    link.Link // holds the program there
 	ns      string

@@ -17,7 +17,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// asRoot skips a test that needs the kernel's help; as root it must run.
+// AsRoot skips a test that needs the kernel's help; as root it must run.
 func AsRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -25,7 +25,7 @@ func AsRoot(t testing.TB) {
 	}
 }
 
-// bpfSite makes a namespace without a name that holds one veth pair, and returns the site at its end eth0.
+// BpfSite makes a namespace without a name that holds one veth pair, and returns the site at its end eth0.
 func BpfSite(t testing.TB) harness.Site {
 	t.Helper()
 	AsRoot(t)
@@ -63,7 +63,7 @@ func BpfSite(t testing.TB) harness.Site {
 	return site
 }
 
-// bpfCgroup makes a cgroup for the test and removes it at its end.
+// BpfCgroup makes a cgroup for the test and removes it at its end.
 func BpfCgroup(t *testing.T) string {
 	t.Helper()
 	for _, root := range []string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup"} {

@@ -82,14 +82,14 @@ func padhye(p map[string]float64) float64 {
 	return 1 / (math.Sqrt(2*loss/3) + rto/rtt*min(1, 3*math.Sqrt(3*loss/8))*loss*(1+32*loss*loss))
 }
 
-// Names are the formulas' names, sorted.
-func Names() []string { return slices.Sorted(maps.Keys(formulas())) }
+// names are the formulas' names, sorted.
+func names() []string { return slices.Sorted(maps.Keys(formulas())) }
 
 // Find returns a formula by its name.
 func Find(name string) (Formula, error) {
 	f, ok := formulas()[name]
 	if !ok {
-		return Formula{}, harness.Known("formula", name, Names())
+		return Formula{}, harness.Known("formula", name, names())
 	}
 	return f, nil
 }

@@ -17,14 +17,14 @@ const Frame = 1514
 // negotiated ECN if they are to mark rather than drop.
 const (
 	AQMNone    = "none"
-	AQMCodel   = "codel"    // RFC 8289 with its defaults, marking ECN
-	AQMCodelCE = "codel-ce" // marks every packet that waited longer than 242 µs, as data centres do
-	AQMFQCodel = "fq-codel" // RFC 8290 with its defaults, marking ECN
-	AQMRED     = "red"      // marks by the queue's length at the moment, above a sixth of its room: DCTCP's step
+	aqmCodel   = "codel"    // RFC 8289 with its defaults, marking ECN
+	aqmCodelCE = "codel-ce" // marks every packet that waited longer than 242 µs, as data centres do
+	aqmFQCodel = "fq-codel" // RFC 8290 with its defaults, marking ECN
+	aqmRED     = "red"      // marks by the queue's length at the moment, above a sixth of its room: DCTCP's step
 )
 
 // AQMs lists them.
-func AQMs() []string { return []string{AQMNone, AQMCodel, AQMCodelCE, AQMFQCodel, AQMRED} }
+func AQMs() []string { return []string{AQMNone, aqmCodel, aqmCodelCE, aqmFQCodel, aqmRED} }
 
 // A Path says what the way from the chain's server to its client is like. Half the delay lies in each direction; rate,
 // queue and loss in the direction of the data.
@@ -44,15 +44,15 @@ type Path struct {
 	Seed uint64 // of the losses
 }
 
-// BDP is the bandwidth-delay product in bytes.
-func (p Path) BDP() float64 { return p.Rate / 8 * p.RTT.Seconds() }
+// bdp is the bandwidth-delay product in bytes.
+func (p Path) bdp() float64 { return p.Rate / 8 * p.RTT.Seconds() }
 
-// Packets is the room of the bottleneck's queue in full packets.
-func (p Path) Packets() int { return int(math.Round(p.Buffer * p.BDP() / Frame)) }
+// packets is the room of the bottleneck's queue in full packets.
+func (p Path) packets() int { return int(math.Round(p.Buffer * p.bdp() / Frame)) }
 
 // limit is the limit of an emulating queue, which holds what is under way as well as what waits.
 func (p Path) limit() int {
-	return int(math.Ceil(p.Rate/8*(p.RTT/2).Seconds()/Frame)) + p.Packets()
+	return int(math.Ceil(p.Rate/8*(p.RTT/2).Seconds()/Frame)) + p.packets()
 }
 
 // Check returns an error unless the path can be made.
@@ -68,9 +68,9 @@ func (p Path) Check() error {
 		return fmt.Errorf("check path: loss of %g in bursts: everything would be lost", p.Loss)
 	case len(p.Far) > chainFar:
 		return fmt.Errorf("check path: %d further round trips, want at most %d", len(p.Far), chainFar)
-	case p.Rate > 0 && p.Buffer*p.BDP() < Frame:
+	case p.Rate > 0 && p.Buffer*p.bdp() < Frame:
 		return fmt.Errorf("check path: a buffer of %g BDP is %.0f bytes at %g bit/s and %v: less than one packet of %d",
-			p.Buffer, p.Buffer*p.BDP(), p.Rate, p.RTT, Frame)
+			p.Buffer, p.Buffer*p.bdp(), p.Rate, p.RTT, Frame)
 	case p.AQM != "" && !slices.Contains(AQMs(), p.AQM):
 		return fmt.Errorf("check path: unknown AQM %q (there are: %v)", p.AQM, AQMs())
 	}

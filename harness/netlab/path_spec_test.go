@@ -14,10 +14,10 @@ import (
 
 func TestPathCounts(t *testing.T) {
 	p := Path{Rate: 20e6, RTT: 40 * time.Millisecond, Buffer: 2}
-	if got := p.BDP(); got != 100_000 {
+	if got := p.bdp(); got != 100_000 {
 		t.Errorf("BDP of %v bytes, want 100000", got)
 	}
-	if got := p.Packets(); got != 132 {
+	if got := p.packets(); got != 132 {
 		t.Errorf("room for %d packets, want 132", got)
 	}
 	// Half a BDP is under way in the direction of the data: 33.02 packets.

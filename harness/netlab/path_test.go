@@ -145,7 +145,7 @@ func TestDecap(t *testing.T) {
 		{"IPv6 in IPv6", out6(in6, 41), "udp6", "six", 0, 1},
 		{"wrong outer checksum stays as it is", wrong, "udp4", "", 0, 0},
 	} {
-		before4, before6, err := s.Stripped()
+		before4, before6, err := s.stripped()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +163,7 @@ func TestDecap(t *testing.T) {
 			t.Errorf("%s: the real read %q (%v), want %q", tt.name, got, err, tt.want)
 		}
 		_ = c.Close()
-		after4, after6, err := s.Stripped()
+		after4, after6, err := s.stripped()
 		if err != nil {
 			t.Fatal(err)
 		}

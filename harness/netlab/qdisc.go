@@ -135,21 +135,21 @@ func tbf(rate float64) qdisc {
 
 // manager is the discipline that keeps the queue of a managed path, inside tbf.
 func manager(p Path) qdisc {
-	room := uint32(p.Packets())
+	room := uint32(p.packets())
 	q := qdisc{parent: firstID, handle: innerID, options: nl.NewRtAttr(nl.TCA_OPTIONS, nil)}
 	switch p.AQM {
-	case AQMCodel, AQMCodelCE:
+	case aqmCodel, aqmCodelCE:
 		q.kind = "codel"
 		q.options.AddRtAttr(2, words(room)) // TCA_CODEL_LIMIT
 		q.options.AddRtAttr(4, words(1))    // TCA_CODEL_ECN
-		if p.AQM == AQMCodelCE {
+		if p.AQM == aqmCodelCE {
 			q.options.AddRtAttr(5, words(242)) // TCA_CODEL_CE_THRESHOLD, µs
 		}
-	case AQMFQCodel:
+	case aqmFQCodel:
 		q.kind = "fq_codel"
 		q.options.AddRtAttr(2, words(room)) // TCA_FQ_CODEL_LIMIT
 		q.options.AddRtAttr(4, words(1))    // TCA_FQ_CODEL_ECN
-	case AQMRED:
+	case aqmRED:
 		const ecn, probability = 1, 0
 		least := max(room/6, 2) * Frame
 		// Weight 0: the queue as it is now, not its average. Marking is certain one packet above the threshold.

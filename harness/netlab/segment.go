@@ -122,8 +122,8 @@ func (s *Segment) load() error {
 	return nil
 }
 
-// Stripped returns how many packets the reals took an outer IPv4 and an outer IPv6 header off.
-func (s *Segment) Stripped() (v4, v6 uint64, err error) {
+// stripped returns how many packets the reals took an outer IPv4 and an outer IPv6 header off.
+func (s *Segment) stripped() (v4, v6 uint64, err error) {
 	var counts [2]uint64
 	for key := range counts {
 		var perCPU []uint64

@@ -115,8 +115,8 @@ func (a *Account) add(where string, n uint64) {
 	}
 }
 
-// Located is how many packets were lost in a known place.
-func (a Account) Located() (n uint64) {
+// located is how many packets were lost in a known place.
+func (a Account) located() (n uint64) {
 	for _, l := range a.Lost {
 		n += l.Count
 	}

@@ -38,8 +38,8 @@ type Sent struct {
 	Missed time.Duration
 }
 
-// Rate is in packets per second; 0 if nothing is known of the time.
-func (s Sent) Rate() float64 {
+// rate is in packets per second; 0 if nothing is known of the time.
+func (s Sent) rate() float64 {
 	if s.Elapsed <= 0 {
 		return 0
 	}
@@ -121,8 +121,8 @@ func (g *Generator) For(ctx context.Context, cpu int, d time.Duration) (Sent, er
 	return g.run(ctx, cpu, math.MaxUint64, d)
 }
 
-// Progress is how many packets the present or last run has sent so far. It may be called while a run is under way.
-func (g *Generator) Progress() (uint64, error) {
+// progress is how many packets the present or last run has sent so far. It may be called while a run is under way.
+func (g *Generator) progress() (uint64, error) {
 	s, err := g.read()
 	return s.Sent, err
 }

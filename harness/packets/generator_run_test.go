@@ -18,7 +18,7 @@ func TestPacedRate(t *testing.T) {
 	attach(t, b, spread(t, 29))
 	sink := newSink(t, b, Count, SinkOptions{})
 	for _, rate := range []float64{10e3, 100e3, 1e6} {
-		if err := sink.Reset(); err != nil {
+		if err := sink.reset(); err != nil {
 			t.Fatal(err)
 		}
 		s := udp4(64)
@@ -126,7 +126,7 @@ func TestSeveralCPUs(t *testing.T) {
 	sink := newSink(t, b, Track, SinkOptions{Flows: 1000})
 	s := udp4(1000)
 	s.Rate = 100e3
-	parts, err := s.Split(2)
+	parts, err := s.split(2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestSeveralCPUs(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := arrived(t, sink)
-	m, err := sink.Moved()
+	m, err := sink.countMoves()
 	if err != nil {
 		t.Fatal(err)
 	}

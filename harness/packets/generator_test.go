@@ -34,7 +34,7 @@ func TestEveryPacketArrivesAtItsReal(t *testing.T) {
 			attach := spread(t, last[tt.stream.Family])
 			detach := attachFor(t, b, attach)
 			defer detach()
-			if err := sink.Reset(); err != nil {
+			if err := sink.reset(); err != nil {
 				t.Fatal(err)
 			}
 			g := newGenerator(t, b, tt.stream)
@@ -45,14 +45,14 @@ func TestEveryPacketArrivesAtItsReal(t *testing.T) {
 			}
 			c := arrived(t, sink)
 			a := NewAccount(sent, c.Total(), before, look(t, b))
-			if sent.Packets != packets || a.Verdict() != "" || a.Located() != 0 {
+			if sent.Packets != packets || a.Verdict() != "" || a.located() != 0 {
 				t.Errorf("%v (%s)", a, a.Verdict())
 			}
 			if want := uint64(packets * tt.stream.Size); c.Bytes != want {
 				t.Errorf("%d bytes arrived, want %d", c.Bytes, want)
 			}
 			want := make([]uint64, 4)
-			for _, f := range tt.stream.Packets(packets) {
+			for _, f := range tt.stream.packets(packets) {
 				want[f&3]++
 			}
 			if tt.stream.Flows == 1 {
@@ -61,14 +61,14 @@ func TestEveryPacketArrivesAtItsReal(t *testing.T) {
 			if diff := cmp.Diff(want, c.Reals); diff != "" || c.Other != 0 {
 				t.Errorf("packets a real (-want +got), %d others:\n%s", c.Other, diff)
 			}
-			m, err := sink.Moved()
+			m, err := sink.countMoves()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(Moved{Seen: uint64(tt.stream.Flows)}, m); diff != "" {
+			if diff := cmp.Diff(moves{Seen: uint64(tt.stream.Flows)}, m); diff != "" {
 				t.Errorf("tracked (-want +got):\n%s", diff)
 			}
-			first, _, err := sink.Flows()
+			first, _, err := sink.readFlows()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,11 +107,11 @@ func TestFlowsThatMoveAreSeen(t *testing.T) {
 		arrived(t, sink)
 		detach()
 	}
-	m, err := sink.Moved()
+	m, err := sink.countMoves()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Moved{Seen: 1000}
+	want := moves{Seen: 1000}
 	for f := range 1000 {
 		if f&3 != f>>8&3 {
 			want.Flows++
@@ -129,7 +129,7 @@ func TestSYNsOpenNewFlows(t *testing.T) {
 	attach(t, b, spread(t, 29))
 	sink := newSink(t, b, Track, SinkOptions{Flows: 100})
 	for _, share := range []float64{0, 0.1, 0.5, 1} {
-		if err := sink.Reset(); err != nil {
+		if err := sink.reset(); err != nil {
 			t.Fatal(err)
 		}
 		s := udp4(100).through(4, harness.TCP)
@@ -139,7 +139,7 @@ func TestSYNsOpenNewFlows(t *testing.T) {
 			t.Fatal(err)
 		}
 		arrived(t, sink)
-		m, err := sink.Moved()
+		m, err := sink.countMoves()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,11 +167,11 @@ func TestFreshFlowsNeverRecur(t *testing.T) {
 		}
 	}
 	arrived(t, sink)
-	m, err := sink.Moved()
+	m, err := sink.countMoves()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Moved{Seen: 2 * packets}, m); diff != "" {
+	if diff := cmp.Diff(moves{Seen: 2 * packets}, m); diff != "" {
 		t.Errorf("tracked (-want +got):\n%s", diff)
 	}
 }

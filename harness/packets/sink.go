@@ -30,7 +30,7 @@ type SinkOptions struct {
 	Flows     int // 0: MaxFlows; each takes 4 bytes
 }
 
-// Counts is what a sink has received since its last Reset.
+// Counts is what a sink has received since its last reset.
 type Counts struct {
 	Reals []uint64 // packets, by the index of the real in its link address, up to the last that got any
 	Other uint64   // packets of the stream that were not sent to a real
@@ -45,8 +45,8 @@ func (c Counts) Total() (n uint64) {
 	return n + c.Other
 }
 
-// Moved is what a tracking sink saw since its last Reset.
-type Moved struct {
+// moves is what a tracking sink saw since its last reset.
+type moves struct {
 	Flows   uint64 // that were seen at more than one real
 	Packets uint64 // of such flows, at another real than their first
 	Seen    uint64 // flows seen at all
@@ -63,7 +63,7 @@ type Sink struct {
 	flows  *ebpf.Memory
 	cpus   int
 	track  int // flows
-	// What had been counted at the last Reset: counters in the kernel only grow.
+	// What had been counted at the last reset: counters in the kernel only grow.
 	counts0 []abi.TrafficCount
 	moved0  []abi.TrafficMoved
 }
@@ -141,8 +141,8 @@ func (s *Sink) Counts() (c Counts, err error) {
 	return c, nil
 }
 
-// Moved reads what mode Track has found.
-func (s *Sink) Moved() (m Moved, err error) {
+// countMoves reads what mode Track has found.
+func (s *Sink) countMoves() (m moves, err error) {
 	now := make([]abi.TrafficMoved, s.cpus)
 	if err := load(s.moved, now); err != nil {
 		return m, err
@@ -156,9 +156,9 @@ func (s *Sink) Moved() (m Moved, err error) {
 	return m, nil
 }
 
-// Flows returns, for every tracked flow in order, the index of the real that its first packet went to: -1 if none came,
-// 256 if it went to no real. moved says which flows changed it later; they are counted in Moved.
-func (s *Sink) Flows() (first []int, moved []bool, err error) {
+// readFlows returns, for every tracked flow in order, the index of the real that its first packet went to: -1 if none came,
+// 256 if it went to no real. moved says which flows changed it later; countMoves counts them.
+func (s *Sink) readFlows() (first []int, moved []bool, err error) {
 	words := make([]uint32, s.track)
 	if err := load(s.flows, words); err != nil {
 		return nil, nil, err
@@ -170,8 +170,8 @@ func (s *Sink) Flows() (first []int, moved []bool, err error) {
 	return first, moved, nil
 }
 
-// Reset makes all counters 0 and forgets all flows. While packets arrive, some may be counted before or after.
-func (s *Sink) Reset() error {
+// reset makes all counters 0 and forgets all flows. While packets arrive, some may be counted before or after.
+func (s *Sink) reset() error {
 	if err := load(s.counts, s.counts0); err != nil {
 		return err
 	}

@@ -96,9 +96,9 @@ func (s Stream) Check() error {
 	return nil
 }
 
-// Split returns n streams with disjoint flows that together are s, each with its share of the rate, to be sent from n
+// split returns n streams with disjoint flows that together are s, each with its share of the rate, to be sent from n
 // CPUs at the same time. With fewer recurring flows than n it returns an error.
-func (s Stream) Split(n int) ([]Stream, error) {
+func (s Stream) split(n int) ([]Stream, error) {
 	if n < 1 || s.parts > 1 || (!s.Fresh && s.Flows < n) {
 		return nil, fmt.Errorf("stream: cannot split %d flows into %d parts", s.Flows, n)
 	}
@@ -111,9 +111,9 @@ func (s Stream) Split(n int) ([]Stream, error) {
 	return all, nil
 }
 
-// Packets returns the numbers of the flows that the first n packets of the stream belong to if none is a SYN, in order.
+// packets returns the numbers of the flows that the first n packets of the stream belong to if none is a SYN, in order.
 // It is what the generator's program does, for tests and for finding the flows of a short run.
-func (s Stream) Packets(n int) []int {
+func (s Stream) packets(n int) []int {
 	p := s.plan()
 	f, all := p, make([]int, n)
 	for i := range all {

@@ -56,7 +56,7 @@ func TestARoundHitsEveryFlowOnce(t *testing.T) {
 			s := udp4(n)
 			s.Seed, s.FirstFlow = seed, 17
 			seen := make([]bool, n)
-			for _, f := range s.Packets(n) {
+			for _, f := range s.packets(n) {
 				if f < 17 || f >= 17+n || seen[f-17] {
 					t.Fatalf("%d flows, seed %d: flow %d comes twice or does not belong", n, seed, f)
 				}
@@ -70,14 +70,14 @@ func TestPartsAreDisjoint(t *testing.T) {
 	for _, fresh := range []bool{false, true} {
 		s := udp4(1001)
 		s.Fresh = fresh
-		parts, err := s.Split(3)
+		parts, err := s.split(3)
 		if err != nil {
 			t.Fatal(err)
 		}
 		seen := map[int]bool{}
 		for _, p := range parts {
 			n := int(p.plan().flows)
-			for _, f := range p.Packets(n) {
+			for _, f := range p.packets(n) {
 				if seen[f] {
 					t.Fatalf("fresh %v: flow %d is in two parts", fresh, f)
 				}
@@ -93,10 +93,10 @@ func TestPartsAreDisjoint(t *testing.T) {
 func TestSeedsGiveOtherOrders(t *testing.T) {
 	a, b := udp4(4096), udp4(4096)
 	b.Seed++
-	if cmp.Equal(a.Packets(100), b.Packets(100)) {
+	if cmp.Equal(a.packets(100), b.packets(100)) {
 		t.Error("two seeds give one order")
 	}
-	if !cmp.Equal(a.Packets(100), a.Packets(100)) {
+	if !cmp.Equal(a.packets(100), a.packets(100)) {
 		t.Error("one seed gives two orders")
 	}
 }
@@ -233,7 +233,7 @@ func TestPacketsByteForByte(t *testing.T) {
 			if err != nil || sent.Packets != packets {
 				t.Fatalf("%+v, %v", sent, err)
 			}
-			flows := s.Packets(packets)
+			flows := s.packets(packets)
 			for i, f := range flows {
 				if s.SYNShare == 1 {
 					f = s.FirstFlow + 1 + i

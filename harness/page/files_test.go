@@ -53,7 +53,7 @@ func TestPreparedReport(t *testing.T) {
 	if err := os.Symlink(elsewhere, filepath.Join(dir, plotsDir)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Generate(dir); err == nil {
+	if _, err := generate(dir); err == nil {
 		t.Error("plots that lead elsewhere are no error")
 	}
 	untouched()
@@ -68,7 +68,7 @@ func TestPreparedReport(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Generate(dir); err != nil {
+	if _, err := generate(dir); err != nil {
 		t.Error(err)
 	}
 	untouched()

@@ -39,7 +39,7 @@ func equivalenceGrid(all []verdict.Equivalence) grid {
 	return g
 }
 
-func scoreGrid(all []verdict.Scored) grid {
+func scoreGrid(all []verdict.ScoreResult) grid {
 	g := grid{title: "Scores", head: []string{"score", "outcome", "measured", "stands for"}}
 	count := map[string]int{}
 	for _, s := range all {
@@ -52,7 +52,7 @@ func scoreGrid(all []verdict.Scored) grid {
 	return g
 }
 
-func lawGrid(all []verdict.Judged) grid {
+func lawGrid(all []verdict.LawResult) grid {
 	g := grid{title: "Laws", head: []string{"law", "variant", "measured", "predicted", "off by", "tolerance", "verdict", "source"}}
 	count := map[string]int{}
 	for _, j := range all {

@@ -25,14 +25,14 @@ import (
 //go:embed page.html
 var pageText string
 
-// pageFile and plotsDir are what Generate writes into a run directory.
+// pageFile and plotsDir are what generate writes into a run directory.
 const (
 	pageFile = "report.html"
 	plotsDir = "plots"
 )
 
-// Generate reads a run directory and writes its page and its plots beside the record. It returns the page's path.
-func Generate(dir string) (string, error) {
+// generate reads a run directory and writes its page and its plots beside the record. It returns the page's path.
+func generate(dir string) (string, error) {
 	r, err := record.Open(dir)
 	if err != nil {
 		return "", err
@@ -52,7 +52,7 @@ func Write(a *verdict.Analysis) (string, error) {
 		return "", err
 	}
 	var text bytes.Buffer
-	if err = HTML(&text, a); err == nil {
+	if err = writeHTML(&text, a); err == nil {
 		err = record.WriteFile(root, pageFile, text.Bytes())
 	}
 	if err != nil {
@@ -96,8 +96,8 @@ type htmlGrid struct {
 	Rows                 [][]string
 }
 
-// HTML writes one self-contained page about the runs: no script, nothing fetched.
-func HTML(w io.Writer, runs ...*verdict.Analysis) error {
+// writeHTML writes one self-contained page about the runs: no script, nothing fetched.
+func writeHTML(w io.Writer, runs ...*verdict.Analysis) error {
 	var pages []page
 	for _, r := range runs {
 		p, err := newPage(r)
@@ -137,7 +137,7 @@ func newPage(a *verdict.Analysis) (page, error) {
 	}
 	p.Missing = append(missing(r), remarks...)
 	at := map[string]int{}
-	for _, t := range Tables(a) {
+	for _, t := range newTables(a) {
 		i, ok := at[t.Class]
 		if !ok {
 			i = len(p.Classes)

@@ -163,7 +163,7 @@ func TestPlotsOddData(t *testing.T) {
 	mustCompareRuns(t, r, r)
 	r.Trials = nil
 	var b bytes.Buffer
-	if err := HTML(&b, verdict.Analyze(r)); err != nil {
+	if err := writeHTML(&b, verdict.Analyze(r)); err != nil {
 		t.Errorf("no trials: %v", err)
 	}
 }
@@ -173,7 +173,7 @@ func TestHTML(t *testing.T) {
 	r.Env.Question = `<script>alert("x")</script>`
 	r.Env.Complete = false
 	var b bytes.Buffer
-	if err := HTML(&b, verdict.Analyze(r)); err != nil {
+	if err := writeHTML(&b, verdict.Analyze(r)); err != nil {
 		t.Fatal(err)
 	}
 	page := b.String()
@@ -189,7 +189,7 @@ func TestHTML(t *testing.T) {
 	}
 }
 
-// Generate works from the files alone.
+// generate works from the files alone.
 func TestGenerate(t *testing.T) {
 	src := synthetic.Golden()
 	dir := filepath.Join(t.TempDir(), "run")
@@ -205,7 +205,7 @@ func TestGenerate(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	path, err := Generate(dir)
+	path, err := generate(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,9 +17,9 @@ import (
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
-// A Table shows one workload, class and unit: a row a variant, a column a value of the axis that is swept the most.
+// A table shows one workload, class and unit: a row a variant, a column a value of the axis that is swept the most.
 // Other axes that vary have a table for each of their values.
-type Table struct {
+type table struct {
 	Workload string              `json:"workload"`
 	Class    string              `json:"class"`
 	Unit     string              `json:"unit"`
@@ -31,17 +31,17 @@ type Table struct {
 	Axis     string              `json:"axis,omitempty"`  // of the columns; empty: one column
 	Columns  []string            `json:"columns"`
 	Ceiling  string              `json:"ceiling,omitempty"` // the ceiling of which shares are given
-	Rows     []TableRow          `json:"rows"`
+	Rows     []tableRow          `json:"rows"`
 }
 
-// A TableRow is one variant.
-type TableRow struct {
+// A tableRow is one variant.
+type tableRow struct {
 	Variant string       `json:"variant"`
-	Cells   []*TableCell `json:"cells"` // nil where nothing was measured
+	Cells   []*tableCell `json:"cells"` // nil where nothing was measured
 }
 
-// A TableCell is one cell in one unit.
-type TableCell struct {
+// A tableCell is one cell in one unit.
+type tableCell struct {
 	stats.Summary
 	// Share of the ceiling: 1 is as good as no work at all; 0 where no ceiling ran with the same axes.
 	Share float64 `json:"share,omitempty"`
@@ -49,8 +49,8 @@ type TableCell struct {
 	Beyond int `json:"beyond,omitempty"`
 }
 
-// Heading names the table: what, where, on which kernel.
-func (t *Table) Heading() string {
+// heading names the table: what, where, on which kernel.
+func (t *table) heading() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, class %s: %s (%s is better)", t.Workload, t.Class, t.Unit, t.Better)
 	for i, a := range t.Where {
@@ -65,10 +65,10 @@ func (t *Table) Heading() string {
 	return b.String()
 }
 
-// Tables arranges a run. Classes are kept apart: their variants do different work.
-func Tables(a *verdict.Analysis) []Table {
+// newTables arranges a run. Classes are kept apart: their variants do different work.
+func newTables(a *verdict.Analysis) []table {
 	all, r := a.Samples, a.Run
-	var out []Table
+	var out []table
 	type key struct{ workload, class, unit string }
 	groups := map[key][]*record.Sample{}
 	var order []key
@@ -99,7 +99,7 @@ func Tables(a *verdict.Analysis) []Table {
 		return wi < wj || wi == wj && (ui < uj || ui == uj && ci < cj)
 	})
 	for _, k := range order {
-		t := Table{Workload: k.workload, Class: k.class, Unit: k.unit, Better: "?", Target: r.Env.Target, Kernel: r.Env.Kernel}
+		t := table{Workload: k.workload, Class: k.class, Unit: k.unit, Better: "?", Target: r.Env.Target, Kernel: r.Env.Kernel}
 		if m, ok := r.Env.Metric(k.workload, k.unit); ok {
 			t.Better, t.About = m.Better, m.About
 		}
@@ -109,7 +109,7 @@ func Tables(a *verdict.Analysis) []Table {
 }
 
 // split makes one table for each combination of the axes that are not in the columns.
-func split(t Table, group []*record.Sample, a *verdict.Analysis) []Table {
+func split(t table, group []*record.Sample, a *verdict.Analysis) []table {
 	values := axisValues(group)
 	most := 1
 	for _, a := range group[0].Cell.Axes {
@@ -130,7 +130,7 @@ func split(t Table, group []*record.Sample, a *verdict.Analysis) []Table {
 		}
 		parts[i] = append(parts[i], s)
 	}
-	var out []Table
+	var out []table
 	for _, part := range parts {
 		p := t
 		if p.Axis != "" {
@@ -147,7 +147,7 @@ func split(t Table, group []*record.Sample, a *verdict.Analysis) []Table {
 	return out
 }
 
-func (t *Table) fill(part []*record.Sample, a *verdict.Analysis) {
+func (t *table) fill(part []*record.Sample, a *verdict.Analysis) {
 	e := &a.Run.Env
 	ceiling := t.findCeiling(part, a)
 	way := e.Better(t.Workload, t.Unit)
@@ -157,13 +157,13 @@ func (t *Table) fill(part []*record.Sample, a *verdict.Analysis) {
 		if !ok {
 			i = len(t.Rows)
 			row[s.Cell.Variant] = i
-			t.Rows = append(t.Rows, TableRow{Variant: s.Cell.Variant, Cells: make([]*TableCell, len(t.Columns))})
+			t.Rows = append(t.Rows, tableRow{Variant: s.Cell.Variant, Cells: make([]*tableCell, len(t.Columns))})
 		}
 		col := 0
 		if t.Axis != "" {
 			col = slices.Index(t.Columns, s.Cell.Axis(t.Axis))
 		}
-		c := &TableCell{Summary: a.Summary(s), Beyond: s.Beyond}
+		c := &tableCell{Summary: a.Summary(s), Beyond: s.Beyond}
 		if m := ceiling[s.Cell.AxesName("")]; m > 0 && c.Median > 0 && way != 0 && s.Beyond == 0 {
 			c.Share = math.Pow(c.Median/m, float64(way))
 		}
@@ -184,7 +184,7 @@ func (t *Table) fill(part []*record.Sample, a *verdict.Analysis) {
 
 // findCeiling picks the best ceiling that ran with the most of the table's axis values, and returns its medians by
 // the name of the axis values.
-func (t *Table) findCeiling(part []*record.Sample, a *verdict.Analysis) map[string]float64 {
+func (t *table) findCeiling(part []*record.Sample, a *verdict.Analysis) map[string]float64 {
 	e := &a.Run.Env
 	way := e.Better(t.Workload, t.Unit)
 	if way == 0 || strings.HasSuffix(t.Unit, "share") {

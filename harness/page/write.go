@@ -27,7 +27,7 @@ type grid struct {
 }
 
 // grid writes medians with intervals and shares in one scale for the whole table.
-func (t *Table) grid() grid {
+func (t *table) grid() grid {
 	var values []float64
 	for _, r := range t.Rows {
 		for _, c := range r.Cells {
@@ -37,7 +37,7 @@ func (t *Table) grid() grid {
 		}
 	}
 	sc := unit.ScaleFor(t.Unit, values)
-	g := grid{title: t.Heading(), head: []string{"variant"}}
+	g := grid{title: t.heading(), head: []string{"variant"}}
 	for _, c := range t.Columns {
 		if t.Axis != "" {
 			c = t.Axis + "=" + c
@@ -92,16 +92,16 @@ func (t *Table) grid() grid {
 
 // WriteTables writes a run's tables and what belongs to them: what was skipped, rejected, and the A/A noise.
 func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
-	tables, r := Tables(a), a.Run
+	tables, r := newTables(a), a.Run
 	if format == "json" {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(struct {
 			Run      verdict.Identity      `json:"run"`
-			Tables   []Table               `json:"tables"`
+			Tables   []table               `json:"tables"`
 			Claims   []verdict.Finding     `json:"claims"`
-			Scores   []verdict.Scored      `json:"scores,omitempty"`
-			Laws     []verdict.Judged      `json:"laws,omitempty"`
+			Scores   []verdict.ScoreResult `json:"scores,omitempty"`
+			Laws     []verdict.LawResult   `json:"laws,omitempty"`
 			Ports    []verdict.Equivalence `json:"equivalence,omitempty"`
 			Noise    []verdict.Noise       `json:"aa_noise"`
 			Outcomes []record.CellOutcome  `json:"outcomes"`

@@ -24,16 +24,16 @@ func hues() []color.RGBA {
 	}
 }
 
-// A look is how a variant is drawn, the same in all plots of a run.
-type look struct {
+// A lineStyle is how a variant is drawn, the same in all plots of a run.
+type lineStyle struct {
 	color color.RGBA
 	glyph draw.GlyphDrawer
 	dash  []vg.Length
 }
 
-// lookOf gives a variant its colour, by its place in the definition; ceilings are grey and dashed. Colour is never the
+// lineStyleOf gives a variant its colour, by its place in the definition; ceilings are grey and dashed. Colour is never the
 // only thing that tells two lines apart: the glyph changes too, and lines carry their name at their end.
-func lookOf(e *record.Env, variant string) look {
+func lineStyleOf(e *record.Env, variant string) lineStyle {
 	glyphs := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{},
 		draw.BoxGlyph{}, draw.RingGlyph{}, draw.PlusGlyph{}, draw.CrossGlyph{}}
 	base := strings.TrimSuffix(variant, harness.SuffixAA)
@@ -43,7 +43,7 @@ func lookOf(e *record.Env, variant string) look {
 		if v.Class == harness.ClassCeiling {
 			if v.Name == base {
 				g := uint8(0x55 + 0x28*(ceilings%3))
-				return look{color.RGBA{g, g, g, 0xff}, glyphs[ceilings%len(glyphs)], []vg.Length{vg.Points(4), vg.Points(float64(2 + ceilings%3))}}
+				return lineStyle{color.RGBA{g, g, g, 0xff}, glyphs[ceilings%len(glyphs)], []vg.Length{vg.Points(4), vg.Points(float64(2 + ceilings%3))}}
 			}
 			ceilings++
 			continue
@@ -59,15 +59,15 @@ func lookOf(e *record.Env, variant string) look {
 		n = int(h.Sum32() % 1000)
 	}
 	hs := hues()
-	l := look{color: hs[n%len(hs)], glyph: glyphs[n%len(glyphs)]}
+	l := lineStyle{color: hs[n%len(hs)], glyph: glyphs[n%len(glyphs)]}
 	if base != variant {
 		l.dash = []vg.Length{vg.Points(1), vg.Points(2)}
 	}
 	return l
 }
 
-// faded is the colour mixed with white, for bands behind lines.
-func faded(c color.RGBA, share float64) color.RGBA {
+// fade mixes a colour with white, for bands behind lines.
+func fade(c color.RGBA, share float64) color.RGBA {
 	mix := func(v uint8) uint8 { return uint8(255 - share*(255-float64(v))) }
 	return color.RGBA{mix(c.R), mix(c.G), mix(c.B), 0xff}
 }

@@ -29,13 +29,13 @@ func (f *figure) bars(e *record.Env, spec harness.PlotSpec, chosen []*record.Sam
 	for i, b := range bs {
 		y := float64(len(bs) - 1 - i)
 		names[len(bs)-1-i] = b.variant
-		l := lookOf(e, b.variant)
+		l := lineStyleOf(e, b.variant)
 		v := b.Median * sc.Factor
 		pg, err := plotter.NewPolygon(plotter.XYs{{X: 0, Y: y - 0.34}, {X: v, Y: y - 0.34}, {X: v, Y: y + 0.34}, {X: 0, Y: y + 0.34}})
 		if err != nil {
 			return err
 		}
-		pg.Color, pg.LineStyle.Width = faded(l.color, 0.85), 0
+		pg.Color, pg.LineStyle.Width = fade(l.color, 0.85), 0
 		p.Add(pg)
 		hi := v
 		if b.Confidence > 0 {

@@ -57,7 +57,7 @@ func (f *figure) drawLabels(c, data draw.Canvas) {
 				at.Y -= vg.Points(1)
 			}
 			if y-at.Y > vg.Points(4) {
-				c.StrokeLine2(draw.LineStyle{Color: faded(l.color, 0.5), Width: vg.Points(0.6)}, tx(l.x), y, at.X, at.Y)
+				c.StrokeLine2(draw.LineStyle{Color: fade(l.color, 0.5), Width: vg.Points(0.6)}, tx(l.x), y, at.X, at.Y)
 			}
 			written = append(written, vg.Rectangle{Min: at, Max: at.Add(size)})
 			c.FillText(st, at, l.text)
@@ -77,7 +77,7 @@ func (f *figure) drawLabels(c, data draw.Canvas) {
 	for _, l := range edge {
 		x := data.Max.X
 		if !l.loose {
-			c.StrokeLine2(draw.LineStyle{Color: faded(l.color, 0.5), Width: vg.Points(0.6)}, x+vg.Points(4), l.at, x+vg.Points(13), l.y)
+			c.StrokeLine2(draw.LineStyle{Color: fade(l.color, 0.5), Width: vg.Points(0.6)}, x+vg.Points(4), l.at, x+vg.Points(13), l.y)
 		}
 		s := st
 		s.Color = l.color

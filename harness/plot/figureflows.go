@@ -136,13 +136,13 @@ func (h heat) Plot(c draw.Canvas, p *plot.Plot) {
 			share += 0.75 * (t.value - h.least) / (h.most - h.least)
 		}
 		x, y := float64(t.x), float64(t.y)
-		c.FillPolygon(faded(hues()[0], share), []vg.Point{
+		c.FillPolygon(fade(hues()[0], share), []vg.Point{
 			{X: tx(x - 0.48), Y: ty(y - 0.46)}, {X: tx(x + 0.48), Y: ty(y - 0.46)},
 			{X: tx(x + 0.48), Y: ty(y + 0.46)}, {X: tx(x - 0.48), Y: ty(y + 0.46)},
 		})
 		st := style(vg.Points(8.5), ink)
 		if share > 0.55 {
-			st.Color = faded(hues()[0], 0)
+			st.Color = fade(hues()[0], 0)
 		}
 		st.XAlign, st.YAlign = draw.XCenter, draw.YCenter
 		c.FillText(st, vg.Point{X: tx(x), Y: ty(y)}, t.text)

@@ -38,10 +38,10 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 			left = append(left, l.variant)
 			continue
 		}
-		lk := lookOf(e, l.variant)
+		lk := lineStyleOf(e, l.variant)
 		var mid plotter.XYs
 		// Beside one another where points lie on one another.
-		span := &spans{color: faded(lk.color, 0.6), shift: vg.Points(1.3 * (float64(i) - float64(len(ls)-1)/2))}
+		span := &spans{color: fade(lk.color, 0.6), shift: vg.Points(1.3 * (float64(i) - float64(len(ls)-1)/2))}
 		for _, pt := range l.points {
 			if !finite(spec.LogX, pt.x) || !finite(spec.LogY, pt.Lo) || !finite(spec.LogY, pt.Median) {
 				continue

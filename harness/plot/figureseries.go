@@ -54,7 +54,7 @@ func (f *figure) curve(e *record.Env, spec harness.PlotSpec, variant string, xys
 	if err != nil {
 		return end, err
 	}
-	lk := lookOf(e, variant)
+	lk := lineStyleOf(e, variant)
 	l.Color, l.Width, l.Dashes = lk.color, vg.Points(1.4), lk.dash
 	f.plot.Add(l)
 	return pts[len(pts)-1], nil
@@ -103,11 +103,11 @@ func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 		if err != nil {
 			return err
 		}
-		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), end.Y, lookOf(&r.Env, s.Cell.Variant).color, false})
+		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), end.Y, lineStyleOf(&r.Env, s.Cell.Variant).color, false})
 		drawn++
 		if spec.Marks != "" {
 			for _, m := range rawSeries(r, s.Cell.BenchName(), spec.Marks) {
-				f.plot.Add(marks{m.X, faded(lookOf(&r.Env, s.Cell.Variant).color, 0.35)})
+				f.plot.Add(marks{m.X, fade(lineStyleOf(&r.Env, s.Cell.Variant).color, 0.35)})
 			}
 		}
 	}
@@ -152,7 +152,7 @@ func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Samp
 			return err
 		}
 		// All lines end at 100 %: the names stand one under another instead, from the left line to the right.
-		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), xys[len(xys)/2].X, lookOf(&r.Env, s.Cell.Variant).color, false})
+		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), xys[len(xys)/2].X, lineStyleOf(&r.Env, s.Cell.Variant).color, false})
 		drawn++
 	}
 	if drawn == 0 {
@@ -195,7 +195,7 @@ func (f *figure) scatter(r *record.Run, spec harness.PlotSpec, chosen []*record.
 		if err != nil {
 			return err
 		}
-		lk := lookOf(&r.Env, s.Cell.Variant)
+		lk := lineStyleOf(&r.Env, s.Cell.Variant)
 		pts.GlyphStyle = draw.GlyphStyle{Color: lk.color, Radius: vg.Points(3.5), Shape: lk.glyph}
 		f.plot.Add(pts)
 		f.labels = append(f.labels, endLabel{s.Cell.Variant, x * sx.Factor, y * sc.Factor, lk.color, false})

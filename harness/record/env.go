@@ -21,8 +21,8 @@ const tool = "kxlab"
 
 // The files of a run directory.
 const (
-	BenchFile   = "bench.txt"
-	SamplesFile = "samples.jsonl"
+	benchFile   = "bench.txt"
+	samplesFile = "samples.jsonl"
 	EnvFile     = "env.json"
 )
 
@@ -74,7 +74,7 @@ type Env struct {
 	Notes    []string      `json:"notes,omitempty"`
 
 	// Skipped is how runs before outcomes were recorded told what could not run there. Open turns it into Outcomes.
-	Skipped []skipped `json:"skipped,omitempty"`
+	Skipped []oldSkip `json:"skipped,omitempty"`
 
 	// The experiment's definition, as far as reports need it.
 	Title     string                 `json:"title,omitempty"`
@@ -95,8 +95,8 @@ type CellOutcome struct {
 	Reason  string          `json:"reason,omitempty"` // of several cells of a variant with one reason, only the first has all its lines
 }
 
-// skipped is a cell without a number in an old run, which did not tell what this machine lacks from what is wrong.
-type skipped struct {
+// oldSkip is a cell without a number in an old run, which did not tell what this machine lacks from what is wrong.
+type oldSkip struct {
 	Cell   string `json:"cell"`
 	Reason string `json:"reason"`
 }

@@ -82,7 +82,7 @@ const tempPrefix = ".kxlab-"
 func lock(dir *os.File) error {
 	err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return ErrBusy
+		return errBusy
 	}
 	if err != nil {
 		return fmt.Errorf("lock: %w", err)

@@ -35,11 +35,11 @@ func ParseCell(experiment, name string) (harness.Cell, error) {
 			c.Axes = append(c.Axes, harness.AxisValue{Name: k, Value: v})
 		}
 	}
-	return c, CheckCell(c)
+	return c, checkCell(c)
 }
 
-// CheckCell refuses a cell whose name would break the record's format.
-func CheckCell(c harness.Cell) error {
+// checkCell refuses a cell whose name would break the record's format.
+func checkCell(c harness.Cell) error {
 	for _, kv := range []key{{"experiment", c.Experiment}, {"workload", c.Workload}, {"class", c.Class}, {"variant", c.Variant}} {
 		if err := harness.CheckName(kv.key, kv.value); err != nil {
 			return err

@@ -57,13 +57,13 @@ func (w *Writer) Steal(d time.Duration) error {
 	return w.update(false, func(e *Env) { e.StealSec = d.Seconds() })
 }
 
-// SetPlan sets how many trials are planned, once that is known.
-func (w *Writer) SetPlan(trials int) error {
+// setPlan sets how many trials are planned, once that is known.
+func (w *Writer) setPlan(trials int) error {
 	return w.update(true, func(e *Env) { e.Plan = trials })
 }
 
-// Dir is the run directory.
-func (w *Writer) Dir() string { return w.dir.Name() }
+// path is the run directory.
+func (w *Writer) path() string { return w.dir.Name() }
 
 // Finish says that the run came to its end, and closes the writer.
 func (w *Writer) Finish() error {
@@ -113,7 +113,7 @@ func (w *Writer) flushLater() error {
 func (w *Writer) flush() error {
 	w.flushed = time.Now()
 	w.env.Updated = w.flushed.UTC().Round(0)
-	w.env.TotalSec = w.flushed.Sub(w.begun).Seconds()
+	w.env.TotalSec = w.flushed.Sub(w.started).Seconds()
 	data, err := json.MarshalIndent(&w.env, "", "  ")
 	if err == nil {
 		err = errors.Join(WriteFile(w.root, EnvFile, append(data, '\n')), w.dir.Sync())

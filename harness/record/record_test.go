@@ -88,7 +88,7 @@ func TestRoundTrip(t *testing.T) {
 	if len(r.Env.Outcomes) != 1 || len(r.Env.Rejected) != 1 || r.Env.Rejected[0].Reason != "lost packets" {
 		t.Errorf("outcomes %v, rejected %v", r.Env.Outcomes, r.Env.Rejected)
 	}
-	text, _ := os.ReadFile(filepath.Join(dir, BenchFile))
+	text, _ := os.ReadFile(filepath.Join(dir, benchFile))
 	wantText := fmt.Sprintf(`goos: %s
 goarch: %s
 cpu: made-up CPU
@@ -120,10 +120,10 @@ func TestEveryPrefixIsReadable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	bench, _ := os.ReadFile(filepath.Join(dir, BenchFile))
-	samples, _ := os.ReadFile(filepath.Join(dir, SamplesFile))
+	bench, _ := os.ReadFile(filepath.Join(dir, benchFile))
+	samples, _ := os.ReadFile(filepath.Join(dir, samplesFile))
 	for n := range len(bench) + 1 {
-		r, err := open(fstest.MapFS{EnvFile: {Data: env}, SamplesFile: {Data: samples}, BenchFile: {Data: bench[:n]}})
+		r, err := open(fstest.MapFS{EnvFile: {Data: env}, samplesFile: {Data: samples}, benchFile: {Data: bench[:n]}})
 		if err != nil {
 			t.Fatalf("%d bytes of bench.txt: %v", n, err)
 		}
@@ -132,7 +132,7 @@ func TestEveryPrefixIsReadable(t *testing.T) {
 		}
 	}
 	for n := range len(samples) + 1 {
-		if _, err := open(fstest.MapFS{EnvFile: {Data: env}, SamplesFile: {Data: samples[:n]}}); err != nil {
+		if _, err := open(fstest.MapFS{EnvFile: {Data: env}, samplesFile: {Data: samples[:n]}}); err != nil {
 			t.Fatalf("%d bytes of samples.jsonl: %v", n, err)
 		}
 	}
@@ -147,7 +147,7 @@ func TestOpenTellsApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := fstest.MapFS{}
-	for _, n := range []string{EnvFile, BenchFile, SamplesFile} {
+	for _, n := range []string{EnvFile, benchFile, samplesFile} {
 		data, err := os.ReadFile(filepath.Join(dir, n))
 		if err != nil {
 			t.Fatal(err)
@@ -171,17 +171,17 @@ func TestOpenTellsApart(t *testing.T) {
 		fs   fstest.MapFS
 		want error
 	}{
-		{"empty", fstest.MapFS{}, ErrNotRun},
-		{"foreign env.json", fstest.MapFS{EnvFile: {Data: []byte(`{"name":"x"}`)}}, ErrNotRun},
-		{"env.json no JSON", fstest.MapFS{EnvFile: {Data: []byte(`PATH=/bin`)}}, ErrNotRun},
-		{"other schema", edit(EnvFile, `"schema": 1`, `"schema": 2`), ErrVersion},
-		{"other schema of a sample", edit(SamplesFile, `"schema":1`, `"schema":9`), ErrVersion},
-		{"unknown key", edit(EnvFile, `"seed"`, `"sead"`), ErrDamaged},
-		{"other kernel", edit(BenchFile, "kernel: 0.0-test", "kernel: 9.9"), ErrDamaged},
-		{"not a number", edit(BenchFile, "140.5", "NaN"), ErrDamaged},
-		{"broken name", edit(BenchFile, "/class=nat", ""), ErrDamaged},
-		{"foreign line", edit(BenchFile, "BenchmarkLB/workload=pps/class=nat/variant=a/services=1 1000", "BenchmarkLB x"), ErrDamaged},
-		{"a trial gone", edit(BenchFile, "BenchmarkLB", "#"), ErrDamaged},
+		{"empty", fstest.MapFS{}, errNotRun},
+		{"foreign env.json", fstest.MapFS{EnvFile: {Data: []byte(`{"name":"x"}`)}}, errNotRun},
+		{"env.json no JSON", fstest.MapFS{EnvFile: {Data: []byte(`PATH=/bin`)}}, errNotRun},
+		{"other schema", edit(EnvFile, `"schema": 1`, `"schema": 2`), errVersion},
+		{"other schema of a sample", edit(samplesFile, `"schema":1`, `"schema":9`), errVersion},
+		{"unknown key", edit(EnvFile, `"seed"`, `"sead"`), errDamaged},
+		{"other kernel", edit(benchFile, "kernel: 0.0-test", "kernel: 9.9"), errDamaged},
+		{"not a number", edit(benchFile, "140.5", "NaN"), errDamaged},
+		{"broken name", edit(benchFile, "/class=nat", ""), errDamaged},
+		{"foreign line", edit(benchFile, "BenchmarkLB/workload=pps/class=nat/variant=a/services=1 1000", "BenchmarkLB x"), errDamaged},
+		{"a trial gone", edit(benchFile, "BenchmarkLB", "#"), errDamaged},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -196,18 +196,18 @@ func TestOpenTellsApart(t *testing.T) {
 	if _, err := Open(filepath.Join(dir, "nowhere")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
-	if _, err := Open(filepath.Join(dir, EnvFile)); !errors.Is(err, ErrNotRun) {
+	if _, err := Open(filepath.Join(dir, EnvFile)); !errors.Is(err, errNotRun) {
 		t.Errorf("a file: %v", err)
 	}
 }
 
 func TestClashAndNotEmpty(t *testing.T) {
 	w, dir := create4(t)
-	if _, err := Create(dir, testEnv()); !errors.Is(err, ErrBusy) {
+	if _, err := Create(dir, testEnv()); !errors.Is(err, errBusy) {
 		t.Errorf("second writer: %v", err)
 	}
 	w.Close()
-	if _, err := Create(dir, testEnv()); !errors.Is(err, ErrNotEmpty) {
+	if _, err := Create(dir, testEnv()); !errors.Is(err, errNotEmpty) {
 		t.Errorf("after the first: %v", err)
 	}
 	if r, err := Open(dir); err != nil || r.Env.Complete {
@@ -284,7 +284,7 @@ func TestFullDevice(t *testing.T) {
 	}
 	w.bench.f.Close()
 	w.bench.f = full
-	fullDisk(t, w, dir, 1, BenchFile)
+	fullDisk(t, w, dir, 1, benchFile)
 }
 
 func TestFullDisk(t *testing.T) {
@@ -332,15 +332,15 @@ func FuzzOpen(f *testing.F) {
 		b, _ := os.ReadFile(filepath.Join(dir, n))
 		return b
 	}
-	f.Add(read(EnvFile), read(BenchFile), read(SamplesFile))
+	f.Add(read(EnvFile), read(benchFile), read(samplesFile))
 	f.Add([]byte(`{"tool":"kxlab","schema":1}`), []byte("BenchmarkLB 1 1 x\n"), []byte("{}\n"))
 	f.Fuzz(func(t *testing.T, env, bench, samples []byte) {
-		r, err := open(fstest.MapFS{EnvFile: {Data: env}, BenchFile: {Data: bench}, SamplesFile: {Data: samples}})
+		r, err := open(fstest.MapFS{EnvFile: {Data: env}, benchFile: {Data: bench}, samplesFile: {Data: samples}})
 		if err != nil {
 			return
 		}
 		for _, tr := range r.Trials {
-			if err := CheckCell(tr.Cell); err != nil {
+			if err := checkCell(tr.Cell); err != nil {
 				t.Errorf("read a cell that cannot be written: %v", err)
 			}
 			if _, err := ParseCell(r.Env.Experiment, tr.Cell.BenchName()); err != nil {

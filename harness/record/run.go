@@ -24,12 +24,12 @@ import (
 
 // What Open can find wrong. An incomplete run is none of them: see Env.Complete.
 var (
-	// ErrNotRun says that the directory holds no run of this tool.
-	ErrNotRun = errors.New("not a run directory")
-	// ErrVersion says that the run was written by another version of the tool, in a schema that this one cannot read.
-	ErrVersion = errors.New("run directory of another version")
-	// ErrDamaged says that a file of the run is not as it was written.
-	ErrDamaged = errors.New("run directory is damaged")
+	// errNotRun says that the directory holds no run of this tool.
+	errNotRun = errors.New("not a run directory")
+	// errVersion says that the run was written by another version of the tool, in a schema that this one cannot read.
+	errVersion = errors.New("run directory of another version")
+	// errDamaged says that a file of the run is not as it was written.
+	errDamaged = errors.New("run directory is damaged")
 )
 
 // A Run is a run directory read back.
@@ -41,7 +41,7 @@ type Run struct {
 	Remarks []string
 }
 
-// Open reads a run directory. Its errors wrap ErrNotRun, ErrVersion, ErrDamaged, or those of package fs. A last line
+// Open reads a run directory. Its errors wrap errNotRun, errVersion, errDamaged, or those of package fs. A last line
 // that a crash tore off is left out, with a remark; anything else out of place is an error.
 func Open(dir string) (*Run, error) {
 	st, err := os.Stat(dir)
@@ -49,7 +49,7 @@ func Open(dir string) (*Run, error) {
 		return nil, fmt.Errorf("open run: %w", err)
 	}
 	if !st.IsDir() {
-		return nil, fmt.Errorf("open run %s: %w: not a directory", dir, ErrNotRun)
+		return nil, fmt.Errorf("open run %s: %w: not a directory", dir, errNotRun)
 	}
 	r, err := open(os.DirFS(dir))
 	if err != nil {
@@ -72,7 +72,7 @@ func open(fsys fs.FS) (*Run, error) {
 		return nil, err
 	}
 	if r.Env.Complete && len(r.Trials) != r.Env.Done {
-		return nil, fmt.Errorf("%w: %s has %d trials, %s says %d", ErrDamaged, BenchFile, len(r.Trials), EnvFile, r.Env.Done)
+		return nil, fmt.Errorf("%w: %s has %d trials, %s says %d", errDamaged, benchFile, len(r.Trials), EnvFile, r.Env.Done)
 	}
 	return r, nil
 }
@@ -84,7 +84,7 @@ func (r *Run) remark(format string, args ...any) {
 func (r *Run) readEnv(fsys fs.FS) error {
 	data, err := fs.ReadFile(fsys, EnvFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: no %s", ErrNotRun, EnvFile)
+		return fmt.Errorf("%w: no %s", errNotRun, EnvFile)
 	}
 	if err != nil {
 		return err
@@ -94,21 +94,21 @@ func (r *Run) readEnv(fsys fs.FS) error {
 		Schema int    `json:"schema"`
 	}
 	if err := json.Unmarshal(data, &mark); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrNotRun, EnvFile, err)
+		return fmt.Errorf("%w: %s: %w", errNotRun, EnvFile, err)
 	}
 	if mark.Tool != tool {
-		return fmt.Errorf("%w: %s is not of kxlab", ErrNotRun, EnvFile)
+		return fmt.Errorf("%w: %s is not of kxlab", errNotRun, EnvFile)
 	}
 	if mark.Schema != Schema {
-		return fmt.Errorf("%w: schema %d, this program reads %d", ErrVersion, mark.Schema, Schema)
+		return fmt.Errorf("%w: schema %d, this program reads %d", errVersion, mark.Schema, Schema)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&r.Env); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrDamaged, EnvFile, err)
+		return fmt.Errorf("%w: %s: %w", errDamaged, EnvFile, err)
 	}
 	if err := r.Env.check(); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrDamaged, EnvFile, err)
+		return fmt.Errorf("%w: %s: %w", errDamaged, EnvFile, err)
 	}
 	for _, s := range r.Env.Skipped {
 		r.Env.Outcomes = append(r.Env.Outcomes, CellOutcome{Cell: s.Cell, Outcome: harness.OutcomeNotSupported, Reason: s.Reason})
@@ -126,7 +126,7 @@ func (r *Run) whole(fsys fs.FS, name string) ([]byte, error) {
 		return nil, nil
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: no %s", ErrDamaged, name)
+		return nil, fmt.Errorf("%w: no %s", errDamaged, name)
 	}
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (r *Run) whole(fsys fs.FS, name string) ([]byte, error) {
 
 // readSamples returns the samples of each cell in the order of the file.
 func (r *Run) readSamples(fsys fs.FS) (map[string][]sample, error) {
-	data, err := r.whole(fsys, SamplesFile)
+	data, err := r.whole(fsys, samplesFile)
 	if err != nil {
 		return nil, err
 	}
@@ -153,37 +153,37 @@ func (r *Run) readSamples(fsys fs.FS) (map[string][]sample, error) {
 		}
 		var s sample
 		if err := json.Unmarshal(line, &s); err != nil {
-			return nil, fmt.Errorf("%w: %s:%d: %w", ErrDamaged, SamplesFile, n, err)
+			return nil, fmt.Errorf("%w: %s:%d: %w", errDamaged, samplesFile, n, err)
 		}
 		if s.Schema != Schema {
-			return nil, fmt.Errorf("%w: %s:%d: schema %d, this program reads %d", ErrVersion, SamplesFile, n, s.Schema, Schema)
+			return nil, fmt.Errorf("%w: %s:%d: schema %d, this program reads %d", errVersion, samplesFile, n, s.Schema, Schema)
 		}
 		samples[s.Cell] = append(samples[s.Cell], s)
 	}
 }
 
 func (r *Run) readBench(fsys fs.FS, samples map[string][]sample) error {
-	data, err := r.whole(fsys, BenchFile)
+	data, err := r.whole(fsys, benchFile)
 	if err != nil {
 		return err
 	}
-	br := benchfmt.NewReader(bytes.NewReader(data), BenchFile)
+	br := benchfmt.NewReader(bytes.NewReader(data), benchFile)
 	for br.Scan() {
 		switch rec := br.Result().(type) {
 		case *benchfmt.SyntaxError:
-			return fmt.Errorf("%w: %s:%d: %s", ErrDamaged, rec.FileName, rec.Line, rec.Msg)
+			return fmt.Errorf("%w: %s:%d: %s", errDamaged, rec.FileName, rec.Line, rec.Msg)
 		case *benchfmt.Result:
 			_, line := rec.Pos()
 			t, err := r.trial(rec)
 			if err != nil {
-				return fmt.Errorf("%w: %s:%d: %w", ErrDamaged, BenchFile, line, err)
+				return fmt.Errorf("%w: %s:%d: %w", errDamaged, benchFile, line, err)
 			}
 			r.join(&t, samples)
 			r.Trials = append(r.Trials, t)
 		}
 	}
 	if err := br.Err(); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrDamaged, BenchFile, err)
+		return fmt.Errorf("%w: %s: %w", errDamaged, benchFile, err)
 	}
 	left := make([]string, 0, len(samples))
 	for name, s := range samples {
@@ -193,7 +193,7 @@ func (r *Run) readBench(fsys fs.FS, samples map[string][]sample) error {
 	}
 	sort.Strings(left)
 	for _, name := range left {
-		r.remark("%s has a sample of %s that is not in %s", SamplesFile, name, BenchFile)
+		r.remark("%s has a sample of %s that is not in %s", samplesFile, name, benchFile)
 	}
 	return nil
 }
@@ -234,7 +234,7 @@ func (r *Run) join(t *harness.Trial, samples map[string][]sample) {
 			}
 		}
 		t.Repeat = n
-		r.remark("%s has no sample of %s", SamplesFile, name)
+		r.remark("%s has no sample of %s", samplesFile, name)
 		return
 	}
 	s := samples[name][0]
@@ -247,8 +247,8 @@ func (r *Run) join(t *harness.Trial, samples map[string][]sample) {
 	t.Result.Measured = time.Duration(s.Sec * float64(time.Second))
 }
 
-// Value returns a trial's value in a unit.
-func Value(t harness.Trial, unit string) (float64, bool) {
+// value returns a trial's value in a unit.
+func value(t harness.Trial, unit string) (float64, bool) {
 	for _, m := range t.Result.Metrics {
 		if m.Unit == unit {
 			return m.Value, true

@@ -20,14 +20,14 @@ func TestPreparedDirectory(t *testing.T) {
 	if err := os.WriteFile(victim, []byte(precious), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{BenchFile, SamplesFile, EnvFile, "." + EnvFile + ".tmp", tempPrefix + EnvFile} {
+	for _, name := range []string{benchFile, samplesFile, EnvFile, "." + EnvFile + ".tmp", tempPrefix + EnvFile} {
 		dir := t.TempDir()
 		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 		if w, err := Create(dir, testEnv()); err == nil {
 			w.Close()
-		} else if !errors.Is(err, ErrNotEmpty) {
+		} else if !errors.Is(err, errNotEmpty) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got, err := os.ReadFile(victim); string(got) != precious {

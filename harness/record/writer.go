@@ -19,11 +19,11 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// ErrBusy says that another run is writing to the directory.
-var ErrBusy = errors.New("another run is writing there")
+// errBusy says that another run is writing to the directory.
+var errBusy = errors.New("another run is writing there")
 
-// ErrNotEmpty says that a directory for a new run has something in it.
-var ErrNotEmpty = errors.New("directory is not empty")
+// errNotEmpty says that a directory for a new run has something in it.
+var errNotEmpty = errors.New("directory is not empty")
 
 // envEvery bounds how often env.json is replaced for what can wait: a skip, a trial's share of the time.
 const envEvery = time.Second
@@ -36,7 +36,7 @@ type Writer struct {
 	env     Env
 	bench   *lineFile
 	samples *lineFile
-	begun   time.Time
+	started time.Time
 	flushed time.Time
 	closed  bool
 }
@@ -55,7 +55,7 @@ type sample struct {
 }
 
 // Create begins a run directory and holds its lock until Finish or Close. The directory is made if it is not there. It
-// must be empty: ErrNotEmpty otherwise, ErrBusy if another run is writing there. The run is recorded as incomplete
+// must be empty: errNotEmpty otherwise, errBusy if another run is writing there. The run is recorded as incomplete
 // until Finish.
 func Create(dir string, env Env) (*Writer, error) {
 	env.fill()
@@ -81,7 +81,7 @@ func create(dir string, env Env) (_ *Writer, err error) {
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	w := &Writer{dir: d, root: root, env: env, begun: time.Now()}
+	w := &Writer{dir: d, root: root, env: env, started: time.Now()}
 	defer func() {
 		if err != nil {
 			w.closeFiles()
@@ -96,14 +96,14 @@ func create(dir string, env Env) (_ *Writer, err error) {
 	if err := w.flush(); err != nil {
 		return nil, err
 	}
-	if w.samples, err = newLineFile(root, SamplesFile); err != nil {
+	if w.samples, err = newLineFile(root, samplesFile); err != nil {
 		return nil, err
 	}
-	if w.bench, err = newLineFile(root, BenchFile); err != nil {
+	if w.bench, err = newLineFile(root, benchFile); err != nil {
 		return nil, err
 	}
 	if err := w.bench.append(head(&w.env)); err != nil {
-		return nil, fmt.Errorf("write %s: %w", BenchFile, err)
+		return nil, fmt.Errorf("write %s: %w", benchFile, err)
 	}
 	return w, d.Sync()
 }
@@ -118,9 +118,9 @@ func vacant(d *os.File) error {
 		switch {
 		case strings.HasPrefix(n, tempPrefix):
 		case n == EnvFile:
-			return fmt.Errorf("%w: it holds a run; name another one", ErrNotEmpty)
+			return fmt.Errorf("%w: it holds a run; name another one", errNotEmpty)
 		default:
-			return fmt.Errorf("%w: %s is there; name another one", ErrNotEmpty, n)
+			return fmt.Errorf("%w: %s is there; name another one", errNotEmpty, n)
 		}
 	}
 	return nil
@@ -181,10 +181,10 @@ func (w *Writer) Trial(t harness.Trial) error {
 		return fmt.Errorf("record trial of %s: %w", name, os.ErrClosed)
 	}
 	if err := w.samples.append(append(line, '\n')); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Join(w.dir.Name(), SamplesFile), err)
+		return fmt.Errorf("write %s: %w", filepath.Join(w.dir.Name(), samplesFile), err)
 	}
 	if err := w.bench.append(b.Bytes()); err != nil {
-		return fmt.Errorf("write %s: %w", filepath.Join(w.dir.Name(), BenchFile), err)
+		return fmt.Errorf("write %s: %w", filepath.Join(w.dir.Name(), benchFile), err)
 	}
 	w.env.Done++
 	w.env.MeasuredSec += t.Result.Measured.Seconds()
@@ -205,7 +205,7 @@ func beyond(metrics []harness.Metric) []string {
 // checkTrial returns the trial's name and an error if it would break the record or is not a number.
 func (w *Writer) checkTrial(t harness.Trial) (string, error) {
 	name := t.Cell.BenchName()
-	if err := CheckCell(t.Cell); err != nil {
+	if err := checkCell(t.Cell); err != nil {
 		return name, err
 	}
 	if t.Cell.Experiment != w.env.Experiment {

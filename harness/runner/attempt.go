@@ -53,7 +53,7 @@ func (w *worker) step(ctx context.Context, stage harness.Stage, s Step) error {
 			t.Result.Invalid = err.Error()
 		}
 		if t.Result.Invalid == "" {
-			t.Result.Invalid = undeclared(spec(w.plan.Experiment, s.Cell.Workload), t.Result.Metrics)
+			t.Result.Invalid = checkUnits(spec(w.plan.Experiment, s.Cell.Workload), t.Result.Metrics)
 		}
 		if t.Result.Invalid == "" {
 			return w.send(event{Trial: &t})
@@ -104,8 +104,8 @@ func cut(reason string) string {
 	return strings.ToValidUTF8(reason[:maxRemark], "") + "…"
 }
 
-// undeclared says what is wrong with the units that a workload reported, or "".
-func undeclared(w harness.WorkloadSpec, metrics []harness.Metric) string {
+// checkUnits says what is wrong with the units that a workload reported, or "".
+func checkUnits(w harness.WorkloadSpec, metrics []harness.Metric) string {
 	if len(metrics) == 0 {
 		return "the workload reported no number"
 	}

@@ -53,7 +53,7 @@ type GuestOptions struct {
 // newEngine returns an engine for a plan.
 func newEngine(p *Plan, selection Selection, o GuestOptions) *engine {
 	return &engine{
-		GuestOptions: o, plan: p, selection: selection, steps: map[Mark]Step{}, made: map[Mark]bool{}, cells: cellStates{},
+		GuestOptions: o, plan: p, selection: selection, steps: map[Mark]Step{}, finished: map[Mark]bool{}, cells: cellStates{},
 		passed: map[string]bool{},
 	}
 }
@@ -67,14 +67,14 @@ type engine struct {
 	selection Selection
 	steps     map[Mark]Step
 
-	mu     sync.Mutex
-	shards []*shard
-	at     int // the first shard that is not over and recorded
-	order  int // trials recorded, rejected ones among them
-	cells  cellStates
-	made   map[Mark]bool   // steps that are over
-	passed map[string]bool // GROUP/VARIANT: gates that were passed
-	failed error           // to record
+	mu       sync.Mutex
+	shards   []*shard
+	at       int // the first shard that is not over and recorded
+	order    int // trials recorded, rejected ones among them
+	cells    cellStates
+	finished map[Mark]bool   // steps that are over
+	passed   map[string]bool // GROUP/VARIANT: gates that were passed
+	failed   error           // to record
 }
 
 // run makes all trials and decides what became of each cell.
@@ -83,7 +83,7 @@ func (r *engine) run(ctx context.Context) (Summary, error) {
 	r.Progress.begin(r.plan)
 	defer r.Progress.end()
 	r.shards = append(r.gateShards(), r.cut()...)
-	err := r.all(ctx, r.shards)
+	err := r.runShards(ctx, r.shards)
 	if cerr := r.conclude(err == nil); err == nil {
 		err = cerr
 	}
@@ -158,7 +158,7 @@ func (r *engine) shardsOf(repeat int) []*shard {
 // add adds a group's steps to what a shard is to make.
 func (r *engine) add(s *shard, g *Group) {
 	for _, st := range g.Order(r.Seed) {
-		if s.job.wants(st) {
+		if s.job.includes(st) {
 			s.steps = append(s.steps, st)
 			s.groups[st.mark()] = g.String()
 			r.steps[st.mark()] = st
@@ -166,8 +166,8 @@ func (r *engine) add(s *shard, g *Group) {
 	}
 }
 
-// together makes one job of the whole plan.
-func (r *engine) together() *shard {
+// wholePlan makes one job of the whole plan.
+func (r *engine) wholePlan() *shard {
 	s := &shard{name: "all groups", groups: map[Mark]string{}, job: Job{
 		Experiment: r.plan.Experiment, Selection: r.selection, Seed: r.Seed, Together: true, Repeat: EveryRepeat,
 	}}
@@ -180,7 +180,7 @@ func (r *engine) together() *shard {
 // cut cuts the plan into jobs, repeat after repeat where each has guests of its own.
 func (r *engine) cut() []*shard {
 	if r.Together {
-		return []*shard{r.together()}
+		return []*shard{r.wholePlan()}
 	}
 	if !r.EachRepeat {
 		return r.shardsOf(EveryRepeat)
@@ -195,8 +195,8 @@ func (r *engine) cut() []*shard {
 	}
 }
 
-// all runs the shards, some side by side, and returns the first error.
-func (r *engine) all(ctx context.Context, shards []*shard) error {
+// runShards runs the shards, some side by side, and returns the first error.
+func (r *engine) runShards(ctx context.Context, shards []*shard) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	next := make(chan *shard)
@@ -298,7 +298,7 @@ func (g *Guest) giveUp(reason string) {
 	reason = "the guests died before they began a trial: " + reason
 	for _, st := range g.shard.steps {
 		m := st.mark()
-		if !g.shard.job.wants(st) || g.group != nil && g.shard.groups[m] != *g.group {
+		if !g.shard.job.includes(st) || g.group != nil && g.shard.groups[m] != *g.group {
 			continue
 		}
 		g.lose(m, reason)
@@ -309,7 +309,7 @@ func (g *Guest) giveUp(reason string) {
 // more tells whether any step of the job is still to be made.
 func (s *shard) more() bool {
 	for _, st := range s.steps {
-		if s.job.wants(st) {
+		if s.job.includes(st) {
 			return true
 		}
 	}

@@ -18,18 +18,18 @@ type estimate struct {
 
 // kind is things of one sort: trials of one workload, set-ups.
 type kind struct {
-	left  int
-	seen  int
-	took  time.Duration // by those seen
-	guess time.Duration // for one, until one was seen
+	remaining int
+	count     int
+	took      time.Duration // by those that ended
+	guess     time.Duration // for one, until one has ended
 }
 
 func newEstimate(p *Plan) estimate {
-	e := estimate{kinds: map[string]*kind{}, setups: kind{left: len(p.Groups), guess: guessSetup}}
+	e := estimate{kinds: map[string]*kind{}, setups: kind{remaining: len(p.Groups), guess: guessSetup}}
 	for i := range p.Groups {
 		for _, b := range p.Groups[i].Blocks {
 			k := e.kind(b.Workload)
-			k.left += b.Repeats * len(b.Cells)
+			k.remaining += b.Repeats * len(b.Cells)
 			k.guess = max(k.guess, b.Warm+b.Measure+guessTrial)
 		}
 	}
@@ -49,27 +49,27 @@ func (e *estimate) setup(took time.Duration) { e.setups.add(took) }
 func (e *estimate) trial(s Step, took time.Duration) {
 	k := e.kind(s.Cell.Workload)
 	if took < time.Millisecond {
-		k.left--
+		k.remaining--
 		return
 	}
 	k.add(took)
 }
 
 func (k *kind) add(took time.Duration) {
-	k.left--
-	k.seen++
+	k.remaining--
+	k.count++
 	k.took += took
 }
 
 func (k *kind) rest() time.Duration {
 	one := k.guess
-	if k.seen > 0 {
-		one = k.took / time.Duration(k.seen)
+	if k.count > 0 {
+		one = k.took / time.Duration(k.count)
 	}
-	return time.Duration(max(0, k.left)) * one
+	return time.Duration(max(0, k.remaining)) * one
 }
 
-func (e *estimate) left() time.Duration {
+func (e *estimate) remaining() time.Duration {
 	d := e.setups.rest()
 	for _, k := range e.kinds {
 		d += k.rest()
@@ -80,5 +80,5 @@ func (e *estimate) left() time.Duration {
 // Guess is how long the plan will take, before anything is known but its budgets.
 func (p *Plan) Guess() time.Duration {
 	e := newEstimate(p)
-	return e.left().Round(time.Second)
+	return e.remaining().Round(time.Second)
 }

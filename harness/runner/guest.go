@@ -93,7 +93,7 @@ func (g *Guest) take(e event) error {
 	case e.Trial != nil:
 		g.done(Mark{e.Trial.Cell.BenchName(), e.Trial.Repeat})
 	case e.Outcome != nil:
-		g.decided(e.Outcome.Cell)
+		g.skipCell(e.Outcome.Cell)
 	case e.Reject != nil:
 		// The guest may try again, and says so.
 		r.Progress.remark("rejected %s: %s", e.Reject.Trial.Cell.BenchName(), cut(e.Reject.Reason))
@@ -111,13 +111,13 @@ func (g *Guest) done(m Mark) {
 	g.run.over(m, took)
 }
 
-// decided counts all steps of a cell as made: no other guest need set up what cannot be measured.
-func (g *Guest) decided(cell string) {
+// skipCell counts all steps of a cell as made: no other guest need set up what cannot be measured.
+func (g *Guest) skipCell(cell string) {
 	if g.current != nil && g.current.Cell == cell {
 		g.current = nil
 	}
 	for _, st := range g.shard.steps {
-		if m := st.mark(); m.Cell == cell && g.shard.job.wants(st) {
+		if m := st.mark(); m.Cell == cell && g.shard.job.includes(st) {
 			g.shard.job.Done = append(g.shard.job.Done, m)
 			g.run.over(m, 0)
 		}
@@ -126,8 +126,8 @@ func (g *Guest) decided(cell string) {
 
 // over shows that a step is over.
 func (r *engine) over(m Mark, took time.Duration) {
-	if s, ok := r.steps[m]; ok && !r.made[m] {
-		r.made[m] = true
+	if s, ok := r.steps[m]; ok && !r.finished[m] {
+		r.finished[m] = true
 		r.Progress.done(s, took)
 	}
 }

@@ -51,8 +51,8 @@ type Mark struct {
 
 func (s Step) mark() Mark { return Mark{s.Cell.BenchName(), s.Repeat} }
 
-// wants tells whether the step is part of the job and still to be made.
-func (j Job) wants(s Step) bool {
+// includes tells whether the step is part of the job and still to be made.
+func (j Job) includes(s Step) bool {
 	return (j.Repeat == EveryRepeat || j.Repeat == s.Repeat) && !slices.Contains(j.Done, s.mark())
 }
 
@@ -61,8 +61,8 @@ func (j Job) groups(all []Group) ([]Group, error) {
 	if j.Together {
 		var left []Group
 		for _, g := range all {
-			if slices.ContainsFunc(g.Order(j.Seed), j.wants) {
-				left = append(left, g.only(j.wants, j.Seed))
+			if slices.ContainsFunc(g.Order(j.Seed), j.includes) {
+				left = append(left, g.restrict(j.includes, j.Seed))
 			}
 		}
 		return left, nil
@@ -75,7 +75,7 @@ func (j Job) groups(all []Group) ([]Group, error) {
 	if j.Part < 0 || j.Part >= len(parts) {
 		return nil, fmt.Errorf("no part %d of %d of group %q", j.Part, len(parts), j.Group)
 	}
-	return []Group{parts[j.Part].only(j.wants, j.Seed)}, nil
+	return []Group{parts[j.Part].restrict(j.includes, j.Seed)}, nil
 }
 
 // BootSeed is what a guest's entropy is seeded with: another in each repeat, so that repeats are a sample, and the same in
@@ -107,7 +107,7 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	}
 	w := worker{
 		plan: plan, groups: groups, family: family, seed: j.Seed, exact: plan.Target == harness.TargetExact, guest: true,
-		work: j.Work, wants: j.wants, patience: guestPatience, send: jsonSender(json.NewEncoder(out)),
+		work: j.Work, filter: j.includes, patience: guestPatience, send: jsonSender(json.NewEncoder(out)),
 		// The guest's own clock says nothing of what its machine had to share.
 		steal: func() (time.Duration, error) { return 0, nil },
 	}

@@ -59,8 +59,8 @@ func (g Group) has(member string) bool {
 	return false
 }
 
-// only leaves out members none of whose steps is wanted: they need be neither set up nor checked.
-func (g Group) only(wants func(Step) bool, seed uint64) Group {
+// restrict leaves out members none of whose steps is wanted: they need be neither set up nor checked.
+func (g Group) restrict(wants func(Step) bool, seed uint64) Group {
 	wanted := map[string]bool{}
 	for _, s := range g.Order(seed) {
 		if wants(s) {

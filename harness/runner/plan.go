@@ -122,7 +122,7 @@ func combinations(axes []harness.Axis) [][]harness.AxisValue {
 }
 
 // members are the variants that take part, the one for the noise twice.
-func members(w wanted, only []string) []Member {
+func members(w resolution, only []string) []Member {
 	var out []Member
 	for _, v := range w.variants {
 		if len(only) > 0 && !slices.Contains(only, v.Name) {

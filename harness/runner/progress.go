@@ -38,7 +38,7 @@ func (p *Progress) begin(plan *Plan) {
 	}
 	p.est = newEstimate(plan)
 	p.trials, p.at, p.started = plan.Trials(), 0, p.now()
-	p.remark("%d cells, %d trials, about %s", plan.Cells(), p.trials, round(p.est.left()))
+	p.remark("%d cells, %d trials, about %s", plan.Cells(), p.trials, round(p.est.remaining()))
 }
 
 // phase says that something other than a trial begins.
@@ -100,7 +100,7 @@ func (p *Progress) show(what string) {
 	}
 	p.written = now
 	line := fmt.Sprintf("[%d/%d] %s, %s left: %s", min(p.at+1, p.trials), p.trials,
-		round(now.Sub(p.started)), round(p.est.left()), what)
+		round(now.Sub(p.started)), round(p.est.remaining()), what)
 	if p.width == 0 {
 		fmt.Fprintln(p.w, line)
 		return

@@ -20,15 +20,15 @@ type Selection struct {
 	Repeats int // 0: the profile's
 }
 
-// wanted is a Selection whose words have been looked up.
-type wanted struct {
+// resolution is what a Selection names in the experiment.
+type resolution struct {
 	profile  harness.Profile
 	variants []harness.Variant
 	aa       string // the variant that is measured twice
 }
 
-func (s Selection) resolve(e harness.Experiment) (wanted, error) {
-	var w wanted
+func (s Selection) resolve(e harness.Experiment) (resolution, error) {
+	var w resolution
 	i := slices.IndexFunc(e.Profiles, func(p harness.Profile) bool { return p.Name == s.Profile })
 	if i < 0 {
 		return w, harness.Known("profile", s.Profile, names(e.Profiles, func(p harness.Profile) string { return p.Name }))

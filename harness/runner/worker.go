@@ -22,7 +22,7 @@ type worker struct {
 	exact  bool            // the clock counts instructions
 	guest  bool            // this machine is a guest of the lab
 	work   Work            // what is done
-	wants  func(Step) bool // restricts to some of the steps; nil: all
+	filter func(Step) bool // restricts to some of the steps; nil: all
 	// patience is how much longer than ten times its budget a trial may take.
 	patience time.Duration
 	steal    func() (time.Duration, error) // reads the CPU time that other guests took so far
@@ -84,7 +84,7 @@ func (w *worker) group(ctx context.Context, g *Group) (err error) {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if w.wants != nil && !w.wants(s) || w.decided[s.Cell.BenchName()] {
+		if w.filter != nil && !w.filter(s) || w.decided[s.Cell.BenchName()] {
 			continue
 		}
 		if err := w.step(ctx, stage, s); err != nil {

@@ -116,8 +116,8 @@ func (p *Pool) Probe(ctx context.Context) (*PoolReport, error) {
 	return report, nil
 }
 
-// Reals gives, for each connection that is still open, the real that answered it first, and its service.
-func (p *Pool) Reals() (reals []int, vips []netip.AddrPort) {
+// reals gives, for each connection that is still open, the real that answered it first, and its service.
+func (p *Pool) reals() (reals []int, vips []netip.AddrPort) {
 	for _, c := range p.conns {
 		if c.fd >= 0 {
 			reals, vips = append(reals, c.real), append(vips, c.vip)

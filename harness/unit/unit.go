@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A scale turns values in a base unit into numbers that are good to read.
+// A Scale turns values in a base unit into numbers that are good to read.
 type Scale struct {
 	Factor float64 // readable = value * factor
 	Unit   string  // what stands behind the number
@@ -26,7 +26,7 @@ var timeSteps = []struct {
 	unit   string
 }{{1, 1, "s"}, {1e-3, 1e3, "ms"}, {1e-6, 1e6, "µs"}, {0, 1e9, "ns"}}
 
-// scaleFor picks one scale for all of the values: the one that suits their geometric middle.
+// ScaleFor picks one scale for all of the values: the one that suits their geometric middle.
 func ScaleFor(unit string, values []float64) Scale {
 	mid := Middle(values)
 	head, tail, _ := strings.Cut(unit, "/")
@@ -60,7 +60,7 @@ func ScaleFor(unit string, values []float64) Scale {
 	return Scale{1, unit}
 }
 
-// middle is the geometric mean of the positive values, or 1.
+// Middle is the geometric mean of the positive values, or 1.
 func Middle(values []float64) float64 {
 	var sum float64
 	n := 0
@@ -78,7 +78,7 @@ func Middle(values []float64) float64 {
 
 func (s Scale) Format(v float64) string { return Digits(v * s.Factor) }
 
-// digits writes three significant digits without an exponent.
+// Digits writes three significant digits without an exponent.
 func Digits(v float64) string {
 	a := math.Abs(v)
 	switch {
@@ -96,7 +96,7 @@ func Digits(v float64) string {
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
-// percent writes a share as a percentage, with a sign if signed.
+// Percent writes a share as a percentage, with a sign if signed.
 func Percent(v float64, signed bool) string {
 	s := strconv.FormatFloat(100*v, 'f', 1, 64)
 	if signed && v >= 0 {

@@ -18,9 +18,9 @@ type Analysis struct {
 	Samples      []*record.Sample // one for each cell and unit, in the order of the run
 	Noise        []Noise          // of the A/A pairs
 	Findings     []Finding
-	Scores       []Scored
+	Scores       []ScoreResult
 	Equivalences []Equivalence
-	Laws         []Judged
+	Laws         []LawResult
 	Unmeasured   []string // cells without a number, a line for each outcome and reason
 	Warnings     []string // what benchmath says of the samples, each text once with the number of samples
 
@@ -35,7 +35,7 @@ func idOf(s *record.Sample) sampleID { return sampleID{s.Cell.BenchName(), s.Uni
 
 // Analyze reads a run.
 func Analyze(r *record.Run) *Analysis {
-	a := &Analysis{Run: r, ID: IdentityOf(r), Samples: r.Samples(), Unmeasured: Unmeasured(r),
+	a := &Analysis{Run: r, ID: identityOf(r), Samples: r.Samples(), Unmeasured: Unmeasured(r),
 		summaries: map[*record.Sample]stats.Summary{}, at: map[sampleID]*record.Sample{}}
 	var said tally
 	for _, s := range a.Samples {

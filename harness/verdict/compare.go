@@ -13,8 +13,8 @@ import (
 	"github.com/kxlab/kxlab/harness/stats"
 )
 
-// ErrIncomparable says that two runs cannot be compared: another target, kernel, CPU or experiment.
-var ErrIncomparable = errors.New("runs cannot be compared")
+// errIncomparable says that two runs cannot be compared: another target, kernel, CPU or experiment.
+var errIncomparable = errors.New("runs cannot be compared")
 
 // CompareOptions says what counts as a difference. The zero value takes the defaults.
 type CompareOptions struct {
@@ -36,7 +36,7 @@ const DefaultMinEffect = 0.03
 const (
 	Better = "better"
 	Worse  = "worse"
-	Same   = "~"       // no difference shown
+	same   = "~"       // no difference shown
 	TooFew = "too few" // so few repeats that no difference could have been shown
 	// The same of target exact, where runs are paired by seed.
 	OneTrial = "one trial"      // one seed is never judged
@@ -132,12 +132,12 @@ type Identity struct {
 	State      string `json:"state"`
 }
 
-func IdentityOf(r *record.Run) Identity {
+func identityOf(r *record.Run) Identity {
 	e := &r.Env
 	return Identity{r.Dir, e.Experiment, e.Target, e.Kernel, e.CPU, e.Commit, e.Started.Format("2006-01-02 15:04 MST"), r.State()}
 }
 
-// Compare says in which cells two runs differ. Its error wraps ErrIncomparable.
+// Compare says in which cells two runs differ. Its error wraps errIncomparable.
 //
 // The definition says of each unit whether its values are compared as ratios or as differences (harness.MetricSpec). A ratio
 // with a value that is 0 is compared as a difference. A row is called better or worse only if all of these hold:
@@ -208,7 +208,7 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 }
 
 func comparable(old, new *record.Run, o CompareOptions) error {
-	a, b := IdentityOf(old), IdentityOf(new)
+	a, b := identityOf(old), identityOf(new)
 	for _, f := range []struct{ what, a, b, hint string }{
 		{"experiment", a.Experiment, b.Experiment, ""},
 		{"target", a.Target, b.Target, ": numbers of different targets mean different things"},
@@ -217,7 +217,7 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 		{"QEMU", old.Env.QEMU, new.Env.QEMU, ""},
 	} {
 		if f.a != f.b {
-			return fmt.Errorf("%w: %s %q and %q%s", ErrIncomparable, f.what, f.a, f.b, f.hint)
+			return fmt.Errorf("%w: %s %q and %q%s", errIncomparable, f.what, f.a, f.b, f.hint)
 		}
 	}
 	if err := sameSeeds(old, new); err != nil {
@@ -227,7 +227,7 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 		return err
 	}
 	if a.Kernel != b.Kernel && !o.Kernels {
-		return fmt.Errorf("%w: kernel %q and %q: ask for kernel against kernel if that is meant", ErrIncomparable, a.Kernel, b.Kernel)
+		return fmt.Errorf("%w: kernel %q and %q: ask for kernel against kernel if that is meant", errIncomparable, a.Kernel, b.Kernel)
 	}
 	return nil
 }
@@ -260,7 +260,7 @@ func (c *Comparison) Count(verdict string) int {
 func (c *Comparison) Summary() string {
 	parts := []string{fmt.Sprintf("%d rows", len(c.Rows))}
 	for _, v := range []struct{ verdict, words string }{
-		{Worse, "worse"}, {Better, "better"}, {Same, "without a difference shown (~)"}, {TooFew, "with too few repeats"},
+		{Worse, "worse"}, {Better, "better"}, {same, "without a difference shown (~)"}, {TooFew, "with too few repeats"},
 		{OneTrial, "with one trial"}, {NoSeed, "without a common seed"}, {NotKnown, "not known"},
 	} {
 		if c.Count(v.verdict) == 0 && (v.verdict == OneTrial || v.verdict == NoSeed || v.verdict == NotKnown) {

@@ -110,7 +110,7 @@ func TestCompareRefuses(t *testing.T) {
 		other := synthetic.Spec{Repeats: 2}.Run()
 		change(&other.Env)
 		_, err := Compare(base, other, CompareOptions{})
-		if !errors.Is(err, ErrIncomparable) || !strings.Contains(err.Error(), what) {
+		if !errors.Is(err, errIncomparable) || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 		if what == "kernel" {
@@ -133,7 +133,7 @@ func TestCompareTooFew(t *testing.T) {
 func TestCompareExact(t *testing.T) {
 	for seed := range uint64(20) {
 		a, b := synthetic.ExactPair(seed, 1, 0)
-		if c := mustCompare(t, a, b, CompareOptions{}); c.Count(Same) != len(c.Rows) {
+		if c := mustCompare(t, a, b, CompareOptions{}); c.Count(same) != len(c.Rows) {
 			t.Errorf("seed %d: the same digits twice: %s", seed, c.Summary())
 		}
 		a, b = synthetic.ExactPair(seed, 1.013, 0.0005) // 20 of 1,500 instructions
@@ -146,7 +146,7 @@ func TestCompareExact(t *testing.T) {
 	}
 	a, b := synthetic.ExactPair(1, 1, 0)
 	b.Env.Seed = 2
-	if _, err := Compare(a, b, CompareOptions{}); !errors.Is(err, ErrIncomparable) {
+	if _, err := Compare(a, b, CompareOptions{}); !errors.Is(err, errIncomparable) {
 		t.Errorf("other seeds: %v", err)
 	}
 }

@@ -15,12 +15,12 @@ import (
 // pair makes the rows, and lists what only one run has.
 func (c *Comparison) pair(old, new *Analysis) {
 	for _, n := range new.Samples {
-		if !c.asked(new, n) {
+		if !c.selected(new, n) {
 			continue
 		}
 		k := idOf(n)
 		s := old.at[k]
-		if s == nil || !c.asked(old, s) {
+		if s == nil || !c.selected(old, s) {
 			c.OnlyNew = append(c.OnlyNew, k.cell+" "+k.unit)
 			continue
 		}
@@ -28,14 +28,14 @@ func (c *Comparison) pair(old, new *Analysis) {
 	}
 	for _, s := range old.Samples {
 		n := new.at[idOf(s)]
-		if c.asked(old, s) && (n == nil || !c.asked(new, n)) && !isAA(s.Cell) {
+		if c.selected(old, s) && (n == nil || !c.selected(new, n)) && !isAA(s.Cell) {
 			c.Missing = append(c.Missing, newMissing(s, new.Run))
 		}
 	}
 }
 
-// asked reports whether the sample is a number of its run and its workload is to be compared.
-func (c *Comparison) asked(a *Analysis, s *record.Sample) bool {
+// selected reports whether the sample is a number of its run and its workload is to be compared.
+func (c *Comparison) selected(a *Analysis, s *record.Sample) bool {
 	return (len(c.Options.Workloads) == 0 || slices.Contains(c.Options.Workloads, s.Cell.Workload)) && counts(a.Run, s.Cell.BenchName())
 }
 
@@ -114,7 +114,7 @@ func sameEffort(old, new *record.Env) error {
 	slices.SortStableFunc(facts[1:], func(a, b struct{ what, a, b string }) int { return strings.Compare(a.what, b.what) })
 	for _, f := range facts {
 		if f.a != "" && f.b != "" && f.a != f.b {
-			return fmt.Errorf("%w: %s %q and %q: run both with the same", ErrIncomparable, f.what, f.a, f.b)
+			return fmt.Errorf("%w: %s %q and %q: run both with the same", errIncomparable, f.what, f.a, f.b)
 		}
 	}
 	return nil

@@ -30,9 +30,9 @@ const (
 
 // The verdicts on a port.
 const (
-	Equivalent    = "equivalent"     // shown: each difference lies within its margin
-	NotEquivalent = "not equivalent" // shown: at least one lies outside
-	Undecided     = "not shown"      // neither
+	equivalent    = "equivalent"     // shown: each difference lies within its margin
+	notEquivalent = "not equivalent" // shown: at least one lies outside
+	undecided     = "not shown"      // neither
 )
 
 // A tolerance is how far a port may be from its original and still be called the same. If it is not relative, width is a part
@@ -112,12 +112,12 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 		}
 		return nil
 	}
-	e.Verdict = Equivalent
+	e.Verdict = equivalent
 	var outside, open []string
 	for _, m := range tolerances() {
 		a, b := find(e.Variant, m.unit), find(e.Original, m.unit)
 		if a == nil || b == nil {
-			e.Verdict, e.Why = Undecided, "the original was not measured under the same conditions"
+			e.Verdict, e.Why = undecided, "the original was not measured under the same conditions"
 			return
 		}
 		t := tost(differences(a, b, m.relative), m.margin(b.Values))
@@ -128,9 +128,9 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 		e.Parts = append(e.Parts, t)
 		text := fmt.Sprintf("%s %s (margin %s)", m.unit, unit.Percent(t.Mean, true), unit.Percent(t.Margin, false))
 		switch t.Verdict {
-		case NotEquivalent:
+		case notEquivalent:
 			outside = append(outside, text)
-		case Undecided:
+		case undecided:
 			open = append(open, text)
 		}
 	}
@@ -143,9 +143,9 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 			text += ", one trial"
 		}
 		switch verdict {
-		case NotEquivalent:
+		case notEquivalent:
 			outside = append(outside, text)
-		case Undecided:
+		case undecided:
 			open = append(open, text)
 		}
 	}
@@ -156,17 +156,17 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 	}
 	switch {
 	case len(outside) > 0:
-		e.Verdict, e.Why = NotEquivalent, strings.Join(outside, "; ")
+		e.Verdict, e.Why = notEquivalent, strings.Join(outside, "; ")
 	case len(open) > 0:
 		repeats := fmt.Sprintf("%d repeats leave", e.Parts[0].N)
 		if e.Parts[0].N == 1 {
 			repeats = "one trial leaves"
 		}
-		e.Verdict, e.Why = Undecided, fmt.Sprintf("%s open: %s", repeats, strings.Join(open, "; "))
+		e.Verdict, e.Why = undecided, fmt.Sprintf("%s open: %s", repeats, strings.Join(open, "; "))
 	default:
 		e.Why = "each difference lies within its margin"
 	}
-	if e.Control && e.Verdict != NotEquivalent {
+	if e.Control && e.Verdict != notEquivalent {
 		e.Why = "THE CONTROL WAS NOT FOUND WRONG: the test cannot be trusted; " + e.Why
 	}
 }

@@ -19,12 +19,12 @@ func TestTOST(t *testing.T) {
 		width float64
 		want  string
 	}{
-		{"the same to the last digit", []float64{0, 0, 0}, 0.03, Equivalent},
-		{"other to the last digit", []float64{0.1, 0.1, 0.1}, 0.03, NotEquivalent},
-		{"close", []float64{0.01, -0.01, 0.005, -0.005, 0}, 0.03, Equivalent},
-		{"far", []float64{0.11, 0.09, 0.105, 0.095, 0.1}, 0.03, NotEquivalent},
-		{"too noisy", []float64{0.1, -0.1, 0.05, -0.05, 0}, 0.03, Undecided},
-		{"too few", []float64{0}, 0.03, Undecided},
+		{"the same to the last digit", []float64{0, 0, 0}, 0.03, equivalent},
+		{"other to the last digit", []float64{0.1, 0.1, 0.1}, 0.03, notEquivalent},
+		{"close", []float64{0.01, -0.01, 0.005, -0.005, 0}, 0.03, equivalent},
+		{"far", []float64{0.11, 0.09, 0.105, 0.095, 0.1}, 0.03, notEquivalent},
+		{"too noisy", []float64{0.1, -0.1, 0.05, -0.05, 0}, 0.03, undecided},
+		{"too few", []float64{0}, 0.03, undecided},
 	} {
 		if got := tost(tt.d, tt.width); got.Verdict != tt.want {
 			t.Errorf("%s: %+v, want %s", tt.name, got, tt.want)
@@ -43,12 +43,12 @@ func TestAtLeast(t *testing.T) {
 		values []float64
 		want   string
 	}{
-		{"above", []float64{0.98, 0.99, 0.985, 0.975, 0.98}, Equivalent},
-		{"the mean alone is above", []float64{0.999, 0.999, 0.999, 0.78, 0.999}, Undecided},
-		{"the mean alone is below", []float64{0.97, 0.97, 0.97, 0.85, 0.97}, Undecided},
-		{"below", []float64{0.9, 0.89, 0.91, 0.9, 0.9}, NotEquivalent},
-		{"the same", []float64{1, 1}, Equivalent},
-		{"one", []float64{1}, Undecided},
+		{"above", []float64{0.98, 0.99, 0.985, 0.975, 0.98}, equivalent},
+		{"the mean alone is above", []float64{0.999, 0.999, 0.999, 0.78, 0.999}, undecided},
+		{"the mean alone is below", []float64{0.97, 0.97, 0.97, 0.85, 0.97}, undecided},
+		{"below", []float64{0.9, 0.89, 0.91, 0.9, 0.9}, notEquivalent},
+		{"the same", []float64{1, 1}, equivalent},
+		{"one", []float64{1}, undecided},
 	} {
 		if mean, p, got := atLeast(tt.values, 0.95); got != tt.want {
 			t.Errorf("%s: mean %.3f, p %.3f: %s, want %s", tt.name, mean, p, got, tt.want)
@@ -62,7 +62,7 @@ func TestRetransMargin(t *testing.T) {
 		original, port float64
 		want           string
 	}{
-		{0.001, 0.005, NotEquivalent}, {0.01, 0.013, NotEquivalent}, {0.1, 0.11, Equivalent}, {0, 0.0005, Equivalent}, {0.001, 0.001, Equivalent},
+		{0.001, 0.005, notEquivalent}, {0.01, 0.013, notEquivalent}, {0.1, 0.11, equivalent}, {0, 0.0005, equivalent}, {0.001, 0.001, equivalent},
 	} {
 		r := ccRun()
 		for i := range r.Trials {
@@ -104,7 +104,7 @@ func ccRun() *record.Run {
 }
 
 func TestEquivalences(t *testing.T) {
-	want := map[string]string{"cubic+aa": Equivalent, "port": Equivalent, "wrong": NotEquivalent}
+	want := map[string]string{"cubic+aa": equivalent, "port": equivalent, "wrong": notEquivalent}
 	got := Analyze(ccRun()).Equivalences
 	if len(got) != len(want) {
 		t.Errorf("%d verdicts, want %d", len(got), len(want))
@@ -129,13 +129,13 @@ func TestEquivalenceMargins(t *testing.T) {
 			if m.Unit == "retrans-share" {
 				m.Value = 0.005
 			}
-		}, NotEquivalent, "retrans-share"},
-		{"one trial", 1, func(*harness.Metric) {}, Undecided, "(at least 95.0 %), one trial"},
+		}, notEquivalent, "retrans-share"},
+		{"one trial", 1, func(*harness.Metric) {}, undecided, "(at least 95.0 %), one trial"},
 		{"unfair on average", 5, func(m *harness.Metric) {
 			if m.Unit == "versus-jain-share" {
 				m.Value *= 0.9
 			}
-		}, NotEquivalent, "one against one"},
+		}, notEquivalent, "one against one"},
 	} {
 		r := ccRun()
 		var trials []harness.Trial

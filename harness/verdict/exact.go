@@ -149,7 +149,7 @@ func bySeed(s *record.Sample) map[int]float64 {
 // sameSeeds returns an error unless two runs on target exact can be paired by seed.
 func sameSeeds(old, new *record.Run) error {
 	if old.Env.Target == harness.TargetExact && old.Env.Seed != new.Env.Seed {
-		return fmt.Errorf("%w: seeds %d and %d: on target exact runs are paired by seed", ErrIncomparable, old.Env.Seed, new.Env.Seed)
+		return fmt.Errorf("%w: seeds %d and %d: on target exact runs are paired by seed", errIncomparable, old.Env.Seed, new.Env.Seed)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // judgeHost gives every row of two runs on targets host and vm its verdict.
 func (c *Comparison) judgeHost(old, new *Analysis) {
 	for _, a := range []*Analysis{old, new} {
-		c.Broken = append(c.Broken, BrokenGates(c.askedNoise(a), c.Options.MinEffect)...)
+		c.Broken = append(c.Broken, BrokenGates(c.selectedNoise(a), c.Options.MinEffect)...)
 	}
 	for i := range c.Rows {
 		c.Rows[i].prepare()
@@ -59,11 +59,11 @@ func (c *Comparison) judgeHost(old, new *Analysis) {
 	c.decide(new)
 }
 
-// askedNoise is the A/A noise of the workloads that are to be compared.
-func (c *Comparison) askedNoise(a *Analysis) []Noise {
+// selectedNoise is the A/A noise of the workloads that are to be compared.
+func (c *Comparison) selectedNoise(a *Analysis) []Noise {
 	var out []Noise
 	for _, n := range a.Noise {
-		if s := a.at[sampleID{n.Cell, n.Unit}]; c.asked(a, s) {
+		if s := a.at[sampleID{n.Cell, n.Unit}]; c.selected(a, s) {
 			out = append(out, n)
 		}
 	}
@@ -126,7 +126,7 @@ func (c *Comparison) decide(new *Analysis) {
 		if r.Verdict != "" {
 			continue
 		}
-		r.Verdict = Same
+		r.Verdict = same
 		if r.P == nil || *r.P >= c.Options.Alpha || !r.reaches() {
 			continue
 		}

@@ -87,7 +87,7 @@ func TestExactNoisyRow(t *testing.T) {
 			a, b = append(a, cell{name, "c", "", o}), append(b, cell{name, "c", "", n})
 		}
 		c := mustCompare(t, small("exact", insn, "", a...), small("exact", insn, "", b...), CompareOptions{})
-		if v := verdictOf(t, c, "a").Verdict; v != Same {
+		if v := verdictOf(t, c, "a").Verdict; v != same {
 			noisy++
 		}
 		if c.Gate() {
@@ -140,11 +140,11 @@ func TestExactNoise(t *testing.T) {
 	for _, tt := range []struct {
 		second float64
 		want   string
-	}{{1400, Same}, {1001, Worse}} {
+	}{{1400, same}, {1001, Worse}} {
 		a := small("exact", insn, "", cell{"a", "c", "", around(1000)}, cell{"a+aa", "c", "", around(tt.second)}, cell{"b", "c", "", around(1000)})
 		b := small("exact", insn, "b", cell{"a", "c", "", around(1000)}, cell{"a+aa", "c", "", around(1000)}, cell{"b", "c", "", around(1300)})
 		r := verdictOf(t, mustCompare(t, a, b, CompareOptions{}), "b")
-		if r.Verdict != tt.want || (tt.want == Same) != strings.Contains(r.Note, "raised to the A/A noise") {
+		if r.Verdict != tt.want || (tt.want == same) != strings.Contains(r.Note, "raised to the A/A noise") {
 			t.Errorf("A/A at %v: %q, %q, floor %v", tt.second, r.Verdict, r.Note, r.Floor)
 		}
 	}
@@ -158,10 +158,10 @@ func TestHostEffect(t *testing.T) {
 		o           CompareOptions
 		want        string
 	}{
-		{"below the minimum effect", 1000, 1020, CompareOptions{}, Same},
+		{"below the minimum effect", 1000, 1020, CompareOptions{}, same},
 		{"above the one asked for", 1000, 1020, CompareOptions{MinEffect: 0.01}, Worse},
 		{"above the minimum effect", 1000, 1080, CompareOptions{}, Worse},
-		{"within the A/A noise", 1100, 1080, CompareOptions{}, Same},
+		{"within the A/A noise", 1100, 1080, CompareOptions{}, same},
 		{"above the A/A noise", 1100, 1200, CompareOptions{}, Worse},
 	} {
 		a := small("host", seconds, "", cell{"a", "c", "", around(1000)}, cell{"a+aa", "c", "", around(tt.second)}, cell{"b", "c", "", around(1000)})
@@ -181,8 +181,8 @@ func TestHostZeros(t *testing.T) {
 	}{
 		{[]float64{2992, 2992, 2992, 2992, 2992}, Worse},
 		{[]float64{2992, 5, 900, 12000, 70}, Worse},
-		{[]float64{0, 0, 0, 0, 2992}, Same},
-		{zero, Same},
+		{[]float64{0, 0, 0, 0, 2992}, same},
+		{zero, same},
 	} {
 		var a, b []cell
 		for i := range 200 {
@@ -225,7 +225,7 @@ func TestDriftByRate(t *testing.T) {
 	}
 	c := mustCompare(t, run("", 1, 1), run("b", 1.07, 1), CompareOptions{})
 	for _, r := range c.Rows {
-		if r.Verdict != Same || math.Abs(r.Delta) > 0.002 {
+		if r.Verdict != same || math.Abs(r.Delta) > 0.002 {
 			t.Errorf("%s: %s, %v", r.Name, r.Verdict, r.Delta)
 		}
 	}
@@ -256,7 +256,7 @@ func TestCompareEffort(t *testing.T) {
 	} {
 		other := run()
 		change(&other.Env)
-		if _, err := Compare(run(), other, CompareOptions{}); !errors.Is(err, ErrIncomparable) || !strings.Contains(err.Error(), what) {
+		if _, err := Compare(run(), other, CompareOptions{}); !errors.Is(err, errIncomparable) || !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

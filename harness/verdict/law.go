@@ -11,8 +11,8 @@ import (
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// A Judged is what a run says about a law and one of its variants.
-type Judged struct {
+// A LawResult is what a run says about a law and one of its variants.
+type LawResult struct {
 	Law       harness.Law `json:"law"`
 	Variant   string      `json:"variant"`
 	Control   bool        `json:"control,omitempty"` // it is wrong on purpose: it passes by breaking the law
@@ -25,8 +25,8 @@ type Judged struct {
 }
 
 // laws holds the run against the laws that its definition declares.
-func (a *Analysis) laws() []Judged {
-	var out []Judged
+func (a *Analysis) laws() []LawResult {
+	var out []LawResult
 	for _, l := range a.Run.Env.Laws {
 		for _, v := range l.Variants {
 			out = append(out, a.judgeLaw(l, v))
@@ -35,8 +35,8 @@ func (a *Analysis) laws() []Judged {
 	return out
 }
 
-func (a *Analysis) judgeLaw(l harness.Law, variant string) Judged {
-	j := Judged{Law: l, Variant: variant, Source: l.Source, Outcome: NotMeasured}
+func (a *Analysis) judgeLaw(l harness.Law, variant string) LawResult {
+	j := LawResult{Law: l, Variant: variant, Source: l.Source, Outcome: NotMeasured}
 	if v, ok := a.Run.Env.Variant(variant); ok {
 		j.Control = v.Control
 	}
@@ -64,7 +64,7 @@ func (a *Analysis) judgeLaw(l harness.Law, variant string) Judged {
 }
 
 // predict computes the prediction for the cell.
-func (j *Judged) predict(c harness.Cell, a *Analysis) error {
+func (j *LawResult) predict(c harness.Cell, a *Analysis) error {
 	f, err := law.Find(j.Law.Formula)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (j *Judged) predict(c harness.Cell, a *Analysis) error {
 }
 
 // holds tells whether the value is as predicted.
-func (j *Judged) holds() bool {
+func (j *LawResult) holds() bool {
 	d := j.Value/j.Predicted - 1
 	switch j.Law.Side {
 	case harness.LawMost:
@@ -109,7 +109,7 @@ func (j *Judged) holds() bool {
 }
 
 // Bound is the tolerance in words.
-func (j *Judged) Bound() string {
+func (j *LawResult) Bound() string {
 	text := unit.Percent(j.Law.Tolerance, false)
 	switch j.Law.Side {
 	case harness.LawMost:
@@ -121,7 +121,7 @@ func (j *Judged) Bound() string {
 }
 
 // FailedLaws names the laws that a run broke, and the controls that kept theirs.
-func FailedLaws(all []Judged) []string {
+func FailedLaws(all []LawResult) []string {
 	var out []string
 	for _, j := range all {
 		if j.Outcome == Failed {

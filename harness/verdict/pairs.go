@@ -7,7 +7,7 @@ import (
 	"github.com/kxlab/kxlab/harness/stats"
 )
 
-// pairedRatio is the median of a/b over the repeats that both have; ok is false if there is none or a divisor is 0.
+// PairedRatio is the median of a/b over the repeats that both have; ok is false if there is none or a divisor is 0.
 func PairedRatio(a, b *record.Sample) (s stats.Summary, ok bool) {
 	at := map[int]float64{}
 	for i, r := range b.Repeats {

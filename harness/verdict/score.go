@@ -17,8 +17,8 @@ const (
 	NotMeasured = "not measured" // no cell of this run says anything
 )
 
-// A Scored is what a run says about a score.
-type Scored struct {
+// A ScoreResult is what a run says about a score.
+type ScoreResult struct {
 	Score   harness.Score `json:"score"`
 	Value   float64       `json:"value"` // a median, or the quotient of two
 	N       int           `json:"n"`     // repeats behind it
@@ -28,16 +28,16 @@ type Scored struct {
 
 // scores holds the run against the scores that its definition declares. A score is a bound on a median: it says nothing
 // about how sure that is, which the tables do.
-func (a *Analysis) scores() []Scored {
-	var out []Scored
+func (a *Analysis) scores() []ScoreResult {
+	var out []ScoreResult
 	for _, s := range a.Run.Env.Scores {
 		out = append(out, a.score(s))
 	}
 	return out
 }
 
-func (a *Analysis) score(s harness.Score) Scored {
-	out := Scored{Score: s, Outcome: NotMeasured}
+func (a *Analysis) score(s harness.Score) ScoreResult {
+	out := ScoreResult{Score: s, Outcome: NotMeasured}
 	own, why := a.pick(harness.CellSelector{Workload: s.Workload, Variant: s.Variant, Where: s.Where}, s.Unit)
 	if own == nil {
 		out.Why = why
@@ -79,7 +79,7 @@ func (a *Analysis) score(s harness.Score) Scored {
 }
 
 // FailedScores names the scores that a run failed.
-func FailedScores(scored []Scored) []string {
+func FailedScores(scored []ScoreResult) []string {
 	var out []string
 	for _, s := range scored {
 		if s.Outcome == Failed {

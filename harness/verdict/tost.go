@@ -26,7 +26,7 @@ type TOST struct {
 
 // tost tests whether the mean of paired differences lies within ±width.
 func tost(d []float64, width float64) TOST {
-	t := TOST{N: len(d), Margin: width, P: 1, Verdict: Undecided}
+	t := TOST{N: len(d), Margin: width, P: 1, Verdict: undecided}
 	t.Mean, _ = mstats.Mean(d)
 	if t.N < 2 {
 		return t
@@ -34,9 +34,9 @@ func tost(d []float64, width float64) TOST {
 	sd, _ := mstats.StandardDeviationSample(d)
 	se := sd / math.Sqrt(float64(t.N))
 	if se == 0 { // the same to the last digit: there is nothing to test
-		t.P, t.Verdict = 0, Equivalent
+		t.P, t.Verdict = 0, equivalent
 		if math.Abs(t.Mean) >= width {
-			t.P, t.Verdict = 1, NotEquivalent
+			t.P, t.Verdict = 1, notEquivalent
 		}
 		return t
 	}
@@ -44,9 +44,9 @@ func tost(d []float64, width float64) TOST {
 	t.P = math.Max(above((width+t.Mean)/se), above((width-t.Mean)/se))
 	switch {
 	case t.P < tostAlpha:
-		t.Verdict = Equivalent
+		t.Verdict = equivalent
 	case above((math.Abs(t.Mean)-width)/se) < tostAlpha:
-		t.Verdict = NotEquivalent
+		t.Verdict = notEquivalent
 	}
 	return t
 }
@@ -55,24 +55,24 @@ func tost(d []float64, width float64) TOST {
 func atLeast(values []float64, bound float64) (mean, p float64, verdict string) {
 	mean, _ = mstats.Mean(values)
 	if len(values) < 2 {
-		return mean, 1, Undecided
+		return mean, 1, undecided
 	}
 	sd, _ := mstats.StandardDeviationSample(values)
 	se := sd / math.Sqrt(float64(len(values)))
 	switch {
 	case se == 0 && mean >= bound:
-		return mean, 0, Equivalent
+		return mean, 0, equivalent
 	case se == 0:
-		return mean, 1, NotEquivalent
+		return mean, 1, notEquivalent
 	}
 	p = stats.UpperT((mean-bound)/se, float64(len(values)-1))
 	switch {
 	case p < tostAlpha:
-		verdict = Equivalent
+		verdict = equivalent
 	case 1-p < tostAlpha:
-		verdict = NotEquivalent
+		verdict = notEquivalent
 	default:
-		verdict = Undecided
+		verdict = undecided
 	}
 	return mean, p, verdict
 }

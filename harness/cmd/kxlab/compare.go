@@ -88,7 +88,7 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 		return err
 	}
 	if f.gate && c.Gate() {
-		return coded(codeRegression, fmt.Errorf("regression: %s", c.Summary()))
+		return withCode(codeRegression, fmt.Errorf("regression: %s", c.Summary()))
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func newDoctor(s streams) *cobra.Command {
 				return err
 			}
 			if why := nowhere(rows); why != "" {
-				return nothing(errors.New("nothing can run here: " + why))
+				return unsupported(errors.New("nothing can run here: " + why))
 			}
 			return nil
 		}),

@@ -27,12 +27,12 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-func usage(err error) error { return coded(codeUsage, err) }
+func usage(err error) error { return withCode(codeUsage, err) }
 
-func nothing(err error) error { return coded(codeNothing, err) }
+func unsupported(err error) error { return withCode(codeNothing, err) }
 
-// coded gives an error an exit code unless it has one.
-func coded(code int, err error) error {
+// withCode gives an error an exit code unless it has one.
+func withCode(code int, err error) error {
 	var have *exitError
 	if err == nil || errors.As(err, &have) {
 		return err
@@ -40,10 +40,10 @@ func coded(code int, err error) error {
 	return &exitError{code: code, err: err}
 }
 
-// action is what a command does: what it returns means exit code 1 unless it says otherwise. Whatever cobra complains
-// of before, an unknown flag or command, is wrong usage.
+// action is what a command does: an error without a code of its own means exit code 1. Errors that cobra finds
+// before, such as an unknown flag or command, are wrong usage.
 func action(f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error { return coded(codeFailed, f(cmd, args)) }
+	return func(cmd *cobra.Command, args []string) error { return withCode(codeFailed, f(cmd, args)) }
 }
 
 // end writes an error down and returns the exit code.

@@ -161,9 +161,9 @@ func worst(errs []error) error {
 	}
 	switch {
 	case len(failed) > 0:
-		return coded(codeFailed, errors.Join(failed...))
+		return withCode(codeFailed, errors.Join(failed...))
 	case len(idle) == len(errs):
-		return nothing(errors.Join(idle...))
+		return unsupported(errors.Join(idle...))
 	}
 	return nil
 }
@@ -291,7 +291,7 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 	}
 	s.note("%s: %s", j.plan.Experiment.Name, share)
 	if sum.Count(harness.OutcomeNotSupported) == len(sum.Outcomes) {
-		return nothing(lackingError(j, sum))
+		return unsupported(lackingError(j, sum))
 	}
 	if err := showRun(s, j.dir, !f.json); err != nil {
 		return errors.Join(err, wrongError(j, sum))

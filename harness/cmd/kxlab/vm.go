@@ -213,7 +213,7 @@ func (r *endReader) Read(p []byte) (int, error) {
 func guestEnd(err error) error {
 	var exit *vm.ExitError
 	if errors.As(err, &exit) && exit.Code != 0 {
-		return coded(exit.Code, err)
+		return withCode(exit.Code, err)
 	}
 	return unable(err)
 }
@@ -221,7 +221,7 @@ func guestEnd(err error) error {
 // unable makes of what this machine cannot do the exit code for it.
 func unable(err error) error {
 	if errors.Is(err, harness.ErrNotSupported) {
-		return nothing(err)
+		return unsupported(err)
 	}
 	return err
 }

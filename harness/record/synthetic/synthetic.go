@@ -77,7 +77,7 @@ func synthEnv() record.Env {
 	return e
 }
 
-// run makes an invented run in memory.
+// Run makes an invented run in memory.
 func (s Spec) Run() *record.Run {
 	rng := rand.New(rand.NewPCG(s.Seed, 1))
 	r := &record.Run{Dir: fmt.Sprintf("synthetic-%d", s.Seed), Env: synthEnv()}

@@ -88,7 +88,7 @@ func TestMaglevRefuses(t *testing.T) {
 	}
 }
 
-// Kinds of rings, for the properties that all of them have.
+// kinds of rings, for the properties that all of them have.
 func kinds() map[string]func(int, []Member) (Ring, error) {
 	return map[string]func(int, []Member) (Ring, error){
 		"maglev":     Maglev,

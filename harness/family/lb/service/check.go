@@ -12,7 +12,7 @@ import (
 // maxWeight is the largest weight of a backend: a logarithm of rendezvous hashing times a weight fits into 64 bits.
 const MaxWeight = 1 << 24
 
-// checkService returns an error for a service that no balancer of this package could carry.
+// CheckService returns an error for a service that no balancer of this package could carry.
 func CheckService(s *Service) error {
 	k := s.Key()
 	if s.Proto != harness.TCP && s.Proto != harness.UDP {

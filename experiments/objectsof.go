@@ -12,9 +12,9 @@ import (
 // attachLoad is the method that loads an object and attaches it to nothing.
 const attachLoad = "load"
 
-// borrow adds the variants of the experiments that a definition takes objects of. These are read as they stand in their
-// files: what they themselves may borrow is not looked at.
-func borrow(e *harness.Experiment) error {
+// addObjects adds the variants of the experiments that a definition takes objects of. These are read as they stand in their
+// files: objects that they themselves take from others are not followed.
+func addObjects(e *harness.Experiment) error {
 	for _, name := range lenders(e) {
 		if err := harness.Known("experiment", name, Names()); err != nil {
 			return fmt.Errorf("objectsof: %w", err)
