@@ -162,13 +162,20 @@ func newNATRig(tb testing.TB, object string, reals int, knobs map[string]any) *n
 	if err != nil {
 		tb.Fatal(err)
 	}
+	seed := uint64(42)
+	if v, ok := knobs["seed"]; ok {
+		seed = v.(uint64)
+	}
 	if v := spec.Variables["cfg"]; v != nil {
-		err := v.Set(testConfig{Seed: 42, Ifindex: uint32(r.ifindex), MTU: 1600, ClientMTU: 1500, MAC: balancerMAC})
+		err := v.Set(testConfig{Seed: seed, Ifindex: uint32(r.ifindex), MTU: 1600, ClientMTU: 1500, MAC: balancerMAC})
 		if err != nil {
 			tb.Fatal(err)
 		}
 	}
 	for name, value := range knobs {
+		if name == "seed" {
+			continue
+		}
 		if err := spec.Variables[name].Set(value); err != nil {
 			tb.Fatal(err)
 		}

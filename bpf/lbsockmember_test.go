@@ -106,8 +106,8 @@ func TestSockDirect(t *testing.T) {
 	}
 }
 
-// TestSockProtocol: a socket of MPTCP, whose number is above 255, gets the service by the TCP socket below it.
-func TestSockProtocol(t *testing.T) {
+// TestSockMPTCP: a socket of MPTCP gets the service by the TCP socket below it.
+func TestSockMPTCP(t *testing.T) {
 	r := newSockRig(t)
 	r.do(t, func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
