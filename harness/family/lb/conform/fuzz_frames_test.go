@@ -15,6 +15,9 @@ const fuzzPort = 20001
 // fuzzLongest is the longest frame: one that the kernel's test run keeps in one piece, as links do for such programs.
 const fuzzLongest = 3000
 
+// fuzzEdits is how many edits of an input count: fuzzing makes inputs of a megabyte, which would take seconds.
+const fuzzEdits = 16
+
 // baseFrames are what fuzzing starts from: good packets of one family of each kind that a balancer looks at.
 func (sc *scene) baseFrames(real netip.AddrPort) [][]byte {
 	v6 := sc.tcp.VIP.Addr().Is6()
@@ -43,7 +46,7 @@ func (sc *scene) baseFrames(real netip.AddrPort) [][]byte {
 // edited is a frame after edits of 4 bytes each: what is done, where (2 bytes) and with which value.
 func (sc *scene) edited(frame, edits []byte, real netip.AddrPort) []byte {
 	f := bytes.Clone(frame)
-	for ; len(edits) >= 4; edits = edits[4:] {
+	for edits = edits[:min(len(edits), 4*fuzzEdits)]; len(edits) >= 4; edits = edits[4:] {
 		at, value := int(binary.BigEndian.Uint16(edits[1:])), edits[3]
 		if next := sc.edit(f, edits[0]%16, at, value, real); len(next) <= fuzzLongest {
 			f = next

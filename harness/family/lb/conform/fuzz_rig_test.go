@@ -4,11 +4,11 @@ package conform
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -39,7 +39,8 @@ type fuzzLab struct {
 	scenes [2]*scene // of IPv4 and IPv6
 	reals  [2]netip.AddrPort
 	rigs   []*fuzzRig
-	work   chan func()
+	home   int // namespace of the process
+	space  int // namespace in which programs run
 }
 
 const fuzzMTU = 1500
@@ -52,19 +53,10 @@ func newFuzzLab(tb testing.TB) *fuzzLab {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		tb.Fatal(err)
 	}
-	l := &fuzzLab{work: make(chan func())}
-	ready := make(chan error)
-	go func() {
-		runtime.LockOSThread() // for ever: the namespace ends with the thread
-		ready <- unix.Unshare(unix.CLONE_NEWNET)
-		for f := range l.work {
-			f()
-		}
-	}()
-	if err := <-ready; err != nil {
-		tb.Fatalf("unshare network namespace: %v", err)
+	l := &fuzzLab{}
+	if err := l.enter(tb); err != nil {
+		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { close(l.work) })
 	for i := range l.scenes {
 		_, j := newModel("dsr", i == 1, broken{})
 		l.scenes[i] = j.sc
@@ -204,10 +196,42 @@ func (r *fuzzRig) forget(t testing.TB) {
 	}
 }
 
-// do runs f in the namespace.
-func (l *fuzzLab) do(f func()) {
-	var wg sync.WaitGroup
-	wg.Add(1)
-	l.work <- func() { defer wg.Done(); f() }
-	wg.Wait()
+// enter makes the namespace.
+func (l *fuzzLab) enter(tb testing.TB) (err error) {
+	const self = "/proc/thread-self/ns/net"
+	if l.home, err = unix.Open(self, unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return fmt.Errorf("open network namespace: %w", err)
+	}
+	tb.Cleanup(func() { unix.Close(l.home) })
+	made := make(chan error)
+	go func() {
+		runtime.LockOSThread() // for ever: the thread ends here
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			l.space, err = unix.Open(self, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		}
+		made <- err
+	}()
+	if err := <-made; err != nil {
+		return fmt.Errorf("make network namespace: %w", err)
+	}
+	tb.Cleanup(func() { unix.Close(l.space) })
+	return nil
+}
+
+// do runs f in the namespace, on the thread that it is called on: to wake another one for each frame takes longer than
+// all objects do.
+func (l *fuzzLab) do(f func()) error {
+	runtime.LockOSThread()
+	if err := unix.Setns(l.space, unix.CLONE_NEWNET); err != nil {
+		runtime.UnlockOSThread()
+		return fmt.Errorf("enter network namespace: %w", err)
+	}
+	defer func() {
+		if unix.Setns(l.home, unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread() // else the thread ends with its goroutine
+		}
+	}()
+	f()
+	return nil
 }

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import "testing"
+
+// TestNATReuse: a SYN on the ports of a connection that is over begins a new one, and what the old one's real still
+// sends does not end it.
+func TestNATReuse(t *testing.T) {
+	eachNAT(t, 4, nil, func(t *testing.T, r *natRig, family int) {
+		s := tcp(family)
+		old := r.send(t, s.with(flagSYN))
+		r.answers(t, s.with(flagSYN|flagACK), old)
+		r.send(t, s.with(flagRST))
+		r.setRings(t, 1)
+		real := r.send(t, s.with(flagSYN))
+		if real == old {
+			t.Errorf("reset, and not balanced anew")
+		}
+		r.answers(t, s.with(flagSYN|flagACK), real)
+		r.answers(t, s.with(flagRST), old) // late
+		r.setRings(t, 2)
+		for _, flags := range []uint8{flagACK, flagSYN} {
+			if now := r.send(t, s.with(flags)); now != real {
+				t.Errorf("after a late reset of the old real, flags %#x moved the connection from real %d to %d", flags, real, now)
+			}
+		}
+	})
+}
+
+// TestNATPutsBack: a connection of which one direction is silent keeps both: what fell out of the table is put back by
+// the other direction's next refresh, which its end is, too.
+func TestNATPutsBack(t *testing.T) {
+	const fin = 0x01
+	eachNAT(t, 4, nil, func(t *testing.T, r *natRig, family int) {
+		s := tcp(family)
+		real := r.send(t, s)
+		r.setRings(t, 1)
+		flows := r.Maps[map[int]string{4: "flows", 6: "flows_v6"}[family]]
+		drop := func(direction uint32) {
+			t.Helper()
+			key, value := make([]byte, flows.KeySize()), make([]byte, flows.ValueSize())
+			for it := flows.Iterate(); it.Next(&key, &value); {
+				if value[20] == byte(direction) {
+					if err := flows.Delete(key); err != nil {
+						t.Fatal(err)
+					}
+					return
+				}
+			}
+			t.Fatalf("no entry of direction %d", direction)
+		}
+		const toReal, toClient = 1, 2
+		drop(toClient)
+		r.send(t, s.with(fin|flagACK))
+		r.answers(t, s, real)
+		drop(toReal)
+		r.answers(t, s.with(fin|flagACK), real)
+		if now := r.send(t, s); now != real {
+			t.Errorf("moved from real %d to %d", real, now)
+		}
+	})
+}
