@@ -61,3 +61,18 @@ func TestNATPutsBack(t *testing.T) {
 		}
 	})
 }
+
+// TestNATZeroSum: a UDP checksum that comes out as zero is sent as all ones: zero says that there is none.
+func TestNATZeroSum(t *testing.T) {
+	eachNAT(t, 4, nil, func(t *testing.T, r *natRig, family int) {
+		s := udp(family)
+		s.payload = []byte{0, 0}
+		real := r.send(t, s)
+		seen := s.to(realAddr(family, real), 8080).l4()
+		s.payload = seen[6:8] // makes the sum of the translated datagram zero
+		f, out := r.run(t, s.bytes())
+		if at := len(out) - 4; f != fateSend || be.Uint16(out[at:]) != 0xffff {
+			t.Errorf("%s, checksum %#x; want it sent with 0xffff", f, out[at:at+2])
+		}
+	})
+}
