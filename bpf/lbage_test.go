@@ -12,7 +12,8 @@ func TestFlowAges(t *testing.T) {
 	r := newRig(t, rigSpec{Object: object, Reals: 2, Entries: 8})
 	at := func(tick int, s segment, ring, want int) {
 		t.Helper()
-		ahead := newRig(t, rigSpec{Object: object, Reals: 2, Entries: 8, Share: r, Knobs: map[string]any{"flow_clock_ahead": uint64(tick)}})
+		knobs := map[string]any{"flow_clock_ahead": uint64(tick)}
+		ahead := newRig(t, rigSpec{Object: object, Reals: 2, Entries: 8, Share: r, Knobs: knobs})
 		ahead.setRing(t, uint16(ring), 0)
 		if got := ahead.send(t, s); got != want {
 			t.Errorf("port %d, %d ticks ahead: real %d, want %d", s.sport, tick, got, want)
