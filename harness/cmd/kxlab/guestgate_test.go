@@ -16,7 +16,11 @@ import (
 	"github.com/kxlab/kxlab/vm"
 )
 
-// TestGateInGuest runs the correctness gate of every load balancer, IPVS among them, in a guest with one CPU and the memory,
+// guestGate are the variants whose gate a guest is booted for: those that this machine may lack, and one of each kind that needs
+// tools or objects. The others pass theirs on this machine.
+var guestGate = []string{"iptables", "nftables", "ipvs-nat", "ipvs-tun", "ipvs-dr", "xdp-nat"}
+
+// TestGateInGuest runs the correctness gate of load balancers, IPVS among them, in a guest with one CPU and the memory,
 // modules and tools that the definition asks for.
 func TestGateInGuest(t *testing.T) {
 	if testing.Short() {
@@ -38,7 +42,7 @@ func TestGateInGuest(t *testing.T) {
 	var out bytes.Buffer
 	c := &vm.Cmd{
 		Kernel: k, CPUs: 1, Memory: int64(e.Guest.MemoryMB) << 20, Self: self, Modules: e.Guest.Modules, Tools: e.Guest.Tools,
-		Files: map[string]vm.File{inside: {Source: gate}}, Args: []string{inside, "-test.run=TestGate", "-test.v"},
+		Files: map[string]vm.File{inside: {Source: gate}}, Args: []string{inside, "-test.run=^TestGate$/./^(" + strings.Join(guestGate, "|") + ")$", "-test.v"},
 		Stdout: &out, Stderr: &out,
 	}
 	err = c.Run(t.Context())
@@ -48,10 +52,10 @@ func TestGateInGuest(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, out.String())
 	}
-	for _, v := range e.Variants {
+	for _, v := range guestGate {
 		for _, ip := range []string{"4", "6"} {
-			if !strings.Contains(out.String(), "PASS: TestGate/ip="+ip+"/"+v.Name+" ") {
-				t.Errorf("%s did not pass for IPv%s:\n%s", v.Name, ip, out.String())
+			if !strings.Contains(out.String(), "PASS: TestGate/ip="+ip+"/"+v+" ") {
+				t.Errorf("%s did not pass for IPv%s:\n%s", v, ip, out.String())
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func TestReplaceShowsWhoUsesWhat(t *testing.T) {
 
 	now := c.(*bpfCC).instance
 	wantError(t, c.Replace(ctx, ccVariant("cc/bpf_cubic", harness.Knob{Name: "nonesuch"})), false, "unknown knob", "beta")
-	wantError(t, c.Replace(ctx, harness.Variant{Name: "reno", Attach: "tcp-cc"}), true, "not by struct_ops")
+	wantError(t, c.Replace(ctx, harness.Variant{Name: "reno", Attach: "tcp-cc"}), true, "want struct_ops")
 	if err := c.InForce(); err != nil || c.(*bpfCC).instance != now {
 		t.Errorf("after replacements that failed: %v", err)
 	}
