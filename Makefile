@@ -9,15 +9,15 @@ SUDO   := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)")
 # The commit that is built, with +dirty if anything but results differs from it. The Go tool's own stamp may be switched off.
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git status --porcelain --untracked-files=no -- . ':!results' 2>/dev/null | grep -q . && echo +dirty)
 
-SRC    := $(wildcard bpf/*/*.bpf.c harness/labtest/testdata/*.bpf.c)
-HDR    := $(wildcard bpf/include/*.h)
+SRC    := $(wildcard bpf/*/*.bpf.c harness/labtest/testdata/*.bpf.c harness/family/sched/testdata/*.bpf.c)
+HDR    := $(wildcard bpf/include/*.h harness/family/sched/testdata/*.h)
 OBJ    := $(SRC:.bpf.c=.bpf.o)
 # Debian and Ubuntu keep asm/ in a folder of the machine's kind, which the bpf target does not search.
 CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench regress test unit race fuzz bpf exported lint verify-objects clean
+.PHONY: help build bench regress test unit soak race fuzz bpf exported lint verify-objects clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,10 @@ test: ## all tests, kernel parts included
 
 unit: ## the tests that need no root
 	go test -short ./...
+
+soak: ## every scheduler under the whole gate for 60 s of the guest's time, on one and on two CPUs
+	@scripts/setup run
+	KXLAB_SOAK=1 $(SUDO) go test -count=1 -timeout 40m -v -run '^TestSoak$$' ./harness/family/sched
 
 race: ## the unit tests under the race detector, but for those that wait for BPF and guests
 	scripts/race

@@ -62,7 +62,8 @@ static __always_inline bool urgent_beats(u32 cpu)
 {
 	struct urgent_cpu *c = urgent_cpu(cpu);
 
-	return c->computing && !c->owed;
+	/* owed does not last into the turn of a task that came after one that computes: stopping is called after dispatch. */
+	return c->computing && !c->owed && !c->helped;
 }
 
 static __always_inline u64 urgent_vtime(struct task_struct *p)

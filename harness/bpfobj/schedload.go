@@ -33,6 +33,11 @@ func OpenSched(object string) (*OpsStruct, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ReadSched(object, spec)
+}
+
+// ReadSched is OpenSched for a specification that is read already.
+func ReadSched(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
 	o, err := findOps(object, spec)
 	if err != nil {
 		return nil, err

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // benchRest is how long a worker rests in a request, benchRounds how much it computes.
@@ -126,21 +124,8 @@ func (p *program) fork() (Report, error) {
 	return r, err
 }
 
-// forkOnce makes a child and waits for its end. The child shares nothing that it writes to and does one call only.
+// forkOnce makes a child that ends at once, and waits for its end.
 func forkOnce() bool {
-	pid, _, e := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-	if e != 0 {
-		return false
-	}
-	if pid == 0 {
-		for {
-			unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
-		}
-	}
-	for {
-		_, _, e = unix.RawSyscall6(unix.SYS_WAIT4, pid, 0, 0, 0, 0, 0)
-		if e != unix.EINTR {
-			return e == 0
-		}
-	}
+	pid, e := forkComputing(0, [2]int{})
+	return e == 0 && reap(pid)
 }

@@ -38,13 +38,21 @@ type Spec struct {
 	Bound   time.Duration // of Mixed: within which a request has to be done
 	Addr    string        // of Probe, "127.0.0.1:80"
 	Path    string
+	// Patience makes Spin go on after Measure until every thread has run once more, at most for so long. 0: it ends after Measure.
+	Patience time.Duration
+	// Children is how many processes Spin makes at once, again and again, each of which computes ChildRounds rounds and ends. 0: none.
+	Children    int
+	ChildRounds int
 }
 
 // A Thread is one thread that computes.
 type Thread struct {
-	Name string // at most 15 bytes
-	Nice int
-	CPU  int // where it is pinned; -1: nowhere
+	Name  string // at most 15 bytes
+	Nice  int
+	CPU   int           // where it is pinned; -1: nowhere
+	Idle  bool          // policy SCHED_IDLE
+	Yield bool          // calls sched_yield after each look at the clock; Spin only
+	Sleep time.Duration // how long it sleeps when the measurement has begun, before it computes; Spin only
 }
 
 // A Report holds the results of a load in the measured time.
@@ -56,8 +64,11 @@ type Report struct {
 	Waking  Distribution   // from being woken to running (Bench)
 	Rate    float64        // requests a second (Mixed)
 	Failed  int            // requests (Probe)
-	At      []float64      `json:",omitempty"` // seconds since the start, one a request (Probe)
-	Took    []float64      `json:",omitempty"` // seconds
+	Burst   time.Duration  // the longest from making all Children to the end of the last (Spin)
+	// BurstCPU is the CPU time of the children of that burst.
+	BurstCPU time.Duration
+	At       []float64 `json:",omitempty"` // seconds since the start, one a request (Probe)
+	Took     []float64 `json:",omitempty"` // seconds
 	// Switches are what the process's threads went through, Forced those they had not asked for.
 	Switches, Forced int64
 }

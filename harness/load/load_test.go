@@ -38,6 +38,10 @@ func TestKinds(t *testing.T) {
 		{Spec{Kind: Spin, Threads: []Thread{{CPU: 0}, {CPU: -1}}}, func(r Report) bool {
 			return r.Ops > 0 && len(r.Threads) == 2 && r.Threads[0].Run > 0 && r.Threads[0].Run < 2*d && r.Threads[0].Strays == 0
 		}},
+		{Spec{Kind: Spin, Threads: []Thread{{CPU: -1, Sleep: d / 2}, {CPU: -1, Idle: true}, {CPU: -1, Yield: true}}, Patience: 5 * time.Second,
+			Children: 20, ChildRounds: 1000}, func(r Report) bool {
+			return r.Threads[0].Run > 0 && r.Threads[0].Run < r.Elapsed-d/2+5*time.Millisecond && r.Threads[1].Run > 0 && r.Threads[2].Run > 0 && r.Burst > 0
+		}},
 		{Spec{Kind: Sleepy, Threads: busy(1), Workers: 1}, func(r Report) bool { return len(r.Threads) == 1 && r.Threads[0].Run > 0 }},
 		{Spec{Kind: Pipe, CPUs: [2]int{0, 0}}, func(r Report) bool {
 			return r.Ops > 10 && r.Switches > int64(r.Ops) && r.Switches < int64(3*r.Ops)

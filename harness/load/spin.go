@@ -3,6 +3,7 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -26,13 +27,21 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 			sleep(delay)
 		}
 		var began bool
+		var done bool
 		var cpu0, looks int64
-		last := t.now()
+		begin := t.t0 + int64(s.Sleep) // from then on it wants to run: a late wake-up is a wait
+		if s.Sleep > 0 {
+			sleep(time.Duration(begin - t.now()))
+		}
+		last := begin
 		for {
 			s.sum = compute(s.sum, clockRounds)
+			if s.Yield {
+				unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+			}
 			now := t.now()
 			if !began && now >= t.t0 {
-				began, cpu0, looks, last = true, cpuTime(), 0, max(last, t.t0)
+				began, cpu0, looks, last = true, cpuTime(), 0, begin
 			}
 			if began {
 				looks++
@@ -40,7 +49,11 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 				if s.CPU >= 0 && currentCPU() != s.CPU {
 					s.Strays++
 				}
-				if t.over(now) {
+				if t.over(now) && !done {
+					done = true
+					t.looked.Add(1)
+				}
+				if done && t.patient(now) {
 					break
 				}
 			}
@@ -83,15 +96,24 @@ func put(r *Report, ss []*spinner) {
 	}
 }
 
+// spinning is how many threads Spin has.
+func (p *program) spinning() int { return len(p.Threads) + min(p.Children, 1) }
+
 // spin is the load of threads that compute.
 func (p *program) spin() (Report, error) {
-	t, err := newTeam(p, len(p.Threads))
+	t, err := newTeam(p, p.spinning())
 	if err != nil {
 		return Report{}, err
 	}
 	ss := p.spinners(t)
+	var b burst
+	if p.Children > 0 {
+		t.add(unpinned("parent"), func() { b = p.bursts(t) })
+	}
 	r, err := t.report()
 	put(&r, ss)
+	r.Burst, r.BurstCPU = b.took, b.cpu
+	err = errors.Join(err, b.err)
 	for _, s := range ss {
 		r.Ops += s.Ops
 	}

@@ -20,7 +20,8 @@ type team struct {
 	gate     [2]int       // a pipe without data: its close releases all threads
 	t0, t1   int64        // when the measurement begins and ends, nanoseconds of now; t1 is 0 if it has no end
 	base     time.Time
-	started  atomic.Bool // t0, t1 and switches are set
+	started  atomic.Bool  // t0, t1 and switches are set
+	looked   atomic.Int32 // threads that compute, and the parent of children, that have run after t1
 	done     sync.WaitGroup
 	mu       sync.Mutex
 	err      error
@@ -78,6 +79,11 @@ func (t *team) over(now int64) bool {
 	return t.t1 > 0 && now >= t.t1 || t.p.stopped.Load()
 }
 
+// patient tells, after t1, whether a thread that computes may end: at once, or with Patience when all others have run once more.
+func (t *team) patient(now int64) bool {
+	return t.p.Patience == 0 || t.p.stopped.Load() || int(t.looked.Load()) == t.p.spinning() || now >= t.t1+int64(t.p.Patience)
+}
+
 func (t *team) fail(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,6 +115,12 @@ func (th Thread) settle() error {
 	if th.Nice != 0 {
 		if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), th.Nice); err != nil {
 			return fmt.Errorf("set nice of %s to %d: %w", th.Name, th.Nice, err)
+		}
+	}
+	if th.Idle {
+		attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}
+		if err := unix.SchedSetAttr(0, attr, 0); err != nil {
+			return fmt.Errorf("give %s the policy SCHED_IDLE: %w", th.Name, err)
 		}
 	}
 	if th.CPU >= 0 {

@@ -18,11 +18,13 @@ const (
 	// gateBound is the longest time that a runnable task may wait: five busy tasks share a CPU, and a scheduler for
 	// batch loads may have slices of 100 ms.
 	gateBound = 1500 * time.Millisecond
+	// partTime is how long each of the quick parts runs, and then until every task has run once more.
+	partTime = 100 * time.Millisecond
 )
 
 // Check runs the correctness gate on a member: the member is in force all the time; each busy task makes progress
 // within the bound, and a pinned task runs on its CPU only; a sleeping task is woken within the bound; and afterwards
-// the kernel's own scheduler is in force.
+// the kernel's own scheduler is in force. The quick parts of gateParts follow.
 func (s *stage) Check(ctx context.Context, member string) (err error) {
 	defer func() { s.failed[member] = err != nil }()
 	m, err := s.member(member)
@@ -34,6 +36,11 @@ func (s *stage) Check(ctx context.Context, member string) (err error) {
 		return err
 	}
 	err = s.check(ctx)
+	for _, p := range gateParts() {
+		if err == nil && p.quick {
+			err = p.run(ctx, partTime, s.seed)
+		}
+	}
 	if broken := f.checkInForce(); broken != nil {
 		err = fmt.Errorf("not in force all the time: %w", broken)
 	}

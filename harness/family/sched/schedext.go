@@ -38,6 +38,11 @@ type schedExtension struct {
 
 // newSchedExt loads a scheduler and puts it in force on the whole machine.
 func newSchedExt(ctx context.Context, a *bpfobj.Loader, guest bool, v harness.Variant) (Scheduler, error) {
+	return newSchedExtFrom(ctx, a, guest, v, bpfobj.OpenSched)
+}
+
+// newSchedExtFrom is newSchedExt with objects from elsewhere.
+func newSchedExtFrom(ctx context.Context, a *bpfobj.Loader, guest bool, v harness.Variant, open func(object string) (*bpfobj.OpsStruct, error)) (Scheduler, error) {
 	before, err := sys.ReadSchedState(sys.SysSchedExt)
 	switch {
 	case err != nil:
@@ -47,7 +52,7 @@ func newSchedExt(ctx context.Context, a *bpfobj.Loader, guest bool, v harness.Va
 	case before.State != "disabled":
 		return nil, fmt.Errorf("scheduler %s is in force already (state %s): the kernel has room for one", before.Ops, before.State)
 	}
-	ops, err := bpfobj.OpenSched(v.Object)
+	ops, err := open(v.Object)
 	if err != nil {
 		return nil, err
 	}

@@ -17,13 +17,46 @@ import (
 	"github.com/kxlab/kxlab/vm"
 )
 
+// A guestTest is tests TestGuest… that run in a guest.
+type guestTest struct {
+	name  string // of the subtest
+	run   string // for -test.run
+	cpus  int
+	exact *vm.Exact
+	env   []string
+}
+
 // TestSchedulersInGuest boots the lab's kernel and runs the tests TestGuest… in it: under load on two CPUs, and the cost
 // of a switch on one CPU whose clock counts instructions.
 func TestSchedulersInGuest(t *testing.T) {
+	runInGuests(t, 8*time.Minute, []guestTest{
+		{"hold", "^TestGuest(SchedulersHold|Stall|NeverDispatches|Errors|Killed)$", 2, nil, nil},
+		{"cost", "^TestGuestSwitchCost$", 1, &vm.Exact{Seed: 1}, []string{exactEnv + "=1"}},
+		{"gate", "^TestGuestGate$", 1, &vm.Exact{Seed: 1}, nil},
+		{"wrong", "^TestGuestWrong$", 1, &vm.Exact{Seed: 1}, nil},
+		{"gate-2cpu", "^TestGuestGate$", 2, nil, nil},
+	})
+}
+
+// TestSoak runs the gate under every scheduler for as long as make soak asks for.
+func TestSoak(t *testing.T) {
+	if !soak() {
+		t.Skip("takes minutes: make soak runs it")
+	}
+	env := []string{soakEnv + "=1"}
+	runInGuests(t, 30*time.Minute, []guestTest{
+		{"1cpu", "^TestGuestGate$", 1, &vm.Exact{Seed: 1}, env},
+		{"2cpu", "^TestGuestGate$", 2, nil, env},
+	})
+}
+
+// runInGuests runs each of the tests in a guest of its own.
+func runInGuests(t *testing.T, limit time.Duration, tests []guestTest) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("boots guests")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	k, err := vm.Open(ctx, "")
 	if errors.Is(err, harness.ErrNotSupported) {
@@ -38,22 +71,14 @@ func TestSchedulersInGuest(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, out)
 	}
-	for _, test := range []struct {
-		run   string
-		cpus  int
-		exact *vm.Exact
-		env   []string
-	}{
-		{"^TestGuest(SchedulersHold|Stall|NeverDispatches|Errors|Killed)$", 2, nil, nil},
-		{"^TestGuestSwitchCost$", 1, &vm.Exact{Seed: 1}, []string{exactEnv + "=1"}},
-	} {
-		t.Run(strings.Trim(test.run, "^$"), func(t *testing.T) {
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
 			run := func() error {
 				out.Reset()
 				cmd := &vm.Cmd{Kernel: k, CPUs: test.cpus, Exact: test.exact, OneThread: true, Self: self, Stdout: &out, Stderr: &out,
 					Env:  append(test.env, guestEnv+"=1"),
-					Args: []string{"kxlab", "-test.run", test.run, "-test.v", "-test.timeout", "3m"}}
+					Args: []string{"kxlab", "-test.run", test.run, "-test.v", "-test.timeout", limit.String()}}
 				return cmd.Run(ctx)
 			}
 			err := run()

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sched
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/bpfobj"
+)
+
+// soak tells whether tests may take minutes.
+func soak() bool { return os.Getenv(soakEnv) != "" }
+
+// testTime is how long a test runs each part, of the guest's time.
+func testTime() time.Duration {
+	if soak() {
+		return 60 * time.Second / time.Duration(len(gateParts()))
+	}
+	return 300 * time.Millisecond
+}
+
+// TestGuestGate runs the parts of the gate under each scheduler.
+func TestGuestGate(t *testing.T) {
+	inGuest(t)
+	for _, name := range works {
+		t.Run(name, func(t *testing.T) {
+			s := putScheduler(t, scx(name))
+			for _, p := range gateParts() {
+				from := time.Now()
+				if err := p.run(t.Context(), testTime(), 1); err != nil {
+					t.Error(err)
+				}
+				if err := s.InForce(); err != nil {
+					t.Fatalf("part %s: out of force: %v", p.name, err)
+				}
+				t.Logf("%s: %v", p.name, time.Since(from).Round(time.Millisecond))
+			}
+		})
+	}
+}
+
+// wrongObjects are schedulers that are wrong on purpose.
+//
+//go:embed testdata/*.bpf.o
+var wrongObjects embed.FS
+
+// putWrong puts one of them in force.
+func putWrong(t *testing.T, name string) Scheduler {
+	t.Helper()
+	open := func(object string) (*bpfobj.OpsStruct, error) {
+		raw, err := wrongObjects.ReadFile("testdata/" + object + ".bpf.o")
+		if err != nil {
+			return nil, err
+		}
+		spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
+		if err != nil {
+			return nil, err
+		}
+		return bpfobj.ReadSched(object, spec)
+	}
+	v := harness.Variant{Name: name, Attach: "sched_ext", Object: name}
+	s, err := newSchedExtFrom(context.Background(), bpfobj.New(bpfobj.Options{}), true, v, open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// TestGuestWrong: no scheduler that is wrong on purpose passes the part that is made for it.
+func TestGuestWrong(t *testing.T) {
+	inGuest(t)
+	for _, tt := range []struct {
+		object string
+		parts  []string // each of them catches it
+		task   string   // as each error says
+	}{
+		{"wrong_weight", []string{"nice", "idle"}, "task "},
+		{"wrong_yield", []string{"yield"}, "task yield"},
+		{"wrong_burst", []string{"burst"}, "children"},
+		{"wrong_group", []string{"cgroup"}, "task moved"},
+		{"wrong_sleep", []string{"sleep"}, "task sleeper"},
+	} {
+		for _, name := range tt.parts {
+			t.Run(tt.object+"/"+name, func(t *testing.T) {
+				parts := gateParts()
+				p := parts[slices.IndexFunc(parts, func(p part) bool { return p.name == name })]
+				s := putWrong(t, tt.object)
+				err := p.run(t.Context(), 300*time.Millisecond, 1)
+				t.Log(err)
+				if broken := s.InForce(); broken != nil {
+					t.Errorf("out of force: %v", broken)
+				}
+				if err == nil || !strings.Contains(err.Error(), "part "+name+": ") || !strings.Contains(err.Error(), tt.task) {
+					t.Errorf("%v; want an error of part %s with %q", err, name, tt.task)
+				}
+			})
+		}
+	}
+}
