@@ -24,8 +24,8 @@ func (p *program) bursts(t *team) (longest burst) {
 		sleep(time.Duration(t.t0 - t.now()))
 	}
 	for {
-		began, cpu := t.now(), childrenCPU()
-		err := p.burst()
+		cpu := childrenCPU()
+		began, err := p.burst(t)
 		now := t.now()
 		if took := time.Duration(now - began); took > longest.took {
 			longest.took, longest.cpu = took, childrenCPU()-cpu
@@ -37,11 +37,11 @@ func (p *program) bursts(t *team) (longest burst) {
 	}
 }
 
-// burst makes the children, lets all of them begin at once and waits for their end.
-func (p *program) burst() (err error) {
+// burst makes the children, lets all of them begin at once and waits for their end. It returns when they began, ns of now.
+func (p *program) burst(t *team) (began int64, err error) {
 	var door [2]int // its closing lets all in
 	if err := unix.Pipe2(door[:], unix.O_CLOEXEC); err != nil {
-		return fmt.Errorf("make pipe: %w", err)
+		return t.now(), fmt.Errorf("make pipe: %w", err)
 	}
 	defer unix.Close(door[0])
 	var pids []uintptr
@@ -53,13 +53,14 @@ func (p *program) burst() (err error) {
 			pids = append(pids, pid)
 		}
 	}
+	began = t.now()
 	_ = unix.Close(door[1])
 	for _, pid := range pids {
 		if !reap(pid) {
 			err = errors.Join(err, fmt.Errorf("wait for child %d", pid))
 		}
 	}
-	return err
+	return began, err
 }
 
 // childrenCPU is the CPU time of all children that have ended.

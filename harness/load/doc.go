@@ -64,7 +64,7 @@ type Report struct {
 	Waking  Distribution   // from being woken to running (Bench)
 	Rate    float64        // requests a second (Mixed)
 	Failed  int            // requests (Probe)
-	Burst   time.Duration  // the longest from making all Children to the end of the last (Spin)
+	Burst   time.Duration  // the longest from the moment when all Children may begin to the end of the last (Spin)
 	// BurstCPU is the CPU time of the children of that burst.
 	BurstCPU time.Duration
 	At       []float64 `json:",omitempty"` // seconds since the start, one a request (Probe)

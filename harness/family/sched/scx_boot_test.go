@@ -34,7 +34,6 @@ func TestSchedulersInGuest(t *testing.T) {
 		{"cost", "^TestGuestSwitchCost$", 1, &vm.Exact{Seed: 1}, []string{exactEnv + "=1"}},
 		{"gate", "^TestGuestGate$", 1, &vm.Exact{Seed: 1}, nil},
 		{"wrong", "^TestGuestWrong$", 1, &vm.Exact{Seed: 1}, nil},
-		{"gate-2cpu", "^TestGuestGate$", 2, nil, nil},
 	})
 }
 
