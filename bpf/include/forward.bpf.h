@@ -38,7 +38,7 @@ static __always_inline int forward_drop(__u32 stat)
 	return HOOK_DROP;
 }
 
-/* What to do with what the parser refused or left alone: what is not recognisably for a service is the kernel's. */
+/* The verdict on packets that the parser refused or left alone: the kernel gets those that are not for a service. */
 static __always_inline int forward_refused(hook_ctx *ctx, struct packet *p, enum parsed parsed, bool v6)
 {
 	if (parsed == PARSED_PASS || !refused_flow(hook_data(ctx) + OFF_L3, hook_end(ctx), p, parsed, v6))

@@ -117,7 +117,7 @@ static __always_inline struct nat_flow *nat_lookup(struct nat_key *key, const bo
 	return bpf_map_lookup_elem(&flows, key);
 }
 
-/* What is known of the entry's service; NULL if it was deleted, whether or not it was added again. */
+/* The entry's service; NULL if it was deleted, whether or not it was added again. */
 static __always_inline struct lb_generation *nat_service(const struct nat_flow *flow)
 {
 	__u32 index = flow->generation & (LB_GENERATIONS - 1);

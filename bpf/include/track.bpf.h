@@ -26,7 +26,7 @@ static __always_inline struct lb_real *track_slot(int slot)
 	return slot < 0 ? NULL : real_get(slot & LB_SLOT_REAL);
 }
 
-/* What the flow of a packet for this service is called in the flow table now. */
+/* The tag of a packet's flow for this service in the flow table now. */
 static __always_inline __u64 track_name(const struct lb_vip *vip, const struct packet *p, __u64 hash, __u64 now)
 {
 	return flow_name(hash, vip->generation, p->proto == IPPROTO_UDP ? now >> FLOW_ERA_SHIFT : 0);
