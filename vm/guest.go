@@ -132,6 +132,10 @@ func runTask(host *port, dir string, raw []byte, h hello, setupErr error, status
 		if err := errors.Join(stirRandom(t.Seed), writeFiles(t.Files)); err != nil {
 			return fmt.Errorf("set up guest: %w", err)
 		}
+	} else if t.Exact { // a task too large to come later
+		if err := stirRandom(t.Seed); err != nil {
+			return fmt.Errorf("set up guest: %w", err)
+		}
 	}
 	ready.Uptime = uptime()
 	if err := host.sendJSON(frameReady, ready); err != nil {
