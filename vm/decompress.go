@@ -46,20 +46,18 @@ func decompress(ctx context.Context, data []byte, limit int64) ([]byte, error) {
 	return nil, harness.Skip("compression format is not gzip, xz or zstd: first bytes % x", data[:min(len(data), 6)])
 }
 
+// decompressZstd reads a stream, because a decoder that is told the limit refuses the windows of 128 MiB that kernels are packed with.
 func decompressZstd(data []byte, limit int64) ([]byte, error) {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(max(limit, 1))))
+	d, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
 	defer d.Close()
-	out, err := d.DecodeAll(data, nil)
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-		err = errTooLong
-	}
-	if err != nil {
+	out := limitedBuffer{remaining: limit}
+	if _, err := io.Copy(&out, d); err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
-	return out, nil
+	return out.data, nil
 }
 
 func decompressXZ(ctx context.Context, data []byte, limit int64) ([]byte, error) {
@@ -80,7 +78,7 @@ func decompressXZ(ctx context.Context, data []byte, limit int64) ([]byte, error)
 	return out.data, nil
 }
 
-// A limitedBuffer keeps what is written to it, up to left bytes more.
+// A limitedBuffer keeps what is written to it, up to remaining bytes more.
 type limitedBuffer struct {
 	data      []byte
 	remaining int64

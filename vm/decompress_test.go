@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,27 @@ func zstdEncoded(t testing.TB, data []byte) []byte {
 	return w.EncodeAll(data, nil)
 }
 
+// zstdWide is zstd as kernels are packed: its window, of 128 MiB, is larger than what it unpacks to.
+func zstdWide(t testing.TB, data []byte) []byte {
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b, zstd.WithWindowSize(128<<20), zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part := range slices.Chunk(data, len(data)/4+1) { // what is written at once says its length, and needs no window
+		if _, err = w.Write(part); err == nil {
+			err = w.Flush()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 // xzHello is "hello, kernel\n", as xz writes it.
 const xzHello = "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQANaGVsbG8sIGtlcm5lbAoAAADa+vyrXkCIngABJg4IG+AEH7bzfQEAAAAABFla"
 
@@ -51,7 +73,7 @@ func TestDecompress(t *testing.T) {
 		name       string
 		data, want []byte
 	}{
-		{"gzip", gzipped(t, plain), plain}, {"zstd", zstdEncoded(t, plain), plain}, {"xz", hello, []byte("hello, kernel\n")},
+		{"gzip", gzipped(t, plain), plain}, {"zstd", zstdEncoded(t, plain), plain}, {"zstd wide", zstdWide(t, plain), plain}, {"xz", hello, []byte("hello, kernel\n")},
 	} {
 		if c.name == "xz" && noXZ != nil {
 			t.Log("xz: not tested:", noXZ)
