@@ -12,6 +12,14 @@ import (
 // is the only way to OutcomeNotSupported: what is a program's own fault must not wrap it.
 var ErrNotSupported = errors.New("not supported")
 
+// Wrap puts the operation before an error: "set port up: permission denied". nil stays nil.
+func Wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}
+
 // ErrSetup is wrapped by every error of putting a variant in force. Where a variant is put in force for each trial, it
 // tells a variant that cannot be measured from a trial that went wrong.
 var ErrSetup = errors.New("set-up failed")

@@ -3,7 +3,6 @@
 package host
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -15,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Facts are what a run's record says of the machine it ran on.
+// Facts describe the machine in the record of a run.
 type Facts struct {
 	Kernel      string // release: "6.18.5"
 	CPU         string // model
@@ -23,7 +22,7 @@ type Facts struct {
 	MemBytes    uint64
 	Settings    map[string]string // of the kernel: build options and switches that change the numbers
 	Mitigations map[string]string // of CPU flaws, by the kernel's names
-	Tools       map[string]string // version of each tool that is there
+	Tools       map[string]string // version of each installed tool
 }
 
 // ReadFacts reads the facts of this machine. An unreadable fact is empty; only an unreadable kernel release is an error.
@@ -32,10 +31,10 @@ func ReadFacts(ctx context.Context) (Facts, error) {
 	if err := unix.Uname(&u); err != nil {
 		return Facts{}, fmt.Errorf("read kernel release: %w", err)
 	}
+	release := unix.ByteSliceToString(u.Release[:])
 	f := Facts{
-		Kernel: unix.ByteSliceToString(u.Release[:]), CPU: cpuModel(), CPUs: runtime.NumCPU(), MemBytes: memory(),
-		Settings: settings(unix.ByteSliceToString(u.Release[:])), Mitigations: folder("/sys/devices/system/cpu/vulnerabilities"),
-		Tools: map[string]string{},
+		Kernel: release, CPU: cpuModel(), CPUs: runtime.NumCPU(), MemBytes: memory(), Settings: settings(release),
+		Mitigations: folder("/sys/devices/system/cpu/vulnerabilities"), Tools: map[string]string{},
 	}
 	for _, t := range tools {
 		if v, err := t.version(ctx); err == nil {
@@ -47,28 +46,25 @@ func ReadFacts(ctx context.Context) (Facts, error) {
 
 // cpuModel is the first CPU's model; the architecture where the kernel gives no model (arm64).
 func cpuModel() string {
-	raw, _ := os.ReadFile("/proc/cpuinfo")
-	if m := field(string(raw), "model name"); m != "" {
+	text := line("/proc/cpuinfo")
+	if m := field(text, "model name"); m != "" {
 		return strings.Join(strings.Fields(m), " ")
 	}
-	if m := field(string(raw), "CPU part"); m != "" {
-		return runtime.GOARCH + " implementer " + field(string(raw), "CPU implementer") + " part " + m
+	if m := field(text, "CPU part"); m != "" {
+		return runtime.GOARCH + " implementer " + field(text, "CPU implementer") + " part " + m
 	}
 	return runtime.GOARCH
 }
 
 func memory() uint64 {
-	raw, _ := os.ReadFile("/proc/meminfo")
-	kib, _ := strconv.ParseUint(strings.TrimSuffix(field(string(raw), "MemTotal"), " kB"), 10, 64)
+	kib, _ := strconv.ParseUint(strings.TrimSuffix(field(line("/proc/meminfo"), "MemTotal"), " kB"), 10, 64)
 	return kib << 10
 }
 
-// field finds the first "name : value" line.
+// field returns the value of the first "name : value" line.
 func field(text, name string) string {
-	sc := bufio.NewScanner(strings.NewReader(text))
-	sc.Buffer(nil, 1<<20)
-	for sc.Scan() {
-		if k, v, ok := strings.Cut(sc.Text(), ":"); ok && strings.TrimSpace(k) == name {
+	for l := range strings.Lines(text) {
+		if k, v, ok := strings.Cut(l, ":"); ok && strings.TrimSpace(k) == name {
 			return strings.TrimSpace(v)
 		}
 	}
@@ -87,7 +83,7 @@ func folder(dir string) map[string]string {
 	return out
 }
 
-// line reads a one-line file; "" if it cannot be read.
+// line returns the text of a file without white space at its ends; "" if it cannot be read.
 func line(path string) string {
 	raw, _ := os.ReadFile(path)
 	return strings.TrimSpace(string(raw))

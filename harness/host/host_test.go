@@ -36,10 +36,10 @@ func TestParseSteal(t *testing.T) {
 func TestParseCgroup2(t *testing.T) {
 	const mounts = "24 1 0:22 / /sys/fs/cgroup ro - tmpfs none rw\n" +
 		`30 24 0:28 / /sys/fs/cgroup/my\040tree rw,relatime shared:5 master:1 - cgroup2 none rw` + "\n"
-	if got, err := sys.ParseCgroup2(mounts); got != "/sys/fs/cgroup/my tree" || err != nil {
-		t.Errorf("got %q, %v", got, err)
+	if got, root, err := sys.ParseCgroup2(mounts); got != "/sys/fs/cgroup/my tree" || root != "/" || err != nil {
+		t.Errorf("got %q, root %q, %v", got, root, err)
 	}
-	if got, err := sys.ParseCgroup2("24 1 0:22 / /cgroup2 rw - cgroup cgroup2 rw\n"); err == nil {
+	if got, _, err := sys.ParseCgroup2("24 1 0:22 / /cgroup2 rw - cgroup cgroup2 rw\n"); err == nil {
 		t.Errorf("cgroup v1 taken for v2: %q", got)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// A Capability is one thing that this machine can or cannot do, as found by trying.
+// A Capability is one thing that this machine can or cannot do.
 type Capability struct {
 	What   string `json:"what"`
 	Target string `json:"target"` // host, vm or exact
@@ -30,41 +30,39 @@ type Capability struct {
 	Fix    string `json:"fix,omitempty"`    // the command that adds it, or what is needed
 }
 
-// probe is one row of the table: try returns a detail, or why not. Those of the namespace run inside a throw-away
-// network namespace.
+// probe is one row of the table.
 type probe struct {
 	what, needed, fix string
 	methods           []string
-	vital, inside     bool
-	try               func(context.Context) (string, error)
+	vital             bool
+	inside            bool                                  // runs in a temporary network namespace
+	try               func(context.Context) (string, error) // returns a detail, or why the capability is missing
 }
 
-// Probe tries everything that the lab needs on target host. Nothing that it makes outlives it. Its error is that of ctx.
+// Probe tries everything that the lab needs on target host, and removes everything it makes. Its error is that of ctx.
 func Probe(ctx context.Context) ([]Capability, error) {
 	out := []Capability{attempt(ctx, probe{what: "root", needed: "everything", fix: "sudo", vital: true, try: root})}
 	if !out[0].OK {
-		return out, nil // without it every other probe would fail for the same reason
+		return out, nil // every other probe would fail for the same reason
 	}
-	for _, p := range probes() {
-		if p.inside {
-			continue
-		}
-		out = append(out, attempt(ctx, p))
-	}
-	inside, err := runInNewNS(func() []Capability {
-		var rows []Capability
+	attemptAll := func(inside bool) {
 		for _, p := range probes() {
-			if p.inside && ctx.Err() == nil {
-				rows = append(rows, attempt(ctx, p))
+			if p.inside == inside && ctx.Err() == nil {
+				out = append(out, attempt(ctx, p))
 			}
 		}
-		return rows
-	})
-	netnsRow := Capability{What: "network namespaces", Target: "host", For: "everything", OK: err == nil, Vital: true}
-	if err != nil {
-		netnsRow.Detail, netnsRow.Fix = err.Error(), "a kernel with CONFIG_NET_NS; in a container: --privileged"
 	}
-	out = append(append(out, netnsRow), inside...)
+	attemptAll(false)
+	sys.OnThread(func() {
+		err := harness.Wrap(unix.Unshare(unix.CLONE_NEWNET), "make network namespace") // ends with the thread
+		out = append(out, attempt(ctx, probe{
+			what: "network namespaces", needed: "everything", fix: "a kernel with CONFIG_NET_NS; in a container: --privileged",
+			vital: true, try: func(context.Context) (string, error) { return "", err },
+		}))
+		if err == nil {
+			attemptAll(true)
+		}
+	})
 	return out, ctx.Err()
 }
 
@@ -82,7 +80,7 @@ func attempt(ctx context.Context, p probe) Capability {
 	return c
 }
 
-// Missing says why variants of an attach method cannot run on the target host, from the rows of Probe; "" if they can.
+// Missing returns why variants of an attach method cannot run on target host, from the rows of Probe; "" if they can.
 func Missing(rows []Capability, method string) string {
 	for _, r := range rows {
 		if r.Target == "host" && !r.OK && (r.Vital || slices.Contains(r.Methods, method)) {
@@ -92,18 +90,6 @@ func Missing(rows []Capability, method string) string {
 	return ""
 }
 
-// runInNewNS calls f in a new network namespace, which ends with its thread.
-func runInNewNS(f func() []Capability) (rows []Capability, err error) {
-	sys.OnThread(func() {
-		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			err = fmt.Errorf("make network namespace: %w", err)
-			return
-		}
-		rows = f()
-	})
-	return rows, err
-}
-
 func root(context.Context) (string, error) {
 	if os.Geteuid() != 0 {
 		return "", errors.New("namespaces and BPF programs need root")
@@ -111,7 +97,7 @@ func root(context.Context) (string, error) {
 	return "", nil
 }
 
-// RequireRoot returns an error that says what to do unless the caller is root.
+// RequireRoot returns an error with its remedy unless the caller is root.
 func RequireRoot() error {
 	if _, err := root(context.Background()); err != nil {
 		return fmt.Errorf("%w: use sudo", err)
@@ -119,7 +105,7 @@ func RequireRoot() error {
 	return nil
 }
 
-// unsupported makes an error of the kernel a reason why not.
+// unsupported says what an error of the kernel means: what is not supported.
 func unsupported(what string, err error) error {
 	if err == nil {
 		return nil

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/features"
@@ -18,17 +17,14 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// probes is the table of what the target host needs. Order: what everything needs, then what single variants need.
+// probes returns the table of capabilities of target host: first those that everything needs, then those of single variants.
 func probes() []probe {
 	rows := []probe{
 		{what: "two CPUs", needed: "CPU cost at a fixed rate", fix: "a machine with two CPUs", try: twoCPUs},
-		{what: "BPF JIT", needed: "numbers of BPF variants that mean anything", fix: "sysctl -w net.core.bpf_jit_enable=1", try: jit},
+		{what: "BPF JIT", needed: "meaningful numbers of BPF variants", fix: "sysctl -w net.core.bpf_jit_enable=1", try: jit},
 		{what: "BTF of the kernel", needed: "BPF variants that read kernel structures", fix: "a kernel with CONFIG_DEBUG_INFO_BTF=y", try: btf},
 		{what: "cgroup v2", methods: []string{"cgroup"}, fix: "mount -t cgroup2 none /sys/fs/cgroup/unified", try: cgroup2},
-		{
-			what: "socket hooks", methods: []string{"cgroup"}, fix: "a kernel with CONFIG_CGROUP_BPF=y",
-			try: program(ebpf.CGroupSockAddr),
-		},
+		{what: "socket hooks", methods: []string{"cgroup"}, fix: "a kernel with CONFIG_CGROUP_BPF=y", try: socketHooks},
 		{what: "threaded NAPI", needed: "CPU cost at a fixed rate", fix: "Linux 5.12 or newer", try: napi},
 		{what: "connection tracking", methods: []string{"iptables", "iptables-nft", "nftables"}, fix: "modprobe nf_conntrack", inside: true, try: conntrack},
 		{what: "veth", needed: "everything", fix: "a kernel with CONFIG_VETH", vital: true, inside: true, try: veth},
@@ -42,7 +38,7 @@ func probes() []probe {
 		rows = append(rows, probe{
 			what: t.command, methods: []string{t.method}, fix: t.fix(), inside: true,
 			try: func(ctx context.Context) (string, error) {
-				if _, err := t.run(ctx, t.useArgs); err != nil {
+				if _, err := t.run(ctx, t.useArgs...); err != nil {
 					return "", err
 				}
 				return t.version(ctx)
@@ -52,7 +48,7 @@ func probes() []probe {
 	return rows
 }
 
-// fix is the command that installs the tool, or what the kernel needs if it is there and yet does not work.
+// fix is the command that installs the tool, or, if the tool is installed, the kernel option that it needs.
 func (t tool) fix() string {
 	if _, err := sys.LookTool(t.command); err != nil {
 		return "apt-get install " + t.pkg
@@ -62,7 +58,7 @@ func (t tool) fix() string {
 
 func twoCPUs(context.Context) (string, error) {
 	if n := runtime.NumCPU(); n < 2 {
-		return "", fmt.Errorf("%d CPU is there", n)
+		return "", fmt.Errorf("the machine has %d CPU", n)
 	}
 	return fmt.Sprintf("%d CPUs", runtime.NumCPU()), nil
 }
@@ -72,7 +68,7 @@ func jit(context.Context) (string, error) {
 	case "1", "2":
 		return "", nil
 	case "":
-		return "", errors.New("cannot tell")
+		return "", errors.New("net.core.bpf_jit_enable cannot be read")
 	default:
 		return "", fmt.Errorf("net.core.bpf_jit_enable is %s", v)
 	}
@@ -88,7 +84,7 @@ func btf(context.Context) (string, error) {
 
 // cgroup2 makes a cgroup and removes it again.
 func cgroup2(context.Context) (string, error) {
-	dir, err := sys.Cgroup2()
+	dir, _, err := sys.Cgroup2()
 	if err != nil {
 		return "", err
 	}
@@ -99,13 +95,12 @@ func cgroup2(context.Context) (string, error) {
 	return dir, os.Remove(probe)
 }
 
-func program(t ebpf.ProgramType) func(context.Context) (string, error) {
-	return func(context.Context) (string, error) {
-		return "", unsupported("BPF programs of type "+t.String(), features.HaveProgramType(t))
-	}
+func socketHooks(context.Context) (string, error) {
+	t := ebpf.CGroupSockAddr
+	return "", unsupported("BPF programs of type "+t.String(), features.HaveProgramType(t))
 }
 
-// napi looks for the switch at the loopback device, which every machine has.
+// napi reads the switch of the loopback device, which every machine has.
 func napi(context.Context) (string, error) {
 	_, err := os.Stat("/sys/class/net/lo/threaded")
 	return "", err
@@ -114,7 +109,7 @@ func napi(context.Context) (string, error) {
 func conntrack(context.Context) (string, error) {
 	limit := line("/proc/sys/net/netfilter/nf_conntrack_max")
 	if limit == "" {
-		return "", errors.New("the kernel has none loaded")
+		return "", errors.New("nf_conntrack is not loaded")
 	}
 	return "at most " + limit + " connections", nil
 }
@@ -123,7 +118,7 @@ func veth(context.Context) (string, error) { return "", addLink(&netlink.Veth{Pe
 
 func bridge(context.Context) (string, error) { return "", addLink(&netlink.Bridge{}) }
 
-// netem puts an emulated delay on the loopback device of this namespace, and takes it away again.
+// netem adds an emulated delay to the loopback device of this namespace and removes it again.
 func netem(context.Context) (string, error) {
 	lo, err := netlink.LinkByName("lo")
 	if err != nil {
@@ -144,16 +139,4 @@ func addLink(l netlink.Link) error {
 		return unsupported("links of type "+l.Type(), err)
 	}
 	return netlink.LinkDel(l)
-}
-
-// short shortens what the verifier or the kernel said to its first line.
-func short(err error) error {
-	if err == nil {
-		return nil
-	}
-	first, _, more := strings.Cut(err.Error(), "\n")
-	if !more {
-		return err
-	}
-	return errors.New(first)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// buildOptions are the kernel's build options that change what is measured or what can run.
+// buildOptions are the kernel's build options that change the numbers or that a variant needs.
 var buildOptions = map[string]bool{
 	"CONFIG_HZ": true, "CONFIG_PREEMPT": true, "CONFIG_PREEMPT_NONE": true, "CONFIG_PREEMPT_VOLUNTARY": true,
 	"CONFIG_PREEMPT_LAZY": true, "CONFIG_PREEMPT_RT": true, "CONFIG_PREEMPT_DYNAMIC": true, "CONFIG_NO_HZ_FULL": true,
@@ -24,7 +24,7 @@ var buildOptions = map[string]bool{
 	"CONFIG_KASAN": true, "CONFIG_PROVE_LOCKING": true, "CONFIG_DEBUG_PREEMPT": true, "CONFIG_MITIGATION_RETPOLINE": true,
 }
 
-// switches are files with settings of the running kernel that change what is measured.
+// switches are files with settings of the running kernel that change the numbers.
 var switches = map[string]string{
 	"bpf_jit_enable":   "/proc/sys/net/core/bpf_jit_enable",
 	"bpf_jit_harden":   "/proc/sys/net/core/bpf_jit_harden",
@@ -54,7 +54,7 @@ func settings(release string) map[string]string {
 		out["btf"] = "yes"
 	}
 	out["cgroup2"] = "none"
-	if dir, err := sys.Cgroup2(); err == nil {
+	if dir, _, err := sys.Cgroup2(); err == nil {
 		out["cgroup2"] = dir
 	}
 	return out
@@ -62,7 +62,7 @@ func settings(release string) map[string]string {
 
 const btfFile = "/sys/kernel/btf/vmlinux"
 
-// buildConfig reads the running kernel's build options from where distributions keep them; nil if they do not.
+// buildConfig reads the running kernel's build options from the usual places of distributions; nil if none has them.
 func buildConfig(release string) map[string]string {
 	if f, err := os.Open("/proc/config.gz"); err == nil {
 		defer f.Close()

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package labtest holds what tests of several packages share: a site in a namespace of its own, a cgroup, programs that are
+// wrong on purpose. Only tests import it.
 package labtest
 
 import (
+	"bytes"
+	"embed"
 	"fmt"
 	"net/netip"
 	"os"
@@ -10,6 +14,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -17,7 +22,21 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// AsRoot skips a test that needs the kernel's help; as root it must run.
+// objects are the programs of Object, each with its source beside it.
+//
+//go:embed testdata/*.bpf.o
+var objects embed.FS
+
+// Object reads one of the programs that are wrong on purpose: refused, misspelt_cc, misspelt_scx.
+func Object(name string) (*ebpf.CollectionSpec, error) {
+	raw, err := objects.ReadFile("testdata/" + name + ".bpf.o")
+	if err != nil {
+		return nil, fmt.Errorf("open object %s: %w", name, err)
+	}
+	return ebpf.LoadCollectionSpecFromReader(bytes.NewReader(raw))
+}
+
+// AsRoot skips a test that needs root unless it runs as root.
 func AsRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -33,8 +52,8 @@ func BpfSite(t testing.TB) harness.Site {
 	site := harness.Site{Link: "eth0", MTU: 1600, ClientMTU: 1500, Seed: 7,
 		Addr4: netip.MustParsePrefix("198.18.0.10/16"), Addr6: netip.MustParsePrefix("2001:2::10/64")}
 	done := make(chan error)
-	go func() { // on a thread that is thrown away
-		runtime.LockOSThread()
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		done <- func() (err error) {
 			if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 				return err
@@ -77,6 +96,6 @@ func BpfCgroup(t *testing.T) string {
 		t.Cleanup(func() { os.Remove(dir) })
 		return dir
 	}
-	t.Fatal("no cgroup v2 here")
+	t.Fatal("make cgroup: cgroup v2 is not mounted")
 	return ""
 }

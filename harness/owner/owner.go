@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package owner derives names of the lab's objects (namespaces, cgroups, folders) that identify the process that made
-// them, so that objects of a dead process can be removed and those of a live process kept. The package only reads
-// /proc; packages netlab and vm make and remove the objects.
+// Package owner derives the names of the lab's objects (namespaces, cgroups, folders) from the process that makes them, so
+// that objects of a dead process can be removed and those of a live process kept. The package only reads /proc; packages
+// netlab and vm make and remove the objects.
 package owner
 
 import (
@@ -19,13 +19,10 @@ import (
 // Prefix is the prefix of the name of every object of the lab.
 const Prefix = "kxlab-"
 
-// Self names this process beyond the reuse of process numbers: its number and its start time in clock ticks since
-// boot. Everything a process makes is called Prefix, Self, and what it is.
+// Self identifies this process even if its number is reused: the number and the start time in clock ticks since boot.
+// The name of an object is Prefix, Self and the object's role.
 func Self() string {
-	start, err := StartTime(os.Getpid())
-	if err != nil {
-		start = 0 // no /proc: then nothing else works either
-	}
+	start, _ := StartTime(os.Getpid()) // fails only without /proc, which the lab needs anyway
 	return fmt.Sprintf("%d-%d", os.Getpid(), start)
 }
 
@@ -46,25 +43,13 @@ func Dead(name string) bool {
 // Parse splits a name into its owner and the rest: kxlab-12-3456-client. ok is false if the name is not the lab's.
 func Parse(name string) (pid int, start uint64, role string, ok bool) {
 	rest, found := strings.CutPrefix(name, Prefix)
-	if !found {
+	parts := append(strings.SplitN(rest, "-", 3), "", "")
+	pid, pidErr := strconv.Atoi(parts[0])
+	start, startErr := strconv.ParseUint(parts[1], 10, 64)
+	if !found || pidErr != nil || pid <= 0 || startErr != nil {
 		return 0, 0, "", false
 	}
-	parts := strings.SplitN(rest, "-", 3)
-	if len(parts) < 2 {
-		return 0, 0, "", false
-	}
-	pid, err := strconv.Atoi(parts[0])
-	if err != nil || pid <= 0 {
-		return 0, 0, "", false
-	}
-	start, err = strconv.ParseUint(parts[1], 10, 64)
-	if err != nil {
-		return 0, 0, "", false
-	}
-	if len(parts) == 3 {
-		role = parts[2]
-	}
-	return pid, start, role, true
+	return pid, start, parts[2], true
 }
 
 // StartTime reads field 22 of /proc/PID/stat. The command name before it may hold spaces and parentheses.

@@ -8,17 +8,16 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// A Prior says how variances are spread over a group of samples: as scaled inverse chi-squared around Var with DF degrees
-// of freedom. The zero value says nothing.
+// A Prior is the distribution of the variances of a group of samples: scaled inverse chi-squared around Var with DF degrees
+// of freedom. The zero value is no prior.
 type Prior struct {
 	Var float64
 	DF  float64 // infinite: all samples have the same variance
 }
 
 // NewPrior estimates a prior from sample variances and their degrees of freedom, by the first two moments of the logarithm
-// of the variances (Smyth 2004, "Linear models and empirical Bayes methods", section 6.2). Variances that are 0 are left out:
-// on a machine that repeats to the digit they say that nothing differed, not how much it does where it differs. Fewer than
-// three others give no prior.
+// of the variances (Smyth 2004, "Linear models and empirical Bayes methods", section 6.2). Variances of 0 are left out: on a
+// deterministic machine they tell nothing about the spread of samples that do differ. Fewer than three others give no prior.
 func NewPrior(vars []float64, df []float64) Prior {
 	var e, half []float64
 	for i, v := range vars {
@@ -38,7 +37,7 @@ func NewPrior(vars []float64, df []float64) Prior {
 	for i, x := range e {
 		spread += (x-mean)*(x-mean)/(n-1) - trigamma(half[i])/n
 	}
-	if spread <= 0 { // no more than chance: one variance for all
+	if spread <= 0 { // no more than chance explains: one variance for all
 		return Prior{Var: math.Exp(mean), DF: math.Inf(1)}
 	}
 	d0 := 2 * inverseTrigamma(spread)

@@ -3,21 +3,22 @@
 package stats
 
 import (
+	"cmp"
 	"math"
-	"sort"
+	"slices"
 
 	mstats "github.com/montanaflynn/stats"
 	"golang.org/x/perf/benchmath"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Confidence is the level asked for of every interval.
+// Confidence is the level of every interval, if the sample is large enough.
 const Confidence = 0.95
 
-// Enough is the level below which an interval decides nothing: five repeats reach 93.8 %, four 87.5 %.
+// Enough is the lowest level of an interval that decides: five repeats reach 93.8 %, four 87.5 %.
 const Enough = 0.9
 
-// A Summary is the centre of a sample and how well it is known.
+// A Summary is the median of a sample with its interval and the spread.
 type Summary struct {
 	N          int     `json:"n"`
 	Median     float64 `json:"median"`
@@ -25,7 +26,7 @@ type Summary struct {
 	Hi         float64 `json:"hi"`
 	Confidence float64 `json:"confidence"` // of the interval; 0 if there is none
 	CV         float64 `json:"cv"`         // population standard deviation over the mean
-	// Warnings are what benchmath says of the sample, such as that it is too small for the level asked for.
+	// Warnings are those of benchmath, such as that the sample is too small for the level.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -34,9 +35,8 @@ func Summarize(values []float64) Summary {
 	n := len(values)
 	s := benchmath.NewSample(append([]float64(nil), values...), &benchmath.DefaultThresholds)
 	m := benchmath.AssumeNothing.Summary(s, Confidence)
-	if math.IsInf(m.Lo, 0) || math.IsInf(m.Hi, 0) { // the full range is the widest there is
-		level := 1 - math.Pow(2, float64(1-n))
-		m.Lo, m.Hi, m.Confidence = s.Values[0], s.Values[n-1], level
+	if math.IsInf(m.Lo, 0) || math.IsInf(m.Hi, 0) { // the sample is too small: take its full range
+		m.Lo, m.Hi, m.Confidence = s.Values[0], s.Values[n-1], 1-math.Pow(2, float64(1-n))
 	}
 	out := Summary{N: n, Median: m.Center, Lo: m.Lo, Hi: m.Hi, Confidence: m.Confidence, Warnings: texts(m.Warnings)}
 	if sd, err := mstats.StandardDeviation(values); err == nil {
@@ -58,10 +58,7 @@ func texts(errs []error) []string {
 
 // Median is the middle of the values; not a number if there are none.
 func Median(v []float64) float64 {
-	m, err := mstats.Median(v)
-	if err != nil {
-		return math.NaN()
-	}
+	m, _ := mstats.Median(v)
 	return m
 }
 
@@ -70,8 +67,8 @@ func RankP(a, b []float64) (float64, []string) {
 	s1 := benchmath.NewSample(append([]float64(nil), a...), &benchmath.DefaultThresholds)
 	s2 := benchmath.NewSample(append([]float64(nil), b...), &benchmath.DefaultThresholds)
 	c := benchmath.AssumeNothing.Compare(s1, s2)
-	if math.IsNaN(c.P) {
-		return 1, texts(c.Warnings) // all values are equal
+	if math.IsNaN(c.P) { // all values are equal
+		c.P = 1
 	}
 	return c.P, texts(c.Warnings)
 }
@@ -118,7 +115,7 @@ func BenjaminiHochberg(p []float64) []float64 {
 	for i := range idx {
 		idx[i] = i
 	}
-	sort.SliceStable(idx, func(a, b int) bool { return p[idx[a]] < p[idx[b]] })
+	slices.SortStableFunc(idx, func(a, b int) int { return cmp.Compare(p[a], p[b]) })
 	out := make([]float64, n)
 	least := 1.0
 	for k := n - 1; k >= 0; k-- {

@@ -8,13 +8,15 @@ import (
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
-// errExited is the error of a function that ended its goroutine (runtime.Goexit, testing.T.Fatal).
+// errExited is the error of a function that ends its goroutine (runtime.Goexit, testing.T.Fatal).
 var errExited = errors.New("ended by runtime.Goexit")
 
-// InNS runs f in the network namespace at path, on a thread that f shares with nothing else. An error on the way back is
-// returned, and the thread ends.
+// InNS runs f in the network namespace at path, on a thread that runs nothing else. If the thread cannot return to its own
+// namespace, InNS returns the error and the thread ends.
 func InNS(path string, f func() error) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -28,15 +30,12 @@ func InNS(path string, f func() error) error {
 		err = InNSOf(fd, f)
 	}()
 	<-done
-	if err != nil {
-		return fmt.Errorf("network namespace %s: %w", path, err)
-	}
-	return nil
+	return harness.Wrap(err, "network namespace %s", path)
 }
 
 // InNSOf runs f in the network namespace of a descriptor, on the calling thread, which keeps its CPU and its cgroup. If the
-// thread cannot come back, the error is returned and the thread stays locked to the calling goroutine: no other goroutine
-// runs on it, and it ends with this one.
+// thread cannot return to its own namespace, InNSOf returns the error and leaves the thread locked to the calling
+// goroutine: no other goroutine runs on the thread, and both end together.
 func InNSOf(fd int, f func() error) error { return inNS(setns, fd, f) }
 
 func setns(fd int) error { return unix.Setns(fd, unix.CLONE_NEWNET) }
@@ -62,15 +61,4 @@ func inNS(set func(fd int) error, fd int, f func() error) (err error) {
 		runtime.UnlockOSThread()
 	}()
 	return f()
-}
-
-// OnThread runs f on a thread that ends with f, so that f may leave the thread in any state.
-func OnThread(f func()) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		f()
-	}()
-	<-done
 }

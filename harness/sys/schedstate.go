@@ -18,7 +18,7 @@ import (
 type SchedState struct {
 	State string // "disabled", "enabling", "enabled", "disabling"
 	Ops   string // the name of the scheduler in force; empty if there is none
-	Seq   uint64 // how many schedulers were put in force since boot
+	Seq   uint64 // number of schedulers put in force since boot
 }
 
 // SysSchedExt is the sysfs folder of sched_ext.
@@ -52,7 +52,7 @@ func ReadSchedState(dir string) (SchedState, error) {
 }
 
 // ReadSchedEvents returns the kernel's own counts for the scheduler in force (6.15 and newer), as "ev_" and the event's
-// name in lower case. Where there are none it returns none.
+// name in lower case; nil if the kernel has none.
 func ReadSchedEvents(dir string) map[string]uint64 {
 	text, err := os.ReadFile(filepath.Join(dir, "root/events"))
 	if err != nil {
@@ -61,7 +61,7 @@ func ReadSchedEvents(dir string) map[string]uint64 {
 	return parseSchedEvents(string(text))
 }
 
-// parseSchedEvents reads lines of a name, SCX_EV_…, and a number. Other lines are left out.
+// parseSchedEvents reads lines of a name, SCX_EV_…, and a number. It skips other lines.
 func parseSchedEvents(text string) map[string]uint64 {
 	events := map[string]uint64{}
 	for line := range strings.Lines(text) {

@@ -9,26 +9,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// searchDirs are the folders where programs are searched for, in order, given the value of PATH: its absolute ones, and those
-// of administrators' programs, which are not on every user's PATH.
+// searchDirs returns the folders to search for programs, in order: the absolute ones of path, the value of PATH, and those of
+// administrators' programs, which are not on every user's PATH.
 func searchDirs(path string) []string {
-	var dirs []string
-	for _, dir := range filepath.SplitList(path) {
-		if filepath.IsAbs(dir) {
-			dirs = append(dirs, dir)
-		}
-	}
+	dirs := slices.DeleteFunc(filepath.SplitList(path), func(dir string) bool { return !filepath.IsAbs(dir) })
 	return append(dirs, "/usr/sbin", "/sbin", "/usr/local/sbin")
 }
 
-// LookTool returns the absolute path of a program of this machine. A name is searched for in PATH and then in the folders of
-// administrators' programs; relative folders of PATH are left out, so the answer does not depend on the working folder.
-// A name with a slash is a path. Links are not followed: a program may go by its name (iptables).
+// LookTool returns the absolute path of a program of this machine. It searches PATH and then the folders of administrators'
+// programs; it skips relative folders of PATH, so the result does not depend on the working folder. A name with a slash is a
+// path. LookTool does not follow links, because a program may act by the name it is called by (iptables).
 //
 // The error wraps harness.ErrNotSupported. It says how to install the program if the caller names the Debian package.
 func LookTool(name string, pkg ...string) (path string, err error) {
@@ -66,5 +62,5 @@ func lookPath(name string) (string, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return "", harness.Skip("program %s cannot be executed", path)
 	}
-	return "", harness.Skip("program %s is not there", path)
+	return "", harness.Skip("program %s does not exist", path)
 }

@@ -78,7 +78,7 @@ func TestLookToolMissing(t *testing.T) {
 		{"/nowhere", "kxtool", []string{"kxtools"}, "program kxtool is not installed: `apt-get install kxtools` adds it"},
 		{plain + ":" + also, "kxtool", []string{"kxtools"}, "program " + plain + "/kxtool cannot be executed"},
 		{plain, plain + "/kxtool", nil, "program " + plain + "/kxtool cannot be executed"},
-		{plain, "/nowhere/kxtool", nil, "program /nowhere/kxtool is not there"},
+		{plain, "/nowhere/kxtool", nil, "program /nowhere/kxtool does not exist"},
 		{plain, "", nil, "program  is not installed"},
 	} {
 		t.Setenv("PATH", c.path)

@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package unit writes values for people: it picks one scale for the values of a unit, and writes digits and shares. Records
+// keep base units; reports and plots use this package.
 package unit
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
 )
 
-// A Scale turns values in a base unit into numbers that are good to read.
+// A Scale turns values in a base unit into readable numbers.
 type Scale struct {
 	Factor float64 // readable = value * factor
-	Unit   string  // what stands behind the number
+	Unit   string  // the text behind the number
 }
 
-var steps = []struct {
-	from   float64
-	factor float64
-	prefix string
-}{{1e9, 1e-9, "G"}, {1e6, 1e-6, "M"}, {1e3, 1e-3, "k"}, {1, 1, ""}}
+// A step is the factor for values of at least from, with the prefix of the unit or the unit of time.
+type step struct {
+	from, factor float64
+	name         string
+}
 
-var timeSteps = []struct {
-	from   float64
-	factor float64
-	unit   string
-}{{1, 1, "s"}, {1e-3, 1e3, "ms"}, {1e-6, 1e6, "µs"}, {0, 1e9, "ns"}}
+var (
+	steps     = []step{{1e9, 1e-9, "G"}, {1e6, 1e-6, "M"}, {1e3, 1e-3, "k"}, {1, 1, ""}}
+	timeSteps = []step{{1, 1, "s"}, {1e-3, 1e3, "ms"}, {1e-6, 1e6, "µs"}, {0, 1e9, "ns"}}
+)
 
-// ScaleFor picks one scale for all of the values: the one that suits their geometric middle.
+// ScaleFor picks one scale for all values: the one that suits their geometric mean.
 func ScaleFor(unit string, values []float64) Scale {
 	mid := Middle(values)
 	head, tail, _ := strings.Cut(unit, "/")
@@ -41,7 +43,7 @@ func ScaleFor(unit string, values []float64) Scale {
 		}
 		for _, s := range timeSteps {
 			if mid >= s.from {
-				return Scale{s.factor, name + s.unit + tail}
+				return Scale{s.factor, name + s.name + tail}
 			}
 		}
 	case head == "cpu-ns":
@@ -53,8 +55,8 @@ func ScaleFor(unit string, values []float64) Scale {
 		return Scale{100, "%"}
 	}
 	for _, s := range steps {
-		if mid >= s.from && (s.prefix == "" || tail == "/s") {
-			return Scale{s.factor, strings.TrimSpace(s.prefix + " " + unit)}
+		if mid >= s.from && (s.name == "" || tail == "/s") {
+			return Scale{s.factor, strings.TrimSpace(s.name + " " + unit)}
 		}
 	}
 	return Scale{1, unit}
@@ -78,7 +80,7 @@ func Middle(values []float64) float64 {
 
 func (s Scale) Format(v float64) string { return Digits(v * s.Factor) }
 
-// Digits writes three significant digits without an exponent.
+// Digits writes about three significant digits, without an exponent from 0.001 on.
 func Digits(v float64) string {
 	a := math.Abs(v)
 	switch {
@@ -105,9 +107,5 @@ func Percent(v float64, signed bool) string {
 	return s + " %"
 }
 
-func OrDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
+// OrDash returns s, or a dash if s is empty.
+func OrDash(s string) string { return cmp.Or(s, "-") }

@@ -77,7 +77,7 @@ func setIdle(tid int, idle bool) error {
 
 // gateGroups makes two cgroups with weights of their own below the root, and returns their paths.
 func gateGroups() ([]string, error) {
-	root, err := sys.Cgroup2()
+	root, _, err := sys.Cgroup2()
 	if err != nil {
 		return nil, err
 	}

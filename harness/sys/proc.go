@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -23,6 +24,7 @@ func Steal() (time.Duration, error) {
 	return ParseSteal(string(raw))
 }
 
+// ParseSteal reads the text of /proc/stat.
 func ParseSteal(stat string) (time.Duration, error) {
 	line, _, _ := strings.Cut(stat, "\n")
 	fields := strings.Fields(line)
@@ -34,4 +36,26 @@ func ParseSteal(stat string) (time.Duration, error) {
 		return 0, fmt.Errorf("read steal time: %w", err)
 	}
 	return time.Duration(ticks) * userTick, nil
+}
+
+// Cgroup2 returns the mount point of the cgroup v2 tree and the cgroup that is visible there.
+func Cgroup2() (mount, root string, err error) {
+	raw, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", "", fmt.Errorf("find cgroup v2: %w", err)
+	}
+	return ParseCgroup2(string(raw))
+}
+
+// ParseCgroup2 reads /proc/PID/mountinfo (proc_pid_mountinfo(5)): the fourth field is the root of the mount, the fifth the
+// mount point, and the file system follows a field that is a hyphen.
+func ParseCgroup2(mountinfo string) (mount, root string, err error) {
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`)
+	for line := range strings.Lines(mountinfo) {
+		left, right, ok := strings.Cut(line, " - ")
+		if f := strings.Fields(left); ok && len(f) >= 5 && strings.HasPrefix(right, "cgroup2 ") {
+			return unescape.Replace(f[4]), unescape.Replace(f[3]), nil
+		}
+	}
+	return "", "", errors.New("find cgroup v2: cgroup v2 is not mounted")
 }

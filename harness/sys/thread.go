@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sys
+
+import (
+	"fmt"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// OnThread runs f on a thread that ends with f, so that f may leave the thread in any state.
+func OnThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		f()
+	}()
+	<-done
+}
+
+// Alone runs f on a thread of its own with real-time priority (SCHED_FIFO) and returns when f does. Processes that f
+// starts do not inherit the priority.
+func Alone(f func() error) (err error) {
+	OnThread(func() {
+		if err = SetAlone(); err == nil {
+			err = f()
+		}
+	})
+	return err
+}
+
+// SetAlone gives the calling thread, for the rest of its life, a real-time priority.
+func SetAlone() error {
+	a := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
+	return harness.Wrap(unix.SchedSetAttr(0, &a, 0), "keep others off the CPU")
+}
+
+// Pin binds a thread to one CPU. Thread 0 is the calling one.
+func Pin(tid, cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(tid, &set); err != nil {
+		return fmt.Errorf("pin to CPU %d: %w", cpu, err)
+	}
+	return nil
+}
