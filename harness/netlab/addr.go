@@ -69,6 +69,14 @@ func Addresses(r Role, i int) (v4, v6 netip.Prefix) {
 	return netip.PrefixFrom(netip.AddrFrom4(a4), segment4.Bits()), netip.PrefixFrom(netip.AddrFrom16(a6), segment6.Bits())
 }
 
+// Family is the IP version of an address, 4 or 6.
+func Family(a netip.Addr) int {
+	if a.Is6() {
+		return 6
+	}
+	return 4
+}
+
 // VIP returns the virtual address of service i of a family (4 or 6), 0 <= i < MaxServices.
 func VIP(family, i int) netip.Addr {
 	if family == 6 {

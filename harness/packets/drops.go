@@ -4,13 +4,14 @@ package packets
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// maxUnaccounted is the share of the packets sent that may be missing without a trace.
+// maxUnaccounted is the largest share of the sent packets that may be unaccounted in a valid trial.
 const maxUnaccounted = 0.001
 
 // A Snapshot holds, at one moment, all counters of packets lost between a generator, a balancer and a sink.
@@ -22,14 +23,13 @@ type Snapshot struct {
 	program map[string]uint64
 }
 
-// Look takes a snapshot around a balancer. program is what harness.Balancer.Counters says; may be nil.
-func Look(balancer *netlab.Host, program map[string]uint64) (s Snapshot, err error) {
+// TakeSnapshot reads the counters around a balancer. program holds those of harness.Balancer.Counters; may be nil.
+func TakeSnapshot(balancer *netlab.Host, program map[string]uint64) (s Snapshot, err error) {
 	s.program = program
 	if s.port, err = portStats(balancer.Port); err != nil {
 		return s, err
 	}
-	err = balancer.Do(func() error {
-		var err error
+	err = balancer.Do(func() (err error) {
 		if s.host, err = linkStats(balancer.Link); err != nil {
 			return err
 		}
@@ -48,16 +48,16 @@ type Loss struct {
 	Count uint64
 }
 
-// An Account says where the packets of a trial went.
+// An Account splits the packets of a trial by their fate.
 type Account struct {
 	Sent, Received uint64
-	Lost           []Loss // located, in the order of the way a packet goes; none is 0
-	// Unaccounted is what was sent and is neither received nor located. It is negative if more was received or located
-	// than sent: packets of an earlier trial, or counted in two places.
+	Lost           []Loss // located, in the order in which a packet passes the places; none is 0
+	// Unaccounted is Sent without the received and the located packets. It is negative if packets of an earlier trial arrived
+	// or if a packet was counted in two places.
 	Unaccounted int64
 }
 
-// stackDrops are the stack's counters of dropped packets; not those that count the same packet a second time.
+// stackDrops are the stack's counters of dropped packets, without those that count the same packet a second time.
 var stackDrops = []string{
 	"IpInHdrErrors", "IpInAddrErrors", "IpInUnknownProtos", "IpInDiscards", "IpOutDiscards", "IpOutNoRoutes", "IpFragFails",
 	"IpExtInNoRoutes", "IpExtInTruncatedPkts", "TcpExtIPReversePathFilter",
@@ -66,61 +66,45 @@ var stackDrops = []string{
 	"conntrack_drop", "conntrack_early_drop", "conntrack_insert_failed",
 }
 
-// NewAccount locates what was lost between two snapshots, taken before the first packet was sent and after the last had
-// time to arrive. sent is what the generators sent, received what the sink counted.
-func NewAccount(sent Sent, received uint64, before, after Snapshot) Account {
-	a := Account{Sent: sent.Packets, Received: received}
+// NewAccount locates the packets lost between two snapshots: before is from before the first packet was sent, after from when
+// the last had time to arrive. received is the count of the sink.
+func NewAccount(sent Transmission, received uint64, before, after Snapshot) Account {
+	a := Account{Sent: sent.Packets, Received: received, Unaccounted: int64(sent.Packets) - int64(received)}
 	grown := func(b, a counters, ending string) uint64 { return a.sum(ending) - b.sum(ending) }
 	full := grown(before.port, after.port, "_xdp_xmit_errors")
-	if sent.Packets > sent.Taken+full {
-		a.add("generator: redirect to a link without receiver", sent.Packets-sent.Taken-full)
+	if sent.Packets > sent.Accepted+full {
+		a.add("generator: redirect to a link without receiver", sent.Packets-sent.Accepted-full)
 	}
 	a.add("ring: to the balancer, full", full)
-	a.add("ring: into the balancer's stack", grown(before.host, after.host, "_drops")-grown(before.host, after.host, "_xdp_drops"))
-	var known uint64
-	var names []string
-	for name := range after.program {
-		if strings.HasPrefix(name, "drop_") {
-			names = append(names, name)
+	xdpDrops, txErrors := grown(before.host, after.host, "_xdp_drops"), grown(before.host, after.host, "_xdp_tx_errors")
+	a.add("ring: into the balancer's stack", grown(before.host, after.host, "_drops")-xdpDrops)
+	var counted uint64 // by the program
+	for _, name := range slices.Sorted(maps.Keys(after.program)) {
+		if reason, ok := strings.CutPrefix(name, "drop_"); ok {
+			n := after.program[name] - before.program[name]
+			counted += n
+			a.add("program: "+reason, n)
 		}
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		n := after.program[name] - before.program[name]
-		known += n
-		a.add("program: "+strings.TrimPrefix(name, "drop_"), n)
-	}
-	if n := grown(before.host, after.host, "_xdp_drops"); n > known {
-		a.add("program: of XDP, without a count of its own", n-known)
+	if xdpDrops > counted {
+		a.add("program: of XDP, without a count of its own", xdpDrops-counted)
 	}
 	for _, name := range stackDrops {
 		a.add("stack: "+name, after.stack[name]-before.stack[name])
 	}
 	a.add("qdisc", after.qdisc-before.qdisc)
-	a.add("ring: from the balancer, full (XDP)", grown(before.host, after.host, "_xdp_tx_errors"))
+	a.add("ring: from the balancer, full (XDP)", txErrors)
 	// The driver counts XDP's losses among the link's, too (veth_get_stats64).
-	a.add("ring: from the balancer, full (stack)",
-		after.host["tx_dropped"]-before.host["tx_dropped"]-grown(before.host, after.host, "_xdp_tx_errors"))
+	a.add("ring: from the balancer, full (stack)", after.host["tx_dropped"]-before.host["tx_dropped"]-txErrors)
 	a.add("ring: into the sink", grown(before.port, after.port, "rx_queue_0_drops"))
-	a.Unaccounted = int64(a.Sent) - int64(a.Received)
-	for _, l := range a.Lost {
-		a.Unaccounted -= int64(l.Count)
-	}
 	return a
 }
 
 func (a *Account) add(where string, n uint64) {
 	if n > 0 {
 		a.Lost = append(a.Lost, Loss{where, n})
+		a.Unaccounted -= int64(n)
 	}
-}
-
-// located is how many packets were lost in a known place.
-func (a Account) located() (n uint64) {
-	for _, l := range a.Lost {
-		n += l.Count
-	}
-	return n
 }
 
 // String lists the account on one line.
@@ -134,9 +118,9 @@ func (a Account) String() string {
 	return b.String()
 }
 
-// Verdict returns why a trial with this account does not count, or "" if it does: nothing was sent, nothing arrived, or
-// more than maxUnaccounted of what was sent is missing, or too much, without a trace. Located losses do not make a trial
-// invalid: what arrived is what counts.
+// Verdict returns why a trial with this account is invalid: no packet was sent, none arrived, or more than maxUnaccounted of
+// them are unaccounted. It returns "" for a valid trial. Located losses do not make a trial invalid, because only packets that
+// arrived are counted.
 func (a Account) Verdict() string {
 	off := max(a.Unaccounted, -a.Unaccounted)
 	switch {

@@ -3,7 +3,6 @@
 package packets
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // From <linux/ethtool.h>: the set of strings that names statistics, and the length of a name in bytes.
@@ -28,10 +28,7 @@ const (
 // counters are named counts that only grow.
 type counters map[string]uint64
 
-// taken is how many frames a link accepted from XDP programs elsewhere.
-func (c counters) taken() uint64 { return c.sum("_xdp_xmit") }
-
-// sum adds up the counters of all queues with an ending.
+// sum adds up the counters whose names have an ending: those of all queues.
 func (c counters) sum(ending string) (n uint64) {
 	for name, v := range c {
 		if strings.HasSuffix(name, ending) {
@@ -53,11 +50,12 @@ func portStats(p *netlab.Port) (c counters, err error) {
 // linkStats reads the driver's statistics of a link (ethtool -S) and the kernel's own count of frames that it could not
 // send, in the calling thread's namespace.
 func linkStats(name string) (counters, error) {
-	c, err := driverStats(name)
-	if err != nil {
-		return nil, fmt.Errorf("read statistics of %s: %w", name, err)
+	c := counters{}
+	err := sys.Ethtool(name, c.readDriver)
+	var raw []byte
+	if err == nil {
+		raw, err = os.ReadFile("/proc/thread-self/net/dev")
 	}
-	raw, err := os.ReadFile("/proc/thread-self/net/dev")
 	if err != nil {
 		return nil, fmt.Errorf("read statistics of %s: %w", name, err)
 	}
@@ -70,65 +68,37 @@ func linkStats(name string) (counters, error) {
 	return c, nil
 }
 
-// ethtool makes one request about a link; data is the request's own struct, which begins with the command.
-func ethtool(socket int, link string, data unsafe.Pointer) error {
-	var req struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte // a union of 24 bytes
-	}
-	copy(req.name[:unix.IFNAMSIZ-1], link)
-	req.data = data
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req))); errno != 0 {
-		return errno
-	}
-	return nil
-}
-
-// driverStats is ethtool -S. A driver without statistics has none.
-func driverStats(link string) (counters, error) {
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(s)
+// readDriver reads the statistics of ethtool -S. A driver may have none.
+func (c counters) readDriver(request func(unsafe.Pointer) error) error {
 	info := struct {
 		cmd, reserved uint32
 		mask          uint64
 		n             [2]uint32
 	}{cmd: unix.ETHTOOL_GSSET_INFO, mask: 1 << setStats}
-	if err := ethtool(s, link, unsafe.Pointer(&info)); err != nil {
-		if errors.Is(err, unix.EOPNOTSUPP) {
-			return counters{}, nil
-		}
-		return nil, err
-	}
+	err := request(unsafe.Pointer(&info))
 	n := int(info.n[0])
-	if info.mask == 0 || n == 0 {
-		return counters{}, nil
+	if errors.Is(err, unix.EOPNOTSUPP) || err == nil && (info.mask == 0 || n == 0) {
+		return nil
 	}
-	// Both answers: a header of words, then n names of 32 bytes or n values of 8.
-	names := make([]uint64, 2+n*nameLen/8)
-	head := (*[3]uint32)(unsafe.Pointer(&names[0]))
-	head[0], head[1], head[2] = unix.ETHTOOL_GSTRINGS, setStats, uint32(n)
-	if err := ethtool(s, link, unsafe.Pointer(&names[0])); err != nil {
-		return nil, err
-	}
-	values := make([]uint64, 1+n)
+	// Both replies: a header of words, then n names of 32 bytes or n values of 8.
+	names, values := make([]uint64, 2+n*nameLen/8), make([]uint64, 1+n)
+	*(*[3]uint32)(unsafe.Pointer(&names[0])) = [3]uint32{unix.ETHTOOL_GSTRINGS, setStats, uint32(n)}
 	*(*[2]uint32)(unsafe.Pointer(&values[0])) = [2]uint32{unix.ETHTOOL_GSTATS, uint32(n)}
-	if err := ethtool(s, link, unsafe.Pointer(&values[0])); err != nil {
-		return nil, err
+	if err == nil {
+		err = request(unsafe.Pointer(&names[0]))
+	}
+	if err == nil {
+		err = request(unsafe.Pointer(&values[0]))
 	}
 	text := unsafe.Slice((*byte)(unsafe.Pointer(&names[0])), len(names)*8)[12:]
-	c := counters{}
 	for i := range n {
 		name, _, _ := bytes.Cut(text[i*nameLen:][:nameLen], []byte{0})
 		c[string(name)] = values[1+i]
 	}
-	return c, nil
+	return err
 }
 
-// stackStats reads the counts of packets that the network stack of the calling thread's namespace threw away.
+// stackStats reads the counts of packets that the network stack of the calling thread's namespace dropped.
 func stackStats() (counters, error) {
 	c := counters{}
 	for _, f := range []struct {
@@ -155,11 +125,7 @@ func stackStats() (counters, error) {
 
 // qdiscStats reads how many packets the queueing disciplines of a link dropped.
 func qdiscStats(ifindex int) (n uint64, err error) {
-	link, err := netlink.LinkByIndex(ifindex)
-	if err != nil {
-		return 0, fmt.Errorf("read queues of link %d: %w", ifindex, err)
-	}
-	qdiscs, err := netlink.QdiscList(link)
+	qdiscs, err := netlink.QdiscList(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: ifindex}})
 	if err != nil {
 		return 0, fmt.Errorf("read queues of link %d: %w", ifindex, err)
 	}
@@ -177,21 +143,23 @@ func parsePairs(raw []byte) counters {
 	var names []string
 	for line := range strings.Lines(string(raw)) {
 		f := strings.Fields(line)
-		if len(f) == 0 {
+		if len(f) == 0 || len(names) != len(f) || names[0] != f[0] {
+			names = f
 			continue
 		}
-		if len(names) == len(f) && names[0] == f[0] {
-			for i, v := range f[1:] {
-				if n, err := strconv.ParseUint(v, 10, 64); err == nil {
-					c[strings.TrimSuffix(f[0], ":")+names[1+i]] = n
-				}
-			}
-			names = nil
-			continue
+		for i, v := range f[1:] {
+			c.parse(strings.TrimSuffix(f[0], ":")+names[1+i], v, 10)
 		}
-		names = f
+		names = nil
 	}
 	return c
+}
+
+// parse adds a number to a counter. Text that is not a number is skipped.
+func (c counters) parse(name, value string, base int) {
+	if n, err := strconv.ParseUint(value, base, 64); err == nil {
+		c[name] += n
+	}
 }
 
 // parseLines reads the form of /proc/net/snmp6: a name and a value on each line.
@@ -199,9 +167,7 @@ func parseLines(raw []byte) counters {
 	c := counters{}
 	for line := range strings.Lines(string(raw)) {
 		if f := strings.Fields(line); len(f) == 2 {
-			if n, err := strconv.ParseUint(f[1], 10, 64); err == nil {
-				c[f[0]] = n
-			}
+			c.parse(f[0], f[1], 10)
 		}
 	}
 	return c
@@ -210,18 +176,12 @@ func parseLines(raw []byte) counters {
 // parseConntrack reads the form of /proc/net/stat/nf_conntrack: a line of names, then a line of hexadecimal values a CPU.
 func parseConntrack(raw []byte) counters {
 	c := counters{}
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	var names []string
-	for lines.Scan() {
-		f := strings.Fields(lines.Text())
-		if names == nil {
-			names = f
-			continue
-		}
+	head, values, _ := strings.Cut(string(raw), "\n")
+	names := strings.Fields(head)
+	for line := range strings.Lines(values) {
+		f := strings.Fields(line)
 		for i, v := range f[:min(len(f), len(names))] {
-			if n, err := strconv.ParseUint(v, 16, 64); err == nil {
-				c["conntrack_"+names[i]] += n
-			}
+			c.parse("conntrack_"+names[i], v, 16)
 		}
 	}
 	return c

@@ -14,58 +14,41 @@ import (
 
 	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/bpf/abi"
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// errNoReceiver is wrapped by the error of a run whose packets all vanished between the generator and the link: the
-// other end has no XDP program, or it is down.
-var errNoReceiver = errors.New("nobody receives at the other end")
+// errNoReceiver is wrapped by the error of a run of which the link accepted no packet.
+var errNoReceiver = errors.New("the other end of the link has no XDP program or is down")
 
-// LapPackets is how many packets a lap has.
+// LapPackets is the number of packets of a lap.
 const LapPackets = lapPacketsAlone
 
-// Sent is what a run handed to the link. It says nothing about what arrived.
-type Sent struct {
-	Packets uint64
-	SYNs    uint64 // of them
-	// Taken is how many of them the link accepted. The others found its ring full.
-	Taken   uint64
-	Bytes   uint64        // of frames, as Stream.Size counts them
-	Elapsed time.Duration // from the first packet to the last, as the program's own clock saw it
+// A Transmission holds what a run passed to the link. It does not tell what arrived.
+type Transmission struct {
+	Packets  uint64
+	SYNs     uint64        // of them
+	Accepted uint64        // of them, by the link; its ring was full for the others
+	Bytes    uint64        // of frames, as Stream.Size counts them
+	Elapsed  time.Duration // from the first packet to the last, by the program's own clock
 	// Laps are the times of LapPackets each, of streams that are sent alone: the last 255, in their order.
 	Laps []time.Duration
 	// Missed is time in which the generator did not run, or was too slow for its rate, and that it did not make up for.
 	Missed time.Duration
 }
 
-// rate is in packets per second; 0 if nothing is known of the time.
-func (s Sent) rate() float64 {
-	if s.Elapsed <= 0 {
-		return 0
-	}
-	return float64(s.Packets) / s.Elapsed.Seconds()
-}
-
-// add joins two runs that were under way at the same time.
-func (s Sent) add(o Sent) Sent {
-	return Sent{
-		Packets: s.Packets + o.Packets, SYNs: s.SYNs + o.SYNs, Taken: s.Taken + o.Taken, Bytes: s.Bytes + o.Bytes,
-		Elapsed: max(s.Elapsed, o.Elapsed), Missed: max(s.Missed, o.Missed),
-	}
-}
-
-// A Generator is a stream in the kernel, aimed at one port. Runs continue the order of flows where the last one ended. It
-// is not safe for concurrent use; several generators may run at the same time.
+// A Generator is a stream in the kernel that is redirected to one port. A run continues the order of flows where the previous
+// one ended. A Generator is not safe for concurrent use; several generators may run at the same time.
 type Generator struct {
 	stream Stream
 	frame  []byte
 	port   *netlab.Port
 	coll   *ebpf.Collection
-	state  *ebpf.Memory // a abi.TrafficState
+	state  *ebpf.Memory // an abi.TrafficState
 }
 
-// NewGenerator loads the program for a stream. The port is the fabric's side of a host's link: packets arrive at that
-// host. The stream is checked.
+// NewGenerator checks a stream and loads the program for it. The port is the fabric's side of a host's link: packets arrive
+// at that host.
 func NewGenerator(port *netlab.Port, s Stream) (*Generator, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
@@ -74,8 +57,7 @@ func NewGenerator(port *netlab.Port, s Stream) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := s.wire()
-	if err := spec.Variables["stream"].Set(w); err != nil {
+	if err := spec.Variables["stream"].Set(s.wire()); err != nil {
 		return nil, fmt.Errorf("set stream of generator: %w", err)
 	}
 	coll, err := ebpf.NewCollection(spec)
@@ -97,34 +79,27 @@ func (g *Generator) prepare() (err error) {
 	// A device map takes the index as one of the caller's namespace.
 	err = g.port.Do(func() error { return g.coll.Maps["port"].Put(uint32(0), uint32(g.port.Ifindex)) })
 	if err != nil {
-		return fmt.Errorf("aim generator at port %s: %w", g.port.Name, err)
+		return fmt.Errorf("set port %s of generator: %w", g.port.Name, err)
 	}
 	p := g.stream.plan()
-	return g.write(abi.TrafficState{Random: g.stream.Seed*2 + 1 + uint64(g.stream.part), Next: p.next, Fresh: p.fresh})
+	return g.write(abi.TrafficState{Random: g.stream.Seed*2 + 1, Next: p.next, Fresh: p.fresh0})
 }
 
-// Run sends the given number of packets from one CPU. If ctx ends before, it returns what was sent until then with ctx's
-// error.
-func (g *Generator) Run(ctx context.Context, cpu int, packets uint64) (Sent, error) {
+// Run sends a number of packets from one CPU. If ctx ends first, it returns what was sent until then with ctx's error.
+func (g *Generator) Run(ctx context.Context, cpu int, packets uint64) (Transmission, error) {
 	return g.run(ctx, cpu, packets, 0)
 }
 
-// For sends from one CPU for as long as d, counted from the first packet. If ctx ends before, it returns what was sent
-// until then with ctx's error.
-func (g *Generator) For(ctx context.Context, cpu int, d time.Duration) (Sent, error) {
+// For sends from one CPU for the time d, counted from the first packet. If ctx ends first, it returns what was sent until
+// then with ctx's error.
+func (g *Generator) For(ctx context.Context, cpu int, d time.Duration) (Transmission, error) {
 	if d <= 0 {
-		return Sent{}, fmt.Errorf("generate for %v: no time", d)
+		return Transmission{}, fmt.Errorf("generate for %v: want more than 0", d)
 	}
 	if g.stream.Alone {
-		return Sent{}, fmt.Errorf("generate for %v alone on the CPU: nobody could end it", d)
+		return Transmission{}, fmt.Errorf("generate for %v alone on the CPU: no thread could end the run: use Run with a packet count", d)
 	}
 	return g.run(ctx, cpu, math.MaxUint64, d)
-}
-
-// progress is how many packets the present or last run has sent so far. It may be called while a run is under way.
-func (g *Generator) progress() (uint64, error) {
-	s, err := g.read()
-	return s.Sent, err
 }
 
 // Close unloads the program.
@@ -133,21 +108,21 @@ func (g *Generator) Close() error {
 	return nil
 }
 
-func (g *Generator) run(ctx context.Context, cpu int, limit uint64, d time.Duration) (Sent, error) {
+func (g *Generator) run(ctx context.Context, cpu int, limit uint64, d time.Duration) (Transmission, error) {
 	if err := ctx.Err(); err != nil {
-		return Sent{}, err
+		return Transmission{}, err
 	}
 	old, err := g.read()
 	if err != nil {
-		return Sent{}, err
+		return Transmission{}, err
 	}
 	err = g.write(abi.TrafficState{Limit: limit, Span: uint64(d), Random: old.Random, Next: old.Next, Fresh: old.Fresh})
 	if err != nil {
-		return Sent{}, err
+		return Transmission{}, err
 	}
 	before, err := portStats(g.port)
 	if err != nil {
-		return Sent{}, err
+		return Transmission{}, err
 	}
 	start := time.Now()
 	err = g.execute(ctx, cpu)
@@ -155,14 +130,14 @@ func (g *Generator) run(ctx context.Context, cpu int, limit uint64, d time.Durat
 	s, stateErr := g.read()
 	after, statsErr := portStats(g.port)
 	if err = errors.Join(err, stateErr, statsErr); err != nil {
-		return Sent{}, err
+		return Transmission{}, err
 	}
 	if s.Stamped > 0 && s.Stamp > s.Begin {
 		elapsed = time.Duration(float64(s.Stamp-s.Begin) * float64(s.Sent) / float64(s.Stamped))
 	}
-	sent := Sent{
+	sent := Transmission{
 		Packets: s.Sent, SYNs: s.SYNs, Bytes: s.Sent * uint64(g.stream.Size), Elapsed: elapsed, Missed: time.Duration(s.Missed),
-		Taken: after.taken() - before.taken(),
+		Accepted: after.sum("_xdp_xmit") - before.sum("_xdp_xmit"),
 	}
 	if g.stream.Alone {
 		sent.Laps = laps(&s)
@@ -170,8 +145,8 @@ func (g *Generator) run(ctx context.Context, cpu int, limit uint64, d time.Durat
 	switch {
 	case ctx.Err() != nil:
 		return sent, ctx.Err()
-	case sent.Packets > 0 && sent.Taken == 0:
-		return sent, fmt.Errorf("send through port %s: none of %d packets taken: %w", g.port.Name, sent.Packets, errNoReceiver)
+	case sent.Packets > 0 && sent.Accepted == 0:
+		return sent, fmt.Errorf("send through port %s: none of %d packets accepted: %w", g.port.Name, sent.Packets, errNoReceiver)
 	}
 	return sent, nil
 }
@@ -181,10 +156,7 @@ func (g *Generator) read() (s abi.TrafficState, err error) {
 	if _, err = g.state.ReadAt(b, 0); err == nil {
 		_, err = binary.Decode(b, binary.NativeEndian, &s)
 	}
-	if err != nil {
-		err = fmt.Errorf("read state of generator: %w", err)
-	}
-	return s, err
+	return s, harness.Wrap(err, "read state of generator")
 }
 
 func (g *Generator) write(s abi.TrafficState) error {
@@ -192,16 +164,11 @@ func (g *Generator) write(s abi.TrafficState) error {
 	if err == nil {
 		_, err = g.state.WriteAt(b, 0)
 	}
-	if err != nil {
-		return fmt.Errorf("write state of generator: %w", err)
-	}
-	return nil
+	return harness.Wrap(err, "write state of generator")
 }
 
-// halt makes the program send nothing more. Limit is the first word of the state.
+// halt makes the program send nothing more: it clears Limit, the first word of the state.
 func (g *Generator) halt() error {
-	if _, err := g.state.WriteAt(make([]byte, 8), 0); err != nil {
-		return fmt.Errorf("stop generator: %w", err)
-	}
-	return nil
+	_, err := g.state.WriteAt(make([]byte, 8), 0)
+	return harness.Wrap(err, "stop generator")
 }

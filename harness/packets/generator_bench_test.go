@@ -89,7 +89,7 @@ func timed(b *testing.B, g *Generator, s *Sink) float64 {
 			if err := pin(0); err != nil {
 				return err
 			}
-			if err := g.write(abi.TrafficState{Limit: math.MaxUint64, Random: 1, Next: p.next, Fresh: p.fresh}); err != nil {
+			if err := g.write(abi.TrafficState{Limit: math.MaxUint64, Random: 1, Next: p.next, Fresh: p.fresh0}); err != nil {
 				return err
 			}
 			start := threadTime() + softirqTime(b)

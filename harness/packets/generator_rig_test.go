@@ -127,7 +127,7 @@ func counts(t testing.TB, s *Sink) Counts {
 
 func look(t testing.TB, b *netlab.Host) Snapshot {
 	t.Helper()
-	s, err := Look(b, nil)
+	s, err := TakeSnapshot(b, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ const (
 	tcpLen = 20
 )
 
-// What does not vary in TCP segments. A SYN acknowledges nothing.
+// Constant fields of TCP segments. A SYN acknowledges nothing.
 const (
 	tcpSeq     = 0x4b584c41
 	tcpAck     = 1
@@ -29,13 +29,13 @@ const (
 	tcpOffSYN  = 0x5002
 )
 
-// Packets from one look at the clock to the next where the generator runs flat out: a lap. Powers of two.
+// Packets from one read of the clock to the next where the generator runs at full speed: a lap. Powers of two.
 const (
 	lapPackets      = 1024
 	lapPacketsAlone = 64
 )
 
-// laps are the times of the laps that are remembered, in their order.
+// laps returns the times of the laps that the state holds, in their order.
 func laps(s *abi.TrafficState) []time.Duration {
 	var out []time.Duration
 	n := s.Looks
@@ -45,7 +45,7 @@ func laps(s *abi.TrafficState) []time.Duration {
 	return out
 }
 
-// template returns a frame with everything in place that does not vary from packet to packet; what varies is 0.
+// template returns a frame with the constant fields set; those that vary from packet to packet are 0.
 func (s Stream) template() []byte {
 	be := binary.BigEndian
 	f := make([]byte, s.Size)
@@ -99,7 +99,7 @@ func (s Stream) l4() int {
 	return ethLen + ip6Len
 }
 
-// wire translates the stream for the program: everything is made ready that does not vary.
+// wire translates the stream for the program, with everything that is constant computed.
 func (s Stream) wire() abi.TrafficStream {
 	be := binary.BigEndian
 	f, p := s.template(), s.plan()
@@ -134,8 +134,8 @@ func (s Stream) wire() abi.TrafficStream {
 	return w
 }
 
-// partial adds up 16-bit words as they lie in memory, as the internet checksum does, and folds the sum to 16 bits. Only the
-// last part may have an odd length. Good for up to 64 KiB.
+// partial adds up 16-bit words in native byte order, as the internet checksum does, and folds the sum to 16 bits. Only the
+// last part may have an odd length. Together the parts have at most 64 KiB.
 func partial(parts ...[]byte) (sum uint32) {
 	for _, b := range parts {
 		for ; len(b) >= 2; b = b[2:] {

@@ -45,7 +45,7 @@ func TestEveryPacketArrivesAtItsReal(t *testing.T) {
 			}
 			c := arrived(t, sink)
 			a := NewAccount(sent, c.Total(), before, look(t, b))
-			if sent.Packets != packets || a.Verdict() != "" || a.located() != 0 {
+			if sent.Packets != packets || a.Verdict() != "" || len(a.Lost) != 0 {
 				t.Errorf("%v (%s)", a, a.Verdict())
 			}
 			if want := uint64(packets * tt.stream.Size); c.Bytes != want {

@@ -4,7 +4,6 @@ package packets
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -20,14 +19,14 @@ import (
 )
 
 const (
-	// stopSignal interrupts a run. Go's runtime takes it and does nothing. Every other signal is blocked on the
-	// generator's thread: each would end the system call, and a new one costs 24 ms.
+	// stopSignal interrupts a run. Go's runtime ignores it. Every other signal is blocked on the generator's thread, because
+	// each would end the system call, and a new one costs 24 ms.
 	stopSignal = syscall.Signal(64)
-	// slotsPerCall is what one system call may use up, in packets: minutes. Below 1<<31, so that the kernel's own
-	// count of slots cannot overflow.
+	// slotsPerCall is the largest number of packets of one system call, which then takes minutes. Below 1<<31, so that the
+	// kernel's own count of slots cannot overflow.
 	slotsPerCall = 1 << 30
 	batch        = 64
-	// poll is how often the end of a run is looked for.
+	// poll is the interval of checks whether a run has ended.
 	poll = 2 * time.Millisecond
 )
 
@@ -43,8 +42,8 @@ type runAttr struct {
 	flags, cpu, batchSize, _ uint32
 }
 
-// Note: ebpf.Program.Run starts the whole call again when it is interrupted. Here an interrupted call is continued for
-// what is still missing, or not at all, by the program's own count.
+// testRun runs the program on so many slots. Note: ebpf.Program.Run repeats a whole call that was interrupted; here loop
+// continues it for the packets that the program has not yet sent.
 func (g *Generator) testRun(repeat uint32) error {
 	a := runAttr{
 		prog: uint32(g.coll.Programs["generate"].FD()), sizeIn: uint32(len(g.frame)), in: unsafe.Pointer(&g.frame[0]),
@@ -68,13 +67,12 @@ func (g *Generator) execute(ctx context.Context, cpu int) error {
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, with its CPU, namespace and signals
 		done <- g.port.Do(func() error {
-			if err := pin(cpu); err != nil {
-				return err
+			err := pin(cpu)
+			if err == nil && g.stream.Alone {
+				err = sys.SetAlone()
 			}
-			if g.stream.Alone {
-				if err := sys.SetAlone(); err != nil {
-					return err
-				}
+			if err != nil {
+				return err
 			}
 			tid.Store(int32(unix.Gettid()))
 			return g.loop(&stop)
@@ -86,10 +84,7 @@ func (g *Generator) execute(ctx context.Context, cpu int) error {
 	for {
 		select {
 		case err := <-done:
-			if err != nil {
-				return fmt.Errorf("run generator: %w", err)
-			}
-			return nil
+			return harness.Wrap(err, "run generator")
 		case <-cancelled:
 			cancelled = nil
 			stop.Store(1)
@@ -101,7 +96,7 @@ func (g *Generator) execute(ctx context.Context, cpu int) error {
 		if s, err := g.read(); err != nil || s.Sent < s.Limit {
 			continue
 		}
-		// All that remains of the call are slots in which nothing is sent. A thread that is already gone is fine.
+		// The program sends nothing in the remaining slots of the call. The thread may have ended already.
 		stop.Store(1)
 		if id := tid.Load(); id != 0 {
 			_ = unix.Tgkill(os.Getpid(), int(id), stopSignal)
@@ -132,10 +127,8 @@ func (g *Generator) loop(stop *atomic.Int32) error {
 
 // pin binds the calling thread to one CPU and blocks all signals but stopSignal.
 func pin(cpu int) error {
-	var set unix.CPUSet
-	set.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("pin to CPU %d: %w", cpu, err)
+	if err := sys.Pin(0, cpu); err != nil {
+		return err
 	}
 	var mask unix.Sigset_t
 	for i := range mask.Val {
@@ -144,39 +137,5 @@ func pin(cpu int) error {
 	const bits = 8 * int(unsafe.Sizeof(mask.Val[0]))
 	n := int(stopSignal) - 1
 	mask.Val[n/bits] &^= 1 << (n % bits)
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil); err != nil {
-		return fmt.Errorf("block signals: %w", err)
-	}
-	return nil
-}
-
-// together runs generators at the same time, generator i on cpus[i], for as long as d. The first error stops all.
-func together(ctx context.Context, cpus []int, d time.Duration, gens ...*Generator) (Sent, error) {
-	if len(cpus) != len(gens) || len(gens) == 0 {
-		return Sent{}, fmt.Errorf("run generators: %d CPUs for %d generators", len(cpus), len(gens))
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	type result struct {
-		sent Sent
-		err  error
-	}
-	results := make(chan result, len(gens))
-	for i, g := range gens {
-		go func() {
-			s, err := g.For(ctx, cpus[i], d)
-			if err != nil {
-				cancel()
-			}
-			results <- result{s, err}
-		}()
-	}
-	var sum Sent
-	var errs []error
-	for range gens {
-		r := <-results
-		sum = sum.add(r.sent)
-		errs = append(errs, r.err)
-	}
-	return sum, errors.Join(errs...)
+	return harness.Wrap(unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil), "block signals")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/bpf/abi"
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
@@ -19,25 +20,25 @@ type Mode string
 
 // The modes of a sink.
 const (
-	Pass  Mode = "pass"  // nothing: they go where they were sent
-	Count Mode = "count" // counts and ends them
-	Track Mode = "track" // counts them, notes which real each flow went to, and ends them
+	Pass  Mode = "pass"  // pass them on
+	Count Mode = "count" // count and drop them
+	Track Mode = "track" // count them, record the real of each flow, and drop them
 )
 
-// SinkOptions says which flows a sink can track: Flows numbers from FirstFlow. Packets of others are counted as unknown.
+// SinkOptions are the flows that a sink can track: Flows numbers from FirstFlow. Packets of others are counted as unknown.
 type SinkOptions struct {
 	FirstFlow int
 	Flows     int // 0: MaxFlows; each takes 4 bytes
 }
 
-// Counts is what a sink has received since its last reset.
+// Counts are the frames that a sink has received.
 type Counts struct {
-	Reals []uint64 // packets, by the index of the real in its link address, up to the last that got any
+	Reals []uint64 // packets, by the index of the real in its link address, up to the last real with any
 	Other uint64   // packets of the stream that were not sent to a real
 	Bytes uint64   // of all frames, Ethernet headers and outer headers included
 }
 
-// Total is how many packets arrived.
+// Total is the number of packets.
 func (c Counts) Total() (n uint64) {
 	for _, r := range c.Reals {
 		n += r
@@ -45,16 +46,8 @@ func (c Counts) Total() (n uint64) {
 	return n + c.Other
 }
 
-// moves is what a tracking sink saw since its last reset.
-type moves struct {
-	Flows   uint64 // that were seen at more than one real
-	Packets uint64 // of such flows, at another real than their first
-	Seen    uint64 // flows seen at all
-	Unknown uint64 // packets of flows that are not tracked
-}
-
-// A Sink stands on the fabric's side of a balancer's link and sees what the balancer sends. It opens in mode Pass. It is
-// not safe for concurrent use.
+// A Sink is attached to the fabric's side of a balancer's link and receives the frames that the balancer sends. It opens in
+// mode Pass. It is not safe for concurrent use.
 type Sink struct {
 	port   *netlab.Port
 	coll   *ebpf.Collection
@@ -63,9 +56,6 @@ type Sink struct {
 	flows  *ebpf.Memory
 	cpus   int
 	track  int // flows
-	// What had been counted at the last reset: counters in the kernel only grow.
-	counts0 []abi.TrafficCount
-	moved0  []abi.TrafficMoved
 }
 
 // OpenSink loads the sink's programs for a port.
@@ -74,7 +64,7 @@ func OpenSink(port *netlab.Port, opts SinkOptions) (*Sink, error) {
 		opts.Flows = min(MaxFlows, maxFlow-opts.FirstFlow)
 	}
 	if opts.Flows < 0 || opts.FirstFlow < 0 || opts.FirstFlow+opts.Flows > maxFlow {
-		return nil, fmt.Errorf("open sink: %d flows from %d do not exist", opts.Flows, opts.FirstFlow)
+		return nil, fmt.Errorf("open sink: %d flows from %d, want numbers from 0 to %d", opts.Flows, opts.FirstFlow, maxFlow-1)
 	}
 	spec, err := bpf.Open("traffic/sink")
 	if err != nil {
@@ -103,11 +93,10 @@ func OpenSink(port *netlab.Port, opts SinkOptions) (*Sink, error) {
 			return nil, fmt.Errorf("map %s of sink: %w", name, err)
 		}
 	}
-	s.counts0, s.moved0 = make([]abi.TrafficCount, cpus*abi.TrafficSlots), make([]abi.TrafficMoved, cpus)
 	return s, nil
 }
 
-// Mode changes what the sink does, at once and without a gap.
+// Mode changes the mode atomically: no frame passes between two programs.
 func (s *Sink) Mode(m Mode) error {
 	switch m {
 	case Pass:
@@ -118,16 +107,15 @@ func (s *Sink) Mode(m Mode) error {
 	return fmt.Errorf("set mode of sink: no mode %q", m)
 }
 
-// Counts reads the counters. It makes no system call and does not disturb what is being counted.
+// Counts reads the counters without a system call.
 func (s *Sink) Counts() (c Counts, err error) {
-	now := make([]abi.TrafficCount, len(s.counts0))
+	now := make([]abi.TrafficCount, s.cpus*abi.TrafficSlots)
 	if err := load(s.counts, now); err != nil {
 		return c, err
 	}
 	reals, last := make([]uint64, abi.TrafficReals), -1
 	for i, w := range now {
-		w.Packets -= s.counts0[i].Packets
-		c.Bytes += w.Bytes - s.counts0[i].Bytes
+		c.Bytes += w.Bytes
 		switch slot := i % abi.TrafficSlots; {
 		case w.Packets == 0:
 		case slot < abi.TrafficReals:
@@ -141,50 +129,7 @@ func (s *Sink) Counts() (c Counts, err error) {
 	return c, nil
 }
 
-// countMoves reads what mode Track has found.
-func (s *Sink) countMoves() (m moves, err error) {
-	now := make([]abi.TrafficMoved, s.cpus)
-	if err := load(s.moved, now); err != nil {
-		return m, err
-	}
-	for i, w := range now {
-		m.Packets += w.Packets - s.moved0[i].Packets
-		m.Flows += w.Flows - s.moved0[i].Flows
-		m.Unknown += w.Unknown - s.moved0[i].Unknown
-		m.Seen += w.Seen - s.moved0[i].Seen
-	}
-	return m, nil
-}
-
-// readFlows returns, for every tracked flow in order, the index of the real that its first packet went to: -1 if none came,
-// 256 if it went to no real. moved says which flows changed it later; countMoves counts them.
-func (s *Sink) readFlows() (first []int, moved []bool, err error) {
-	words := make([]uint32, s.track)
-	if err := load(s.flows, words); err != nil {
-		return nil, nil, err
-	}
-	first, moved = make([]int, len(words)), make([]bool, len(words))
-	for i, w := range words {
-		first[i], moved[i] = int(w&abi.TrafficFlowReal)-1, w&abi.TrafficFlowMoved != 0
-	}
-	return first, moved, nil
-}
-
-// reset makes all counters 0 and forgets all flows. While packets arrive, some may be counted before or after.
-func (s *Sink) reset() error {
-	if err := load(s.counts, s.counts0); err != nil {
-		return err
-	}
-	if err := load(s.moved, s.moved0); err != nil {
-		return err
-	}
-	if _, err := s.flows.WriteAt(make([]byte, s.flows.Size()), 0); err != nil {
-		return fmt.Errorf("reset flows of sink: %w", err)
-	}
-	return nil
-}
-
-// Close makes the port pass everything again and unloads the programs.
+// Close makes the port pass all frames again and unloads the programs.
 func (s *Sink) Close() error {
 	err := s.port.SetXDP(nil)
 	s.coll.Close()
@@ -195,11 +140,9 @@ func (s *Sink) Close() error {
 func load[T abi.TrafficCount | abi.TrafficMoved | uint32](m *ebpf.Memory, to []T) error {
 	var t T
 	b := make([]byte, len(to)*int(unsafe.Sizeof(t)))
-	if _, err := m.ReadAt(b, 0); err != nil {
-		return fmt.Errorf("read sink: %w", err)
+	_, err := m.ReadAt(b, 0)
+	if err == nil {
+		_, err = binary.Decode(b, binary.NativeEndian, to)
 	}
-	if _, err := binary.Decode(b, binary.NativeEndian, to); err != nil {
-		return fmt.Errorf("read sink: %w", err)
-	}
-	return nil
+	return harness.Wrap(err, "read sink")
 }

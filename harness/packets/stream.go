@@ -13,66 +13,55 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// MaxFlows is how many flows a stream may let recur.
+// MaxFlows is the largest number of recurring flows of a stream.
 const MaxFlows = 1 << 20
 
-// A Stream says which packets are sent, in which order and how fast. It is pure: nothing in it depends on the kernel.
+// A Stream describes packets, their order and their rate. It is pure: nothing in it depends on the kernel.
 //
-// Recurring flows have the numbers FirstFlow to FirstFlow+Flows-1. They come in rounds in which each comes exactly once;
-// where a round starts and in which strides it goes is drawn from Seed. New flows take the numbers after them, one after
-// the other, and start again after maxFlow.
+// Recurring flows have the numbers FirstFlow to FirstFlow+Flows-1. They come in rounds in which each comes exactly once; the
+// start of the rounds and their stride are drawn from Seed. New flows take the numbers after them in rising order, and start
+// again after maxFlow.
 type Stream struct {
 	Family int           // 4 or 6
 	Proto  harness.Proto // TCP or UDP
-	// VIP is the service that is hit; with Services above 1 the first of them. Flow f goes to service f modulo Services,
-	// whose address is that many places after VIP; the port is the same for all.
+	// VIP is the service that packets go to; with Services above 1 the first of them. Flow f goes to service f modulo
+	// Services, whose address is that many places after VIP; the port is the same for all.
 	VIP      netip.AddrPort
 	Services int // 0: 1
 	Flows    int // 1 to MaxFlows
-	// Size is the length of a frame in bytes, Ethernet header included, frame check sequence not: 64 to 1514. A frame of
-	// 64 bytes holds an IP packet of 50. TCP over IPv6 does not fit into less than 74.
+	// Size is the length of a frame in bytes, with the Ethernet header, without the frame check sequence: 64 to 1514. A frame
+	// of 64 bytes holds an IP packet of 50. TCP over IPv6 needs at least 74.
 	Size int
 	// SYNShare is the share of packets that are TCP SYNs, 0 to 1, drawn packet by packet from Seed. A SYN always opens
 	// a new flow, all others are data (ACK set) of recurring ones, or of new ones if Fresh.
 	SYNShare  float64
-	Fresh     bool // every packet is of a new flow; Flows counts for nothing, numbers start at FirstFlow
+	Fresh     bool // every packet is of a new flow; Flows is ignored, numbers start at FirstFlow
 	FirstFlow int
 	Seed      uint64
-	Rate      float64 // packets per second; 0: flat out
-	// Alone keeps all other threads off the CPU while packets are sent (SCHED_FIFO), the process's own too: such a stream is
-	// sent by Run, flat out, and not for long.
-	Alone  bool
-	SrcMAC net.HardwareAddr
-	DstMAC net.HardwareAddr
-
-	part, parts int // which part of the flows this is, of how many; see Split
+	Rate      float64 // packets per second; 0: full speed
+	// Alone keeps all other threads off the CPU while packets are sent (SCHED_FIFO), those of this process too: such a stream
+	// is sent by Run, at full speed and for a short time.
+	Alone          bool
+	SrcMAC, DstMAC net.HardwareAddr
 }
 
 // headers is the length of all headers of a frame, in bytes.
 func (s Stream) headers() int {
-	n := ethLen + ip4Len + udpLen
-	if s.Family == 6 {
-		n += ip6Len - ip4Len
-	}
 	if s.Proto == harness.TCP {
-		n += tcpLen - udpLen
+		return s.l4() + tcpLen
 	}
-	return n
+	return s.l4() + udpLen
 }
 
 // Check returns an error that says what is wrong with the stream.
 func (s Stream) Check() error {
 	bad := func(format string, args ...any) error { return fmt.Errorf("stream: "+format, args...) }
-	family := 4
-	if s.VIP.Addr().Is6() {
-		family = 6
-	}
 	switch {
 	case s.Family != 4 && s.Family != 6:
 		return bad("family %d is neither 4 nor 6", s.Family)
 	case s.Proto != harness.TCP && s.Proto != harness.UDP:
 		return bad("protocol %d is neither TCP nor UDP", s.Proto)
-	case !s.VIP.IsValid() || family != s.Family:
+	case !s.VIP.IsValid() || netlab.Family(s.VIP.Addr()) != s.Family:
 		return bad("%v is not a service of IPv%d", s.VIP, s.Family)
 	case s.Services < 0 || s.Services > netlab.MaxServices:
 		return bad("%d services, want 0 to %d", s.Services, netlab.MaxServices)
@@ -87,79 +76,33 @@ func (s Stream) Check() error {
 	case s.SYNShare > 0 && s.Proto != harness.TCP:
 		return bad("SYN share %v without TCP", s.SYNShare)
 	case !(s.Rate >= 0 && s.Rate <= 1e8):
-		return bad("rate of %v pkt/s, want 0 (flat out) to 1e8", s.Rate)
+		return bad("rate of %v pkt/s, want 0 (full speed) to 1e8", s.Rate)
 	case s.Alone && s.Rate > 0:
-		return bad("rate of %v pkt/s alone on the CPU: nobody else could work between packets", s.Rate)
+		return bad("rate of %v pkt/s alone on the CPU, want 0: no other thread could run between packets", s.Rate)
 	case len(s.SrcMAC) != 6 || len(s.DstMAC) != 6:
 		return errors.New("stream: no link addresses")
 	}
 	return nil
 }
 
-// split returns n streams with disjoint flows that together are s, each with its share of the rate, to be sent from n
-// CPUs at the same time. With fewer recurring flows than n it returns an error.
-func (s Stream) split(n int) ([]Stream, error) {
-	if n < 1 || s.parts > 1 || (!s.Fresh && s.Flows < n) {
-		return nil, fmt.Errorf("stream: cannot split %d flows into %d parts", s.Flows, n)
-	}
-	all := make([]Stream, n)
-	for i := range all {
-		all[i] = s
-		all[i].part, all[i].parts = i, n
-		all[i].Rate = s.Rate / float64(n)
-	}
-	return all, nil
-}
-
-// packets returns the numbers of the flows that the first n packets of the stream belong to if none is a SYN, in order.
-// It is what the generator's program does, for tests and for finding the flows of a short run.
-func (s Stream) packets(n int) []int {
-	p := s.plan()
-	f, all := p, make([]int, n)
-	for i := range all {
-		if s.Fresh {
-			all[i] = int(f.fresh)
-			if f.fresh++; f.fresh >= p.fresh1 {
-				f.fresh = p.fresh0
-			}
-			continue
-		}
-		all[i] = int(p.first + f.next)
-		if f.next += p.step; f.next >= p.flows {
-			f.next -= p.flows
-		}
-	}
-	return all
-}
-
-// plan is the order of flows as the program wants it.
-type plan struct{ first, flows, step, next, fresh0, fresh1, fresh uint32 }
+// plan is the order of flows for the program: a round begins at flow first+next and continues in steps; new flows have the
+// numbers from fresh0 to below fresh1.
+type plan struct{ first, flows, step, next, fresh0, fresh1 uint32 }
 
 func (s Stream) plan() plan {
-	part, parts := s.part, max(s.parts, 1)
-	cut := func(from, n, i int) uint32 { return uint32(from + n*i/parts) }
-	var p plan
-	flows := max(s.Flows, 1)
-	p.first = cut(s.FirstFlow, flows, part)
-	p.flows = cut(s.FirstFlow, flows, part+1) - p.first
-	from := s.FirstFlow
+	p := plan{first: uint32(s.FirstFlow), flows: uint32(max(s.Flows, 1)), fresh0: uint32(s.FirstFlow), fresh1: maxFlow}
 	if !s.Fresh {
-		from += flows
+		p.fresh0 += p.flows
 	}
-	p.fresh0, p.fresh1 = cut(from, maxFlow-from, part), cut(from, maxFlow-from, part+1)
-	p.fresh = p.fresh0
-	r := rand.New(rand.NewPCG(s.Seed, uint64(part)))
-	if p.flows > 0 {
-		p.next = r.Uint32N(p.flows)
-		p.step = stride(r, p.flows)
-	}
+	r := rand.New(rand.NewPCG(s.Seed, 0))
+	p.next, p.step = r.Uint32N(p.flows), stride(r, p.flows)
 	return p
 }
 
-// stride draws a number below n that has no common factor with it, from the middle half of the range: neighbours in a
-// round are never neighbours in number unless n leaves no choice.
+// stride draws a number below n that has no common factor with n, from the middle half of the range: neighbours in a
+// round are never neighbours in number unless n is too small.
 func stride(r *rand.Rand, n uint32) uint32 {
-	if n < 7 { // the middle half of 6 has nothing in it
+	if n < 7 { // the middle half of 6 is empty
 		return n - 1 + boolean(n == 1)
 	}
 	for {

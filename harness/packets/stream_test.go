@@ -66,30 +66,6 @@ func TestARoundHitsEveryFlowOnce(t *testing.T) {
 	}
 }
 
-func TestPartsAreDisjoint(t *testing.T) {
-	for _, fresh := range []bool{false, true} {
-		s := udp4(1001)
-		s.Fresh = fresh
-		parts, err := s.split(3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen := map[int]bool{}
-		for _, p := range parts {
-			n := int(p.plan().flows)
-			for _, f := range p.packets(n) {
-				if seen[f] {
-					t.Fatalf("fresh %v: flow %d is in two parts", fresh, f)
-				}
-				seen[f] = true
-			}
-		}
-		if len(seen) != 1001 {
-			t.Errorf("fresh %v: %d flows, want 1001", fresh, len(seen))
-		}
-	}
-}
-
 func TestSeedsGiveOtherOrders(t *testing.T) {
 	a, b := udp4(4096), udp4(4096)
 	b.Seed++

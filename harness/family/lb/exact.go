@@ -57,7 +57,7 @@ func (p *path) measureAlone(ctx context.Context, warm uint64) (harness.Result, e
 	if err := p.warm(ctx, warm, 0); err != nil {
 		return harness.Result{}, err
 	}
-	return p.measure(ctx, func() (packets.Sent, error) { return p.generator.Run(ctx, packetCPU, exactPackets) })
+	return p.measure(ctx, func() (packets.Transmission, error) { return p.generator.Run(ctx, packetCPU, exactPackets) })
 }
 
 // lapRate returns the rate of the middle half of the laps, sorted by time, and a series of all laps. At each timer

@@ -61,7 +61,7 @@ func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Bu
 	if err := p.warm(ctx, known, b.Warm); err != nil {
 		return harness.Result{}, err
 	}
-	return p.measure(ctx, func() (packets.Sent, error) { return p.generator.For(ctx, packetCPU, b.Measure) })
+	return p.measure(ctx, func() (packets.Transmission, error) { return p.generator.For(ctx, packetCPU, b.Measure) })
 }
 
 // stream returns the packet stream of a cell's axes to the target service.
@@ -158,7 +158,7 @@ func (p *path) sendEachFlow(ctx context.Context, s packets.Stream) error {
 
 // warm sends at least least packets and for at least d.
 func (p *path) warm(ctx context.Context, least uint64, d time.Duration) error {
-	var sent packets.Sent
+	var sent packets.Transmission
 	var err error
 	if d > 0 {
 		if sent, err = p.generator.For(ctx, packetCPU, d); err != nil {
@@ -190,7 +190,7 @@ func (p *path) awaitArrival(before, sent uint64) error {
 
 // measure counts the arrivals of the packets that run sends, and the CPU time of the balancer's thread if there is
 // one. A trial with unaccounted packet loss is invalid.
-func (p *path) measure(ctx context.Context, run func() (packets.Sent, error)) (harness.Result, error) {
+func (p *path) measure(ctx context.Context, run func() (packets.Transmission, error)) (harness.Result, error) {
 	before, err := p.readCounters()
 	if err != nil {
 		return harness.Result{}, err
@@ -264,7 +264,7 @@ func (p *path) readCounters() (pathCounters, error) {
 		return v, fmt.Errorf("read sink: %w", err)
 	}
 	v.arrived = counts.Total()
-	if v.losses, err = packets.Look(p.member.host, counters); err != nil {
+	if v.losses, err = packets.TakeSnapshot(p.member.host, counters); err != nil {
 		return v, fmt.Errorf("read losses: %w", err)
 	}
 	if p.balancer != nil {
@@ -337,7 +337,7 @@ func (s *stage) newflow(ctx context.Context, m *member, c harness.Cell, b harnes
 			}
 			known = 0
 		}
-		r, err := p.measure(ctx, func() (packets.Sent, error) { return p.generator.Run(ctx, packetCPU, burst) })
+		r, err := p.measure(ctx, func() (packets.Transmission, error) { return p.generator.Run(ctx, packetCPU, burst) })
 		if err != nil || r.Invalid != "" {
 			return r, err
 		}

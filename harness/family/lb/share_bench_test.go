@@ -213,7 +213,7 @@ func (l shareLoad) rate(b *testing.B) float64 {
 	if err := p.warm(ctx, warm, 50*time.Millisecond); err != nil {
 		b.Fatal(err)
 	}
-	r, err := p.measure(ctx, func() (packets.Sent, error) { return p.generator.For(ctx, packetCPU, shareSpan) })
+	r, err := p.measure(ctx, func() (packets.Transmission, error) { return p.generator.For(ctx, packetCPU, shareSpan) })
 	if err != nil {
 		b.Fatalf("%s: %v", l.name, err)
 	}
