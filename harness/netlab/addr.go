@@ -8,7 +8,7 @@ import (
 	"net/netip"
 )
 
-// Addresses are taken from the ranges set aside for benchmarking (RFC 2544, RFC 5180).
+// The lab's addresses are from the ranges reserved for benchmarking (RFC 2544, RFC 5180).
 var (
 	segment4 = netip.MustParsePrefix("198.18.0.0/16")
 	segment6 = netip.MustParsePrefix("2001:2::/64")
@@ -29,12 +29,9 @@ const (
 )
 
 const (
-	// MaxReals is how many reals fit into their address range.
-	MaxReals = 250
-	// maxBalancers is how many balancers fit between the client's address and the reals'.
-	maxBalancers = 240
-	// MaxServices is how many VIPs fit into the VIP range.
-	MaxServices = 30000
+	MaxReals     = 250   // what the address range of reals holds
+	maxBalancers = 240   // what fits between the addresses of the client and of the reals
+	MaxServices  = 30000 // what the VIP range holds
 )
 
 // MAC returns the link address of host i of a role: 02:4b:58, the role, the index in big endian.
@@ -105,7 +102,7 @@ func add(a netip.Addr, i int) netip.Addr {
 	return netip.AddrFrom16(b)
 }
 
-// ipNet is p with its own address kept, as package netlink wants it.
+// ipNet converts p, host bits included, for package netlink.
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

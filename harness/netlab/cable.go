@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"time"
 
@@ -13,18 +15,19 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// linkGroup marks every link of the fabric, so that one request deletes them all: links deleted one by one wait for
-// one another's grace periods.
+// linkGroup marks every link of the fabric, so that one request deletes them all: links that are deleted one by one take a
+// grace period each.
 const linkGroup = 0x4b58
 
-// names of roles, in names of namespaces and ports.
+// roleNames are parts of the names of namespaces and ports.
 var roleNames = [...]string{RoleClient: "client", RoleBalancer: "balancer", RoleReal: "real"}
 
-// addHost makes a host, plugs it in and makes it and all others known to one another. A host that is half made is
-// returned beside the error, for Close.
+// addHost makes a host, connects it to the bridge and adds neighbour entries between it and all others. A host that is
+// incomplete is returned beside the error, for Close.
 func (s *Segment) addHost(role Role, i int) (*Host, error) {
 	name := roleNames[role]
 	if role != RoleClient {
@@ -38,11 +41,10 @@ func (s *Segment) addHost(role Role, i int) (*Host, error) {
 	if err != nil {
 		return h, err
 	}
-	h.Role, h.Index, h.Link, h.MTU = role, i, linkName, s.opts.MTU
-	h.MAC = MAC(role, i)
+	h.Role, h.Index, h.Link, h.MTU, h.MAC = role, i, linkName, s.opts.MTU, MAC(role, i)
 	h.Addr4, h.Addr6 = Addresses(role, i)
-	if err := s.plug(h, name); err != nil {
-		return h, fmt.Errorf("plug in %s: %w", name, err)
+	if err := s.connect(h, name); err != nil {
+		return h, fmt.Errorf("connect %s: %w", name, err)
 	}
 	if err := s.address(h); err != nil {
 		return h, fmt.Errorf("address %s: %w", name, err)
@@ -52,23 +54,36 @@ func (s *Segment) addHost(role Role, i int) (*Host, error) {
 			continue
 		}
 		if err := errors.Join(h.addNeighbour(other), other.addNeighbour(h)); err != nil {
-			return h, fmt.Errorf("make %s known: %w", name, err)
+			return h, fmt.Errorf("add neighbours of %s: %w", name, err)
 		}
 	}
 	return h, nil
 }
 
-// plug makes the host's veth, with its port on the bridge.
-func (s *Segment) plug(h *Host, port string) error {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU, attrs.Group = port, s.opts.MTU, linkGroup
-	attrs.HardwareAddr = portMAC(h.Role, h.Index)
-	veth := netlink.NewVeth(attrs)
-	veth.PeerName, veth.PeerMTU, veth.PeerHardwareAddr = linkName, uint32(s.opts.MTU), h.MAC
-	veth.PeerNamespace = netlink.NsFd(h.ns)
+// A step is one operation of several that follow one another.
+type step struct {
+	name string
+	run  func() error
+}
+
+// inOrder runs steps until one fails. Its error begins with the name of that step, if it has one.
+func inOrder(steps ...step) error {
+	for _, s := range steps {
+		if err := s.run(); err != nil && s.name != "" {
+			return fmt.Errorf("%s: %w", s.name, err)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// connect makes the host's veth, with its port on the bridge, and sets both ends up.
+func (s *Segment) connect(h *Host, port string) (err error) {
 	fabric := s.Fabric.handle
+	veth := newVeth(port, linkName, s.opts.MTU, portMAC(h.Role, h.Index), h.MAC, h.ns)
 	if err := fabric.LinkAdd(veth); err != nil {
-		return fmt.Errorf("make veth: %w", isUnsupported(err))
+		return fmt.Errorf("make veth: %w", markUnsupported(err))
 	}
 	h.Port = &Port{Name: port, Ifindex: veth.Index, fabric: s.Fabric.ns, pass: s.pass}
 	inside, err := h.handle.LinkByName(linkName)
@@ -76,52 +91,43 @@ func (s *Segment) plug(h *Host, port string) error {
 		return fmt.Errorf("find link: %w", err)
 	}
 	h.Ifindex = inside.Attrs().Index
-	if err := h.Do(func() error { return noOffloads(linkName) }); err != nil {
-		return err
-	}
-	if err := h.Port.Do(func() error { return noOffloads(port) }); err != nil {
-		return err
-	}
-	switch h.Role {
-	case RoleClient:
-		h.xdp, err = attachXDP(h.ns, h.Ifindex, s.pass)
-	case RoleReal:
-		h.xdp, err = attachXDP(h.ns, h.Ifindex, s.decap.Programs["decap"])
-	}
-	if err != nil {
-		return err
-	}
-	if h.Port.xdp, err = attachXDP(s.Fabric.ns, h.Port.Ifindex, s.pass); err != nil {
-		return err
-	}
-	return s.patch(h, veth, inside)
-}
-
-// patch puts the port on the bridge, which never has to learn where the host is, and sets both ends up.
-func (s *Segment) patch(h *Host, port, inside netlink.Link) error {
-	fabric := s.Fabric.handle
-	if err := fabric.LinkSetMasterByIndex(port, s.bridge); err != nil {
-		return fmt.Errorf("add port to bridge: %w", err)
-	}
-	if err := h.Port.Do(func() error { return isolatePort(h.Port.Ifindex) }); err != nil {
-		return fmt.Errorf("switch off learning and flooding: %w", err)
-	}
-	// NOARP is what bridge(8) calls static. PERMANENT would mean an address of the bridge's own.
+	// The bridge never has to learn where the host is. NOARP is static in bridge(8); PERMANENT would be an address of the
+	// bridge's own.
 	entry := &netlink.Neigh{LinkIndex: h.Port.Ifindex, Family: unix.AF_BRIDGE, Flags: netlink.NTF_MASTER,
 		State: netlink.NUD_NOARP, HardwareAddr: h.MAC}
-	if err := fabric.NeighSet(entry); err != nil {
-		return fmt.Errorf("add bridge entry: %w", err)
-	}
-	if err := fabric.LinkSetUp(port); err != nil {
-		return fmt.Errorf("set port up: %w", err)
-	}
-	if err := h.handle.LinkSetUp(inside); err != nil {
-		return fmt.Errorf("set link up: %w", err)
-	}
-	return nil
+	return inOrder(
+		step{"", func() error { return h.Do(func() error { return noOffloads(linkName) }) }},
+		step{"", func() error { return h.Port.Do(func() error { return noOffloads(port) }) }},
+		step{"", func() (err error) {
+			switch h.Role {
+			case RoleClient:
+				h.xdp, err = attachXDP(h.ns, h.Ifindex, s.pass)
+			case RoleReal:
+				h.xdp, err = attachXDP(h.ns, h.Ifindex, s.decap.Programs["decap"])
+			}
+			return err
+		}},
+		step{"", func() (err error) { h.Port.xdp, err = attachXDP(s.Fabric.ns, h.Port.Ifindex, s.pass); return err }},
+		step{"add port to bridge", func() error { return fabric.LinkSetMasterByIndex(veth, s.bridge) }},
+		step{"switch off learning and flooding", func() error {
+			return h.Port.Do(func() error { return isolatePort(h.Port.Ifindex) })
+		}},
+		step{"add bridge entry", func() error { return fabric.NeighSet(entry) }},
+		step{"set port up", func() error { return fabric.LinkSetUp(veth) }},
+		step{"set link up", func() error { return h.handle.LinkSetUp(inside) }},
+	)
 }
 
-// isolatePort turns learning and flooding off on a bridge port, so that the port carries frames to its host only.
+// newVeth describes a veth of the lab's group whose peer is in the namespace ns.
+func newVeth(name, peer string, mtu int, mac, peerMAC net.HardwareAddr, ns int) *netlink.Veth {
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.MTU, attrs.Group, attrs.HardwareAddr = name, mtu, linkGroup, mac
+	veth := netlink.NewVeth(attrs)
+	veth.PeerName, veth.PeerMTU, veth.PeerHardwareAddr, veth.PeerNamespace = peer, uint32(mtu), peerMAC, netlink.NsFd(ns)
+	return veth
+}
+
+// isolatePort switches off learning and flooding of a bridge port, so that the port carries only frames to its host.
 // Otherwise IPv6 multicast would reach every balancer and count as its work.
 func isolatePort(port int) error {
 	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
@@ -137,8 +143,8 @@ func isolatePort(port int) error {
 	return err
 }
 
-// settle waits until the kernel has noticed that both ends of the hosts' links are up, which it does a moment later, from
-// a queue: until then a port forwards nothing and a link drops what it is given.
+// settle waits until both ends of the hosts' links are up for the kernel, which sets that state later, from a queue: until
+// then a port forwards nothing and a link drops its packets.
 func (s *Segment) settle(ctx context.Context, hosts ...*Host) error {
 	deadline := time.Now().Add(5 * time.Second)
 	for _, h := range hosts {
@@ -162,19 +168,24 @@ func isUp(h *netlink.Handle, ifindex int) bool {
 
 // addNeighbour adds other to h's permanent neighbours, in both IP families.
 func (h *Host) addNeighbour(other *Host) error {
-	for _, p := range []struct {
-		family int
-		ip     []byte
-	}{{unix.AF_INET, other.Addr4.Addr().AsSlice()}, {unix.AF_INET6, other.Addr6.Addr().AsSlice()}} {
-		n := &netlink.Neigh{LinkIndex: h.Ifindex, Family: p.family, State: netlink.NUD_PERMANENT, IP: p.ip, HardwareAddr: other.MAC}
-		if err := h.handle.NeighSet(n); err != nil {
-			return fmt.Errorf("add neighbour: %w", err)
+	for _, ip := range []netip.Addr{other.Addr4.Addr(), other.Addr6.Addr()} {
+		if err := h.handle.NeighSet(neighbour(h.Ifindex, ip, other.MAC)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// deleteLinks deletes all links of the lab's group in a namespace, and with them the ends in other namespaces, and
+// neighbour is a permanent neighbour entry.
+func neighbour(ifindex int, ip netip.Addr, mac net.HardwareAddr) *netlink.Neigh {
+	family := unix.AF_INET
+	if ip.Is6() {
+		family = unix.AF_INET6
+	}
+	return &netlink.Neigh{LinkIndex: ifindex, Family: family, State: netlink.NUD_PERMANENT, IP: ip.AsSlice(), HardwareAddr: mac}
+}
+
+// deleteLinks deletes all links of the lab's group in a namespace, and with them their peers in other namespaces. It
 // returns when all are deleted.
 func deleteLinks(ns int) error {
 	err := sys.InNSOf(ns, func() error {
@@ -184,8 +195,8 @@ func deleteLinks(ns int) error {
 		_, err := req.Execute(unix.NETLINK_ROUTE, 0)
 		return err
 	})
-	if err != nil && !errors.Is(err, unix.ENODEV) && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("delete links: %w", err)
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, os.ErrNotExist) {
+		return nil
 	}
-	return nil
+	return harness.Wrap(err, "delete links")
 }

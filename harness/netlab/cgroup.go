@@ -7,48 +7,39 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/owner"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// originAttr is where a cgroup of the lab notes which cgroup its process came from.
+// originAttr is the extended attribute of a cgroup of the lab that holds the previous cgroup of its process.
 const originAttr = "trusted.kxlab.origin"
 
-// cgroupRoot is where cgroup v2 is mounted, and which of its cgroups is visible there; "" if it is nowhere.
-func cgroupRoot() (mount, root string) {
-	raw, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(raw)) {
-		before, after, ok := strings.Cut(line, " - ")
-		fields := strings.Fields(before)
-		if ok && strings.HasPrefix(after, "cgroup2 ") && len(fields) >= 5 {
-			return fields[4], fields[3]
-		}
-	}
-	return "", ""
-}
-
 // AddCgroup makes a threaded cgroup for client threads, see JoinCgroup, and returns its path; "" on a machine without
-// cgroup v2. It is removed with the segment, which needs the threads in it to have ended or left.
+// cgroup v2. Close of the segment removes it; its threads must have ended or left by then.
 //
-// Threaded, because a socket belongs to the cgroup of the thread that makes it, and a process of its own for every client
-// would put a pipe between the load and its samples.
+// The cgroup is threaded because a socket belongs to the cgroup of the thread that makes it, and a process of its own for
+// every client would put a pipe between the load and its samples.
 func (s *Segment) AddCgroup(name string) (string, error) {
-	mount, root := cgroupRoot()
-	if mount == "" {
+	mount, root, err := sys.Cgroup2()
+	if err != nil {
 		return "", nil
 	}
-	domain := filepath.Join(mount, namePrefix+ownerName())
-	if err := os.Mkdir(domain, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", fmt.Errorf("make cgroup: %w", err)
-	}
-	if err := enterDomain(mount, root, domain); err != nil {
-		return "", fmt.Errorf("make cgroup: %w", err)
-	}
+	domain := filepath.Join(mount, owner.Prefix+owner.Self())
 	path := filepath.Join(domain, name)
-	err := os.Mkdir(path, 0o755)
+	if err = os.Mkdir(domain, 0o755); err == nil || errors.Is(err, os.ErrExist) {
+		err = enterDomain(mount, root, domain)
+	}
+	if err == nil {
+		err = os.Mkdir(path, 0o755)
+	}
 	if err == nil {
 		s.cgroups = append(s.cgroups, path)
 		err = os.WriteFile(filepath.Join(path, "cgroup.type"), []byte("threaded"), 0)
@@ -59,17 +50,14 @@ func (s *Segment) AddCgroup(name string) (string, error) {
 	return path, nil
 }
 
-// JoinCgroup moves the calling thread, which must be locked, into a cgroup made by AddCgroup. The thread should end with
-// its goroutine rather than be unlocked: what runs on it next would be in the cgroup, too.
+// JoinCgroup moves the calling thread, which must be locked, into a cgroup made by AddCgroup. The thread must end with its
+// goroutine: the next goroutine on an unlocked thread would run in the cgroup, too.
 func JoinCgroup(path string) error {
-	if err := moveTo(path, "cgroup.threads", unix.Gettid()); err != nil {
-		return fmt.Errorf("join cgroup: move thread: %w", err)
-	}
-	return nil
+	return harness.Wrap(moveTo(path, "cgroup.threads", unix.Gettid()), "join cgroup: move thread")
 }
 
-// enterDomain moves this process to the top of the lab's tree, noting where it came from: threads of one process may be
-// spread over one tree only. It must not run while threads join: moving the process takes all of its threads along.
+// enterDomain moves this process to the top of the lab's tree and records its previous cgroup: all threads of a process must
+// be in one tree. It must not run while threads join: moving the process moves all of its threads.
 func enterDomain(mount, root, domain string) error {
 	now, err := ownCgroup(mount, root)
 	if err != nil {
@@ -79,15 +67,12 @@ func enterDomain(mount, root, domain string) error {
 		return nil
 	}
 	if err := unix.Setxattr(domain, originAttr, []byte(now), 0); err != nil {
-		return fmt.Errorf("note where from: %w", err)
+		return fmt.Errorf("record previous cgroup: %w", err)
 	}
-	if err := moveTo(domain, "cgroup.procs", os.Getpid()); err != nil {
-		return fmt.Errorf("move process: %w", err)
-	}
-	return nil
+	return harness.Wrap(moveTo(domain, "cgroup.procs", os.Getpid()), "move process")
 }
 
-// ownCgroup is the path of the cgroup v2 of this process, as its main thread has it.
+// ownCgroup is the path of the cgroup v2 of this process's main thread.
 func ownCgroup(mount, root string) (string, error) {
 	raw, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -108,8 +93,8 @@ func moveTo(cgroup, file string, id int) error {
 	return os.WriteFile(filepath.Join(cgroup, file), []byte(strconv.Itoa(id)), 0)
 }
 
-// leaveCgroup removes a threaded cgroup and, if it was the last of this process, moves the process back to where it came
-// from and removes the tree.
+// leaveCgroup removes a threaded cgroup and, if it was the last of this process, moves the process back to its previous
+// cgroup and removes the tree.
 func leaveCgroup(path string) error {
 	domain := filepath.Dir(path)
 	if err := removeCgroup(path); err != nil {
@@ -119,16 +104,14 @@ func leaveCgroup(path string) error {
 	if err != nil {
 		return fmt.Errorf("remove cgroup: %w", err)
 	}
-	for _, e := range entries {
-		if e.IsDir() {
-			return nil
-		}
+	if slices.ContainsFunc(entries, os.DirEntry.IsDir) {
+		return nil
 	}
 	origin := make([]byte, 4096)
 	if n, err := unix.Getxattr(domain, originAttr, origin); err == nil {
 		to := string(origin[:n])
 		if _, err := os.Stat(to); err != nil {
-			to, _ = cgroupRoot()
+			to, _, _ = sys.Cgroup2()
 		}
 		if err := moveTo(to, "cgroup.procs", os.Getpid()); err != nil {
 			return fmt.Errorf("leave cgroup: %w", err)
@@ -137,7 +120,7 @@ func leaveCgroup(path string) error {
 	return removeCgroup(domain)
 }
 
-// removeCgroup removes an empty cgroup. The kernel lets go of ended threads a moment late.
+// removeCgroup removes an empty cgroup. A thread that has ended stays in its cgroup for a moment.
 func removeCgroup(path string) error {
 	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(2 * time.Millisecond) {
 		err := unix.Rmdir(path)

@@ -8,21 +8,23 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
-// chainFar is how many further addresses the server has, each with a link and a delay of its own.
+// chainFar is the number of the server's further addresses, each with a link and a delay of its own.
 const chainFar = 3
 
 // chainRoles are the hosts of a chain, from the sender of the data to its receiver.
 var chainRoles = [...]string{"server", "router1", "middle", "router2", "client"}
 
-// A Chain is a way through five namespaces in a row: data go from the server over two routers, with one between them, to
-// the client. Links are emulated on the routers, never on the sender, whose stack would notice. It is not safe for
-// concurrent use, but for Change while flows run.
+// A Chain is a path through five namespaces in a row: data go from the server over three routers to the client. Links are
+// emulated on the routers, never on the sender, whose stack reacts to its own queueing discipline. A Chain is not safe for
+// concurrent use, except for Change while flows run.
 type Chain struct {
 	Server, Router1, Middle, Router2, Client *Host
-	// ServerAddrs are the server's addresses: the first is reached over the path's round trip, each other one over a
-	// round trip that is longer by Path.Far.
+	// ServerAddrs are the server's addresses: the first has the path's round trip time, each other one a round trip time
+	// that is longer by Path.Far.
 	ServerAddrs []netip.Addr
 	ClientAddr  netip.Addr
 
@@ -32,15 +34,15 @@ type Chain struct {
 	set   bool // a path is in force
 }
 
-// chainLinks are the interface indices of the routers' ends where something is emulated.
+// chainLinks are the interface indices of the routers' emulated ends.
 type chainLinks struct {
 	toClient int   // on router 2: rate, queue, half the delay, losses
-	managed  int   // on the middle one, towards router 2: rate and queue where something manages it
+	managed  int   // on the middle router, towards router 2: rate and queue of a managed path
 	toServer []int // on router 1: half the delay, one for each of the server's addresses
 }
 
-// NewChain builds the namespaces and links, after removing what dead owners left. No path is in force yet: packets pass
-// at once.
+// NewChain builds the namespaces and links, after removing the objects of dead owners. No path is in force yet: packets pass
+// without delay.
 func NewChain(ctx context.Context) (*Chain, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("build chain: network namespaces need root: run as root or with sudo")
@@ -56,52 +58,36 @@ func NewChain(ctx context.Context) (*Chain, error) {
 }
 
 func (c *Chain) build() error {
-	suffix := ""
-	for n := 2; ; n++ {
-		h, err := c.host(chainRoles[0]+suffix, wires, senders)
-		if err == nil {
-			c.Server = h
-			break
+	h, suffix, err := makeFirst(chainRoles[0], wires, senders)
+	for i, host := range []**Host{&c.Server, &c.Router1, &c.Middle, &c.Router2, &c.Client} {
+		if i > 0 {
+			settings := forwarders
+			if i == 4 {
+				settings = senders
+			}
+			h, err = makeHost(chainRoles[i]+suffix, 0, wires, settings)
 		}
-		if !errors.Is(err, os.ErrExist) || n > 100 {
-			return err
+		if *host = h; h != nil {
+			c.hosts = append(c.hosts, h) // also if incomplete: Close removes it
 		}
-		suffix = fmt.Sprintf(".%d", n)
-	}
-	for i, host := range []**Host{&c.Router1, &c.Middle, &c.Router2, &c.Client} {
-		settings := forwarders
-		if i == 3 {
-			settings = senders
-		}
-		h, err := c.host(chainRoles[i+1]+suffix, wires, settings)
 		if err != nil {
 			return err
 		}
-		*host = h
 	}
 	return c.wire()
 }
 
-// host makes a namespace and remembers it, even if it is half made.
-func (c *Chain) host(role string, settings ...[]setting) (*Host, error) {
-	h, err := makeHost(role, 0, settings...)
-	if h != nil {
-		c.hosts = append(c.hosts, h)
-	}
-	return h, err
-}
-
-// ECN lets the server's sockets ask for explicit congestion notification, or not. An algorithm that needs it asks by
-// itself; the client agrees in any case.
-func (c *Chain) ECN(ask bool) error {
+// ECN makes the server's sockets request explicit congestion notification, or not. An algorithm that needs it requests it by
+// itself; the client accepts it in any case.
+func (c *Chain) ECN(request bool) error {
 	value := "2"
-	if ask {
+	if request {
 		value = "1"
 	}
 	return c.Server.Do(func() error { return apply([]setting{{path: "ipv4/tcp_ecn", value: value}}) })
 }
 
-// Close takes the chain away. It may be called on a half-built chain and more than once.
+// Close removes the chain. It may be called on an incomplete chain and more than once.
 func (c *Chain) Close() error {
 	var errs []error
 	for _, h := range c.hosts {
@@ -111,8 +97,5 @@ func (c *Chain) Close() error {
 		errs = append(errs, h.close())
 	}
 	c.hosts = nil
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("remove chain: %w", err)
-	}
-	return nil
+	return harness.Wrap(errors.Join(errs...), "remove chain")
 }

@@ -13,38 +13,40 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness/owner"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// Clean removes what owners left that are no longer alive: processes in their cgroups and namespaces, cgroups, links,
-// namespaces. What belongs to a live owner is left alone. It returns the names of what it removed; two cleaners at the
-// same time do not disturb one another.
+// Clean removes the objects of dead owners: processes in their cgroups and namespaces, cgroups, links, namespaces. It leaves
+// those of live owners alone and returns the names of the removed objects. Two cleaners may run at the same time.
 func Clean(ctx context.Context) (removed []string, err error) {
 	var errs []error
-	mount, _ := cgroupRoot()
+	mount, _, _ := sys.Cgroup2()
 	for _, dir := range []struct {
 		path   string
 		remove func(ctx context.Context, path string) error
 	}{{mount, cleanCgroup}, {nsDir, cleanNS}} {
 		entries, err := os.ReadDir(dir.path)
 		if err != nil {
-			continue // not there: nothing was ever made
+			continue // the folder does not exist: there are no objects
 		}
 		for _, e := range entries {
-			if !dead(e.Name()) {
+			if !owner.Dead(e.Name()) {
 				continue
 			}
 			path := filepath.Join(dir.path, e.Name())
 			if err := dir.remove(ctx, path); err != nil {
 				errs = append(errs, err)
-				continue
+			} else {
+				removed = append(removed, path)
 			}
-			removed = append(removed, path)
 		}
 	}
 	return removed, errors.Join(errs...)
 }
 
-// cleanCgroup ends what is left in a dead owner's cgroup and removes it with the cgroups below.
+// cleanCgroup kills the processes in a dead owner's cgroup and removes it with the cgroups below.
 func cleanCgroup(ctx context.Context, path string) error {
 	children, _ := os.ReadDir(path)
 	for _, c := range children {
@@ -56,10 +58,7 @@ func cleanCgroup(ctx context.Context, path string) error {
 	}
 	for range 500 {
 		raw, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
-		if errors.Is(err, unix.EOPNOTSUPP) { // threaded: its threads' processes are listed above
-			break
-		}
-		if err != nil || len(raw) == 0 {
+		if err != nil || len(raw) == 0 { // EOPNOTSUPP: threaded, the parent lists its processes
 			break
 		}
 		for _, pid := range strings.Fields(string(raw)) {
@@ -76,7 +75,7 @@ func cleanCgroup(ctx context.Context, path string) error {
 	return removeCgroup(path)
 }
 
-// cleanNS ends the processes in a dead owner's namespace, deletes its links and its name.
+// cleanNS kills the processes in a dead owner's namespace and deletes its links and its name.
 func cleanNS(ctx context.Context, path string) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
@@ -94,7 +93,7 @@ func cleanNS(ctx context.Context, path string) error {
 	return removeNS(filepath.Base(path))
 }
 
-// killInside ends all processes in the namespace of this identity.
+// killInside kills all processes in the namespace with this device and inode number.
 func killInside(dev, ino uint64) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {

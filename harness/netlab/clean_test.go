@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kxlab/kxlab/harness/owner"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // childEnv makes the test binary build a segment and wait to be killed.
@@ -78,12 +79,12 @@ func TestCleanAfterKill(t *testing.T) {
 	if _, err := fmt.Sscanf(line, "ready %d", &left); err != nil {
 		t.Fatalf("child said %q", line)
 	}
-	owner := fmt.Sprintf("%s%d-", namePrefix, cmd.Process.Pid)
+	made := fmt.Sprintf("%s%d-", owner.Prefix, cmd.Process.Pid)
 	// While it lives it is left alone.
-	if removed, err := Clean(t.Context()); err != nil || holds(removed, owner) {
+	if removed, err := Clean(t.Context()); err != nil || holds(removed, made) {
 		t.Errorf("clean removed %q of a live owner (%v)", removed, err)
 	}
-	if n := count(traces(t), owner); n != 6 { // fabric, client, 2 reals, balancer; cgroup
+	if n := count(traces(t), made); n != 6 { // fabric, client, 2 reals, balancer; cgroup
 		t.Errorf("%d traces of the live owner, want 6", n)
 	}
 	_ = cmd.Process.Kill()
@@ -95,7 +96,7 @@ func TestCleanAfterKill(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	if n := count(removed, owner); n != 6 {
+	if n := count(removed, made); n != 6 {
 		t.Errorf("removed %q: %d of the dead owner, want 6", removed, n)
 	}
 	for deadline := time.Now().Add(time.Second); ; time.Sleep(time.Millisecond) {
@@ -109,17 +110,17 @@ func TestCleanAfterKill(t *testing.T) {
 	}
 	var mine []string
 	for _, name := range traces(t) {
-		if !strings.Contains(name, owner) {
+		if !strings.Contains(name, made) {
 			mine = append(mine, name)
 		}
 	}
-	if n := count(mine, namePrefix+ownerName()); n != count(before, namePrefix+ownerName()) {
+	if n := count(mine, owner.Prefix+owner.Self()); n != count(before, owner.Prefix+owner.Self()) {
 		t.Errorf("of this process %q is left, before %q", mine, before)
 	}
 	if err := live.Client.Do(func() error { return reach(live.Reals[0].Addr4.Addr()) }); err != nil {
 		t.Errorf("the live segment is broken: %v", err)
 	}
-	if count(traces(t), owner) != 0 {
+	if count(traces(t), made) != 0 {
 		t.Errorf("left after clean: %q", traces(t))
 	}
 }
@@ -127,12 +128,12 @@ func TestCleanAfterKill(t *testing.T) {
 // traces are the names of namespaces, mounts and cgroups of the lab.
 func traces(t *testing.T) []string {
 	t.Helper()
-	mount, _ := cgroupRoot()
+	mount, _, _ := sys.Cgroup2()
 	var all []string
 	for _, dir := range []string{nsDir, mount} {
 		entries, _ := os.ReadDir(dir)
 		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), namePrefix) {
+			if strings.HasPrefix(e.Name(), owner.Prefix) {
 				all = append(all, filepath.Join(dir, e.Name()))
 			}
 		}
@@ -196,7 +197,7 @@ func TestNothingLeft(t *testing.T) {
 	if diff := cmp.Diff(before, snapshot(t)); diff != "" {
 		t.Errorf("left behind or changed (-before +after):\n%s", diff)
 	}
-	if n := count(traces(t), ownerName()); n != 0 {
+	if n := count(traces(t), owner.Self()); n != 0 {
 		t.Errorf("left: %q", traces(t))
 	}
 }
@@ -234,14 +235,14 @@ func snapshot(t *testing.T) map[string]string {
 }
 
 func TestNames(t *testing.T) {
-	pid, start, role, ok := parseName(namePrefix + ownerName() + "-real3.2")
+	pid, start, role, ok := owner.Parse(owner.Prefix + owner.Self() + "-real3.2")
 	own, err := startTime(os.Getpid())
 	if err != nil || !ok || pid != os.Getpid() || start != own || role != "real3.2" {
 		t.Errorf("parsed %d %d %q %v, want %d %d (%v)", pid, start, role, ok, os.Getpid(), own, err)
 	}
 	for name, want := range map[string]bool{
-		namePrefix + ownerName():                      false,
-		namePrefix + ownerName() + "-client":          false,
+		owner.Prefix + owner.Self():                   false,
+		owner.Prefix + owner.Self() + "-client":       false,
 		fmt.Sprintf("kxlab-%d-1-client", os.Getpid()): true, // the number is in use again
 		"kxlab-4194999-77-client":                     true,
 		"kxlab-4194999-77":                            true,
@@ -250,8 +251,8 @@ func TestNames(t *testing.T) {
 		"kxlab-12":                                    false,
 		"other-4194999-77-client":                     false,
 	} {
-		if got := dead(name); got != want {
-			t.Errorf("dead(%q) = %v, want %v", name, got, want)
+		if got := owner.Dead(name); got != want {
+			t.Errorf("Dead(%q) = %v, want %v", name, got, want)
 		}
 	}
 }

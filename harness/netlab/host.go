@@ -3,10 +3,12 @@
 package netlab
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
@@ -16,16 +18,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/owner"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// linkName is what every host calls its one link.
+// linkName is the name of a host's one link, inside.
 const linkName = "eth0"
 
 // A Host is one namespace of a segment.
 type Host struct {
 	Name    string // of the namespace
-	NSPath  string // what it is pinned as
+	NSPath  string // where the namespace is pinned
 	Role    Role
 	Index   int    // among the hosts of its role
 	Link    string // name of its link, inside
@@ -51,9 +54,22 @@ type Port struct {
 	xdp    link.Link
 }
 
-// makeHost makes a namespace with its settings, lo up, without a link.
+// makeFirst makes the first host of a network under the first name that no other network of this process has: role, role.2
+// and so on. The suffix belongs to the names of all hosts of the network.
+func makeFirst(role string, settings ...[]setting) (h *Host, suffix string, err error) {
+	for n := 1; ; n++ {
+		if n > 1 {
+			suffix = fmt.Sprintf(".%d", n)
+		}
+		if h, err = makeHost(role+suffix, 0, settings...); !errors.Is(err, os.ErrExist) || n >= 100 {
+			return h, suffix, err
+		}
+	}
+}
+
+// makeHost makes a namespace with its settings and lo up.
 func makeHost(role string, parent int, settings ...[]setting) (*Host, error) {
-	name := namePrefix + ownerName() + "-" + role
+	name := owner.Prefix + owner.Self() + "-" + role
 	fd, err := makeNS(name, parent)
 	if err != nil {
 		return nil, err
@@ -69,10 +85,7 @@ func makeHost(role string, parent int, settings ...[]setting) (*Host, error) {
 	if err != nil {
 		return h, fmt.Errorf("find lo in %s: %w", name, err)
 	}
-	if err := h.handle.LinkSetUp(lo); err != nil {
-		return h, fmt.Errorf("set lo of %s up: %w", name, err)
-	}
-	return h, nil
+	return h, harness.Wrap(h.handle.LinkSetUp(lo), "set lo of %s up", name)
 }
 
 // Do runs f on a locked thread inside the host's namespace. Sockets and processes made in f stay there.
@@ -81,7 +94,7 @@ func (h *Host) Do(f func() error) error { return sys.InNSOf(h.ns, f) }
 // Handle configures the host's network from any thread. It is valid until the segment closes.
 func (h *Host) Handle() *netlink.Handle { return h.handle }
 
-// Site describes a balancer host to what is put in force there. clientMTU is Options.ClientMTU, in bytes.
+// Site describes a balancer host to a variant. clientMTU is Options.ClientMTU, in bytes.
 func (h *Host) Site(clientMTU int, cgroup string, seed uint64) harness.Site {
 	return harness.Site{
 		NS: h.NSPath, Link: h.Link, Ifindex: h.Ifindex, MAC: h.MAC, Addr4: h.Addr4, Addr6: h.Addr6,
@@ -99,16 +112,10 @@ func (p *Port) Thread(cpu int) (*NAPIThread, error) {
 	return newNAPIThread(p.fabric, p.Name, p.Ifindex, cpu)
 }
 
-// SetXDP replaces the program on the port, at once and without a gap; nil puts the one back that passes everything.
-// The caller keeps prog; the port holds its own reference.
+// SetXDP replaces the program on the port atomically; nil restores the program that passes everything. The caller keeps prog;
+// the port holds a reference of its own.
 func (p *Port) SetXDP(prog *ebpf.Program) error {
-	if prog == nil {
-		prog = p.pass
-	}
-	if err := p.xdp.Update(prog); err != nil {
-		return fmt.Errorf("set program of port %s: %w", p.Name, err)
-	}
-	return nil
+	return harness.Wrap(p.xdp.Update(cmp.Or(prog, p.pass)), "set program of port %s", p.Name)
 }
 
 // Do runs f on a locked thread inside the fabric's namespace.
@@ -120,13 +127,10 @@ func attachXDP(ns, ifindex int, prog *ebpf.Program) (l link.Link, err error) {
 		l, err = link.AttachXDP(link.XDPOptions{Program: prog, Interface: ifindex, Flags: link.XDPDriverMode})
 		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("attach XDP program: %w", err)
-	}
-	return l, nil
+	return l, harness.Wrap(err, "attach XDP program")
 }
 
-// close gives the host's resources and its name back. Its link must be gone already.
+// close frees the host's resources and its name. Its link must have been deleted.
 func (h *Host) close() error {
 	var errs []error
 	if h.xdp != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// nsDir is where the tools of the distribution (ip netns) look for named network namespaces, too.
+// nsDir is the folder of named network namespaces, also for the tools of the distribution (ip netns).
 const nsDir = "/run/netns"
 
-// makeNS makes a network namespace, born in the namespace that parent is (0: the caller's), and pins it under nsDir.
-// The returned descriptor belongs to the caller. A name that exists is an error that wraps os.ErrExist.
+// makeNS makes a network namespace from within the namespace parent (0: the caller's) and pins it under nsDir. The returned
+// descriptor belongs to the caller. A name that exists is an error that wraps os.ErrExist.
 func makeNS(name string, parent int) (fd int, err error) {
 	if err := os.MkdirAll(nsDir, 0o755); err != nil {
 		return -1, fmt.Errorf("make folder of namespaces: %w", err)
@@ -29,50 +29,44 @@ func makeNS(name string, parent int) (fd int, err error) {
 		return -1, fmt.Errorf("make namespace %s: %w", name, err)
 	}
 	_ = f.Close()
+	fd = -1
 	sys.OnThread(func() {
-		fd = -1
-		if parent > 0 {
-			if err = unix.Setns(parent, unix.CLONE_NEWNET); err != nil {
-				err = fmt.Errorf("enter parent of namespace %s: %w", name, err)
-				return
-			}
-		}
-		if err = unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			err = fmt.Errorf("make namespace %s: %w", name, isUnsupported(err))
-			return
-		}
-		if err = unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, ""); err != nil {
-			err = fmt.Errorf("pin namespace %s: %w", name, err)
-			return
-		}
-		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		err = inOrder(
+			step{"enter parent", func() error {
+				if parent == 0 {
+					return nil
+				}
+				return unix.Setns(parent, unix.CLONE_NEWNET)
+			}},
+			step{"make", func() error { return markUnsupported(unix.Unshare(unix.CLONE_NEWNET)) }},
+			step{"pin", func() error { return unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, "") }},
+			step{"open", func() (err error) { fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0); return err }},
+		)
 	})
 	if err != nil {
 		_ = removeNS(name)
 	}
-	return fd, err
+	return fd, harness.Wrap(err, "make namespace %s", name)
 }
 
-// removeNS takes the name away. The namespace itself goes when nothing refers to it any more.
+// removeNS removes the name. The kernel frees the namespace when nothing refers to it any more.
 func removeNS(name string) error {
 	path := filepath.Join(nsDir, name)
-	for { // a name may have been mounted over more than once by a crash in between
-		err := unix.Unmount(path, unix.MNT_DETACH)
-		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("remove namespace %s: %w", name, err)
-		}
+	var err error
+	for err == nil { // a crash may have left several mounts on one name
+		err = unix.Unmount(path, unix.MNT_DETACH)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove namespace %s: %w", name, err)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) { // nothing is mounted there any more
+		err = os.Remove(path)
 	}
-	return nil
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return harness.Wrap(err, "remove namespace %s", name)
 }
 
-// isUnsupported is true for errors that mean "not supported by this kernel".
-func isUnsupported(err error) error {
+// markUnsupported wraps harness.ErrNotSupported around errors by which a kernel says that it lacks a feature.
+func markUnsupported(err error) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("%w: %w", harness.ErrNotSupported, err)
 	}

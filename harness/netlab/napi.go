@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,10 +15,11 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// A NAPIThread is the kernel thread in which a link's receive work runs.
+// A NAPIThread is the kernel thread that does a link's receive work.
 type NAPIThread struct {
 	PIDs []int // one for each receive queue; the lab's links have one
 
@@ -25,55 +27,48 @@ type NAPIThread struct {
 	link string
 }
 
-// newNAPIThread switches a link to threaded receive and pins the thread. A kernel that cannot (before 5.12) yields an
-// error that wraps harness.ErrNotSupported. The link needs an XDP program: without one a veth has no receive queue to
-// put into a thread.
+// newNAPIThread switches a link to threaded receive and pins the thread. A kernel without threaded NAPI (before 5.12) yields
+// an error that wraps harness.ErrNotSupported. The link needs an XDP program: without one a veth has no receive queue.
 func newNAPIThread(ns int, link string, ifindex, cpu int) (*NAPIThread, error) {
 	t := &NAPIThread{ns: ns, link: link}
 	before := napiThreads(link)
-	if err := setThreaded(ns, link, true); err != nil {
+	if err := setThreaded(ns, link, "1"); err != nil {
 		return nil, fmt.Errorf("make receive thread of %s: %w", link, err)
 	}
 	pids, err := napiPIDs(ns, ifindex)
 	if err != nil || len(pids) == 0 {
-		// Kernels before 6.8 do not tell. Threads of this name that were not there before are ours, unless another
-		// run did the same at this moment; then it is better to stop.
-		pids = nil
-		for pid := range napiThreads(link) {
-			if !before[pid] {
-				pids = append(pids, pid)
-			}
-		}
+		// Kernels before 6.8 do not list them. New threads of this name are ours, unless another run makes one at the same
+		// time; then there are two candidates, which is an error.
+		pids = slices.DeleteFunc(napiThreads(link), func(pid int) bool { return slices.Contains(before, pid) })
 	}
 	if len(pids) != 1 {
 		return nil, errors.Join(fmt.Errorf("find receive thread of %s: %d candidates, want 1 (is there an XDP program on the link?)",
 			link, len(pids)), t.Close())
 	}
 	t.PIDs = pids
-	var set unix.CPUSet
-	set.Set(cpu)
 	for _, pid := range pids {
-		if err := unix.SchedSetaffinity(pid, &set); err != nil {
-			return nil, errors.Join(fmt.Errorf("pin receive thread of %s to CPU %d: %w", link, cpu, err), t.Close())
+		err := sys.Pin(pid, cpu)
+		if err == nil {
+			// It runs before other threads of the CPU, as softirq receive work does: a ring has 256 slots.
+			err = unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
 		}
-		// As receive work outside of a thread would, it goes before what else wants the CPU: a ring has 256 slots.
-		if err := unix.SchedSetAttr(pid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0); err != nil {
-			return nil, errors.Join(fmt.Errorf("prefer receive thread of %s: %w", link, err), t.Close())
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("place receive thread of %s: %w", link, err), t.Close())
 		}
 	}
 	return t, nil
 }
 
-// CPUTime is how long the thread has run on a CPU since it was made.
+// CPUTime is the CPU time of the thread since it was made.
 func (t *NAPIThread) CPUTime() (time.Duration, error) {
 	var sum time.Duration
 	for _, pid := range t.PIDs {
 		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
-		if err != nil {
-			return 0, fmt.Errorf("read CPU time of receive thread of %s: %w", t.link, err)
+		var ns int64
+		if err == nil {
+			first, _, _ := strings.Cut(string(raw), " ")
+			ns, err = strconv.ParseInt(first, 10, 64)
 		}
-		first, _, _ := strings.Cut(string(raw), " ")
-		ns, err := strconv.ParseInt(first, 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("read CPU time of receive thread of %s: %w", t.link, err)
 		}
@@ -82,38 +77,25 @@ func (t *NAPIThread) CPUTime() (time.Duration, error) {
 	return sum, nil
 }
 
-// Close moves the receive work back to where it is raised.
+// Close moves the receive work back to softirq.
 func (t *NAPIThread) Close() error {
-	if err := setThreaded(t.ns, t.link, false); err != nil {
-		return fmt.Errorf("end receive thread of %s: %w", t.link, err)
-	}
-	return nil
+	return harness.Wrap(setThreaded(t.ns, t.link, "0"), "end receive thread of %s", t.link)
 }
 
-// setThreaded writes the link's attribute in sysfs. A sysfs shows the namespace it was mounted in, so a thread mounts one
-// for itself, in a mount namespace of its own that ends with it.
-func setThreaded(ns int, link string, on bool) (err error) {
-	value := "0"
-	if on {
-		value = "1"
-	}
+// setThreaded writes the link's attribute in sysfs. A sysfs shows the network namespace in which it was mounted, so a thread
+// mounts one for itself, in a mount namespace of its own that ends with the thread.
+func setThreaded(ns int, link, value string) (err error) {
 	sys.OnThread(func() {
-		if err = unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
-			return
-		}
-		if err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-			return
-		}
-		if err = unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			return
-		}
-		if err = unix.Mount("sysfs", "/sys", "sysfs", 0, ""); err != nil {
-			return
-		}
-		err = os.WriteFile("/sys/class/net/"+link+"/threaded", []byte(value), 0)
+		err = inOrder(
+			step{"make mount namespace", func() error { return unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS) }},
+			step{"make mounts private", func() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }},
+			step{"enter network namespace", func() error { return unix.Setns(ns, unix.CLONE_NEWNET) }},
+			step{"mount sysfs", func() error { return unix.Mount("sysfs", "/sys", "sysfs", 0, "") }},
+			step{"", func() error { return os.WriteFile("/sys/class/net/"+link+"/threaded", []byte(value), 0) }},
+		)
 	})
 	if errors.Is(err, os.ErrNotExist) {
-		return unsupportedf("the kernel has no threaded NAPI (it came with 5.12)")
+		return harness.Skip("the kernel has no threaded NAPI (it came with 5.12)")
 	}
 	return err
 }
@@ -125,7 +107,7 @@ const (
 	netdevNAPIPID     = 4
 )
 
-// napiPIDs asks the kernel for the receive threads of a link.
+// napiPIDs returns the receive threads that the kernel lists for a link.
 func napiPIDs(ns, ifindex int) (pids []int, err error) {
 	err = sys.InNSOf(ns, func() error {
 		family, err := netlink.GenlFamilyGet("netdev")
@@ -158,9 +140,8 @@ func napiPIDs(ns, ifindex int) (pids []int, err error) {
 	return pids, err
 }
 
-// napiThreads are the kernel threads called like receive threads of a link of this name, in any namespace.
-func napiThreads(link string) map[int]bool {
-	found := map[int]bool{}
+// napiThreads returns the kernel threads with names of receive threads of a link of this name, in any namespace.
+func napiThreads(link string) (found []int) {
 	want := "napi/" + link + "-"
 	want = want[:min(len(want), 15)] // the kernel cuts names
 	entries, _ := os.ReadDir("/proc")
@@ -171,7 +152,7 @@ func napiThreads(link string) map[int]bool {
 		}
 		comm, err := os.ReadFile("/proc/" + e.Name() + "/comm")
 		if err == nil && strings.HasPrefix(string(comm), want) {
-			found[pid] = true
+			found = append(found, pid)
 		}
 	}
 	return found

@@ -9,11 +9,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// offloads are switched off one by one: checksums, scatter, segmentation, merging. The last takes away VLAN offloads
-// (and the others that its flags hold), so that a tag stays where XDP programs look for it.
+// offloads are switched off one by one: merging, segmentation, scatter, checksums. The last switches off VLAN offloads (and
+// the others that its flags hold), so that a tag stays in the packet, where XDP programs look for it.
 var offloads = []struct {
 	name string
 	cmd  uint32
@@ -27,34 +27,21 @@ var offloads = []struct {
 	{"flags", unix.ETHTOOL_SFLAGS},
 }
 
-// noOffloads switches all offloads of a link off, in the namespace of the calling thread.
+// noOffloads switches off all offloads of a link, in the namespace of the calling thread.
 func noOffloads(link string) error { return switchOff(link, len(offloads)) }
 
-// noSegmentation switches off what merges packets or cuts them up, the first three offloads: queues that count packets
-// then count real ones. Checksums stay unfinished between namespaces, as on any veth.
+// noSegmentation switches off merging and segmentation, the first three offloads, so that queues count packets of the wire's
+// size. Checksums stay unfinished between namespaces, as on any veth.
 func noSegmentation(link string) error { return switchOff(link, 3) }
 
 func switchOff(link string, first int) error {
-	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("open socket for ethtool: %w", err)
-	}
-	defer unix.Close(s)
-	for _, o := range offloads[:first] {
-		value := struct{ cmd, data uint32 }{o.cmd, 0}
-		var req struct {
-			name [unix.IFNAMSIZ]byte
-			data unsafe.Pointer
-			_    [16]byte // the kernel's struct is a union of 24 bytes here
+	return sys.Ethtool(link, func(request func(unsafe.Pointer) error) error {
+		for _, o := range offloads[:first] {
+			value := struct{ cmd, data uint32 }{o.cmd, 0}
+			if err := request(unsafe.Pointer(&value)); err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+				return fmt.Errorf("switch off %s of %s: %w", o.name, link, err)
+			}
 		}
-		copy(req.name[:unix.IFNAMSIZ-1], link)
-		req.data = unsafe.Pointer(&value)
-		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(s), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&req)))
-		if errno != 0 && !errors.Is(errno, unix.EOPNOTSUPP) {
-			return fmt.Errorf("switch off %s of %s: %w", o.name, link, errno)
-		}
-	}
-	return nil
+		return nil
+	})
 }
-
-func unsupportedf(format string, args ...any) error { return harness.Skip(format, args...) }

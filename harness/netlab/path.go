@@ -9,37 +9,36 @@ import (
 	"time"
 )
 
-// Frame is what one full data packet takes of a link's rate, bytes: 1500 of IP and an Ethernet header, as queues of the
-// kernel count it.
+// Frame is the length of one full data packet, bytes: 1500 of IP and an Ethernet header, as queues of the kernel count it.
 const Frame = 1514
 
-// The ways of managing the bottleneck's queue. With AQMNone it drops at its tail; the others need the sender to have
-// negotiated ECN if they are to mark rather than drop.
+// Active queue management of the bottleneck. With AQMNone the queue drops at its tail; the others mark instead of dropping if
+// the sender has negotiated ECN.
 const (
 	AQMNone    = "none"
 	aqmCodel   = "codel"    // RFC 8289 with its defaults, marking ECN
 	aqmCodelCE = "codel-ce" // marks every packet that waited longer than 242 µs, as data centres do
 	aqmFQCodel = "fq-codel" // RFC 8290 with its defaults, marking ECN
-	aqmRED     = "red"      // marks by the queue's length at the moment, above a sixth of its room: DCTCP's step
+	aqmRED     = "red"      // marks by the instantaneous queue length, above a sixth of the limit: DCTCP's step
 )
 
 // AQMs lists them.
 func AQMs() []string { return []string{AQMNone, aqmCodel, aqmCodelCE, aqmFQCodel, aqmRED} }
 
-// A Path says what the way from the chain's server to its client is like. Half the delay lies in each direction; rate,
-// queue and loss in the direction of the data.
+// A Path describes the emulated path from the chain's server to its client. Each direction has half the delay; rate, queue
+// and loss act in the direction of the data.
 type Path struct {
 	// Rate of the bottleneck, bit/s of Ethernet frames; 0: no bottleneck, no queue and no loss.
 	Rate float64
 	RTT  time.Duration // without any queueing
-	// Buffer is the room of the bottleneck's queue, in bandwidth-delay products (Rate times RTT).
+	// Buffer is the limit of the bottleneck's queue, in bandwidth-delay products (Rate times RTT).
 	Buffer float64
 	Loss   float64 // share of the data packets that are lost at random; 1: an outage
-	// Burst is the mean length of a run of losses, packets; up to 1: each loss is independent of the others. With more the
-	// losses follow Gilbert's model with the same share.
+	// Burst is the mean number of packets lost in a row; up to 1: each loss is independent of the others. Above 1 the losses
+	// follow Gilbert's model with the same share.
 	Burst float64
 	AQM   string // one of AQMs; empty is AQMNone
-	// Far adds delay to the way back to the server's further addresses, for flows with longer round trips.
+	// Far adds delay to the reverse path to the server's further addresses, for flows with longer round trip times.
 	Far  []time.Duration
 	Seed uint64 // of the losses
 }
@@ -47,15 +46,15 @@ type Path struct {
 // bdp is the bandwidth-delay product in bytes.
 func (p Path) bdp() float64 { return p.Rate / 8 * p.RTT.Seconds() }
 
-// packets is the room of the bottleneck's queue in full packets.
+// packets is the limit of the bottleneck's queue in full packets.
 func (p Path) packets() int { return int(math.Round(p.Buffer * p.bdp() / Frame)) }
 
-// limit is the limit of an emulating queue, which holds what is under way as well as what waits.
+// limit is the limit of netem's queue, which holds the packets on the link as well as those that wait for it.
 func (p Path) limit() int {
 	return int(math.Ceil(p.Rate/8*(p.RTT/2).Seconds()/Frame)) + p.packets()
 }
 
-// Check returns an error unless the path can be made.
+// Check returns an error unless the path can be emulated.
 func (p Path) Check() error {
 	switch {
 	case p.Rate < 0 || p.Rate > 100e9:
@@ -65,7 +64,7 @@ func (p Path) Check() error {
 	case p.Loss < 0 || p.Loss > 1:
 		return fmt.Errorf("check path: loss of %g, want a share from 0 to 1", p.Loss)
 	case p.Burst > 1 && p.Loss >= 1:
-		return fmt.Errorf("check path: loss of %g in bursts: everything would be lost", p.Loss)
+		return fmt.Errorf("check path: loss of %g in bursts, want less than 1", p.Loss)
 	case len(p.Far) > chainFar:
 		return fmt.Errorf("check path: %d further round trips, want at most %d", len(p.Far), chainFar)
 	case p.Rate > 0 && p.Buffer*p.bdp() < Frame:
@@ -77,11 +76,11 @@ func (p Path) Check() error {
 	return nil
 }
 
-// managed says that something other than the emulator keeps the bottleneck's queue.
+// managed is true if the bottleneck's queue is that of an AQM and not netem's.
 func (p Path) managed() bool { return p.Rate > 0 && p.AQM != "" && p.AQM != AQMNone }
 
-// gilbert returns the chances of going from the good to the bad state and back, per packet: every packet is lost in the
-// bad state and none in the good one (Gilbert 1960), so that the mean stay in the bad state is Burst packets and its
+// gilbert returns the transition probabilities from the good to the bad state and back, per packet: every packet is lost in
+// the bad state and none in the good one (Gilbert 1960), so that the mean stay in the bad state is Burst packets and its
 // share of all packets is Loss.
 func (p Path) gilbert() (toBad, toGood float64) {
 	toGood = 1 / p.Burst

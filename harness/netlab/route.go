@@ -9,25 +9,27 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
-// selection is what Select last put in force.
+// selection holds the arguments of the last Select.
 type selection struct {
 	balancer  *Host
 	returnVia bool
 }
 
-// address gives a host its addresses and the routes that never change. The routes of clients and reals carry the MTU
-// that they agree on; the link's own is larger, for outer headers.
+// address adds a host's addresses and the routes that never change. The routes of clients and reals have the client MTU; the
+// MTU of the link is larger, for outer headers.
 func (s *Segment) address(h *Host) error {
 	mtu := s.opts.ClientMTU
 	if h.Role == RoleBalancer {
-		mtu = 0 // the link's: an outer header may come on top
+		mtu = 0 // the link's, because the balancer may add an outer header
 	}
 	for _, p := range []struct{ addr, segment, sources, vips netip.Prefix }{
 		{h.Addr4, segment4, sources4, vips4}, {h.Addr6, segment6, sources6, vips6},
 	} {
-		// No prefix route of the kernel's making: ours carries the MTU.
+		// The kernel makes no prefix route, because ours has the MTU.
 		addr := &netlink.Addr{IPNet: ipNet(p.addr), Flags: unix.IFA_F_NOPREFIXROUTE | unix.IFA_F_NODAD}
 		if err := h.handle.AddrAdd(h.link(), addr); err != nil {
 			return fmt.Errorf("add address %s: %w", p.addr, err)
@@ -78,22 +80,19 @@ func (h *Host) route(dst netip.Prefix, via netip.Addr, mtu int) error {
 			r.AdvMSS = mtu - 60
 		}
 	}
-	if err := h.handle.RouteReplace(r); err != nil {
-		return fmt.Errorf("route %s: %w", dst, err)
-	}
-	return nil
+	return harness.Wrap(h.handle.RouteReplace(r), "route %s", dst)
 }
 
-// unroute removes a route; none is no error.
+// unroute removes a route, if there is one.
 func (h *Host) unroute(dst netip.Prefix) error {
 	err := h.handle.RouteDel(&netlink.Route{LinkIndex: h.Ifindex, Dst: ipNet(dst)})
-	if err != nil && !errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("remove route %s: %w", dst, err)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
 	}
-	return nil
+	return harness.Wrap(err, "remove route %s", dst)
 }
 
-// own makes every address of a range local to the host, without giving them to a link.
+// own makes every address of a range local to the host, without adding them to a link.
 func (h *Host) own(range_ netip.Prefix) error {
 	lo, err := h.handle.LinkByName("lo")
 	if err != nil {
@@ -101,14 +100,11 @@ func (h *Host) own(range_ netip.Prefix) error {
 	}
 	r := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: ipNet(range_), Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL,
 		Scope: netlink.SCOPE_HOST}
-	if err := h.handle.RouteReplace(r); err != nil {
-		return fmt.Errorf("own %s: %w", range_, err)
-	}
-	return nil
+	return harness.Wrap(h.handle.RouteReplace(r), "own %s", range_)
 }
 
-// Select sends what the client has for any VIP to balancer b. With returnVia the reals' answers to the client and to all
-// generated sources pass through b, too (class nat); without, they go to the client directly.
+// Select routes the client's packets to all VIPs to balancer b. With returnVia it also routes the reals' packets to the
+// client and to all generated sources to b (class nat); without, these go to the client directly.
 func (s *Segment) Select(b *Host, returnVia bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,11 +119,11 @@ func (s *Segment) Select(b *Host, returnVia bool) error {
 		return fmt.Errorf("select %s: %w", b.Name, err)
 	}
 	if !returnVia && before.balancer != nil && !before.returnVia {
-		s.selected = want // the reals answer directly already
+		s.selected = want // the reals' routes are direct already
 		return nil
 	}
 	for _, r := range s.Reals {
-		if err := r.answer(s.Client, b, returnVia, mtu); err != nil {
+		if err := r.routeBack(s.Client, b, returnVia, mtu); err != nil {
 			return fmt.Errorf("select %s: %w", b.Name, err)
 		}
 	}
@@ -135,8 +131,8 @@ func (s *Segment) Select(b *Host, returnVia bool) error {
 	return nil
 }
 
-// answer sets the routes of a real back to the client.
-func (h *Host) answer(client, b *Host, returnVia bool, mtu int) error {
+// routeBack sets the routes of a real to the client.
+func (h *Host) routeBack(client, b *Host, returnVia bool, mtu int) error {
 	for _, f := range []struct{ client, balancer, sources netip.Prefix }{
 		{client.Addr4, b.Addr4, sources4}, {client.Addr6, b.Addr6, sources6},
 	} {

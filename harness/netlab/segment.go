@@ -3,21 +3,24 @@
 package netlab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 
 	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/harness"
 )
 
 // Options describe a segment. The zero value of each field means its default.
 type Options struct {
-	Reals int // how many real hosts, at most MaxReals; 0: none
+	Reals int // number of real hosts, at most MaxReals; 0: none
 	// MTU is the largest IP packet that the links carry, bytes; default 1600, so that an outer header fits.
 	MTU int
 	// ClientMTU is the largest IP packet that the client and the reals send, bytes; default 1500.
@@ -36,7 +39,7 @@ type Segment struct {
 
 	mu       sync.Mutex
 	opts     Options
-	suffix   string // tells several segments of one process apart
+	suffix   string // of names, distinguishes several segments of one process
 	bridge   int    // index of the bridge
 	pass     *ebpf.Program
 	decap    *ebpf.Collection
@@ -44,18 +47,13 @@ type Segment struct {
 	selected selection
 }
 
-// New builds the fabric, the client and the reals, after removing what dead owners left. Not being root is an error that
-// says so; a kernel without namespaces, bridges or veth yields one that wraps harness.ErrNotSupported.
+// New builds the fabric, the client and the reals, after removing the objects of dead owners. New needs root. A kernel
+// without namespaces, bridges or veth yields an error that wraps harness.ErrNotSupported.
 func New(ctx context.Context, opts Options) (*Segment, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("build segment: network namespaces need root: run as root or with sudo")
 	}
-	if opts.MTU == 0 {
-		opts.MTU = 1600
-	}
-	if opts.ClientMTU == 0 {
-		opts.ClientMTU = 1500
-	}
+	opts.MTU, opts.ClientMTU = cmp.Or(opts.MTU, 1600), cmp.Or(opts.ClientMTU, 1500)
 	if opts.Reals < 0 || opts.Reals > MaxReals {
 		return nil, fmt.Errorf("build segment: %d reals, want 0 to %d", opts.Reals, MaxReals)
 	}
@@ -104,7 +102,7 @@ func (s *Segment) build(ctx context.Context) error {
 	return s.settle(ctx, s.hosts()...)
 }
 
-// load brings the XDP programs of the segment's own into the kernel.
+// load loads the segment's own XDP programs.
 func (s *Segment) load() error {
 	spec, err := bpf.Open("traffic/pass")
 	if err != nil {
@@ -116,29 +114,12 @@ func (s *Segment) load() error {
 	if spec, err = bpf.Open("traffic/decap"); err != nil {
 		return err
 	}
-	if s.decap, err = ebpf.NewCollection(spec); err != nil {
-		return fmt.Errorf("load program decap: %w", err)
-	}
-	return nil
+	s.decap, err = ebpf.NewCollection(spec)
+	return harness.Wrap(err, "load program decap")
 }
 
-// stripped returns how many packets the reals took an outer IPv4 and an outer IPv6 header off.
-func (s *Segment) stripped() (v4, v6 uint64, err error) {
-	var counts [2]uint64
-	for key := range counts {
-		var perCPU []uint64
-		if err := s.decap.Maps["stripped"].Lookup(uint32(key), &perCPU); err != nil {
-			return 0, 0, fmt.Errorf("read stripped packets: %w", err)
-		}
-		for _, n := range perCPU {
-			counts[key] += n
-		}
-	}
-	return counts[0], counts[1], nil
-}
-
-// AddBalancer adds a balancer host. Everybody on the segment knows it, it knows everybody and forwards packets, and its
-// eth0 carries no XDP program yet.
+// AddBalancer adds a balancer host that forwards packets, with neighbour entries between it and all other hosts. Its eth0 has
+// no XDP program yet.
 func (s *Segment) AddBalancer(ctx context.Context) (*Host, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,12 +131,12 @@ func (s *Segment) AddBalancer(ctx context.Context) (*Host, error) {
 	}
 	h, err := s.addHost(RoleBalancer, len(s.Balancers))
 	if h != nil {
-		s.Balancers = append(s.Balancers, h) // also if half made: Close takes it away
+		s.Balancers = append(s.Balancers, h) // also if incomplete: Close removes it
+	}
+	if err == nil {
+		err = s.settle(ctx, h)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("add balancer: %w", err)
-	}
-	if err := s.settle(ctx, h); err != nil {
 		return nil, fmt.Errorf("add balancer: %w", err)
 	}
 	return h, nil
@@ -170,8 +151,8 @@ func (s *Segment) hosts() []*Host {
 	return append(append(all, s.Reals...), s.Balancers...)
 }
 
-// Close takes the segment away: links first and at once, so that nothing is left when it returns, then the names. It
-// may be called on a half-built segment and more than once.
+// Close removes the segment: all links with one request, so that none is left when it returns, then the names. It may be
+// called on an incomplete segment and more than once.
 func (s *Segment) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,8 +165,8 @@ func (s *Segment) Close() error {
 	for _, h := range hosts {
 		errs = append(errs, h.close())
 	}
-	for i := len(s.cgroups) - 1; i >= 0; i-- {
-		errs = append(errs, leaveCgroup(s.cgroups[i]))
+	for _, path := range slices.Backward(s.cgroups) {
+		errs = append(errs, leaveCgroup(path))
 	}
 	if s.pass != nil {
 		errs = append(errs, s.pass.Close())
@@ -194,27 +175,13 @@ func (s *Segment) Close() error {
 		s.decap.Close()
 	}
 	s.Fabric, s.Client, s.Reals, s.Balancers, s.cgroups, s.pass, s.decap = nil, nil, nil, nil, nil, nil, nil
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("remove segment: %w", err)
-	}
-	return nil
+	return harness.Wrap(errors.Join(errs...), "remove segment")
 }
 
-// buildFabric makes the namespace of the bridge under the first name that no other segment of this process has.
-func (s *Segment) buildFabric() error {
-	for n := 1; ; n++ {
-		if n > 1 {
-			s.suffix = fmt.Sprintf(".%d", n)
-		}
-		h, err := makeHost("fabric"+s.suffix, 0, common, fabrics)
-		if errors.Is(err, os.ErrExist) && n < 100 {
-			continue
-		}
-		s.Fabric = h
-		if err != nil {
-			return err
-		}
-		break
+// buildFabric makes the namespace of the bridge and the bridge.
+func (s *Segment) buildFabric() (err error) {
+	if s.Fabric, s.suffix, err = makeFirst("fabric", common, fabrics); err != nil {
+		return err
 	}
 	off := false
 	attrs := netlink.NewLinkAttrs()
@@ -222,14 +189,11 @@ func (s *Segment) buildFabric() error {
 	br := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &off}
 	h := s.Fabric.handle
 	if err := h.LinkAdd(br); err != nil {
-		return fmt.Errorf("make bridge: %w", isUnsupported(err))
+		return fmt.Errorf("make bridge: %w", markUnsupported(err))
 	}
 	s.bridge = br.Index
 	if err := h.LinkSetMTU(br, s.opts.MTU); err != nil {
 		return fmt.Errorf("set bridge MTU: %w", err)
 	}
-	if err := h.LinkSetUp(br); err != nil {
-		return fmt.Errorf("set bridge up: %w", err)
-	}
-	return nil
+	return harness.Wrap(h.LinkSetUp(br), "set bridge up")
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kxlab/kxlab/harness/owner"
 )
 
 func needRoot(t testing.TB) {
@@ -108,7 +110,7 @@ func TestNew(t *testing.T) {
 	if _, err := New(ctx, Options{Reals: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if n := count(traces(t), ownerName()); n != 0 {
+	if n := count(traces(t), owner.Self()); n != 0 {
 		t.Errorf("left: %q", traces(t))
 	}
 }
@@ -125,4 +127,19 @@ func TestTwoSegments(t *testing.T) {
 	if err := b.Client.Do(func() error { return reach(b.Reals[0].Addr4.Addr()) }); err != nil {
 		t.Errorf("the second died with the first: %v", err)
 	}
+}
+
+// stripped returns how many outer IPv4 and outer IPv6 headers the reals have removed.
+func (s *Segment) stripped() (v4, v6 uint64, err error) {
+	var counts [2]uint64
+	for key := range counts {
+		var perCPU []uint64
+		if err := s.decap.Maps["stripped"].Lookup(uint32(key), &perCPU); err != nil {
+			return 0, 0, fmt.Errorf("read stripped packets: %w", err)
+		}
+		for _, n := range perCPU {
+			counts[key] += n
+		}
+	}
+	return counts[0], counts[1], nil
 }

@@ -8,25 +8,20 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
-// wires holds for every namespace of a chain. IPv6 is off: its chatter would be traffic of its own.
+// wires holds for every namespace of a chain. IPv6 is off, because its control packets would be traffic.
 var wires = []setting{
-	{path: "ipv4/conf/all/rp_filter", value: "0"},
-	{path: "ipv4/conf/default/rp_filter", value: "0"},
-	{path: "ipv4/conf/all/send_redirects", value: "0"},
-	{path: "ipv4/conf/default/send_redirects", value: "0"},
-	{path: "ipv6/conf/all/disable_ipv6", value: "1", optional: true},
-	{path: "ipv6/conf/default/disable_ipv6", value: "1", optional: true},
+	{path: "ipv4/conf/*/rp_filter", value: "0"},
+	{path: "ipv4/conf/*/send_redirects", value: "0"},
+	{path: "ipv6/conf/*/disable_ipv6", value: "1", optional: true},
 }
 
-// forwarders holds for the routers of a chain. What they receive is for nobody there, so they look for no socket that
-// it may be for.
+// forwarders holds for the routers of a chain. They have no sockets, so early demultiplexing is off.
 var forwarders = []setting{{path: "ipv4/ip_forward", value: "1"}, {path: "ipv4/ip_early_demux", value: "0", optional: true}}
 
-// senders holds for both ends of a chain: nothing is remembered from one flow to the next, windows may grow as far as any
-// path here needs, and the machine's default congestion control is nobody's.
+// senders holds for both ends of a chain: the kernel caches no metrics of flows, windows may grow as far as any path here
+// needs, and congestion control does not depend on the machine's default.
 var senders = []setting{
 	{path: "ipv4/tcp_no_metrics_save", value: "1"},
 	{path: "ipv4/tcp_congestion_control", value: "cubic", optional: true},
@@ -39,12 +34,12 @@ var senders = []setting{
 
 // wire joins the hosts in a row and gives them addresses and routes.
 func (c *Chain) wire() error {
-	subnet := func(n byte) (up, down netip.Prefix) {
+	subnet := func(n byte) (first, second netip.Prefix) {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, n, 1}), 24), netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, n, 2}), 24)
 	}
 	for i := range 1 + chainFar {
 		at1, atServer := subnet(10 + byte(i))
-		_, index, err := join(c.Server, c.Router1, fmt.Sprintf("up%d", i), "down"+fmt.Sprint(i), atServer, at1)
+		_, index, err := join(c.Server, c.Router1, fmt.Sprintf("up%d", i), fmt.Sprintf("down%d", i), atServer, at1)
 		if err != nil {
 			return err
 		}
@@ -57,32 +52,25 @@ func (c *Chain) wire() error {
 		return err
 	}
 	fromMiddle, to2 := subnet(31)
-	managed, _, err := join(c.Middle, c.Router2, "router2", "middle", fromMiddle, to2)
-	if err != nil {
+	var err error
+	if c.links.managed, _, err = join(c.Middle, c.Router2, "router2", "middle", fromMiddle, to2); err != nil {
 		return err
 	}
 	from2, toClient := subnet(32)
-	last, _, err := join(c.Router2, c.Client, "client", "router2", from2, toClient)
-	if err != nil {
+	if c.links.toClient, _, err = join(c.Router2, c.Client, "client", "router2", from2, toClient); err != nil {
 		return err
 	}
-	c.links.managed, c.links.toClient = managed, last
 	c.ClientAddr = toClient.Addr()
+	anywhere := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	for _, r := range []struct {
 		host *Host
 		dst  netip.Prefix
-		via  netip.Addr
+		via  netip.Prefix
 	}{
-		{c.Server, netip.Prefix{}, at1.Addr()}, {c.Router1, netip.Prefix{}, toMiddle.Addr()},
-		{c.Middle, netip.Prefix{}, from1.Addr()}, {c.Middle, toClient.Masked(), to2.Addr()},
-		{c.Router2, netip.Prefix{}, fromMiddle.Addr()}, {c.Client, netip.Prefix{}, from2.Addr()},
+		{c.Server, anywhere, at1}, {c.Router1, anywhere, toMiddle}, {c.Middle, anywhere, from1}, {c.Middle, toClient.Masked(), to2},
+		{c.Router2, anywhere, fromMiddle}, {c.Client, anywhere, from2},
 	} {
-		route := &netlink.Route{Gw: r.via.AsSlice()}
-		if r.dst.IsValid() {
-			route.Dst = ipNet(r.dst)
-		} else {
-			route.Dst = &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}
-		}
+		route := &netlink.Route{Gw: r.via.Addr().AsSlice(), Dst: ipNet(r.dst)}
 		if err := r.host.handle.RouteAdd(route); err != nil {
 			return fmt.Errorf("add route of %s: %w", r.host.Name, err)
 		}
@@ -90,17 +78,12 @@ func (c *Chain) wire() error {
 	return nil
 }
 
-// join lays a link from a to b, without segmentation offloads, both ends up and known to one another. It returns the
-// interface indices.
+// join makes a link from a to b, without segmentation offloads, with both ends up and neighbours of one another. It returns
+// the interface indices.
 func join(a, b *Host, nameA, nameB string, addrA, addrB netip.Prefix) (ifA, ifB int, err error) {
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU, attrs.Group = nameA, 1500, linkGroup
-	attrs.HardwareAddr = wireMAC(addrA.Addr())
-	veth := netlink.NewVeth(attrs)
-	veth.PeerName, veth.PeerMTU, veth.PeerHardwareAddr = nameB, 1500, wireMAC(addrB.Addr())
-	veth.PeerNamespace = netlink.NsFd(b.ns)
+	veth := newVeth(nameA, nameB, 1500, wireMAC(addrA.Addr()), wireMAC(addrB.Addr()), b.ns)
 	if err := a.handle.LinkAdd(veth); err != nil {
-		return 0, 0, fmt.Errorf("make link %s of %s: %w", nameA, a.Name, isUnsupported(err))
+		return 0, 0, fmt.Errorf("make link %s of %s: %w", nameA, a.Name, markUnsupported(err))
 	}
 	for _, end := range []struct {
 		host        *Host
@@ -122,9 +105,8 @@ func join(a, b *Host, nameA, nameB string, addrA, addrB netip.Prefix) (ifA, ifB 
 		if err := end.host.handle.LinkSetUp(l); err != nil {
 			return 0, 0, fmt.Errorf("set link %s up: %w", end.name, err)
 		}
-		n := &netlink.Neigh{LinkIndex: l.Attrs().Index, Family: unix.AF_INET, State: netlink.NUD_PERMANENT,
-			IP: end.others.Addr().AsSlice(), HardwareAddr: wireMAC(end.others.Addr())}
-		if err := end.host.handle.NeighSet(n); err != nil {
+		peer := end.others.Addr()
+		if err := end.host.handle.NeighSet(neighbour(l.Attrs().Index, peer, wireMAC(peer))); err != nil {
 			return 0, 0, fmt.Errorf("add neighbour: %w", err)
 		}
 	}
