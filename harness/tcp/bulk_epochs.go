@@ -3,23 +3,24 @@
 package tcp
 
 import (
+	"slices"
 	"time"
 
 	"gonum.org/v1/gonum/mat"
 )
 
-// An Epoch is a flow's life from one reduction of its window to the next.
+// An Epoch is the time from one reduction of a flow's window to the next.
 type Epoch struct {
 	Peak   float64       // window before the reduction, packets
 	Length time.Duration // to the next reduction
-	// K is when growth is slowest, from the end of recovery on, and Gap what the window gains until then, packets: those of
-	// the cubic polynomial that fits the window best. Both are 0 where growth does not first slow down.
+	// K is the time from the end of recovery to the slowest growth, and Gap the growth until then, packets, both of the cubic
+	// polynomial that fits the window best. Both are 0 if growth does not slow down first.
 	K   time.Duration
 	Gap float64
 }
 
-// Epochs are the flow's complete epochs. A reduction begins where a window above the slow start threshold falls. It ends when
-// the window has come down to the threshold, which may be the same each time.
+// Epochs returns the flow's complete epochs. A reduction begins when a window above the slow start threshold falls, and ends
+// when the window is at the threshold, which may be the same each time.
 func (f *FlowReport) Epochs() []Epoch {
 	var out []Epoch
 	begin, peak, falling := -1, 0.0, false
@@ -42,9 +43,9 @@ func (f *FlowReport) Epochs() []Epoch {
 	return out
 }
 
-// afterRecovery are the samples from the last on in which the window stood at the threshold: recovery ended there.
+// afterRecovery returns the samples from the end of recovery on: from the last in which the window is at the threshold.
 func afterRecovery(s []FlowSample) []FlowSample {
-	for i := len(s) - 1; i >= 0; i-- {
+	for i := range slices.Backward(s) {
 		if s[i].Window <= s[i].Threshold {
 			return s[i:]
 		}
@@ -52,7 +53,7 @@ func afterRecovery(s []FlowSample) []FlowSample {
 	return nil
 }
 
-// leastFit is how many samples a fit needs.
+// leastFit is the number of samples that a fit needs.
 const leastFit = 20
 
 // inflection fits a cubic polynomial to windows over time, by least squares.

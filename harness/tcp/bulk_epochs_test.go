@@ -14,7 +14,7 @@ func saw(n, step int, growth func(sec float64) float64) *FlowReport {
 	f := &FlowReport{}
 	for e := range n {
 		for k := range 800 {
-			at := time.Duration(e)*8*time.Second + time.Duration(k)*bulkSample
+			at := time.Duration(e)*8*time.Second + time.Duration(k)*10*time.Millisecond
 			w := 70.0
 			if k > 100 {
 				w = growth(float64(k-100) / 100)

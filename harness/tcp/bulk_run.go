@@ -3,6 +3,7 @@
 package tcp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bulkRun is a Bulk under way. Everything happens on one thread.
+// bulkRun is a running Bulk. It uses one thread.
 type bulkRun struct {
 	Bulk
 	data    *bulkData
@@ -34,7 +35,7 @@ type listenKey struct {
 	algorithm string
 }
 
-// bulkFlow is a flow under way.
+// bulkFlow is a running flow.
 type bulkFlow struct {
 	FlowReport
 	send, recv int // descriptors; -1: none
@@ -45,7 +46,7 @@ type bulkFlow struct {
 	done       bool
 }
 
-// open makes what flows need before the clock starts.
+// open makes the listeners and the records of all flows.
 func (r *bulkRun) open() (err error) {
 	r.epoll, r.listen = -1, map[listenKey]int{}
 	r.bySrc, r.byFD = map[netip.AddrPort]*bulkFlow{}, map[int]*bulkFlow{}
@@ -65,7 +66,7 @@ func (r *bulkRun) open() (err error) {
 				return err
 			}
 			r.listen[k], ports[k] = fd, at
-			if err := r.watch(fd, unix.EPOLLIN); err != nil {
+			if err := watch(r.epoll, unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN, fd); err != nil {
 				return err
 			}
 		}
@@ -77,21 +78,13 @@ func (r *bulkRun) open() (err error) {
 		r.flows = append(r.flows, f)
 		r.pending = append(r.pending, i)
 	}
-	slices.SortStableFunc(r.pending, func(a, b int) int { return int(r.Flows[a].Start - r.Flows[b].Start) })
+	slices.SortStableFunc(r.pending, func(a, b int) int { return cmp.Compare(r.Flows[a].Start, r.Flows[b].Start) })
 	r.events = slices.Clone(r.Events)
-	slices.SortStableFunc(r.events, func(a, b BulkEvent) int { return int(a.At - b.At) })
+	slices.SortStableFunc(r.events, func(a, b BulkEvent) int { return cmp.Compare(a.At, b.At) })
 	return nil
 }
 
-func (r *bulkRun) watch(fd int, events uint32) error {
-	err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
-	if err != nil {
-		return fmt.Errorf("watch socket: %w", err)
-	}
-	return nil
-}
-
-// loop is the beat.
+// loop drives the flows until the end of the run.
 func (r *bulkRun) loop(ctx context.Context) error {
 	r.begin = time.Now()
 	ready := make([]unix.EpollEvent, 64)
@@ -129,7 +122,7 @@ func (r *bulkRun) loop(ctx context.Context) error {
 	}
 }
 
-// due does what is to happen by now, and returns when to look again.
+// due runs the events and starts the flows of the time until now, and returns the time of the next ones, at most next.
 func (r *bulkRun) due(now, next time.Duration) (time.Duration, error) {
 	for len(r.events) > 0 && r.events[0].At <= now {
 		if err := r.events[0].Do(); err != nil {
@@ -152,7 +145,7 @@ func (r *bulkRun) due(now, next time.Duration) (time.Duration, error) {
 	return next, nil
 }
 
-// start dials. The connection stands when the socket can be written to.
+// start begins to connect. The connection is established when the socket is writable.
 func (r *bulkRun) start(f *bulkFlow, now time.Duration) error {
 	fd, from, err := dialWith(r.Server, f.From, f.to, f.Algorithm)
 	if err != nil {
@@ -160,19 +153,18 @@ func (r *bulkRun) start(f *bulkFlow, now time.Duration) error {
 	}
 	f.send, f.dialled = fd, now
 	r.bySrc[from], r.byFD[fd] = f, f
-	return r.watch(fd, unix.EPOLLOUT|unix.EPOLLONESHOT)
+	return watch(r.epoll, unix.EPOLL_CTL_ADD, fd, unix.EPOLLOUT|unix.EPOLLONESHOT, fd)
 }
 
-// event handles a listener with a connection, a sender that stands, or a receiver that has all it waits for.
+// event handles a listener with a connection, a sender that is connected, or a receiver with all data of its flow.
 func (r *bulkRun) event(fd int, now time.Duration) error {
 	f := r.byFD[fd]
 	switch {
 	case f == nil:
 		return r.accept(fd)
 	case fd == f.send:
-		if errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || errno != 0 {
-			f.Wrong = fmt.Sprintf("never started: %v", unix.Errno(errno))
-			f.done = true
+		if err := socketError(fd); err != nil {
+			f.Wrong, f.done = fmt.Sprintf("never started: %v", err), true
 			return nil
 		}
 		f.Connected = now
@@ -183,12 +175,12 @@ func (r *bulkRun) event(fd int, now time.Duration) error {
 	}
 }
 
-// accept takes a connection and finds the flow it belongs to. What completes wakes us once, when all of it is there.
+// accept accepts connections and finds the flow of each. A flow of a fixed size causes one event, when all data have arrived.
 func (r *bulkRun) accept(listener int) error {
 	for {
 		fd, sa, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		if err != nil {
-			return nil // none is left
+			return nil // no more connections
 		}
 		f := r.bySrc[addrPort(sa)]
 		if f == nil {
@@ -197,15 +189,11 @@ func (r *bulkRun) accept(listener int) error {
 		}
 		f.recv = fd
 		r.byFD[fd] = f
-		lowest := bulkLowest
-		if f.Size > 0 {
-			lowest = int(f.Size)
-		}
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, lowest); err != nil {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, cmp.Or(int(f.Size), bulkLowest)); err != nil {
 			return fmt.Errorf("set SO_RCVLOWAT: %w", err)
 		}
 		if f.Size > 0 {
-			if err := r.watch(fd, unix.EPOLLIN|unix.EPOLLRDHUP); err != nil {
+			if err := watch(r.epoll, unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN|unix.EPOLLRDHUP, fd); err != nil {
 				return err
 			}
 		}
@@ -241,14 +229,13 @@ func (r *bulkRun) serveFlows(now time.Duration) error {
 	return nil
 }
 
-// report closes the books.
+// report reads the final state of every flow.
 func (r *bulkRun) report() *BulkReport {
 	out := &BulkReport{Elapsed: r.elapsed, Bucket: r.Bucket}
 	for _, f := range r.flows {
 		if f.send >= 0 {
 			f.Ran, _ = unix.GetsockoptString(f.send, unix.IPPROTO_TCP, unix.TCP_CONGESTION)
-			f.Segment = segment(f.send)
-			f.settle()
+			f.finish()
 		}
 		f.judge(r.Bulk, r.elapsed)
 		out.Flows = append(out.Flows, f.FlowReport)
@@ -256,13 +243,12 @@ func (r *bulkRun) report() *BulkReport {
 	return out
 }
 
-// close gives back all descriptors. Connections are reset rather than wound up: nothing of one run is left in the next.
+// close closes all descriptors and resets connections, so that nothing of one run is left in the next.
 func (r *bulkRun) close() {
 	for _, f := range r.flows {
 		for _, fd := range []int{f.send, f.recv} {
 			if fd >= 0 {
-				_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-				unix.Close(fd)
+				reset(fd)
 			}
 		}
 	}
@@ -273,6 +259,6 @@ func (r *bulkRun) close() {
 		unix.Close(r.epoll)
 	}
 	if r.data != nil {
-		r.data.close()
+		unix.Close(r.data.fd)
 	}
 }

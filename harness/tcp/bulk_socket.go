@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	bulkRoom   = 256 << 20 // send and receive buffers, bytes: no flow here is ever held back by either
-	bulkPeriod = 1 << 20   // the data repeat after so many bytes
-	bulkFirst  = 1 << 18   // what a sender is given first, and has waiting at least, bytes
-	bulkLowest = 1 << 20   // what may lie unread while the kernel still acknowledges at once, bytes
+	bulkRoom   = 256 << 20 // send and receive buffers, bytes: neither limits any flow here
+	bulkPeriod = 1 << 20   // period of the data, bytes
+	bulkFirst  = 1 << 18   // first data of a sender, and least unsent data in its buffer, bytes
+	bulkLowest = 1 << 20   // unread data up to which the kernel acknowledges at once, bytes
 )
 
-// bulkData is what all flows send: a file in memory, so that the kernel sends its pages without copying them.
+// bulkData is the data of all flows: a file in memory, so that the kernel sends its pages without copying them.
 type bulkData struct {
 	fd     int
-	bytes  []byte // nil unless what arrives is compared
+	bytes  []byte // nil unless received data are compared
 	buffer []byte
 }
 
@@ -42,7 +42,7 @@ func newBulkData(seed uint64, verify bool) (*bulkData, error) {
 		*(*uint64)(unsafe.Pointer(&b[i])) = rng.Uint64()
 	}
 	if n, err := unix.Pwrite(fd, b, 0); err != nil || n != len(b) {
-		d.close()
+		unix.Close(fd)
 		return nil, fmt.Errorf("fill file in memory: %d of %d bytes: %w", n, len(b), err)
 	}
 	if verify {
@@ -50,8 +50,6 @@ func newBulkData(seed uint64, verify bool) (*bulkData, error) {
 	}
 	return d, nil
 }
-
-func (d *bulkData) close() { unix.Close(d.fd) }
 
 // stream makes a TCP socket of a host that uses an algorithm, with large buffers.
 func stream(h *netlab.Host, algorithm string) (fd int, err error) {
@@ -62,21 +60,21 @@ func stream(h *netlab.Host, algorithm string) (fd int, err error) {
 	if err != nil {
 		return -1, fmt.Errorf("make socket: %w", err)
 	}
-	if err := setAlgorithm(fd, algorithm); err != nil {
+	err = setAlgorithm(fd, algorithm)
+	for _, o := range []int{unix.SO_SNDBUFFORCE, unix.SO_RCVBUFFORCE} {
+		if err == nil {
+			err = harness.Wrap(unix.SetsockoptInt(fd, unix.SOL_SOCKET, o, bulkRoom), "set socket buffer")
+		}
+	}
+	if err != nil {
 		unix.Close(fd)
 		return -1, err
-	}
-	for _, o := range []int{unix.SO_SNDBUFFORCE, unix.SO_RCVBUFFORCE} {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, o, bulkRoom); err != nil {
-			unix.Close(fd)
-			return -1, fmt.Errorf("set socket buffer: %w", err)
-		}
 	}
 	return fd, nil
 }
 
-// setAlgorithm sets a socket's congestion control and reads it back. One that the kernel does not have wraps
-// harness.ErrNotSupported.
+// setAlgorithm sets a socket's congestion control and reads it back. If the kernel does not have the algorithm, the error
+// wraps harness.ErrNotSupported.
 func setAlgorithm(fd int, algorithm string) error {
 	err := unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, algorithm)
 	if errors.Is(err, unix.ENOENT) {
@@ -91,51 +89,47 @@ func setAlgorithm(fd int, algorithm string) error {
 	return nil
 }
 
-// listenWith makes a listener whose connections use an algorithm: what a receiver does for it (DCTCP's echo of marks)
-// then happens, too.
+// listenWith makes a listener whose connections use an algorithm, for algorithms with work at the receiver (DCTCP's echo of
+// marks).
 func listenWith(h *netlab.Host, at netip.Addr, algorithm string) (int, netip.AddrPort, error) {
-	fd, err := stream(h, algorithm)
-	if err != nil {
-		return -1, netip.AddrPort{}, err
-	}
-	err = unix.Bind(fd, &unix.SockaddrInet4{Addr: at.As4()})
-	if err == nil {
-		err = unix.Listen(fd, 4096)
-	}
-	var sa unix.Sockaddr
-	if err == nil {
-		sa, err = unix.Getsockname(fd)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, netip.AddrPort{}, fmt.Errorf("listen at %s: %w", at, err)
-	}
-	return fd, addrPort(sa), nil
+	fd, own, err := bound(h, at, algorithm, func(fd int) error { return unix.Listen(fd, 4096) })
+	return fd, own, harness.Wrap(err, "listen at %s", at)
 }
 
-// dialWith begins a connection and returns its own address.
+// dialWith begins to connect and returns the connection's own address.
 func dialWith(h *netlab.Host, from netip.Addr, to netip.AddrPort, algorithm string) (int, netip.AddrPort, error) {
+	fd, own, err := bound(h, from, algorithm, func(fd int) error {
+		err := unix.Connect(fd, sockaddr(to))
+		if errors.Is(err, unix.EINPROGRESS) {
+			return nil
+		}
+		return err
+	})
+	return fd, own, harness.Wrap(err, "connect %s to %s", from, to)
+}
+
+// bound makes a socket that is bound to an address, calls use with it and returns the socket's own address.
+func bound(h *netlab.Host, at netip.Addr, algorithm string, use func(fd int) error) (int, netip.AddrPort, error) {
 	fd, err := stream(h, algorithm)
 	if err != nil {
 		return -1, netip.AddrPort{}, err
 	}
-	if err = unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()}); err == nil {
-		if err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}); errors.Is(err, unix.EINPROGRESS) {
-			err = nil
-		}
-	}
-	var sa unix.Sockaddr
+	err = unix.Bind(fd, sockaddr(netip.AddrPortFrom(at, 0)))
 	if err == nil {
-		sa, err = unix.Getsockname(fd)
+		err = use(fd)
+	}
+	var own unix.Sockaddr
+	if err == nil {
+		own, err = unix.Getsockname(fd)
 	}
 	if err != nil {
 		unix.Close(fd)
-		return -1, netip.AddrPort{}, fmt.Errorf("connect %s to %s: %w", from, to, err)
+		return -1, netip.AddrPort{}, err
 	}
-	return fd, addrPort(sa), nil
+	return fd, addrPort(own), nil
 }
 
-// fill sees to it that a sender has so many bytes waiting, or the rest of its size.
+// fill gives a sender so many bytes, at most the rest of its size.
 func (r *bulkRun) fill(f *bulkFlow, want int64) error {
 	if f.Size > 0 {
 		want = min(want, f.Size-f.sent)
@@ -154,16 +148,16 @@ func (r *bulkRun) fill(f *bulkFlow, want int64) error {
 			f.Wrong, f.done = fmt.Sprintf("broken after %d bytes: %v", f.sent, err), true
 			return nil
 		case n == 0:
-			return fmt.Errorf("send: sendfile sent 0 bytes without an error")
+			return errors.New("send: sendfile sent 0 bytes without an error")
 		}
 	}
 	return nil
 }
 
-// drain takes what has arrived. Unless it is compared, the kernel drops it where it lies.
+// drain receives all data that have arrived.
 func (r *bulkRun) drain(f *bulkFlow, now time.Duration) {
 	for {
-		n, err := r.take(f)
+		n, err := r.receive(f)
 		if n > 0 {
 			f.read += int64(n)
 			if f.Size > 0 && f.read >= f.Size && !f.done {
@@ -181,10 +175,10 @@ func (r *bulkRun) drain(f *bulkFlow, now time.Duration) {
 	}
 }
 
-// take reads once.
-func (r *bulkRun) take(f *bulkFlow) (int, error) {
+// receive reads once and compares the data with Verify; without, the kernel discards them in its buffer.
+func (r *bulkRun) receive(f *bulkFlow) (int, error) {
 	if r.data.bytes == nil {
-		// Without a buffer: TCP takes MSG_TRUNC as the wish to throw away.
+		// With MSG_TRUNC, TCP discards data and needs no buffer.
 		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, uintptr(f.recv), 0, 1<<30, unix.MSG_TRUNC|unix.MSG_DONTWAIT, 0, 0)
 		if errno != 0 {
 			return 0, errno
@@ -203,7 +197,7 @@ func (r *bulkRun) take(f *bulkFlow) (int, error) {
 	return n, err
 }
 
-// epollWait waits for at most d, with the kernel's full resolution.
+// epollWait waits for at most d, to the nanosecond.
 func epollWait(fd int, events []unix.EpollEvent, d time.Duration) (int, error) {
 	ts := unix.NsecToTimespec(int64(max(d, 0)))
 	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(fd), uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)),
@@ -214,7 +208,7 @@ func epollWait(fd int, events []unix.EpollEvent, d time.Duration) (int, error) {
 	return int(n), nil
 }
 
-// tcpInfo asks what the kernel knows of a connection.
+// tcpInfo reads the kernel's state of a connection.
 func tcpInfo(fd int, into *unix.TCPInfo) error {
 	size := uint32(unsafe.Sizeof(*into))
 	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_INFO,
@@ -225,15 +219,7 @@ func tcpInfo(fd int, into *unix.TCPInfo) error {
 	return nil
 }
 
-func segment(fd int) int {
-	var i unix.TCPInfo
-	if tcpInfo(fd, &i) != nil {
-		return 0
-	}
-	return int(i.Snd_mss)
-}
-
-// sample notes what the kernel knows of the sender, and returns how many bytes more it should have waiting.
+// sample adds a sample of the sender, and returns how many bytes the sender lacks in its buffer.
 func (f *bulkFlow) sample(now time.Duration) (int64, error) {
 	var i unix.TCPInfo
 	if err := tcpInfo(f.send, &i); err != nil {
@@ -241,30 +227,33 @@ func (f *bulkFlow) sample(now time.Duration) (int64, error) {
 	}
 	const established, closeWait = 1, 8
 	if i.State != established && i.State != closeWait {
-		return 0, fmt.Errorf("connection is gone (state %d)", i.State)
+		return 0, fmt.Errorf("connection has closed (state %d)", i.State)
 	}
 	f.Samples = append(f.Samples, FlowSample{
 		At: now, RTT: time.Duration(i.Rtt) * time.Microsecond, Window: i.Snd_cwnd, Threshold: i.Snd_ssthresh,
 		Acked: i.Bytes_acked, Sent: i.Bytes_sent, Resent: i.Bytes_retrans, Delivered: i.Delivered, Marked: i.Delivered_ce,
 		PacingRate: i.Pacing_rate,
 	})
-	// Enough for four beats at the rate at which it sends now, and for a window that doubles.
+	// Enough for four intervals at the present rate, and for a window that doubles.
 	want := max(bulkFirst, int64(i.Delivery_rate)/25, int64(i.Snd_cwnd)*int64(i.Snd_mss))
 	return want - int64(i.Notsent_bytes), nil
 }
 
-// settle compares, at the end, what the sender was told has arrived with what the receiver has: the connection's own
-// beginning and end count as one byte each.
-func (f *bulkFlow) settle() {
+// finish compares the acknowledged bytes of the sender with those of the receiver: the SYN counts as one byte.
+func (f *bulkFlow) finish() {
 	var sender, receiver unix.TCPInfo
-	if f.recv < 0 || tcpInfo(f.send, &sender) != nil || tcpInfo(f.recv, &receiver) != nil {
+	if tcpInfo(f.send, &sender) != nil {
+		return
+	}
+	f.Segment = int(sender.Snd_mss)
+	if f.recv < 0 || tcpInfo(f.recv, &receiver) != nil {
 		return
 	}
 	f.Received = int64(receiver.Bytes_received)
 	f.Lost = max(0, int64(sender.Bytes_acked)-1-f.Received)
 }
 
-// bucket closes a bucket.
+// bucket ends a bucket.
 func (f *bulkFlow) bucket() {
 	var n int64
 	var i unix.TCPInfo

@@ -28,7 +28,7 @@ func TestQuantile(t *testing.T) {
 			t.Errorf("quantile %v: %v, want %v", q, got, want)
 		}
 	}
-	if got := Quantile(nil, 0.5); got != 0 {
+	if got := Quantile[time.Duration](nil, 0.5); got != 0 {
 		t.Errorf("of nothing: %v", got)
 	}
 }

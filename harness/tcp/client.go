@@ -14,10 +14,10 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// tick bounds every blocking call, so that a client notices within it that it should stop.
+// tick is the limit of every blocking call, after which a client checks whether it should stop.
 const tick = 100 * time.Millisecond
 
-// turn counts the exchanges of all threads so that no two use the same source and service in step.
+// turn numbers the exchanges of all threads, so that no two threads use the same source and service at the same time.
 func (c *client) turn() int { return c.thread + int(c.seq)*c.Threads }
 
 // message is the sequence number of the next exchange.
@@ -25,7 +25,7 @@ func (c *client) message() uint32 { return uint32(c.turn()) }
 
 // vip is the service of the next connection, or of the one connection of a keep-alive thread.
 func (c *client) vip() netip.AddrPort {
-	if c.Proto == harness.UDP { // its socket is kept
+	if c.Proto == harness.UDP { // one socket for all exchanges
 		return c.VIPs[c.thread%len(c.VIPs)]
 	}
 	return c.VIPs[c.turn()%len(c.VIPs)]
@@ -42,10 +42,7 @@ func (c *client) source(family int) netip.Addr {
 // connect makes a connected socket in the namespace of the calling thread.
 func (c *client) connect() (fd int, err error) {
 	vip := c.vip()
-	family := 4
-	if vip.Addr().Is6() {
-		family = 6
-	}
+	family := netlab.Family(vip.Addr())
 	fd, err = clientSocket(c.source(family), family, c.Proto, 0)
 	if err != nil {
 		return -1, err
@@ -82,8 +79,8 @@ func (c *client) connect() (fd int, err error) {
 	}
 }
 
-// clientSocket makes a socket, bound to a source address if that is valid; the port is chosen when it connects, so that
-// it need not be free for all destinations.
+// clientSocket makes a socket, bound to a source address if that is valid. The kernel chooses the port at connect, so that
+// the port need not be free for all destinations.
 func clientSocket(source netip.Addr, family int, proto harness.Proto, flags int) (fd int, err error) {
 	domain, kind := unix.AF_INET, unix.SOCK_STREAM
 	if family == 6 {
@@ -138,7 +135,7 @@ func (c *client) exchange(fd int) (real int, err error) {
 	return checkResponse(resp, seq, sum)
 }
 
-// again says that an interrupted call may be tried again.
+// again is true if an interrupted call should be repeated.
 func (c *client) again(err error, deadline time.Time) bool {
 	return timedOut(err) == errTimeout && !c.stop() && time.Now().Before(deadline)
 }
@@ -148,21 +145,4 @@ func timedOut(err error) error {
 		return errTimeout
 	}
 	return err
-}
-
-func sockaddr(a netip.AddrPort) unix.Sockaddr {
-	if a.Addr().Is4() {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
-}
-
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }

@@ -11,21 +11,23 @@ import (
 	"net/netip"
 	"os/exec"
 	"strconv"
+	"sync"
 	"time"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/netlab"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// An Iperf is one flow that iperf3 drives, as a second load that owes nothing to ours.
+// An Iperf is one flow that iperf3 drives, as a load that is independent of ours.
 type Iperf struct {
-	Server, Client *netlab.Host // who sends, who receives
+	Server, Client *netlab.Host // sender and receiver of the data
 	To             netip.Addr   // of the client
 	Algorithm      string
 	Duration       time.Duration // whole seconds, at least one
 }
 
-// An IperfReport is what iperf3 says of its flow.
+// An IperfReport is iperf3's report of its flow.
 type IperfReport struct {
 	Rate     float64 // bit/s at the receiver
 	Sent     int64   // bytes
@@ -35,7 +37,7 @@ type IperfReport struct {
 	RTT      time.Duration
 }
 
-// Run runs it. A machine without iperf3 yields an error that wraps harness.ErrNotSupported.
+// Run runs iperf3. A machine without iperf3 yields an error that wraps harness.ErrNotSupported.
 func (i Iperf) Run(ctx context.Context) (IperfReport, error) {
 	path, err := sys.LookTool("iperf3", "iperf3")
 	if err != nil {
@@ -45,14 +47,14 @@ func (i Iperf) Run(ctx context.Context) (IperfReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+30*time.Second)
 	defer cancel()
 	receiver := exec.CommandContext(ctx, path, "--server", "--one-off", "--bind", i.To.String(), "--forceflush")
-	output := &firstLine{ready: make(chan struct{})}
+	output := &firstWrite{done: make(chan struct{})}
 	receiver.Stdout, receiver.Stderr = output, output
 	if err := i.Client.Do(receiver.Start); err != nil {
 		return IperfReport{}, fmt.Errorf("start iperf3: %w", err)
 	}
 	defer func() { cancel(); _ = receiver.Wait() }()
 	select {
-	case <-output.ready:
+	case <-output.done:
 	case <-time.After(5 * time.Second):
 		return IperfReport{}, fmt.Errorf("start iperf3: no output for 5 s")
 	case <-ctx.Done():
@@ -66,14 +68,11 @@ func (i Iperf) Run(ctx context.Context) (IperfReport, error) {
 	if err == nil {
 		err = sender.Wait()
 	}
-	report, perr := parseIperf(out.Bytes())
+	report, perr := parseIperf(out.Bytes()) // its error says more than the exit code
 	if perr != nil {
 		return IperfReport{}, perr
 	}
-	if err != nil {
-		return IperfReport{}, fmt.Errorf("run iperf3: %w", err)
-	}
-	return report, nil
+	return report, harness.Wrap(err, "run iperf3")
 }
 
 // parseIperf reads what iperf3 writes with --json.
@@ -113,14 +112,13 @@ func parseIperf(raw []byte) (IperfReport, error) {
 	}, nil
 }
 
-// firstLine closes ready as soon as anything is written.
-type firstLine struct{ ready chan struct{} }
+// firstWrite closes done at the first write.
+type firstWrite struct {
+	once sync.Once
+	done chan struct{}
+}
 
-func (f *firstLine) Write(p []byte) (int, error) {
-	select {
-	case <-f.ready:
-	default:
-		close(f.ready)
-	}
+func (f *firstWrite) Write(p []byte) (int, error) {
+	f.once.Do(func() { close(f.done) })
 	return len(p), nil
 }

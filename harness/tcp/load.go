@@ -3,11 +3,11 @@
 package tcp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,48 +21,37 @@ import (
 
 var errTimeout = errors.New("timed out")
 
-// A Load is what clients with real sockets ask of services. Fields left zero take their defaults.
+// A Load is a set of clients with real sockets that send requests to services. The zero value of a field means its default.
 type Load struct {
 	Client *netlab.Host
 	// Cgroup is a threaded cgroup that the client threads join (netlab.Segment.Cgroup); empty: none.
 	Cgroup string
-	// VIPs are asked in turn; all of one family.
+	// VIPs are used in turn; all of one family.
 	VIPs    []netip.AddrPort
 	Proto   harness.Proto // default TCP
 	Threads int           // default 1; each has one request under way at a time
 	// CPUs pins thread i to CPUs[i % len]; empty: not pinned.
 	CPUs []int
-	// Alone lets the client threads run before all others of their CPUs but those that are alone as well (SCHED_FIFO).
+	// Alone gives the client threads real-time priority (SCHED_FIFO).
 	Alone bool
-	// Sources is over how many generated addresses connections are spread, at most 1<<15, so that ports in TIME_WAIT do
-	// not run out; 0: the client's own address, -1: 4096.
+	// Sources is the number of generated addresses of connections, at most 1<<15, so that ports in TIME_WAIT do not run out;
+	// 0: the client's own address, -1: 4096.
 	Sources int
 	// Request and Response are sizes, bytes, 16 to maxMessage or maxDatagram; default 64.
 	Request, Response int
-	// Timeout is when an exchange counts as failed; default 1 s.
+	// Timeout is the time after which an exchange counts as failed; default 1 s.
 	Timeout time.Duration
 	// Reset closes with RST rather than FIN (CRR): no TIME_WAIT, and fewer packets than real clients send.
 	Reset bool
-	// Unconnected names the VIP in every datagram rather than once (UDP).
+	// Unconnected puts the VIP into every send rather than into one connect (UDP).
 	Unconnected bool
 }
 
 func (l *Load) defaults() error {
-	if l.Proto == 0 {
-		l.Proto = harness.TCP
-	}
-	l.Threads = max(l.Threads, 1)
+	l.Proto, l.Threads, l.Timeout = cmp.Or(l.Proto, harness.TCP), max(l.Threads, 1), cmp.Or(l.Timeout, time.Second)
+	l.Request, l.Response = cmp.Or(l.Request, 64), cmp.Or(l.Response, 64)
 	if l.Sources < 0 {
 		l.Sources = 4096
-	}
-	if l.Request == 0 {
-		l.Request = 64
-	}
-	if l.Response == 0 {
-		l.Response = 64
-	}
-	if l.Timeout == 0 {
-		l.Timeout = time.Second
 	}
 	limit := maxMessage
 	if l.Proto == harness.UDP {
@@ -74,7 +63,7 @@ func (l *Load) defaults() error {
 	case l.Request < wireHeader || l.Request > limit || l.Response < wireHeader || l.Response > limit:
 		return fmt.Errorf("load with messages of %d and %d bytes, want %d to %d", l.Request, l.Response, wireHeader, limit)
 	case l.Sources > 1<<15:
-		return fmt.Errorf("load from %d addresses, there are %d", l.Sources, 1<<15)
+		return fmt.Errorf("load from %d addresses, want at most %d", l.Sources, 1<<15)
 	}
 	for _, v := range l.VIPs {
 		if v.Addr().Is4() != l.VIPs[0].Addr().Is4() {
@@ -84,34 +73,24 @@ func (l *Load) defaults() error {
 	return nil
 }
 
-// inClient runs f on a thread of its own in the client's namespace and cgroup; the thread ends with it.
-func (l *Load) inClient(thread int, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // not unlocked: the thread keeps its cgroup and CPU
+// inClient runs f on a thread of its own in the client's namespace and cgroup. The thread keeps its cgroup and CPU and ends
+// with f.
+func (l *Load) inClient(thread int, f func() error) (err error) {
+	sys.OnThread(func() {
 		if l.Cgroup != "" {
-			if err := netlab.JoinCgroup(l.Cgroup); err != nil {
-				done <- err
-				return
-			}
+			err = netlab.JoinCgroup(l.Cgroup)
 		}
-		if len(l.CPUs) > 0 {
-			var set unix.CPUSet
-			set.Set(l.CPUs[thread%len(l.CPUs)])
-			if err := unix.SchedSetaffinity(0, &set); err != nil {
-				done <- fmt.Errorf("pin client to CPU %d: %w", l.CPUs[thread%len(l.CPUs)], err)
-				return
-			}
+		if err == nil && len(l.CPUs) > 0 {
+			err = sys.Pin(0, l.CPUs[thread%len(l.CPUs)])
 		}
-		if l.Alone {
-			if err := sys.SetAlone(); err != nil {
-				done <- err
-				return
-			}
+		if err == nil && l.Alone {
+			err = sys.SetAlone()
 		}
-		done <- l.Client.Do(f)
-	}()
-	return <-done
+		if err == nil {
+			err = l.Client.Do(f)
+		}
+	})
+	return err
 }
 
 // A client is one thread of a load.
@@ -121,11 +100,13 @@ type client struct {
 	seq    uint32
 	buf    []byte // request, then response
 	stop   func() bool
-	report *LoadReport
 }
 
-// run starts the threads, each doing step again and again until d is over (0: once) or ctx is done.
-func (l Load) run(ctx context.Context, d time.Duration, begin func(*client) (step func() (int, time.Duration, error), end func(), err error)) (*LoadReport, error) {
+// An exchange is one step of a load: it returns the real that answered and the latency.
+type exchange func() (real int, took time.Duration, err error)
+
+// run starts the threads. Each calls begin once and step repeatedly, until d is over (0: once) or ctx is done.
+func (l Load) run(ctx context.Context, d time.Duration, begin func(*client) (step exchange, end func())) (*LoadReport, error) {
 	if err := l.defaults(); err != nil {
 		return nil, err
 	}
@@ -137,30 +118,24 @@ func (l Load) run(ctx context.Context, d time.Duration, begin func(*client) (ste
 	start := time.Now()
 	for i := range l.Threads {
 		reports[i] = &LoadReport{}
-		all.Add(1)
-		go func() {
-			defer all.Done()
-			c := &client{Load: &l, thread: i, report: reports[i], buf: make([]byte, l.Request+l.Response+maxDatagram+wireHeader)}
-			c.stop = over.Load
+		all.Go(func() {
+			c := &client{Load: &l, thread: i, stop: over.Load, buf: make([]byte, l.Request+l.Response+maxDatagram+wireHeader)}
 			errs[i] = l.inClient(i, func() error {
-				step, end, err := begin(c)
-				if err != nil {
-					return err
-				}
+				step, end := begin(c)
 				defer end()
 				for deadline := time.Now().Add(d); ; {
 					real, took, err := step()
 					c.seq++
 					if over.Load() && err != nil {
-						return nil // cut short: neither done nor failed
+						return nil // interrupted: neither done nor failed
 					}
-					c.report.add(real, took, err)
+					reports[i].add(real, took, err)
 					if over.Load() || !time.Now().Before(deadline) {
 						return nil
 					}
 				}
 			})
-		}()
+		})
 	}
 	all.Wait()
 	sum := &LoadReport{Elapsed: time.Since(start)}
@@ -170,12 +145,12 @@ func (l Load) run(ctx context.Context, d time.Duration, begin func(*client) (ste
 	return sum, errors.Join(append(errs, ctx.Err())...)
 }
 
-// CRR connects, sends a request, reads the response and closes, again and again for d (0: once a thread). Latency is from
-// the start of connect to the whole response, closing not counted. An error means that the load could not run or was
-// interrupted; exchanges that failed are counted in the report.
+// CRR connects, sends a request, reads the response and closes, repeatedly for d (0: once a thread). Latency is from the start
+// of connect to the end of the response, without closing. An error means that the load could not run or was interrupted; the
+// report counts failed exchanges.
 func (l Load) CRR(ctx context.Context, d time.Duration) (*LoadReport, error) {
 	l.Proto = harness.TCP
-	return l.run(ctx, d, func(c *client) (func() (int, time.Duration, error), func(), error) {
+	return l.run(ctx, d, func(c *client) (exchange, func()) {
 		return func() (int, time.Duration, error) {
 			start := time.Now()
 			fd, err := c.connect()
@@ -185,18 +160,19 @@ func (l Load) CRR(ctx context.Context, d time.Duration) (*LoadReport, error) {
 			real, err := c.exchange(fd)
 			took := time.Since(start)
 			if c.Reset {
-				_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+				reset(fd)
+			} else {
+				_ = unix.Close(fd)
 			}
-			_ = unix.Close(fd)
 			return real, took, err
-		}, func() {}, nil
+		}, func() {}
 	})
 }
 
-// RR keeps one connection a thread and sends requests over it for d (0: one a thread), the next when the response to the
-// last has come. Latency is that of one request. A connection that breaks is counted and made anew.
+// RR keeps one connection a thread and sends requests over it for d (0: one a thread), each after the response to the
+// previous one. Latency is that of one request. A connection that breaks counts as a failure and is replaced.
 func (l Load) RR(ctx context.Context, d time.Duration) (*LoadReport, error) {
-	return l.run(ctx, d, func(c *client) (func() (int, time.Duration, error), func(), error) {
+	return l.run(ctx, d, func(c *client) (exchange, func()) {
 		fd := -1
 		drop := func() {
 			if fd >= 0 {
@@ -222,6 +198,6 @@ func (l Load) RR(ctx context.Context, d time.Duration) (*LoadReport, error) {
 				drop()
 			}
 			return real, took, err
-		}, drop, nil
+		}, drop
 	})
 }

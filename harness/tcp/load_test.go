@@ -180,8 +180,8 @@ func TestPool(t *testing.T) {
 		if r, err = p.Probe(t.Context()); err != nil || r.Alive != n/2 || r.Broken != 0 {
 			t.Errorf("IPv%d: broken ones were asked again: %+v, %v", family, r, err)
 		}
-		if reals, _ := p.reals(); len(reals) != n/2 {
-			t.Errorf("IPv%d: %d connections left, want %d", family, len(reals), n/2)
+		if open := p.open(); len(open) != n/2 {
+			t.Errorf("IPv%d: %d connections left, want %d", family, len(open), n/2)
 		}
 		if err := p.Close(); err != nil {
 			t.Error(err)

@@ -13,8 +13,8 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// Loopback sends over the host's loopback device with an algorithm, as fast as it goes, for a time, and returns how many
-// bytes arrived and how long it really took.
+// Loopback sends over the host's loopback device with an algorithm, at full speed for a time d, and returns the number of
+// received bytes and the exact time.
 func Loopback(ctx context.Context, h *netlab.Host, algorithm string, d time.Duration) (bytes int64, took time.Duration, err error) {
 	lo := netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	listener, at, err := listenWith(h, lo, algorithm)
@@ -41,7 +41,7 @@ func Loopback(ctx context.Context, h *netlab.Host, algorithm string, d time.Dura
 	limit := unix.NsecToTimeval(int64(100 * time.Millisecond))
 	for _, o := range []struct{ fd, name int }{{send, unix.SO_SNDTIMEO}, {recv, unix.SO_RCVTIMEO}} {
 		if err := unix.SetsockoptTimeval(o.fd, unix.SOL_SOCKET, o.name, &limit); err != nil {
-			return 0, 0, fmt.Errorf("limit waiting: %w", err)
+			return 0, 0, fmt.Errorf("set timeout: %w", err)
 		}
 	}
 	start := time.Now()

@@ -3,10 +3,12 @@
 package tcp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,8 +17,8 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// A Pool is a number of live TCP connections, each to a VIP, each remembering the real that answered it first. It is not
-// safe for concurrent use.
+// A Pool is a set of open TCP connections, each to a VIP and with the real that answered it first. It is not safe for
+// concurrent use.
 type Pool struct {
 	load  Load
 	epoll int
@@ -28,7 +30,7 @@ type Pool struct {
 // A poolConn is one connection of a pool.
 type poolConn struct {
 	fd       int // -1: broken and closed
-	real     int // that answered first; -1: none yet
+	real     int // the first that answered; -1: none yet
 	vip      netip.AddrPort
 	state    poolState
 	received int // bytes of the response so far
@@ -46,32 +48,26 @@ const (
 // poolMessage is the size of the requests and responses of pools, bytes.
 const poolMessage = 64
 
-// A PoolReport is what one round over a pool saw.
+// A PoolReport holds the results of one round of requests over a pool.
 type PoolReport struct {
-	Alive  int // answered this round
-	Broken int // stopped answering this round; they are closed and not asked again
-	Moved  int // of the alive: answered by another real than at first
-	// PerReal counts the alive by the real that answered, by index.
+	Alive  int // connections that answered in this round
+	Broken int // connections that broke in this round; they are closed
+	Moved  int // alive connections whose answer is from another real than the first
+	// PerReal counts the alive connections by the real that answered, by index.
 	PerReal []int
-	// Why counts the broken by reason.
+	// Why counts the broken connections by reason.
 	Why map[string]int
-	// BrokenPerReal counts the broken by the real that had answered them first, by index.
+	// BrokenPerReal counts the broken connections by the first real that answered, by index.
 	BrokenPerReal []int
 }
 
-// OpenPool opens n connections spread over the load's VIPs and sources, and asks each for its
-// real once. Connections that fail are counted as broken in the report, so only the others are in the pool. Of the load,
-// Client, Cgroup, VIPs, Sources and Timeout count; the default of Sources is 4096, that of Timeout 5 s, so
-// that a lost packet is sent again and does not count as a broken connection. More connections than this process may
-// have descriptors for are an error that wraps harness.ErrNotSupported, see MaxPool.
+// OpenPool opens n connections spread over the load's VIPs and sources, and sends one request on each to learn its real.
+// Connections that fail count as broken in the report and are not in the pool. OpenPool uses Client, Cgroup, VIPs, Sources and
+// Timeout of the load; the default of Sources is 4096, that of Timeout 5 s, so that a lost packet is retransmitted and does not
+// count as a broken connection. If n needs more descriptors than this process may have, the error wraps
+// harness.ErrNotSupported, see MaxPool.
 func OpenPool(ctx context.Context, l Load, n int) (*Pool, *PoolReport, error) {
-	l.Proto = harness.TCP
-	if l.Sources == 0 {
-		l.Sources = -1
-	}
-	if l.Timeout == 0 {
-		l.Timeout = 5 * time.Second
-	}
+	l.Proto, l.Sources, l.Timeout = harness.TCP, cmp.Or(l.Sources, -1), cmp.Or(l.Timeout, 5*time.Second)
 	if err := l.defaults(); err != nil {
 		return nil, nil, err
 	}
@@ -86,47 +82,25 @@ func OpenPool(ctx context.Context, l Load, n int) (*Pool, *PoolReport, error) {
 	for i := range n {
 		p.conns = append(p.conns, &poolConn{fd: -1, real: -1, vip: l.VIPs[i%len(l.VIPs)]})
 	}
-	var report *PoolReport
-	err = l.inClient(0, func() (err error) {
-		report, err = p.round(ctx, p.conns, p.dial)
-		return err
-	})
+	report, err := p.round(ctx, p.conns, p.dial)
 	if err != nil {
 		return nil, report, errors.Join(fmt.Errorf("open pool: %w", err), p.Close())
 	}
 	return p, report, nil
 }
 
-// Probe asks every connection that is still open and says which answered.
+// Probe sends a request on every open connection and reports those that answered.
 func (p *Pool) Probe(ctx context.Context) (*PoolReport, error) {
-	var open []*poolConn
-	for _, c := range p.conns {
-		if c.fd >= 0 {
-			open = append(open, c)
-		}
-	}
-	var report *PoolReport
-	err := p.load.inClient(0, func() (err error) {
-		report, err = p.round(ctx, open, func(c *poolConn, _ int) error { return p.sendRequest(c) })
-		return err
-	})
-	if err != nil {
-		return report, fmt.Errorf("probe pool: %w", err)
-	}
-	return report, nil
+	report, err := p.round(ctx, p.open(), func(c *poolConn, _ int) error { return p.sendRequest(c) })
+	return report, harness.Wrap(err, "probe pool")
 }
 
-// reals gives, for each connection that is still open, the real that answered it first, and its service.
-func (p *Pool) reals() (reals []int, vips []netip.AddrPort) {
-	for _, c := range p.conns {
-		if c.fd >= 0 {
-			reals, vips = append(reals, c.real), append(vips, c.vip)
-		}
-	}
-	return reals, vips
+// open returns the connections that are not broken.
+func (p *Pool) open() []*poolConn {
+	return slices.DeleteFunc(slices.Clone(p.conns), func(c *poolConn) bool { return c.fd < 0 })
 }
 
-// Close ends all connections at once, with RST.
+// Close closes all connections with RST.
 func (p *Pool) Close() error {
 	for _, c := range p.conns {
 		p.drop(c)
@@ -141,28 +115,21 @@ func (p *Pool) Close() error {
 }
 
 func (p *Pool) drop(c *poolConn) {
-	if c.fd < 0 {
-		return
+	if c.fd >= 0 {
+		reset(c.fd)
+		c.fd = -1
 	}
-	_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	_ = unix.Close(c.fd)
-	c.fd = -1
 }
 
-// dial starts connection i.
-func (p *Pool) dial(c *poolConn, i int) error {
-	family := 4
-	if c.vip.Addr().Is6() {
-		family = 6
-	}
-	var err error
+// dial begins to connect connection i.
+func (p *Pool) dial(c *poolConn, i int) (err error) {
+	family := netlab.Family(c.vip.Addr())
 	if c.fd, err = clientSocket(netlab.Source(family, i%p.load.Sources), family, harness.TCP, unix.SOCK_NONBLOCK); err != nil {
 		return err
 	}
 	c.state = poolConnecting
-	err = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, c.fd, &unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(i)})
-	if err != nil {
-		return fmt.Errorf("watch connection: %w", err)
+	if err := watch(p.epoll, unix.EPOLL_CTL_ADD, c.fd, unix.EPOLLOUT, i); err != nil {
+		return err
 	}
 	if err := unix.Connect(c.fd, sockaddr(c.vip)); err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		return fmt.Errorf("connect: %w", err)

@@ -11,11 +11,11 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// spareFiles is how many descriptors stay free for everything else beside a pool and its servers.
+// spareFiles is the number of descriptors that a pool and its servers leave free.
 const spareFiles = 128
 
-// MaxPool is how many connections a pool can have without more descriptors than the hard limit of this process allows,
-// with the servers in this process, too: each connection has two ends.
+// MaxPool is the largest number of connections of a pool within the hard limit of descriptors of this process, with the
+// servers in this process, too: each connection has two ends.
 func MaxPool() (int, error) {
 	l, open, err := readFileLimit()
 	if err != nil {

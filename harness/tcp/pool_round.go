@@ -4,6 +4,7 @@ package tcp
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -12,16 +13,25 @@ import (
 )
 
 const (
-	// poolBurst is how many connections are started at once: few enough for the 256 slots of a veth's ring.
+	// poolBurst is the number of connections that are started at once: few enough for the 256 slots of a veth's ring.
 	poolBurst = 64
-	// poolWindow is how many may be under way before more are started, while answers keep coming; when none has come for
-	// poolPatience, those under way are taken for stuck and the others do not wait for them.
+	// poolWindow is the number of pending connections from which on no more are started. If none has answered for poolTimeout,
+	// the pending ones count as stuck and more are started.
 	poolWindow  = 128
 	poolTimeout = 20 * time.Millisecond
 )
 
-// round starts something on each connection, waits until all have answered, failed or timed out, and reports.
-func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolConn, i int) error) (*PoolReport, error) {
+// round calls start for each connection, waits until all have answered, failed or timed out, and reports. It runs on a thread
+// of the client.
+func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolConn, i int) error) (r *PoolReport, err error) {
+	err = p.load.inClient(0, func() (err error) {
+		r, err = p.roundInClient(ctx, conns, start)
+		return err
+	})
+	return r, err
+}
+
+func (p *Pool) roundInClient(ctx context.Context, conns []*poolConn, start func(c *poolConn, i int) error) (*PoolReport, error) {
 	r := &PoolReport{Why: map[string]int{}}
 	p.seq++
 	pending, next := 0, 0
@@ -63,17 +73,16 @@ func (p *Pool) round(ctx context.Context, conns []*poolConn, start func(c *poolC
 				continue
 			}
 			if c.state == poolIdle {
-				// Reset or closed before it was asked in this round. Hang-ups are reported whether watched for or not,
-				// so it is taken off the list; asking it will show what is wrong with it.
+				// Reset or closed before its request of this round. epoll always reports hang-ups, so the connection leaves
+				// the set; its request will return the error.
 				_ = unix.EpollCtl(p.epoll, unix.EPOLL_CTL_DEL, c.fd, nil)
 				continue
 			}
 			done, err := p.advance(c, int(events[i].Fd))
 			if err != nil {
 				fail(c, err)
-			}
-			if done && err == nil {
-				r.countAlive(c, int(uint32(c.head[0])<<24|uint32(c.head[1])<<16|uint32(c.head[2])<<8|uint32(c.head[3])))
+			} else if done {
+				r.countAlive(c, int(binary.BigEndian.Uint32(c.head[:])))
 			}
 			if done || err != nil {
 				pending--
@@ -106,17 +115,13 @@ func (p *Pool) sendRequest(c *poolConn) error {
 	return nil
 }
 
-// advance does what a connection is ready for; done says that its response is complete and right.
+// advance continues a connection that is ready; done is true if its response is complete and right.
 func (p *Pool) advance(c *poolConn, i int) (done bool, err error) {
 	if c.state == poolConnecting {
-		code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-		if err == nil && code != 0 {
-			err = unix.Errno(code)
-		}
-		if err != nil {
+		if err := socketError(c.fd); err != nil {
 			return false, fmt.Errorf("connect: %w", err)
 		}
-		if err := p.watch(c, i, unix.EPOLLIN); err != nil {
+		if err := watch(p.epoll, unix.EPOLL_CTL_MOD, c.fd, unix.EPOLLIN, i); err != nil {
 			return false, err
 		}
 		return false, p.sendRequest(c)
@@ -141,19 +146,9 @@ func (p *Pool) advance(c *poolConn, i int) (done bool, err error) {
 	return true, nil
 }
 
-// watch sets the events that a connection is watched for.
-func (p *Pool) watch(c *poolConn, i int, events uint32) error {
-	err := unix.EpollCtl(p.epoll, unix.EPOLL_CTL_MOD, c.fd, &unix.EpollEvent{Events: events, Fd: int32(i)})
-	if err != nil {
-		return fmt.Errorf("watch connection: %w", err)
-	}
-	return nil
-}
-
 func (r *PoolReport) countAlive(c *poolConn, real int) {
 	r.Alive++
-	r.PerReal = growTo(r.PerReal, real)
-	r.PerReal[real]++
+	r.PerReal = count(r.PerReal, real, 1)
 	if c.real < 0 {
 		c.real = real
 	}
@@ -166,14 +161,15 @@ func (r *PoolReport) countBroken(c *poolConn, err error) {
 	r.Broken++
 	r.Why[err.Error()]++
 	if c.real >= 0 {
-		r.BrokenPerReal = growTo(r.BrokenPerReal, c.real)
-		r.BrokenPerReal[c.real]++
+		r.BrokenPerReal = count(r.BrokenPerReal, c.real, 1)
 	}
 }
 
-func growTo(s []int, i int) []int {
+// count adds n to element i of a slice, which grows if necessary.
+func count[T int | int64](s []T, i int, n T) []T {
 	for i >= len(s) {
 		s = append(s, 0)
 	}
+	s[i] += n
 	return s
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A LoadReport is what a load saw.
+// A LoadReport holds the results of a load.
 type LoadReport struct {
 	Done    int64 // exchanges with the right response
 	Failed  int64
@@ -19,7 +19,7 @@ type LoadReport struct {
 	// PerReal counts the exchanges that each real answered, by index.
 	PerReal []int64
 
-	samples []uint32 // nanoseconds, one for each exchange done; what takes longer than 4.29 s counts as that
+	samples []uint32 // nanoseconds, one for each exchange done; 4.29 s at most
 	sorted  bool
 }
 
@@ -32,10 +32,7 @@ func (r *LoadReport) add(real int, took time.Duration, err error) {
 		return
 	}
 	r.Done++
-	for real >= len(r.PerReal) {
-		r.PerReal = append(r.PerReal, 0)
-	}
-	r.PerReal[real]++
+	r.PerReal = count(r.PerReal, real, 1)
 	r.samples = append(r.samples, uint32(min(took, math.MaxUint32)))
 }
 
@@ -45,11 +42,8 @@ func (r *LoadReport) merge(o *LoadReport) {
 	if r.First == nil {
 		r.First = o.First
 	}
-	for len(r.PerReal) < len(o.PerReal) {
-		r.PerReal = append(r.PerReal, 0)
-	}
 	for i, n := range o.PerReal {
-		r.PerReal[i] += n
+		r.PerReal = count(r.PerReal, i, n)
 	}
 	r.samples = append(r.samples, o.samples...)
 	r.sorted = false
@@ -60,22 +54,18 @@ func (r *LoadReport) Rate() float64 { return float64(r.Done) / r.Elapsed.Seconds
 
 // Quantile is the latency that the share q of the exchanges done did not exceed, exactly; 0 if none was done.
 func (r *LoadReport) Quantile(q float64) time.Duration {
-	if len(r.samples) == 0 {
-		return 0
-	}
 	if !r.sorted {
 		slices.Sort(r.samples)
 		r.sorted = true
 	}
-	i := int(math.Ceil(q*float64(len(r.samples)))) - 1
-	return time.Duration(r.samples[min(max(i, 0), len(r.samples)-1)])
+	return time.Duration(Quantile(r.samples, q))
 }
 
 // Series is the latency of all exchanges done as a histogram for the record, in buckets that grow by 2 %.
 func (r *LoadReport) Series(name string) harness.Series {
 	const growth = 1.02
 	s := harness.Series{Name: name, Unit: "sec", Notes: "counts; x holds the upper edges"}
-	r.Quantile(0)
+	r.Quantile(0) // sorts
 	edge := math.NaN()
 	for _, ns := range r.samples {
 		if n := len(s.Y); n > 0 && float64(ns) <= edge {

@@ -10,17 +10,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/netlab"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // ServerOptions describe the servers. The zero value means the defaults.
 type ServerOptions struct {
-	// Ports are listened on, TCP and UDP, on all addresses of the real, its VIPs among them; default 80 and 8080.
+	// Ports are the TCP and UDP ports, on all addresses of the real, its VIPs among them; default 80 and 8080.
 	Ports []int
-	// CPUs gives one thread for each entry, pinned; the reals are dealt out to the threads. Empty: one thread, not pinned.
+	// CPUs has one entry for each thread, which is pinned there; each thread serves its share of the reals. Empty: one thread,
+	// not pinned.
 	CPUs []int
-	// Alone lets the threads run before all others of their CPUs but those that are alone as well (SCHED_FIFO).
+	// Alone gives the threads real-time priority (SCHED_FIFO).
 	Alone bool
 }
 
@@ -54,18 +56,16 @@ func Serve(reals []*netlab.Host, opts ServerOptions) (*Servers, error) {
 		}
 	}
 	for _, l := range s.loops {
-		s.done.Add(1)
 		ready := make(chan error)
-		go func() {
-			defer s.done.Done()
-			runtime.LockOSThread() // not unlocked: the pinned thread ends here
+		s.done.Go(func() {
+			runtime.LockOSThread() // never unlocked: the pinned thread ends with the goroutine
 			var err error
 			if opts.Alone {
 				err = sys.SetAlone()
 			}
 			ready <- err
 			l.run()
-		}()
+		})
 		if err := <-ready; err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
@@ -73,7 +73,7 @@ func Serve(reals []*netlab.Host, opts ServerOptions) (*Servers, error) {
 	return s, nil
 }
 
-// Close ends the servers and all their connections, which their clients see as reset.
+// Close ends the servers and resets all their connections.
 func (s *Servers) Close() error {
 	for _, l := range s.loops {
 		l.stop()
@@ -93,36 +93,35 @@ func listenSocket(family, kind, port int) (fd int, err error) {
 	if err != nil {
 		return -1, fmt.Errorf("make socket: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			_ = unix.Close(fd)
-		}
-	}()
-	if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-		return -1, fmt.Errorf("set SO_REUSEADDR: %w", err)
+	type option struct {
+		name        string
+		level, code int
 	}
+	options := []option{{"SO_REUSEADDR", unix.SOL_SOCKET, unix.SO_REUSEADDR}}
 	var sa unix.Sockaddr = &unix.SockaddrInet4{Port: port}
-	// Answers over UDP must come from the address that was asked.
-	level, info := unix.SOL_IP, unix.IP_PKTINFO
+	info := option{"IP_PKTINFO", unix.SOL_IP, unix.IP_PKTINFO}
 	if family == unix.AF_INET6 {
 		sa = &unix.SockaddrInet6{Port: port}
-		level, info = unix.SOL_IPV6, unix.IPV6_RECVPKTINFO
-		if err = unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
-			return -1, fmt.Errorf("set IPV6_V6ONLY: %w", err)
+		info = option{"IPV6_RECVPKTINFO", unix.SOL_IPV6, unix.IPV6_RECVPKTINFO}
+		options = append(options, option{"IPV6_V6ONLY", unix.SOL_IPV6, unix.IPV6_V6ONLY})
+	}
+	if kind == unix.SOCK_DGRAM { // a response must come from the destination of its request
+		options = append(options, info)
+	}
+	for _, o := range options {
+		if err == nil {
+			err = harness.Wrap(unix.SetsockoptInt(fd, o.level, o.code, 1), "set %s", o.name)
 		}
 	}
-	if kind == unix.SOCK_DGRAM {
-		if err = unix.SetsockoptInt(fd, level, info, 1); err != nil {
-			return -1, fmt.Errorf("ask for packet info: %w", err)
-		}
+	if err == nil {
+		err = harness.Wrap(unix.Bind(fd, sa), "bind to port %d", port)
 	}
-	if err = unix.Bind(fd, sa); err != nil {
-		return -1, fmt.Errorf("bind to port %d: %w", port, err)
+	if err == nil && kind == unix.SOCK_STREAM {
+		err = harness.Wrap(unix.Listen(fd, 16384), "listen on port %d", port)
 	}
-	if kind == unix.SOCK_STREAM {
-		if err = unix.Listen(fd, 16384); err != nil {
-			return -1, fmt.Errorf("listen on port %d: %w", port, err)
-		}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, err
 	}
 	return fd, nil
 }

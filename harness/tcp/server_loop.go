@@ -7,16 +7,18 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// A serverLoop is one thread that serves some of the reals. Sockets stay in the namespace they were made in, so one
-// thread can serve hosts of several.
+// A serverLoop is one thread that serves some of the reals. A socket stays in the namespace in which it was made, so one
+// thread can serve hosts of several namespaces.
 type serverLoop struct {
 	cpu   int // -1: not pinned
 	epoll int
 	wake  int           // eventfd that ends run
 	socks []*serverSock // by descriptor
-	buf   []byte        // what is read now, what is written now
+	buf   []byte        // of reads, and of requests and responses over UDP
 }
 
 type serverKind uint8
@@ -32,11 +34,10 @@ type serverSock struct {
 	kind   serverKind
 	real   int
 	family int
-	// A request in parts is collected in got; whole ones, the common case, never touch it.
+	// partial is the beginning of an incomplete request; complete ones, the common case, are not copied.
 	partial []byte
-	// out is what of a response the socket did not take yet.
-	out   []byte
-	watch uint32 // the events it is watched for
+	out     []byte // unsent part of responses
+	events  uint32 // of the epoll set
 }
 
 func newServerLoop(cpu int) (*serverLoop, error) {
@@ -46,7 +47,7 @@ func newServerLoop(cpu int) (*serverLoop, error) {
 		return nil, fmt.Errorf("make server: %w", err)
 	}
 	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err == nil {
-		err = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, l.wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(l.wake)})
+		err = watch(l.epoll, unix.EPOLL_CTL_ADD, l.wake, unix.EPOLLIN, l.wake)
 	}
 	if err != nil {
 		_ = unix.Close(l.epoll)
@@ -77,11 +78,11 @@ func (l *serverLoop) listen(real int, ports []int) error {
 }
 
 func (l *serverLoop) add(fd int, s *serverSock) error {
-	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+	if err := watch(l.epoll, unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN, fd); err != nil {
 		_ = unix.Close(fd)
-		return fmt.Errorf("watch socket: %w", err)
+		return err
 	}
-	s.watch = unix.EPOLLIN
+	s.events = unix.EPOLLIN
 	for fd >= len(l.socks) {
 		l.socks = append(l.socks, nil)
 	}
@@ -97,9 +98,7 @@ func (l *serverLoop) drop(fd int) {
 // run serves until stop.
 func (l *serverLoop) run() {
 	if l.cpu >= 0 {
-		var set unix.CPUSet
-		set.Set(l.cpu)
-		_ = unix.SchedSetaffinity(0, &set) // a CPU that is offline: then anywhere
+		_ = sys.Pin(0, l.cpu) // fails if the CPU is offline; then the thread is not pinned
 	}
 	events := make([]unix.EpollEvent, 256)
 	for {
@@ -133,20 +132,20 @@ func (l *serverLoop) stop() { _, _ = unix.Write(l.wake, []byte{1, 0, 0, 0, 0, 0,
 // close frees everything; run must have ended or never begun.
 func (l *serverLoop) close() {
 	for fd, s := range l.socks {
-		if s == nil {
-			continue
+		switch {
+		case s == nil:
+		case s.kind == sockStream:
+			reset(fd)
+		default:
+			_ = unix.Close(fd)
 		}
-		if s.kind == sockStream {
-			_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-		}
-		_ = unix.Close(fd)
 	}
 	_ = unix.Close(l.wake)
 	_ = unix.Close(l.epoll)
 }
 
 func (l *serverLoop) accept(listener int, ls *serverSock) {
-	for range 64 { // then let others have their turn
+	for range 64 { // then serve other sockets
 		fd, _, errno := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		if errno != 0 {
 			return
@@ -156,7 +155,7 @@ func (l *serverLoop) accept(listener int, ls *serverSock) {
 	}
 }
 
-// read takes what has come on a connection and answers every whole request in it.
+// read reads from a connection and answers every complete request.
 func (l *serverLoop) read(fd int, s *serverSock) {
 	n, err := unix.Read(fd, l.buf)
 	if err == unix.EAGAIN || err == unix.EINTR {
@@ -174,7 +173,7 @@ func (l *serverLoop) read(fd int, s *serverSock) {
 	for len(in) >= wireHeader {
 		req, err := parseRequest(in)
 		if err != nil {
-			l.drop(fd) // not for us
+			l.drop(fd) // not a client of the lab
 			return
 		}
 		if len(in) < req.size {
@@ -193,7 +192,7 @@ func (l *serverLoop) read(fd int, s *serverSock) {
 	}
 }
 
-// flush writes what is to be written, now or when the socket has room.
+// flush writes responses, now or when the socket has room.
 func (l *serverLoop) flush(fd int, s *serverSock) {
 	n, err := unix.Write(fd, s.out)
 	if err != nil && err != unix.EAGAIN && err != unix.EINTR {
@@ -206,10 +205,10 @@ func (l *serverLoop) flush(fd int, s *serverSock) {
 	}
 	want := uint32(unix.EPOLLIN)
 	if len(s.out) > 0 {
-		want = unix.EPOLLOUT // and read no more until it is written
+		want = unix.EPOLLOUT // and read no more until all is written
 	}
-	if want != s.watch {
-		s.watch = want
-		_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, fd, &unix.EpollEvent{Events: want, Fd: int32(fd)})
+	if want != s.events {
+		s.events = want
+		_ = watch(l.epoll, unix.EPOLL_CTL_MOD, fd, want, fd)
 	}
 }

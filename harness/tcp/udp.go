@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// datagrams answers requests over UDP, each from the address that was asked.
+// datagrams answers requests over UDP, each from the destination of the request.
 func (l *serverLoop) datagrams(fd int, s *serverSock) {
 	var oob [128]byte
 	for range 64 {
@@ -23,16 +23,16 @@ func (l *serverLoop) datagrams(fd int, s *serverSock) {
 		}
 		req, err := parseRequest(l.buf[:n])
 		if err != nil || req.size != n || req.response > maxDatagram {
-			continue // not for us
+			continue // not a request of the lab
 		}
 		out := l.buf[maxDatagram:][:req.response]
 		putResponse(out, s.real, checksum(l.buf[:n]), req.seq)
-		_ = unix.Sendmsg(fd, out, answerFrom(oob[:oobn]), from, 0) // what is lost, the client counts
+		_ = unix.Sendmsg(fd, out, replyInfo(oob[:oobn]), from, 0) // the client counts lost responses
 	}
 }
 
-// answerFrom turns the packet info of a request into that of its answer.
-func answerFrom(oob []byte) []byte {
+// replyInfo turns the packet info of a request into that of its response.
+func replyInfo(oob []byte) []byte {
 	if len(oob) < unix.SizeofCmsghdr {
 		return nil
 	}
@@ -48,7 +48,7 @@ func answerFrom(oob []byte) []byte {
 	return oob
 }
 
-// A udpClient asks over one socket, which is either connected or names the VIP in every request.
+// A udpClient sends requests over one socket, which is either connected or given the VIP with every send.
 type udpClient struct {
 	fd        int
 	to        unix.Sockaddr
@@ -57,8 +57,8 @@ type udpClient struct {
 	buf       []byte
 }
 
-// exchange sends one request and waits for its response; late responses to earlier requests are passed over. The response
-// must come from the VIP, whatever the real's own address is.
+// exchange sends one request and waits for its response; it ignores late responses to earlier requests. The response must come
+// from the VIP, not from the real's own address.
 func (c *udpClient) exchange(stop func() bool, seq uint32, request, response int, timeout time.Duration) (real int, err error) {
 	req := c.buf[:request]
 	putRequest(req, seq, response)

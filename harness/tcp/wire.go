@@ -13,10 +13,10 @@ import (
 
 // The protocol of the lab's servers, over TCP and UDP, all numbers in big endian.
 //
-// A request is a header of 16 bytes and filling: magic, sequence number, size of the request, size of the wanted response;
-// both sizes count the header. A response is a header of 16 bytes and filling: index of the real that answers, checksum
-// of the whole request as the real got it, sequence number, size of the response. Filling depends on the sequence number
-// and the place, so that lost, doubled or changed bytes are found in either direction.
+// A request is a header of 16 bytes and padding: magic, sequence number, size of the request, size of the response; both sizes
+// count the header. A response is a header of 16 bytes and padding: index of the real that answers, checksum of the whole
+// request as received, sequence number, size of the response. Padding depends on the sequence number and the offset, so that
+// lost, duplicate or changed bytes are found in either direction.
 const (
 	wireHeader = 16
 	wireMagic  = 0x6b786c62
