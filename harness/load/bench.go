@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// benchRest is how long a worker rests in a request, benchRounds how much it computes.
+// A request of Bench sleeps for benchRest and computes benchRounds.
 const (
 	benchRest   = 100 * time.Microsecond
 	benchRounds = 2 * clockRounds
 )
 
-// worker is one of the threads that the message thread wakes.
+// A worker is one of the threads that the message thread wakes.
 type worker struct {
 	bell    int
 	waiting atomic.Bool
@@ -23,7 +23,7 @@ type worker struct {
 	took    []int64
 }
 
-// body waits to be woken, does a request and asks for the next.
+// body requests work, waits until it is woken and does the work, repeatedly.
 func (w *worker) body(t *team, box int) func() {
 	return func() {
 		var x uint64
@@ -45,19 +45,18 @@ func (w *worker) body(t *team, box int) func() {
 	}
 }
 
-// bench is schbench's pattern: one message thread wakes whichever workers have asked for work.
+// bench is schbench's pattern: one message thread wakes the workers that have requested work.
 func (p *program) bench() (Report, error) {
 	box, err := event()
-	if err != nil {
-		return Report{}, err
-	}
 	ws := make([]*worker, p.Workers)
 	for i := range ws {
-		bell, err := event()
-		if err != nil {
-			return Report{}, err
+		ws[i] = &worker{}
+		if err == nil {
+			ws[i].bell, err = event()
 		}
-		ws[i] = &worker{bell: bell}
+	}
+	if err != nil {
+		return Report{}, err
 	}
 	t, err := newTeam(p, 1+len(ws))
 	if err != nil {
@@ -94,7 +93,7 @@ func (p *program) bench() (Report, error) {
 	return r, err
 }
 
-// fork has threads make children that end at once, and wait for them.
+// fork runs threads that fork children that end at once, and wait for them.
 func (p *program) fork() (Report, error) {
 	t, err := newTeam(p, p.Workers)
 	if err != nil {
@@ -103,12 +102,8 @@ func (p *program) fork() (Report, error) {
 	var children, failed atomic.Int64
 	for i := range p.Workers {
 		t.add(unpinned(fmt.Sprintf("parent%d", i)), func() {
-			for {
-				now := t.now()
-				if t.over(now) {
-					return
-				}
-				if !forkOnce() {
+			for now := t.now(); !t.over(now); now = t.now() {
+				if pid, e := forkComputing(0, [2]int{}); e != 0 || !reap(pid) {
 					failed.Add(1)
 				} else if now >= t.t0 {
 					children.Add(1)
@@ -122,10 +117,4 @@ func (p *program) fork() (Report, error) {
 	}
 	r.Ops = float64(children.Load())
 	return r, err
-}
-
-// forkOnce makes a child that ends at once, and waits for its end.
-func forkOnce() bool {
-	pid, e := forkComputing(0, [2]int{})
-	return e == 0 && reap(pid)
 }

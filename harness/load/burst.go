@@ -11,15 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A burst is the one of several that took longest.
+// A burst is the time and the CPU time of children from their start to the end of the last.
 type burst struct {
-	took, cpu time.Duration // of the children, until the last had ended
+	took, cpu time.Duration
 	err       error
 }
 
-// bursts makes Children processes at once, waits for all of them, and begins again until the measurement is over.
+// bursts forks Children processes at once and waits for all of them, repeatedly until the measurement is over. It returns the
+// longest burst.
 func (p *program) bursts(t *team) (longest burst) {
-	defer t.looked.Add(1)
+	defer t.ranLate.Add(1)
 	for t.now() < t.t0 {
 		sleep(time.Duration(t.t0 - t.now()))
 	}
@@ -37,16 +38,16 @@ func (p *program) bursts(t *team) (longest burst) {
 	}
 }
 
-// burst makes the children, lets all of them begin at once and waits for their end. It returns when they began, ns of now.
+// burst forks the children, starts all of them at once and waits for their end. It returns the time of the start, ns of now.
 func (p *program) burst(t *team) (began int64, err error) {
-	var door [2]int // its closing lets all in
-	if err := unix.Pipe2(door[:], unix.O_CLOEXEC); err != nil {
-		return t.now(), fmt.Errorf("make pipe: %w", err)
+	gate, err := newPipe() // its close starts all children
+	if err != nil {
+		return t.now(), err
 	}
-	defer unix.Close(door[0])
+	defer unix.Close(gate[0])
 	var pids []uintptr
 	for len(pids) < p.Children && err == nil {
-		pid, e := forkComputing(p.ChildRounds, door)
+		pid, e := forkComputing(p.ChildRounds, gate)
 		if e != 0 {
 			err = fmt.Errorf("make child %d of %d: %w", len(pids)+1, p.Children, e)
 		} else {
@@ -54,7 +55,7 @@ func (p *program) burst(t *team) (began int64, err error) {
 		}
 	}
 	began = t.now()
-	_ = unix.Close(door[1])
+	_ = unix.Close(gate[1])
 	for _, pid := range pids {
 		if !reap(pid) {
 			err = errors.Join(err, fmt.Errorf("wait for child %d", pid))
@@ -72,17 +73,18 @@ func childrenCPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// forkComputing makes a child that waits until the door is closed, computes and ends; without a door it begins at once. The child shares no memory that it writes to and calls nothing of the Go runtime.
-func forkComputing(rounds int, door [2]int) (pid uintptr, e unix.Errno) {
+// forkComputing forks a child that waits until the gate, a pipe, is closed, computes and ends; without a gate it starts at
+// once. The child shares no memory that it writes to and calls nothing of the Go runtime.
+func forkComputing(rounds int, gate [2]int) (pid uintptr, e unix.Errno) {
 	var b [1]byte
 	pid, _, e = unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
 	if e != 0 || pid != 0 {
 		return pid, e
 	}
-	if door[1] > 0 {
-		unix.RawSyscall(unix.SYS_CLOSE, uintptr(door[1]), 0, 0)
-		// Not by a function that may look at its stack: the runtime may have marked that, to preempt the parent.
-		unix.RawSyscall(unix.SYS_READ, uintptr(door[0]), uintptr(unsafe.Pointer(&b)), 1)
+	if gate[1] > 0 {
+		unix.RawSyscall(unix.SYS_CLOSE, uintptr(gate[1]), 0, 0)
+		// No call of a function that checks its stack: the runtime may have marked the stack, to preempt the parent.
+		unix.RawSyscall(unix.SYS_READ, uintptr(gate[0]), uintptr(unsafe.Pointer(&b)), 1)
 	}
 	x := compute(0, rounds)
 	for {

@@ -6,11 +6,11 @@ import "slices"
 
 // A Distribution is a sample's order statistics at fixed probabilities, in seconds.
 type Distribution struct {
-	N  int       // how many there were
-	At []float64 `json:",omitempty"` // by probability, as Probabilities lists them; empty if N is 0
+	N  int       // size of the sample
+	At []float64 `json:",omitempty"` // by probability, in the order of Probabilities; empty if N is 0
 }
 
-// Probabilities are those at which a Distribution is known: 0 to 1 in steps of 1 %, then 99.5, 99.9 and 99.99 %.
+// Probabilities are those of a Distribution: 0 to 1 in steps of 1 %, with 99.5, 99.9 and 99.99 %.
 func Probabilities() []float64 {
 	var out []float64
 	for i := range 100 {
@@ -19,7 +19,7 @@ func Probabilities() []float64 {
 	return append(out, 0.995, 0.999, 0.9999, 1)
 }
 
-// NewDistribution sums a sample of nanoseconds up. It sorts the sample.
+// NewDistribution summarises a sample of nanoseconds. It sorts the sample.
 func NewDistribution(ns []int64) Distribution {
 	d := Distribution{N: len(ns)}
 	if d.N == 0 {
@@ -32,7 +32,7 @@ func NewDistribution(ns []int64) Distribution {
 	return d
 }
 
-// rank is the place of the smallest value that at least the share p of n sorted values does not exceed.
+// rank is the index of the smallest value that at least the share p of n sorted values does not exceed.
 func rank(p float64, n int) int {
 	i := int(p * float64(n))
 	if float64(i) == p*float64(n) {

@@ -20,14 +20,14 @@ type program struct {
 	stopped atomic.Bool
 }
 
-// Main is the program: its argument is a Spec in JSON. It returns the exit code. It says "ready", waits for the line
-// "go", and writes a Report as one line of JSON when it is done, which a line "stop" may bring about. When its input
-// ends, so does it.
+// Main is the program: its argument is a Spec in JSON. It returns the exit code. Main writes "ready", waits for the line "go",
+// and writes a Report as one line of JSON when the load is done. A line "stop" ends the load. The program exits when its input
+// ends.
 func Main(args []string) int {
 	debug.SetGCPercent(-1)
 	p := &program{}
 	if len(args) != 1 {
-		fmt.Fprintln(os.Stderr, "load: want one argument, a specification")
+		fmt.Fprintf(os.Stderr, "load: %d arguments, want one specification\n", len(args))
 		return 2
 	}
 	if err := json.Unmarshal([]byte(args[0]), &p.Spec); err != nil {
@@ -39,10 +39,10 @@ func Main(args []string) int {
 	}
 	kind, ok := kinds[p.Kind]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "load: no kind %q\n", p.Kind)
+		fmt.Fprintf(os.Stderr, "load: unknown kind %q\n", p.Kind)
 		return 2
 	}
-	// A thread that waits in the kernel keeps its P, so there must be enough of them.
+	// A thread that waits in the kernel keeps its P, so that each thread needs one.
 	runtime.GOMAXPROCS(len(p.Threads) + p.Workers + 8)
 	fmt.Println("ready")
 	in := bufio.NewScanner(os.Stdin)
@@ -53,7 +53,7 @@ func Main(args []string) int {
 		for in.Scan() {
 			p.stopped.Store(true)
 		}
-		os.Exit(0) // the lab is gone, gave up, or has the report
+		os.Exit(0) // the lab exited, cancelled the load, or has the report
 	}()
 	r, err := kind()
 	if err == nil {
@@ -66,11 +66,17 @@ func Main(args []string) int {
 	return 0
 }
 
-// readSwitches returns the context switches of the process so far.
-func readSwitches() (all, forced int64) {
+// switches are the context switches of the process.
+type switches struct{ all, forced int64 }
+
+func readSwitches() switches {
 	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
-		return 0, 0
-	}
-	return u.Nvcsw + u.Nivcsw, u.Nivcsw
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &u) // cannot fail
+	return switches{u.Nvcsw + u.Nivcsw, u.Nivcsw}
+}
+
+// countSwitches sets the report's switches to those since before.
+func (r *Report) countSwitches(before switches) {
+	now := readSwitches()
+	r.Switches, r.Forced = now.all-before.all, now.forced-before.forced
 }

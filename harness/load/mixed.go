@@ -8,37 +8,32 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// servers is how many threads serve the requests of Mixed.
-const servers = 2
+const (
+	servers       = 2       // threads that serve the requests of Mixed
+	maxRequests   = 1 << 18 // of all rates together
+	requiredShare = 0.99    // share of the requests that must be done within the bound
+)
 
-// maxRequests is how many come at most.
-const maxRequests = 1 << 18
-
-// requiredShare is the share of the requests that must be done within the bound.
-const requiredShare = 0.99
-
-// A request comes at a time and takes as long as it takes, nanoseconds.
+// A request has a time of arrival and a latency, nanoseconds.
 type request struct{ at, took int64 }
 
-// A requestQueue is the state that the serving threads share.
+// A requestQueue is the state that the client and the servers share.
 type requestQueue struct {
-	queue    [2]int    // a pipe of numbers of requests, from 1
-	requests []request // all of them, made beforehand
-	next     int       // those before it have come
+	queue    [2]int    // a pipe of numbers of requests, from 1; 0 ends a server
+	requests []request // all of them, allocated beforehand
+	next     int       // number of requests so far
 	pending  atomic.Int64
 }
 
-// serve takes requests until there is a zero.
+// serve serves requests until it reads a zero.
 func (s *requestQueue) serve(t *team) func() {
 	return func() {
 		var x uint64
 		for n := wait(s.queue[0]); n > 0; n = wait(s.queue[0]) {
 			x = compute(x, portion)
-			s.pending.Load() // after it, the request is as the client wrote it: the pipe orders nothing in Go's memory model
+			s.pending.Load() // orders memory: in Go's memory model the pipe does not
 			r := &s.requests[n-1]
 			r.took = t.now() - r.at
 			s.pending.Add(-1)
@@ -88,18 +83,19 @@ func shareWithin(latencies []int64, bound time.Duration) float64 {
 	return float64(n) / float64(len(latencies))
 }
 
-// mixed looks for the highest rate of requests that can be served within the bound: it doubles the rate until one fails,
-// and then halves the (logarithmic) distance between the highest that held and the lowest that did not.
+// mixed searches for the highest rate of requests that can be served within the bound: it doubles the rate until one fails,
+// and then bisects, on a logarithmic scale, between the highest that held and the lowest that failed.
 func (p *program) mixed() (Report, error) {
-	s := &requestQueue{requests: make([]request, maxRequests)}
-	if err := unix.Pipe2(s.queue[:], unix.O_CLOEXEC); err != nil {
-		return Report{}, fmt.Errorf("make pipe: %w", err)
+	queue, err := newPipe()
+	if err != nil {
+		return Report{}, err
 	}
+	s := &requestQueue{queue: queue, requests: make([]request, maxRequests)}
 	t, err := newTeam(p, len(p.Threads)+servers+1)
 	if err != nil {
 		return Report{}, err
 	}
-	ss := p.spinners(t)
+	p.spinners(t)
 	for i := range servers {
 		t.add(unpinned(fmt.Sprintf("server%d", i)), s.serve(t))
 	}
@@ -137,9 +133,6 @@ func (p *program) mixed() (Report, error) {
 	})
 	all, err := t.report()
 	all.Rate, all.Latency = r.Rate, r.Latency
-	put(&all, ss)
-	for _, s := range ss {
-		all.Ops += s.Ops
-	}
+	all.Ops = all.threadOps()
 	return all, err
 }

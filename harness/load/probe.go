@@ -11,13 +11,12 @@ import (
 	"time"
 )
 
-// probeRest is the time between an answer and the next question.
-const probeRest = 200 * time.Microsecond
+const (
+	probeRest       = 200 * time.Microsecond // between a response and the next request
+	responseTimeout = 5 * time.Second        // after which a request without a response counts as failed
+)
 
-// answerTimeout is the time after which a request without an answer counts as failed.
-const answerTimeout = 5 * time.Second
-
-// probe asks a server for a page over one connection, again and again, and notes when and how long it took.
+// probe requests a page from a server over one connection repeatedly, and records the times and the latencies.
 func (p *program) probe() (Report, error) {
 	var r Report
 	conn, err := net.Dial("tcp", p.Addr)
@@ -26,11 +25,11 @@ func (p *program) probe() (Report, error) {
 	}
 	defer conn.Close()
 	in := bufio.NewReader(conn)
-	question := []byte("GET " + p.Path + " HTTP/1.1\r\nHost: load\r\n\r\n")
+	request := []byte("GET " + p.Path + " HTTP/1.1\r\nHost: load\r\n\r\n")
 	base := time.Now()
 	for !p.stopped.Load() && (p.Measure == 0 || time.Since(base) < p.Measure) {
-		asked := time.Now()
-		if err := ask(conn, in, question); err != nil {
+		begin := time.Now()
+		if err := get(conn, in, request); err != nil {
 			r.Failed++
 			if conn, err = net.Dial("tcp", p.Addr); err != nil {
 				return r, fmt.Errorf("connect again: %w", err)
@@ -38,20 +37,20 @@ func (p *program) probe() (Report, error) {
 			in = bufio.NewReader(conn)
 			continue
 		}
-		r.At = append(r.At, asked.Sub(base).Seconds())
-		r.Took = append(r.Took, time.Since(asked).Seconds())
+		r.At = append(r.At, begin.Sub(base).Seconds())
+		r.Took = append(r.Took, time.Since(begin).Seconds())
 		sleep(probeRest)
 	}
 	r.Elapsed, r.Ops = time.Since(base), float64(len(r.At))
 	return r, nil
 }
 
-// ask sends one question and reads the whole answer.
-func ask(conn net.Conn, in *bufio.Reader, question []byte) error {
-	if err := conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
+// get sends one request and reads the whole response.
+func get(conn net.Conn, in *bufio.Reader, request []byte) error {
+	if err := conn.SetDeadline(time.Now().Add(responseTimeout)); err != nil {
 		return err
 	}
-	if _, err := conn.Write(question); err != nil {
+	if _, err := conn.Write(request); err != nil {
 		return err
 	}
 	resp, err := http.ReadResponse(in, nil)
@@ -63,7 +62,7 @@ func ask(conn net.Conn, in *bufio.Reader, question []byte) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("answered %s", resp.Status)
+		return fmt.Errorf("get page: status %s", resp.Status)
 	}
 	return nil
 }

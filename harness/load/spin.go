@@ -19,17 +19,16 @@ type spinner struct {
 	sum uint64 // of its computing, so that it is not left out
 }
 
-// body computes until the end. A thread that does not run uses no CPU time: what it had at the beginning of the
-// measurement is read exactly at the first look at the clock after it, however late that comes.
+// body computes until the end. A thread that does not run uses no CPU time, so its CPU time at the beginning of the
+// measurement is that at its first read of the clock afterwards.
 func (s *spinner) body(t *team, delay time.Duration) func() {
 	return func() {
 		if delay > 0 {
 			sleep(delay)
 		}
-		var began bool
-		var done bool
-		var cpu0, looks int64
-		begin := t.t0 + int64(s.Sleep) // from then on it wants to run: a late wake-up is a wait
+		var began, done bool
+		var cpu0, reads int64
+		begin := t.t0 + int64(s.Sleep) // a later wake-up counts as a gap
 		if s.Sleep > 0 {
 			sleep(time.Duration(begin - t.now()))
 		}
@@ -41,26 +40,26 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 			}
 			now := t.now()
 			if !began && now >= t.t0 {
-				began, cpu0, looks, last = true, cpuTime(), 0, begin
+				began, cpu0, reads, last = true, cpuTime(), 0, begin
 			}
 			if began {
-				looks++
+				reads++
 				s.Gap = max(s.Gap, time.Duration(now-last))
 				if s.CPU >= 0 && currentCPU() != s.CPU {
 					s.Strays++
 				}
 				if t.over(now) && !done {
 					done = true
-					t.looked.Add(1)
+					t.ranLate.Add(1)
 				}
-				if done && t.patient(now) {
+				if done && t.mayEnd(now) {
 					break
 				}
 			}
 			last = now
 		}
 		s.Run = time.Duration(cpuTime() - cpu0)
-		s.Ops = float64(looks*clockRounds) / portion
+		s.Ops = float64(reads*clockRounds) / portion
 	}
 }
 
@@ -74,29 +73,28 @@ func currentCPU() int {
 // startSpread is the interval in which threads start to compute: threads that start at one instant would stay synchronized.
 const startSpread = 5 * time.Millisecond
 
-// spinners adds the threads that compute. They begin at times that the seed says, all of them before the measurement.
-func (p *program) spinners(t *team) []*spinner {
+// spinners adds the threads that compute. They start at times drawn from the seed, all of them before the measurement.
+func (p *program) spinners(t *team) {
 	rng := rand.New(rand.NewPCG(p.Seed, 1))
-	var out []*spinner
 	for i, th := range p.Threads {
 		if th.Name == "" {
 			th.Name = fmt.Sprintf("busy%d", i)
 		}
 		s := &spinner{Thread: th}
-		out = append(out, s)
+		t.spinners = append(t.spinners, s)
 		t.add(th, s.body(t, time.Duration(rng.Int64N(int64(startSpread)))))
 	}
-	return out
 }
 
-// put adds what the spinners did to a report.
-func put(r *Report, ss []*spinner) {
-	for _, s := range ss {
-		r.Threads = append(r.Threads, s.ThreadReport)
+// threadOps is the sum of the threads' operations.
+func (r *Report) threadOps() (sum float64) {
+	for _, th := range r.Threads {
+		sum += th.Ops
 	}
+	return sum
 }
 
-// spinning is how many threads Spin has.
+// spinning is the number of threads of Spin.
 func (p *program) spinning() int { return len(p.Threads) + min(p.Children, 1) }
 
 // spin is the load of threads that compute.
@@ -105,28 +103,23 @@ func (p *program) spin() (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	ss := p.spinners(t)
+	p.spinners(t)
 	var b burst
 	if p.Children > 0 {
 		t.add(unpinned("parent"), func() { b = p.bursts(t) })
 	}
 	r, err := t.report()
-	put(&r, ss)
-	r.Burst, r.BurstCPU = b.took, b.cpu
-	err = errors.Join(err, b.err)
-	for _, s := range ss {
-		r.Ops += s.Ops
-	}
-	return r, err
+	r.Ops, r.Burst, r.BurstCPU = r.threadOps(), b.took, b.cpu
+	return r, errors.Join(err, b.err)
 }
 
-// sleepy is spin with workers beside that sleep for a millisecond or so and compute a little.
+// sleepy is spin with workers that sleep for about a millisecond and compute a little.
 func (p *program) sleepy() (Report, error) {
 	t, err := newTeam(p, len(p.Threads)+p.Workers)
 	if err != nil {
 		return Report{}, err
 	}
-	ss := p.spinners(t)
+	p.spinners(t)
 	for i := range p.Workers {
 		rng := rand.New(rand.NewPCG(p.Seed, uint64(2+i)))
 		t.add(unpinned(fmt.Sprintf("sleepy%d", i)), func() {
@@ -137,7 +130,5 @@ func (p *program) sleepy() (Report, error) {
 			}
 		})
 	}
-	r, err := t.report()
-	put(&r, ss)
-	return r, err
+	return t.report()
 }

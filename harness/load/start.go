@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// A Load is the program running. It is not safe for concurrent use.
+// A Load is a running program. It is not safe for concurrent use.
 type Load struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
@@ -25,8 +25,8 @@ type Load struct {
 	waited bool
 }
 
-// Start starts the program and returns when it is ready to begin. When ctx is done it is killed.
-func Start(ctx context.Context, s Spec) (_ *Load, err error) {
+// Start starts the program and returns when it is ready to begin. The program is killed when ctx is done.
+func Start(ctx context.Context, s Spec) (*Load, error) {
 	arg, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("start load: %w", err)
@@ -36,20 +36,21 @@ func Start(ctx context.Context, s Spec) (_ *Load, err error) {
 	l.cmd.Stderr = &l.stderr
 	l.cmd.WaitDelay = time.Second
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if l.in, err = l.cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("start load: %w", err)
+	l.in, err = l.cmd.StdinPipe()
+	var out io.ReadCloser
+	if err == nil {
+		out, err = l.cmd.StdoutPipe()
 	}
-	out, err := l.cmd.StdoutPipe()
+	if err == nil {
+		err = l.cmd.Start()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start load: %w", err)
 	}
 	l.out = bufio.NewReader(out)
-	if err := l.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start load: %w", err)
-	}
 	if line, err := l.out.ReadString('\n'); err != nil || line != "ready\n" {
-		cerr := l.Close() // until then stderr is being written
-		return nil, errors.Join(fmt.Errorf("start load %s: it said %q: %s", s.Kind, line, l.stderr.String()), cerr)
+		cerr := l.Close() // completes stderr
+		return nil, errors.Join(fmt.Errorf("start load %s: output %q, want \"ready\": %s", s.Kind, line, l.stderr.String()), cerr)
 	}
 	return l, nil
 }
@@ -58,22 +59,19 @@ func Start(ctx context.Context, s Spec) (_ *Load, err error) {
 func (l *Load) Pid() int { return l.cmd.Process.Pid }
 
 // Go begins the load.
-func (l *Load) Go() error {
-	if _, err := io.WriteString(l.in, "go\n"); err != nil {
-		return fmt.Errorf("begin load: %w", err)
-	}
-	return nil
-}
+func (l *Load) Go() error { return l.send("go") }
 
 // Stop ends a load without an end of its own.
-func (l *Load) Stop() error {
-	if _, err := io.WriteString(l.in, "stop\n"); err != nil {
-		return fmt.Errorf("stop load: %w", err)
+func (l *Load) Stop() error { return l.send("stop") }
+
+func (l *Load) send(command string) error {
+	if _, err := io.WriteString(l.in, command+"\n"); err != nil {
+		return fmt.Errorf("send %q to load: %w", command, err)
 	}
 	return nil
 }
 
-// Wait waits for the end and returns what became of it.
+// Wait waits for the end and returns the report.
 func (l *Load) Wait() (Report, error) {
 	var r Report
 	line, err := l.out.ReadString('\n')
@@ -95,7 +93,7 @@ func (l *Load) Close() error {
 		return nil
 	}
 	l.waited = true
-	_ = l.in.Close() // the program ends when its input does
+	_ = l.in.Close() // makes the program exit
 	killer := time.AfterFunc(time.Second, func() { _ = l.cmd.Process.Kill() })
 	defer killer.Stop()
 	if err := l.cmd.Wait(); err != nil {

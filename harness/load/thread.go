@@ -13,46 +13,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A team is the threads of a load. All threads start together, after the last is configured.
+// A team is the set of threads of a load. All threads start together, after the last is configured.
 type team struct {
 	p        *program
-	missing  atomic.Int32 // threads not yet waiting
+	missing  atomic.Int32 // threads that do not wait yet
 	gate     [2]int       // a pipe without data: its close releases all threads
 	t0, t1   int64        // when the measurement begins and ends, nanoseconds of now; t1 is 0 if it has no end
 	base     time.Time
 	started  atomic.Bool  // t0, t1 and switches are set
-	looked   atomic.Int32 // threads that compute, and the parent of children, that have run after t1
+	ranLate  atomic.Int32 // threads that compute, and the parent of children, that have run after t1
 	done     sync.WaitGroup
 	mu       sync.Mutex
 	err      error
-	switches struct{ all, forced int64 } // at t0
+	switches switches   // at t0
+	spinners []*spinner // the threads that compute
 }
 
 // newTeam makes a team of n threads.
 func newTeam(p *program, n int) (*team, error) {
 	t := &team{p: p, base: time.Now()}
 	t.missing.Store(int32(n))
-	if err := unix.Pipe2(t.gate[:], unix.O_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("make pipe: %w", err)
+	var err error
+	t.gate, err = newPipe()
+	return t, err
+}
+
+func newPipe() (fds [2]int, err error) {
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return fds, fmt.Errorf("make pipe: %w", err)
 	}
-	return t, nil
+	return fds, nil
 }
 
 // now is the time since the team was made, nanoseconds.
 func (t *team) now() int64 { return int64(time.Since(t.base)) }
 
-// add starts a thread. body runs when all threads of the team are there.
+// add starts a thread. body runs when all threads of the team are configured.
 func (t *team) add(th Thread, body func()) {
-	t.done.Add(1)
-	go func() {
-		defer t.done.Done()
+	t.done.Go(func() {
 		runtime.LockOSThread()
-		if err := th.settle(); err != nil {
+		if err := th.configure(); err != nil {
 			t.fail(err)
 		}
 		t.await()
 		body()
-	}()
+	})
 }
 
 // await waits until all threads are configured.
@@ -62,26 +67,26 @@ func (t *team) await() {
 		if len(t.p.Threads) > 0 {
 			t.t0 += int64(startSpread)
 		}
-		if t.p.Measure > 0 && t.p.Kind != Mixed && t.p.Kind != Wake { // these know themselves when they have seen enough
+		if t.p.Measure > 0 && t.p.Kind != Mixed && t.p.Kind != Wake { // these end by themselves
 			t.t1 = t.t0 + int64(t.p.Measure)
 		}
-		t.switches.all, t.switches.forced = readSwitches()
+		t.switches = readSwitches()
 		t.started.Store(true)
 		_ = unix.Close(t.gate[1])
 		return
 	}
 	wait(t.gate[0])
-	t.started.Load() // true; the order of memory that a pipe gives is no part of Go's model, that of an atomic is
+	t.started.Load() // orders memory: in Go's memory model the pipe does not
 }
 
-// over tells whether the measurement has ended.
+// over is true if the measurement has ended.
 func (t *team) over(now int64) bool {
 	return t.t1 > 0 && now >= t.t1 || t.p.stopped.Load()
 }
 
-// patient tells, after t1, whether a thread that computes may end: at once, or with Patience when all others have run once more.
-func (t *team) patient(now int64) bool {
-	return t.p.Patience == 0 || t.p.stopped.Load() || int(t.looked.Load()) == t.p.spinning() || now >= t.t1+int64(t.p.Patience)
+// mayEnd is true if, after t1, a thread that computes may end: at once, or with Patience when all have run once more.
+func (t *team) mayEnd(now int64) bool {
+	return t.p.Patience == 0 || t.p.stopped.Load() || int(t.ranLate.Load()) == t.p.spinning() || now >= t.t1+int64(t.p.Patience)
 }
 
 func (t *team) fail(err error) {
@@ -92,19 +97,19 @@ func (t *team) fail(err error) {
 	}
 }
 
-// report waits for all threads, and begins the report.
+// report waits for all threads and returns a report with the time, the context switches and the threads that compute.
 func (t *team) report() (Report, error) {
 	t.done.Wait()
-	var r Report
-	r.Elapsed = time.Duration(t.now() - t.t0)
-	r.Switches, r.Forced = readSwitches()
-	r.Switches -= t.switches.all
-	r.Forced -= t.switches.forced
+	r := Report{Elapsed: time.Duration(t.now() - t.t0)}
+	r.countSwitches(t.switches)
+	for _, s := range t.spinners {
+		r.Threads = append(r.Threads, s.ThreadReport)
+	}
 	return r, t.err
 }
 
-// settle gives the calling thread its name, weight and place.
-func (th Thread) settle() error {
+// configure sets name, timer slack, nice value, policy and CPU of the calling thread.
+func (th Thread) configure() error {
 	name := append([]byte(th.Name), 0)
 	if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
 		return fmt.Errorf("name thread %s: %w", th.Name, err)
@@ -120,7 +125,7 @@ func (th Thread) settle() error {
 	if th.Idle {
 		attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}
 		if err := unix.SchedSetAttr(0, attr, 0); err != nil {
-			return fmt.Errorf("give %s the policy SCHED_IDLE: %w", th.Name, err)
+			return fmt.Errorf("set policy SCHED_IDLE of %s: %w", th.Name, err)
 		}
 	}
 	if th.CPU >= 0 {
@@ -136,8 +141,8 @@ func (th Thread) settle() error {
 // unpinned returns a thread of the name that is not pinned to a CPU.
 func unpinned(name string) Thread { return Thread{Name: name, CPU: -1} }
 
-// wait reads from a descriptor until something comes or it is closed. The runtime is not told, so that nothing but the
-// kernel's scheduler comes between the waking and the running.
+// wait reads a number from a descriptor; 0 if it is closed. The Go runtime does not see the wait, so that only the kernel's
+// scheduler decides when the thread runs again.
 func wait(fd int) (n uint64) {
 	var b [8]byte
 	for {
@@ -153,7 +158,7 @@ func signal(fd int, n uint64) {
 	unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&n)), 8)
 }
 
-// sleep sleeps.
+// sleep sleeps without the Go runtime.
 func sleep(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
 	unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
@@ -176,11 +181,9 @@ func compute(x uint64, rounds int) uint64 {
 	return x
 }
 
-// cpuTime is the calling thread's, nanoseconds.
+// cpuTime is the calling thread's CPU time, nanoseconds.
 func cpuTime() int64 {
 	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) != nil {
-		return 0
-	}
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) // cannot fail
 	return ts.Nano()
 }

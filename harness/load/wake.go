@@ -3,24 +3,18 @@
 package load
 
 import (
-	"fmt"
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// pipe passes a byte to and fro between two threads.
+// pipe passes a byte back and forth between two threads.
 func (p *program) pipe() (Report, error) {
-	var there, back [2]int
-	for _, pair := range []*[2]int{&there, &back} {
-		if err := unix.Pipe2(pair[:], unix.O_CLOEXEC); err != nil {
-			return Report{}, fmt.Errorf("make pipe: %w", err)
-		}
-	}
+	there, thereErr := newPipe()
+	back, backErr := newPipe()
 	t, err := newTeam(p, 2)
-	if err != nil {
+	if err := errors.Join(thereErr, backErr, err); err != nil {
 		return Report{}, err
 	}
 	t.add(Thread{Name: "pong", CPU: p.CPUs[1]}, func() {
@@ -34,7 +28,7 @@ func (p *program) pipe() (Report, error) {
 		for t.now() < t.t0 {
 			round()
 		}
-		all, forced := readSwitches()
+		before := readSwitches()
 		begin, n := t.now(), 0
 		for now := begin; !t.over(now); now = t.now() {
 			for range 16 {
@@ -43,22 +37,20 @@ func (p *program) pipe() (Report, error) {
 			n += 16
 		}
 		r.Elapsed, r.Ops = time.Duration(t.now()-begin), float64(n)
-		r.Switches, r.Forced = readSwitches()
-		r.Switches -= all
-		r.Forced -= forced
+		r.countSwitches(before)
 		signal(there[1], 0)
 	})
 	_, err = t.report()
 	return r, err
 }
 
-// wakePeriod is how long the waking thread rests between two wakings, and up to as long again.
-const wakePeriod = 350 * time.Microsecond
+// The waker sleeps between wakePeriod and twice as long before each wakeup, and wakes the sleeper at least leastWakes times.
+const (
+	wakePeriod = 350 * time.Microsecond
+	leastWakes = 8
+)
 
-// leastWakes is how often a thread is woken at least.
-const leastWakes = 8
-
-// wake wakes one thread from another, beside threads that compute, and sees how long it takes to run.
+// wake wakes one thread from another, beside threads that compute, and measures the time until it runs.
 func (p *program) wake() (Report, error) {
 	bell, err := event()
 	if err != nil {
@@ -68,8 +60,8 @@ func (p *program) wake() (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	ss := p.spinners(t)
-	var stamp atomic.Int64 // when the sleeper was woken; 0: it has noticed
+	p.spinners(t)
+	var stamp atomic.Int64 // time of the wakeup; 0: the sleeper has run since
 	var took []int64
 	t.add(unpinned("sleeper"), func() {
 		for wait(bell) == 1 {
@@ -82,7 +74,7 @@ func (p *program) wake() (Report, error) {
 	})
 	t.add(unpinned("waker"), func() {
 		rng := rand.New(rand.NewPCG(p.Seed, 2))
-		// Where it is kept waiting itself, it goes on until it has woken the sleeper a few times, and the busy threads too.
+		// A waker that is starved itself continues until it has woken the sleeper a few times.
 		end := t.t0 + int64(p.Measure)
 		for made := 0; t.now() < end || made < leastWakes; {
 			sleep(wakePeriod + time.Duration(rng.Int64N(int64(wakePeriod))))
@@ -95,14 +87,13 @@ func (p *program) wake() (Report, error) {
 				signal(bell, 1)
 			}
 		}
-		for stamp.Load() != 0 { // a second number would be added to the first
+		for stamp.Load() != 0 { // an eventfd would add a second number to the first
 			sleep(wakePeriod)
 		}
 		p.stopped.Store(true)
 		signal(bell, 2)
 	})
 	r, err := t.report()
-	put(&r, ss)
 	r.Latency, r.Ops = NewDistribution(took), float64(len(took))
 	return r, err
 }
