@@ -3,235 +3,190 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// check returns the first thing in a definition that means nothing or means two things.
+// check returns the first fault of a definition.
 func check(e harness.Experiment, v Vocabulary) error {
-	if err := harness.CheckName("experiment", e.Name); err != nil {
-		return err
-	}
 	var family harness.Family
+	var unknown error
 	if v.Families != nil {
-		if err := harness.Known("family", e.Family, keys(v.Families)); err != nil {
-			return err
-		}
-		family = v.Families[e.Family]
+		family, unknown = v.Families[e.Family], harness.Known("family", e.Family, keys(v.Families))
 	}
-	if e.Title == "" || e.Question == "" {
-		return fmt.Errorf("experiment %s: title and question must be given", e.Name)
-	}
-	if err := checkTargets(e.Targets); err != nil {
-		return err
-	}
-	if g := e.Guest; g.CPUs < 0 || g.ExactCPUs < 0 || g.ExactParts < 0 || g.ExactGates < 0 || g.MemoryMB < 0 {
-		return fmt.Errorf("guest: cpus, exactcpus, exactparts, exactgates and memorymb must not be negative")
-	}
-	if r := e.Guest.Root; r != "" {
-		if err := harness.Known("root of guests", r, []string{"host", "image"}); err != nil {
-			return fmt.Errorf("guest: %w", err)
-		}
-	}
-	if err := checkVariants(e, v); err != nil {
-		return err
-	}
-	if err := checkWorkloads(e, family); err != nil {
-		return err
-	}
-	if err := checkProfiles(e, family); err != nil {
-		return err
-	}
-	if err := checkScores(e); err != nil {
-		return err
-	}
-	if err := checkLaws(e); err != nil {
-		return err
-	}
-	return checkPlots(e)
+	g := e.Guest
+	return cmp.Or(
+		harness.CheckName("experiment", e.Name),
+		unknown,
+		refuse(e.Title == "" || e.Question == "", "experiment %s: title and question must be given", e.Name),
+		checkTargets(e.Targets),
+		refuse(min(g.CPUs, g.ExactCPUs, g.ExactParts, g.ExactGates, g.MemoryMB) < 0,
+			"guest: cpus, exactcpus, exactparts, exactgates and memorymb must not be negative"),
+		in("guest", optional("root of guests", g.Root, []string{"host", "image"})),
+		each("variant", e.Variants, variantName, func(v harness.Variant) error {
+			return cmp.Or(checkVariant(v, family), in("original", checkOriginal(e, v)))
+		}),
+		in("aa", harness.Known("variant", e.AA, e.VariantNames())),
+		each("workload", e.Workloads, workloadName, func(w harness.WorkloadSpec) error { return checkWorkload(w, family) }),
+		refuse(len(e.Profiles) == 0, "no profiles"),
+		each("profile", e.Profiles, func(p harness.Profile) string { return p.Name },
+			func(p harness.Profile) error { return checkProfile(e, p, family) }),
+		each("score", e.Scores, func(s harness.Score) string { return s.Name }, func(s harness.Score) error { return checkScore(e, s) }),
+		each("law", e.Laws, func(l harness.Law) string { return l.Name }, func(l harness.Law) error { return checkLaw(e, l) }),
+		each("plot", e.Plots, func(p harness.PlotSpec) string { return p.Name }, func(p harness.PlotSpec) error { return checkPlot(e, p) }),
+	)
 }
 
-// checkTargets checks that every target is one, and there once.
 func checkTargets(targets []string) error {
 	for i, t := range targets {
-		if err := harness.Known("target", t, harness.Targets()); err != nil {
+		twice := refuse(slices.Contains(targets[:i], t), "target %s is given twice", t)
+		if err := cmp.Or(harness.Known("target", t, harness.Targets()), twice); err != nil {
 			return err
 		}
-		if slices.Contains(targets[:i], t) {
-			return fmt.Errorf("target %s is given twice", t)
-		}
 	}
 	return nil
 }
 
-func checkVariants(e harness.Experiment, words Vocabulary) error {
-	if err := unique("variant", e.Variants, func(v harness.Variant) string { return v.Name }); err != nil {
-		return err
-	}
-	for _, v := range e.Variants {
-		if err := checkVariant(v, words.Families[e.Family]); err != nil {
-			return fmt.Errorf("variant %s: %w", v.Name, err)
-		}
-		if err := checkOriginal(e, v); err != nil {
-			return fmt.Errorf("variant %s: original: %w", v.Name, err)
-		}
-	}
-	if err := harness.Known("variant", e.AA, names(e.Variants, variantName)); err != nil {
-		return fmt.Errorf("aa: %w", err)
-	}
-	return nil
-}
-
-// checkOriginal checks that a variant claims to behave like another one of the definition.
+// checkOriginal checks that a port names another variant of the definition as its original.
 func checkOriginal(e harness.Experiment, v harness.Variant) error {
-	switch {
-	case v.Original == "" && v.Control:
-		return fmt.Errorf("none: a control needs one that it differs from")
-	case v.Original == "":
-		return nil
-	case v.Original == v.Name:
-		return fmt.Errorf("%s is the variant itself", v.Original)
-	}
-	return harness.Known("variant", v.Original, names(e.Variants, variantName))
+	return cmp.Or(
+		refuse(v.Original == "" && v.Control, "none: a control needs one that it differs from"),
+		refuse(v.Original != "" && v.Original == v.Name, "%s is the variant itself", v.Original),
+		optional("variant", v.Original, e.VariantNames()),
+	)
 }
 
 func checkVariant(v harness.Variant, family harness.Family) error {
-	if base, isAA := cutAA(v.Name); isAA {
-		return fmt.Errorf("the ending %s is kept for the second measurement of %s", harness.SuffixAA, base)
-	}
-	if err := harness.CheckName("class", v.Class); err != nil {
-		return err
-	}
+	base, isAA := strings.CutSuffix(v.Name, harness.SuffixAA)
+	var method, settings error
 	if family != nil {
-		if err := harness.Known("attach method", v.Attach, family.Methods()); err != nil {
-			return err
-		}
-	} else if v.Attach == "" {
-		return fmt.Errorf("no attach method")
+		method = harness.Known("attach method", v.Attach, family.Methods())
+		settings = checkSettings(v, harness.Settings(family, v.Attach))
 	}
-	if v.About == "" {
-		return fmt.Errorf("about is empty: say what it is and what extra work it does")
-	}
-	if v.Object == "" && len(v.Knobs) > 0 {
-		return fmt.Errorf("knobs are variables of a BPF object, and it has none")
-	}
-	if family != nil {
-		if err := checkSettings(v, harness.Settings(family, v.Attach)); err != nil {
-			return err
-		}
-	}
-	if err := unique("setting", v.Settings, func(s harness.Setting) string { return s.Name }); err != nil {
-		return err
-	}
-	return unique("knob", v.Knobs, func(k harness.Knob) string { return k.Name })
+	return cmp.Or(
+		refuse(isAA, "the ending %s is kept for the second measurement of %s", harness.SuffixAA, base),
+		harness.CheckName("class", v.Class),
+		method,
+		refuse(v.Attach == "", "no attach method"),
+		refuse(v.About == "", "about is empty: say what it is and what extra work it does"),
+		refuse(v.Object == "" && len(v.Knobs) > 0, "knobs are variables of a BPF object, and it has none"),
+		settings,
+		unique("setting", v.Settings, func(s harness.Setting) string { return s.Name }),
+		unique("knob", v.Knobs, func(k harness.Knob) string { return k.Name }),
+	)
 }
 
-// checkSettings checks a variant's settings against the values that its method knows.
+// checkSettings checks a variant's settings against the values that its method has.
 func checkSettings(v harness.Variant, known map[string][]string) error {
-	for _, s := range v.Settings {
-		if len(known) == 0 {
-			return fmt.Errorf("setting %s: method %s has no settings", s.Name, v.Attach)
-		}
-		if err := harness.Known("setting", s.Name, keys(known)); err != nil {
-			return err
-		}
-		if err := harness.Known("value of setting "+s.Name, s.Value, known[s.Name]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkWorkloads(e harness.Experiment, family harness.Family) error {
-	if err := unique("workload", e.Workloads, workloadName); err != nil {
-		return err
-	}
-	for _, w := range e.Workloads {
-		if err := checkWorkload(w, family); err != nil {
-			return fmt.Errorf("workload %s: %w", w.Name, err)
-		}
-	}
-	return nil
-}
-
-func checkWorkload(w harness.WorkloadSpec, family harness.Family) error {
-	if family != nil {
-		if err := harness.Known("workload", w.Name, family.Workloads()); err != nil {
-			return err
-		}
-		for _, a := range w.Axes {
-			if err := harness.Known("axis", a.Name, family.Axes()); err != nil {
-				return err
-			}
-		}
-	}
-	if err := unique("axis", w.Axes, axisName); err != nil {
-		return err
-	}
-	for _, a := range w.Axes {
-		if slices.Contains(reservedAxes, a.Name) {
-			return fmt.Errorf("axis %s: the record uses this name itself", a.Name)
-		}
-		if err := checkValues(a, family); err != nil {
-			return err
-		}
-	}
-	if len(w.Metrics) == 0 {
-		return fmt.Errorf("no metrics")
-	}
-	seen := map[string]bool{}
-	for _, m := range w.Metrics {
-		if err := checkUnit(m.Unit); err != nil {
-			return err
-		}
-		if seen[m.Unit] {
-			return fmt.Errorf("unit %q is given twice", m.Unit)
-		}
-		seen[m.Unit] = true
-		if err := harness.Known("way in better", m.Better, []string{"higher", "lower"}); err != nil {
-			return fmt.Errorf("unit %s: %w", m.Unit, err)
-		}
-		if err := checkComparison(m); err != nil {
-			return fmt.Errorf("unit %s: %w", m.Unit, err)
-		}
-	}
-	return nil
-}
-
-// checkComparison checks how the unit's values are compared.
-func checkComparison(m harness.MetricSpec) error {
-	if m.Compare != "" {
-		if err := harness.Known("way to compare", m.Compare, harness.CompareWays()); err != nil {
-			return err
-		}
-	}
-	switch {
-	case !(m.Least >= 0):
-		return fmt.Errorf("least is %v, want a difference above 0", m.Least)
-	case m.Least > 0 && !m.Difference():
-		return fmt.Errorf("least is the least difference that matters, and ratios are compared: say compare: difference, or leave least out")
-	}
-	return nil
+	return first(v.Settings, func(s harness.Setting) error {
+		return cmp.Or(
+			refuse(len(known) == 0, "setting %s: method %s has no settings", s.Name, v.Attach),
+			harness.Known("setting", s.Name, keys(known)),
+			harness.Known("value of setting "+s.Name, s.Value, known[s.Name]),
+		)
+	})
 }
 
 // reservedAxes are the keys that every benchmark name has by itself.
 var reservedAxes = []string{"workload", "class", "variant"}
 
-func checkValues(a harness.Axis, family harness.Family) error {
-	if len(a.Values) == 0 {
-		return fmt.Errorf("axis %s: no values", a.Name)
+func checkWorkload(w harness.WorkloadSpec, family harness.Family) error {
+	var unknown error
+	if family != nil {
+		unknown = cmp.Or(
+			harness.Known("workload", w.Name, family.Workloads()),
+			first(w.Axes, func(a harness.Axis) error { return harness.Known("axis", a.Name, family.Axes()) }),
+		)
 	}
-	for _, v := range a.Values {
-		if err := harness.CheckAxis(family, a.Name, v); err != nil {
-			return fmt.Errorf("axis %s: %w", a.Name, err)
-		}
-	}
-	return unique("value of axis "+a.Name, a.Values, func(s string) string { return s })
+	return cmp.Or(
+		unknown,
+		unique("axis", w.Axes, axisName),
+		first(w.Axes, func(a harness.Axis) error {
+			return cmp.Or(
+				refuse(slices.Contains(reservedAxes, a.Name), "axis %s: the record uses this name itself", a.Name),
+				checkValues(a, family),
+			)
+		}),
+		refuse(len(w.Metrics) == 0, "no metrics"),
+		checkMetrics(w.Metrics),
+	)
 }
 
-// unique checks names by harness.CheckName and that there is at least one item unless none is needed.
+func checkMetrics(metrics []harness.MetricSpec) error {
+	for i, m := range metrics {
+		twice := slices.ContainsFunc(metrics[:i], func(o harness.MetricSpec) bool { return o.Unit == m.Unit })
+		if err := cmp.Or(
+			checkUnit(m.Unit),
+			refuse(twice, "unit %q is given twice", m.Unit),
+			in("unit "+m.Unit, cmp.Or(
+				harness.Known("way in better", m.Better, []string{"higher", "lower"}),
+				optional("way to compare", m.Compare, harness.CompareWays()),
+				refuse(!(m.Least >= 0), "least is %v, want a difference above 0", m.Least),
+				refuse(m.Least > 0 && !m.Difference(),
+					"least is the least difference that matters, and ratios are compared: say compare: difference, or leave least out"),
+			)),
+		); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkValues(a harness.Axis, family harness.Family) error {
+	return cmp.Or(
+		refuse(len(a.Values) == 0, "axis %s: no values", a.Name),
+		in("axis "+a.Name, first(a.Values, func(v string) error { return harness.CheckAxis(family, a.Name, v) })),
+		unique("value of axis "+a.Name, a.Values, func(s string) string { return s }),
+	)
+}
+
+// refuse returns the text as an error if bad.
+func refuse(bad bool, format string, args ...any) error {
+	if !bad {
+		return nil
+	}
+	return fmt.Errorf(format, args...)
+}
+
+// in puts the item in front of an error; nil stays nil.
+func in(item string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", item, err)
+}
+
+// optional is harness.Known for a word that may be left out.
+func optional(kind, word string, known []string) error {
+	if word == "" {
+		return nil
+	}
+	return harness.Known(kind, word, known)
+}
+
+// first returns the first error of check.
+func first[T any](items []T, check func(T) error) error {
+	for _, it := range items {
+		if err := check(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each checks that the names of items are unique, and then each item. Errors of check begin with the item's name.
+func each[T any](kind string, items []T, name func(T) string, check func(T) error) error {
+	return cmp.Or(
+		unique(kind, items, name),
+		first(items, func(it T) error { return in(kind+" "+name(it), check(it)) }),
+	)
+}
+
+// unique checks names by harness.CheckName, and that none is given twice.
 func unique[T any](kind string, items []T, name func(T) string) error {
 	seen := make(map[string]bool, len(items))
 	for i, it := range items {

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package experiments holds the definitions of what is compared: NAME.yaml, one file an experiment, beside NAME.md, its
-// page with the question and the findings; and claims.yaml, what others have said.
+// Package experiments holds the definitions: NAME.yaml, one file an experiment, beside its page NAME.md with the question and
+// the findings; and claims.yaml, published statements that runs can test.
 //
-// It owns reading those files, strictly: a key, name, unit or reference that means nothing is an error that names the
-// file and the item. What it returns is a pure reading; nothing depends on the running kernel. It does not know which
-// attach methods and families exist: the caller hands them over as a Vocabulary.
+// It reads these files strictly: an unknown or duplicate key, name, unit or reference is an error that names the file and the
+// item. The result does not depend on the running kernel. Families and attach methods come from the caller, as a Vocabulary.
 //
-// Keys are read through viper, which folds their case and cannot hold a key with a dot. So everything that has a name of
-// its own is an item of a list, {name: …}, never a key.
+// Viper folds the case of keys and cannot hold a key with a dot. So whatever has a name is an item of a list, {name: …}, never a
+// key.
 //
-// Neighbours: harness has the types; runner turns an experiment and a profile into cells; report draws its plots.
+// Neighbours: harness has the types; runner turns an experiment and a profile into cells; plot draws its plots.
 package experiments

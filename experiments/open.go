@@ -21,10 +21,10 @@ const (
 	claimsFile = "claims.yaml"
 )
 
-// maxFile bounds what is read as a definition, bytes: a mistaken path must not fill memory.
+// maxFile bounds what is read as a definition, bytes.
 const maxFile = 1 << 20
 
-// A Vocabulary says which words a definition may use: those of its family. Its zero value leaves them unchecked.
+// A Vocabulary holds the families, whose words definitions may use. The zero value leaves them unchecked.
 type Vocabulary struct{ Families map[string]harness.Family }
 
 // Names lists the shipped experiments, sorted.
@@ -39,7 +39,7 @@ func Names() []string {
 	return names
 }
 
-// IsPath tells whether Open takes name as a file of the user's rather than a shipped experiment.
+// IsPath reports whether Open takes name as the path of a file and not as a shipped experiment.
 func IsPath(name string) bool {
 	ext := filepath.Ext(name)
 	return ext == suffix || ext == ".yml" || strings.ContainsRune(name, filepath.Separator)
@@ -51,7 +51,7 @@ func Open(name string, v Vocabulary) (harness.Experiment, error) {
 	if IsPath(name) {
 		raw, err := readUser(name)
 		if err != nil {
-			return harness.Experiment{}, fmt.Errorf("open experiment: %w", err)
+			return harness.Experiment{}, in("open experiment", err)
 		}
 		return Parse(name, raw, v)
 	}
@@ -61,7 +61,7 @@ func Open(name string, v Vocabulary) (harness.Experiment, error) {
 	file := name + suffix
 	raw, err := files.ReadFile(file)
 	if err != nil {
-		return harness.Experiment{}, fmt.Errorf("open experiment: %w", err)
+		return harness.Experiment{}, in("open experiment", err)
 	}
 	e, err := Parse(path.Join("experiments", file), raw, v)
 	if err == nil && e.Name != name {

@@ -3,206 +3,166 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/law"
 )
 
-// checkProfiles checks that profiles only name what the definition declares.
-func checkProfiles(e harness.Experiment, family harness.Family) error {
-	if len(e.Profiles) == 0 {
-		return fmt.Errorf("no profiles")
-	}
-	if err := unique("profile", e.Profiles, func(p harness.Profile) string { return p.Name }); err != nil {
-		return err
-	}
-	for _, p := range e.Profiles {
-		if err := checkProfile(e, p, family); err != nil {
-			return fmt.Errorf("profile %s: %w", p.Name, err)
-		}
-	}
-	return nil
+// checkProfile checks that a profile only names what the definition declares.
+func checkProfile(e harness.Experiment, p harness.Profile, family harness.Family) error {
+	return cmp.Or(
+		refuse(p.Repeats < 1, "repeats is %d, must be 1 or more", p.Repeats),
+		refuse(p.Measure <= 0, "measure is %v, must be more than 0", p.Measure),
+		refuse(p.Warm < 0, "warm is %v, must not be negative", p.Warm),
+		refuse(len(p.Workloads) == 0, "no workloads"),
+		checkBudgets(p.VM, p.Exact),
+		first(p.Workloads, func(pw harness.ProfileWorkload) error {
+			w, err := e.Workload(pw.Name)
+			return cmp.Or(err, in("workload "+w.Name, checkSelection(e, w, pw, family)))
+		}),
+	)
 }
 
-func checkProfile(e harness.Experiment, p harness.Profile, family harness.Family) error {
-	switch {
-	case p.Repeats < 1:
-		return fmt.Errorf("repeats is %d, must be 1 or more", p.Repeats)
-	case p.Measure <= 0:
-		return fmt.Errorf("measure is %v, must be more than 0", p.Measure)
-	case p.Warm < 0:
-		return fmt.Errorf("warm is %v, must not be negative", p.Warm)
-	case len(p.Workloads) == 0:
-		return fmt.Errorf("no workloads")
-	}
-	if err := checkBudgets(p.VM, p.Exact); err != nil {
-		return err
-	}
-	for _, pw := range p.Workloads {
-		w, err := findWorkload(e, pw.Name)
-		if err != nil {
-			return err
-		}
-		if err := checkSelection(e, w, pw, family); err != nil {
-			return fmt.Errorf("workload %s: %w", w.Name, err)
-		}
-	}
-	return nil
-}
+const negative = "repeats, measure and warm must not be negative"
 
 func checkBudgets(vm, exact harness.Budgets) error {
-	for target, b := range map[string]harness.Budgets{harness.TargetVM: vm, harness.TargetExact: exact} {
-		if b.Repeats < 0 || b.Measure < 0 || b.Warm < 0 {
-			return fmt.Errorf("%s: repeats, measure and warm must not be negative", target)
-		}
-	}
-	return nil
+	bad := func(b harness.Budgets) bool { return b.Repeats < 0 || b.Measure < 0 || b.Warm < 0 }
+	return cmp.Or(
+		refuse(bad(vm), harness.TargetVM+": "+negative),
+		refuse(bad(exact), harness.TargetExact+": "+negative),
+	)
 }
 
 func checkSelection(e harness.Experiment, w harness.WorkloadSpec, pw harness.ProfileWorkload, family harness.Family) error {
-	if pw.Repeats < 0 || pw.Measure < 0 || pw.Warm < 0 {
-		return fmt.Errorf("repeats, measure and warm must not be negative")
-	}
-	if err := checkBudgets(pw.VM, pw.Exact); err != nil {
-		return err
-	}
-	if err := checkTargets(pw.Targets); err != nil {
-		return err
-	}
-	if err := unique("axis", pw.Axes, axisName); err != nil {
-		return err
-	}
-	for _, a := range pw.Axes {
-		if err := harness.Known("axis", a.Name, names(w.Axes, axisName)); err != nil {
-			return err
-		}
-		if a.Setup {
-			return fmt.Errorf("axis %s: setup belongs to the workload's declaration", a.Name)
-		}
-		if err := checkValues(a, family); err != nil {
-			return err
-		}
-	}
-	for _, v := range pw.Only {
-		if err := harness.Known("variant", v, names(e.Variants, variantName)); err != nil {
-			return fmt.Errorf("only: %w", err)
-		}
-	}
-	return unique("variant in only", pw.Only, func(s string) string { return s })
+	return cmp.Or(
+		refuse(pw.Repeats < 0 || pw.Measure < 0 || pw.Warm < 0, negative),
+		checkBudgets(pw.VM, pw.Exact),
+		checkTargets(pw.Targets),
+		unique("axis", pw.Axes, axisName),
+		first(pw.Axes, func(a harness.Axis) error {
+			return cmp.Or(
+				harness.Known("axis", a.Name, w.AxisNames()),
+				refuse(a.Setup, "axis %s: setup belongs to the workload's declaration", a.Name),
+				checkValues(a, family),
+			)
+		}),
+		in("only", knownVariants(e, pw.Only)),
+		unique("variant in only", pw.Only, func(s string) string { return s }),
+	)
 }
 
-// checkPlots checks that plots only draw what workloads report.
-func checkPlots(e harness.Experiment) error {
-	if err := unique("plot", e.Plots, func(p harness.PlotSpec) string { return p.Name }); err != nil {
-		return err
-	}
-	for _, p := range e.Plots {
-		if err := checkPlot(e, p); err != nil {
-			return fmt.Errorf("plot %s: %w", p.Name, err)
-		}
-	}
-	return nil
+func knownVariants(e harness.Experiment, variants []string) error {
+	return first(variants, func(v string) error { return harness.Known("variant", v, e.VariantNames()) })
 }
 
+// checkPlot checks that a plot only draws what workloads report.
 func checkPlot(e harness.Experiment, p harness.PlotSpec) error {
-	w, err := findWorkload(e, p.Workload)
-	if err != nil {
-		return err
-	}
-	units := names(w.Metrics, func(m harness.MetricSpec) string { return m.Unit })
-	if err := harness.Known("unit", p.Unit, units); err != nil {
-		return err
-	}
-	if err := checkKind(p, units, names(w.Axes, axisName)); err != nil {
-		return err
-	}
-	for _, v := range p.Only {
-		if err := harness.Known("variant", v, names(e.Variants, variantName)); err != nil {
-			return fmt.Errorf("only: %w", err)
-		}
-	}
-	if p.Class != "" {
-		classes := names(e.Variants, func(v harness.Variant) string { return v.Class })
-		slices.Sort(classes)
-		if err := harness.Known("class", p.Class, slices.Compact(classes)); err != nil {
-			return err
-		}
-	}
-	return checkWhere(w, p.Where)
+	w, err := e.Workload(p.Workload)
+	classes := harness.Map(e.Variants, func(v harness.Variant) string { return v.Class })
+	slices.Sort(classes)
+	return cmp.Or(
+		err,
+		harness.Known("unit", p.Unit, w.Units()),
+		checkKind(p, w),
+		in("only", knownVariants(e, p.Only)),
+		optional("class", p.Class, slices.Compact(classes)),
+		checkWhere(w, p.Where),
+	)
 }
 
 // checkKind checks that a plot has what its kind needs along the abscissa, and nothing that its kind does not draw.
-func checkKind(p harness.PlotSpec, units, axes []string) error {
-	if p.Kind != "" {
-		if err := harness.Known("kind", p.Kind, harness.PlotKinds()); err != nil {
-			return err
-		}
-	}
-	series := p.Kind == harness.PlotSeries || p.Kind == harness.PlotCDF || p.Kind == harness.PlotFlows || p.Kind == harness.PlotTimeline
-	switch {
-	case p.Kind == "" && p.X == "" && p.LogX:
-		return fmt.Errorf("logx without an axis along x")
-	case p.Kind == harness.PlotHeatmap && p.X == "":
-		return fmt.Errorf("x: kind heatmap needs an axis for its columns")
-	case p.Kind != "" && p.Kind != harness.PlotHeatmap && p.X != "":
-		return fmt.Errorf("x: kind %s has no axis along x", p.Kind)
-	case series != (p.Series != ""):
-		return fmt.Errorf("series: the kinds series, cdf, flows and timeline need it, others have none")
-	case p.Marks != "" && p.Kind != harness.PlotSeries:
-		return fmt.Errorf("marks: only kind series has them")
-	case (p.Kind == harness.PlotScatter) != (p.Against != ""):
-		return fmt.Errorf("against: kind scatter needs it, others have none")
-	}
-	if p.Against != "" {
-		if err := harness.Known("unit", p.Against, units); err != nil {
-			return fmt.Errorf("against: %w", err)
-		}
-	}
-	if p.X != "" {
-		if err := harness.Known("axis", p.X, axes); err != nil {
-			return fmt.Errorf("x: %w", err)
-		}
-	}
-	return nil
+func checkKind(p harness.PlotSpec, w harness.WorkloadSpec) error {
+	series := slices.Contains([]string{harness.PlotSeries, harness.PlotCDF, harness.PlotFlows, harness.PlotTimeline}, p.Kind)
+	return cmp.Or(
+		optional("kind", p.Kind, harness.PlotKinds()),
+		refuse(p.Kind == "" && p.X == "" && p.LogX, "logx without an axis along x"),
+		refuse(p.Kind == harness.PlotHeatmap && p.X == "", "x: kind heatmap needs an axis for its columns"),
+		refuse(p.Kind != "" && p.Kind != harness.PlotHeatmap && p.X != "", "x: kind %s has no axis along x", p.Kind),
+		refuse(series != (p.Series != ""), "series: the kinds series, cdf, flows and timeline need it, others have none"),
+		refuse(p.Marks != "" && p.Kind != harness.PlotSeries, "marks: only kind series has them"),
+		refuse((p.Kind == harness.PlotScatter) != (p.Against != ""), "against: kind scatter needs it, others have none"),
+		in("against", optional("unit", p.Against, w.Units())),
+		in("x", optional("axis", p.X, w.AxisNames())),
+	)
 }
 
 // checkWhere checks axis values that select cells of a workload.
 func checkWhere(w harness.WorkloadSpec, where []harness.AxisValue) error {
-	for _, a := range where {
-		if err := harness.Known("axis", a.Name, names(w.Axes, axisName)); err != nil {
-			return fmt.Errorf("where: %w", err)
-		}
-		if err := harness.CheckName("value of axis "+a.Name, a.Value); err != nil {
-			return fmt.Errorf("where: %w", err)
-		}
+	return in("where", first(where, func(a harness.AxisValue) error {
+		return cmp.Or(harness.Known("axis", a.Name, w.AxisNames()), harness.CheckName("value of axis "+a.Name, a.Value))
+	}))
+}
+
+// checkScore checks that a score only names what is declared, and has bounds.
+func checkScore(e harness.Experiment, s harness.Score) error {
+	w, err := e.Workload(s.Workload)
+	return cmp.Or(
+		err,
+		harness.Known("unit", s.Unit, w.Units()),
+		harness.Known("variant", s.Variant, e.VariantNames()),
+		in("over", optional("variant", s.Over, e.VariantNames())),
+		refuse(s.About == "", "about is empty: say what it stands for"),
+		refuse(s.Over == s.Variant, "over: %s is the variant itself", s.Over),
+		refuse(s.Least == nil && s.Most == nil, "neither least nor most is given"),
+		checkBounds(s.Least, s.Most),
+		checkWhere(w, s.Where),
+	)
+}
+
+func checkBounds(least, most *float64) error {
+	if least != nil && most != nil && *least > *most {
+		return fmt.Errorf("least %g is more than most %g", *least, *most)
 	}
 	return nil
 }
 
-func findWorkload(e harness.Experiment, name string) (harness.WorkloadSpec, error) {
-	for _, w := range e.Workloads {
-		if w.Name == name {
-			return w, nil
-		}
-	}
-	return harness.WorkloadSpec{}, harness.Known("workload", name, names(e.Workloads, workloadName))
+// checkLaw checks that a law only names what is declared, and that its formula has all of its parameters.
+func checkLaw(e harness.Experiment, l harness.Law) error {
+	w, err := e.Workload(l.Workload)
+	f, unknown := law.Find(l.Formula)
+	return cmp.Or(
+		err,
+		harness.Known("unit", l.Unit, w.Units()),
+		refuse(len(l.Variants) == 0, "no variants"),
+		knownVariants(e, l.Variants),
+		unknown,
+		refuse(l.About == "", "about is empty: say what it is"),
+		refuse(l.Source == "" && f.Source == "", "source is empty: say where it is from"),
+		refuse(l.Tolerance <= 0 || l.Tolerance >= 1, "tolerance %g: want a part of the prediction, between 0 and 1", l.Tolerance),
+		refuse(!slices.Contains([]string{"", harness.LawMost, harness.LawLeast}, l.Side), "side %q: want most, least or none", l.Side),
+		checkParams(l, f, w),
+		checkWhere(w, l.Where),
+	)
+}
+
+// checkParams checks that the parameters are the formula's, and that each has one origin.
+func checkParams(l harness.Law, f law.Formula, w harness.WorkloadSpec) error {
+	name := func(p harness.LawParam) string { return p.Name }
+	return cmp.Or(
+		unique("parameter", l.Params, name),
+		first(l.Params, func(p harness.LawParam) error {
+			origins := harness.Count([]bool{p.Value != 0, p.Axis != "", p.Unit != ""}, func(given bool) bool { return given })
+			return cmp.Or(
+				harness.Known("parameter of "+l.Formula, p.Name, f.Params),
+				in("parameter "+p.Name, cmp.Or(
+					optional("axis", p.Axis, w.AxisNames()),
+					optional("unit", p.Unit, w.Units()),
+					refuse(origins != 1, "want one of value, axis and unit"),
+				)),
+			)
+		}),
+		first(f.Params, func(p string) error {
+			return refuse(!slices.Contains(harness.Map(l.Params, name), p), "parameter %s of %s is not given", p, l.Formula)
+		}),
+	)
 }
 
 func variantName(v harness.Variant) string       { return v.Name }
 func workloadName(w harness.WorkloadSpec) string { return w.Name }
 func axisName(a harness.Axis) string             { return a.Name }
 
-func names[T any](items []T, name func(T) string) []string {
-	out := make([]string, len(items))
-	for i, it := range items {
-		out[i] = name(it)
-	}
-	return out
-}
-
 func keys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
-
-func cutAA(name string) (string, bool) { return strings.CutSuffix(name, harness.SuffixAA) }

@@ -9,8 +9,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// What is counted and what it is counted by. Only base units: readers of the benchmark format rescale "ns" and "MB/s",
-// and numbers in different scales cannot be compared by eye.
+// The amounts and what they are divided by. Only base units: readers of the benchmark format rescale "ns" and "MB/s".
 var (
 	amounts = []string{"pkt", "conn", "req", "op", "B", "bit", "sec", "cpu-ns", "insn", "broken", "share", "switch", "migration"}
 	pers    = []string{"s", "pkt", "seg", "conn", "req", "op", "B", "update", "sync", "switch"}

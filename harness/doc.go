@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package harness holds the words that every other package of the lab shares: what an experiment is, what a trial
-// yields, and the few interfaces through which the runner, the workloads and the variants meet without knowing one
-// another.
+// Package harness defines the types that all packages share (experiment, cell, trial, outcome) and the interfaces between
+// runner and families. It checks names and nothing else: it does not touch the kernel, read files or print, and imports the
+// standard library only.
 //
-// It owns no behaviour beyond checking those words: nothing here touches the kernel, reads a file or prints. It is the
-// leaf of the import graph and imports the standard library only.
-//
-// Neighbours: the families implement Family and Stage; runner
-// walks the matrix of Cells; record writes Trials down; verdict and page read them back.
+// Neighbours: families implement Family and Stage; runner measures the cells; record writes trials; verdict and page read them.
 package harness

@@ -8,8 +8,8 @@ import (
 	"regexp"
 )
 
-// ErrNotSupported is wrapped by every error that means "this machine, this kernel or this kind of variant lacks that". It
-// is the only way to OutcomeNotSupported: what is a program's own fault must not wrap it.
+// ErrNotSupported is wrapped by errors that mean that this machine, kernel or kind of variant lacks a feature. Only such errors
+// lead to OutcomeNotSupported; a program's own faults must not wrap it.
 var ErrNotSupported = errors.New("not supported")
 
 // Wrap puts the operation before an error: "set port up: permission denied". nil stays nil.
@@ -20,8 +20,8 @@ func Wrap(err error, format string, args ...any) error {
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
 }
 
-// ErrSetup is wrapped by every error of putting a variant in force. Where a variant is put in force for each trial, it
-// tells a variant that cannot be measured from a trial that went wrong.
+// ErrSetup is wrapped by errors of putting a variant in force. Where each trial puts its variant in force, it separates a
+// variant that cannot be measured from an invalid trial.
 var ErrSetup = errors.New("set-up failed")
 
 // SetupError marks an error of putting a variant in force. It keeps the error's text; nil stays nil.
@@ -36,7 +36,7 @@ type setupError struct{ error }
 
 func (e setupError) Unwrap() []error { return []error{e.error, ErrSetup} }
 
-// A Skip is an error that wraps ErrNotSupported and says why.
+// Skip returns an error with the text that wraps ErrNotSupported.
 func Skip(format string, args ...any) error {
 	return skip{fmt.Sprintf(format, args...)}
 }
@@ -46,8 +46,7 @@ type skip struct{ why string }
 func (s skip) Error() string { return s.why }
 func (s skip) Unwrap() error { return ErrNotSupported }
 
-// nameRE is what names and values may be made of so that they survive the Go benchmark format: no slash, space,
-// equals sign or control character.
+// nameRE matches names and values that the Go benchmark format can hold: no slash, space, equals sign or control character.
 var nameRE = regexp.MustCompile(`^[a-zA-Z0-9._%+:]([a-zA-Z0-9._%+:-]*[a-zA-Z0-9._%+:])?$`)
 var digitsRE = regexp.MustCompile(`-[0-9]+$`)
 

@@ -11,20 +11,19 @@ import (
 // a pure reading of the file: nothing in it depends on the running kernel.
 type Experiment struct {
 	Name string
-	// Family is what builds the place and knows the workloads; also the folder of its variants' objects under bpf/.
-	// The file may leave it out: then it is Name.
+	// Family sets up the network or the guest and measures the workloads; also the folder of its variants' objects under
+	// bpf/. Default: Name.
 	Family   string
 	Title    string
 	Question string
-	// Targets are where it can run, the one that is taken where none is named first. Empty: TargetHost, then the others.
+	// Targets are where it can run, the default first. Empty: all, TargetHost first.
 	Targets []string
-	// Guest is what its guests need (targets vm and exact).
-	Guest GuestSpec
+	Guest   GuestSpec // targets vm and exact
 	// AA names the variant that is measured twice, the second time as NAME+aa, to show the run's own noise.
 	AA       string
 	Variants []Variant
-	// ObjectsOf names experiments all of whose variants with a BPF object take part as well: with the same knobs, but
-	// loaded only and attached to nothing. Their class is the experiment's name. "all" alone stands for all other shipped ones.
+	// ObjectsOf names experiments whose variants with a BPF object are added to Variants: with the same knobs, loaded but not
+	// attached, in a class named after their experiment. "all" alone stands for all other shipped experiments.
 	ObjectsOf []string
 	Workloads []WorkloadSpec
 	Profiles  []Profile
@@ -51,22 +50,33 @@ func (e Experiment) TargetsOr() []string {
 	return e.Targets
 }
 
+// VariantNames lists the names of the variants.
+func (e Experiment) VariantNames() []string {
+	return Map(e.Variants, func(v Variant) string { return v.Name })
+}
+
+// Workload returns the workload of that name. An unknown name is an *UnknownError.
+func (e Experiment) Workload(name string) (WorkloadSpec, error) {
+	w, _ := Find(e.Workloads, func(w WorkloadSpec) bool { return w.Name == name })
+	return w, Known("workload", name, Map(e.Workloads, func(w WorkloadSpec) string { return w.Name }))
+}
+
 // A GuestSpec is what an experiment needs of a guest beyond the lab's own binary.
 type GuestSpec struct {
 	CPUs int // 0: 1
-	// ExactCPUs are those on target exact, where several take turns on one clock; 0: CPUs.
+	// ExactCPUs replaces CPUs on target exact, where virtual CPUs take turns on one clock; 0: CPUs.
 	ExactCPUs int
-	// ExactParts is how many guests share the workloads of a group on target exact, where they may run side by side; 0: 1.
+	// ExactParts is how many guests share the workloads of a group on target exact; 0: 1.
 	ExactParts int
-	// ExactGates is how many guests check the gates of a group on target exact, for all others of the run; 0: each checks its own.
+	// ExactGates is how many guests check the gates of a group on target exact for all others of the run; 0: every guest
+	// checks its own.
 	ExactGates int
 	MemoryMB   int // MiB; 0: 1024
 	Modules    []string
-	// Tools are commands of this machine that go into guests with the lab's own root, those of target exact, with the libraries
-	// they need. Where a guest has this machine's root they are there.
+	// Tools are commands of this machine that are copied, with their libraries, into guests that have the lab's own root file
+	// system.
 	Tools []string
-	// Root is the root file system on target vm if the command line says nothing: "host", this machine's, or "image", the lab's
-	// own; "": host.
+	// Root is the default root file system on target vm: "host" (this machine's) or "image" (the lab's own); "": host.
 	Root string
 }
 
@@ -79,11 +89,11 @@ type Variant struct {
 	// Object names the compiled BPF object, "lb/xdp_nat"; empty for the kernel's own implementations.
 	Object string
 	Knobs  []Knob // values for the object's const volatile variables
-	// Original names the variant that this one claims to behave like: workloads and reports hold it against that.
+	// Original names the variant that this one is a port of; workloads and reports compare the two.
 	Original string
-	// Control says that the claim is wrong on purpose: reports check that they find it so.
+	// Control marks a port that differs on purpose: reports check that they find it not equivalent.
 	Control bool
-	// Settings choose among what a method without an object can do.
+	// Settings are options of a method without an object.
 	Settings []Setting
 	About    string // one line: what it is and what extra work it does
 }
@@ -100,11 +110,11 @@ type Knob struct {
 // ClassCeiling is the class of variants that do no work: the physical limit on this machine.
 const ClassCeiling = "ceiling"
 
-// ClassBroken is the class of variants that are broken on purpose, to show that the gate catches them: one that passes
-// its gate is the failure.
+// ClassBroken is the class of variants that are broken on purpose, to test the gate. A variant of this class that passes its
+// gate has failed.
 const ClassBroken = "broken"
 
-// SuffixAA marks the second name under which one variant is measured to show the run's own noise.
+// SuffixAA ends the second name of the variant that is measured twice.
 const SuffixAA = "+aa"
 
 // A WorkloadSpec names a behaviour of the family and the axes it may be swept over.
@@ -112,16 +122,26 @@ type WorkloadSpec struct {
 	Name  string
 	About string
 	Axes  []Axis // with the values taken where a profile or a flag names none
-	// Metrics says which units the workload reports, which way is better, and what they mean.
+	// Metrics are the units that the workload reports.
 	Metrics []MetricSpec
+}
+
+// Units lists the units that the workload reports.
+func (w WorkloadSpec) Units() []string {
+	return Map(w.Metrics, func(m MetricSpec) string { return m.Unit })
+}
+
+// AxisNames lists the names of the workload's axes.
+func (w WorkloadSpec) AxisNames() []string {
+	return Map(w.Axes, func(a Axis) string { return a.Name })
 }
 
 // An Axis is a parameter that is swept.
 type Axis struct {
 	Name   string
 	Values []string
-	// Setup says that a change of value needs the variants to be set up anew: cells that agree in all their set-up
-	// axes share one Stage, and their trials are interleaved.
+	// Setup marks an axis whose values need separate set-ups. Cells with the same values of all set-up axes share one Stage,
+	// and their trials are interleaved.
 	Setup bool
 }
 
@@ -130,11 +150,11 @@ type MetricSpec struct {
 	Unit   string // base units only: "pkt/s", "sec", "cpu-ns/pkt"
 	Better string // "higher" or "lower"
 	About  string
-	// Compare says how two runs' values are compared: CompareRatio or CompareDifference. Empty: CompareRatio, but
-	// CompareDifference for shares, and for units whose amount is a count of faults.
+	// Compare is CompareRatio or CompareDifference. Empty: CompareDifference for shares and counts of faults, else
+	// CompareRatio.
 	Compare string `json:",omitempty"`
-	// Least is the least difference that matters, in the unit: 0.002 of a share is 0.2 points. It applies to differences only;
-	// the least ratio that matters is an option of the comparison. 0: leastShare or leastCount.
+	// Least is the least difference that counts, in the unit (0.002 of a share is 0.2 points); 0: leastShare or leastCount. The
+	// least ratio that counts is an option of the comparison.
 	Least float64 `json:",omitempty"`
 }
 
@@ -147,7 +167,7 @@ const (
 // CompareWays lists them.
 func CompareWays() []string { return []string{CompareRatio, CompareDifference} }
 
-// The least differences that matter where a definition says nothing.
+// The default of MetricSpec.Least.
 const (
 	leastShare = 0.005
 	leastCount = 1
@@ -164,8 +184,7 @@ func (m MetricSpec) Difference() bool {
 	return isShare(m.Unit) || isCount(m.Unit)
 }
 
-// LeastDifference is the least difference that matters; 0 if the definition says nothing and the unit is neither a share
-// nor a count.
+// LeastDifference is Least or its default: 0 if the unit is neither a share nor a count.
 func (m MetricSpec) LeastDifference() float64 {
 	switch {
 	case m.Least > 0:
@@ -180,7 +199,7 @@ func (m MetricSpec) LeastDifference() float64 {
 
 func isShare(unit string) bool { return unit == "share" || strings.HasSuffix(unit, "-share") }
 
-// isCount reports whether a unit counts faults, of which there may be none.
+// isCount reports whether a unit counts faults, so that its values may be 0.
 func isCount(unit string) bool {
 	amount, _, _ := strings.Cut(unit, "/")
 	return amount == "broken" || strings.HasSuffix(amount, "-broken") || amount == "lost-B"
@@ -193,14 +212,14 @@ type Profile struct {
 	// Measure is how long one trial of a timed workload measures, Warm how long it runs unmeasured before.
 	Measure time.Duration
 	Warm    time.Duration
-	// VM replaces the three above on target vm, where instructions may be translated, and what is quick on the host is not.
+	// VM replaces the three above on target vm, where instructions may be emulated.
 	VM Budgets
-	// Exact replaces the three above on target exact, where nothing is noisy and a second is 10^9 instructions.
+	// Exact replaces the three above on target exact, where a second is 10^9 instructions.
 	Exact     Budgets
 	Workloads []ProfileWorkload
 }
 
-// Budgets are how often and how long; what is 0 replaces nothing.
+// Budgets are how often and how long a workload measures; 0 replaces nothing.
 type Budgets struct {
 	Repeats int
 	Measure time.Duration
@@ -222,15 +241,15 @@ type ProfileWorkload struct {
 	Only []string
 }
 
-// A PlotSpec declares one plot. Data sets are declared apart from plots: a plot selects trials by workload and unit.
+// A PlotSpec declares one plot of the trials of a workload in a unit.
 type PlotSpec struct {
 	Name     string // file name, without ending
 	Title    string
 	Kind     string // one of PlotKinds; empty: bars, or lines over X
 	Workload string
 	Unit     string // of the ordinate, and of the abscissa in PlotCDF
-	// Against is the unit along the abscissa in PlotScatter, Series names the raw series that the kinds of series draw,
-	// and Marks one whose X are drawn as upright lines.
+	// Against is the unit along the abscissa in PlotScatter, Series the raw series to draw, Marks a series whose X are drawn as
+	// vertical lines.
 	Against string
 	Series  string
 	Marks   string
@@ -251,25 +270,10 @@ const (
 	PlotCDF      = "cdf"      // a raw series with values as X and shares as Y, a line a variant
 	PlotFlows    = "flows"    // numbered series of one trial, "SERIES 1" and on, over their X, a line each
 	PlotHeatmap  = "heatmap"  // a variant a row, a value of axis X a column, the unit as shade and number
-	PlotTimeline = "timeline" // who ran where: series called "SERIES CPU TASK", X when turns began, Y how long they were
+	PlotTimeline = "timeline" // tasks on CPUs: series called "SERIES CPU TASK", X the starts of slices, Y their lengths
 )
 
 // PlotKinds lists them.
 func PlotKinds() []string {
 	return []string{PlotScatter, PlotSeries, PlotCDF, PlotFlows, PlotHeatmap, PlotTimeline}
-}
-
-// A Score is a threshold that a variant is expected to meet, declared beside the experiment and checked like a test.
-type Score struct {
-	Name     string
-	About    string // what it stands for: throughput, round trip, loss avoidance, fairness, convergence
-	Workload string
-	Where    []AxisValue // together with the variant, exactly one cell
-	Unit     string
-	Variant  string
-	// Over, when not empty, makes the score the variant's value divided by this one's in the same cell.
-	Over string
-	// Least and Most are the bounds of the median; at least one is there.
-	Least *float64
-	Most  *float64
 }

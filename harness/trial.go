@@ -22,27 +22,17 @@ type Cell struct {
 
 // Axis returns the value of the named axis, or "" if the cell has none of that name.
 func (c Cell) Axis(name string) string {
-	for _, a := range c.Axes {
-		if a.Name == name {
-			return a.Value
-		}
-	}
-	return ""
+	a, _ := Find(c.Axes, func(a AxisValue) bool { return a.Name == name })
+	return a.Value
 }
 
 // BenchName is the cell's name in the Go benchmark format, without the Benchmark prefix:
 // "LB/workload=pps/class=nat/variant=xdp-nat/services=1".
 func (c Cell) BenchName() string {
-	var b strings.Builder
-	b.WriteString(strings.ToUpper(c.Experiment))
-	b.WriteString("/workload=" + c.Workload + "/class=" + c.Class + "/variant=" + c.Variant)
-	for _, a := range c.Axes {
-		b.WriteString("/" + a.Name + "=" + a.Value)
-	}
-	return b.String()
+	return strings.ToUpper(c.Experiment) + "/workload=" + c.Workload + "/class=" + c.Class + "/variant=" + c.Variant + c.AxesName("")
 }
 
-// AxesName names the cell's axis values, "/services=1/ip=4", but the axis that is left out; without may be "".
+// AxesName names the cell's axis values except the axis without: "/services=1/ip=4".
 func (c Cell) AxesName(without string) string {
 	var b strings.Builder
 	for _, a := range c.Axes {
@@ -122,7 +112,7 @@ type Group struct {
 	Exact bool
 	// Guest says that the machine is a guest of the lab, whose scheduler may be replaced.
 	Guest bool
-	// Progress is told what is being set up; may be nil.
+	// Progress is called with what is being set up; may be nil.
 	Progress func(what string)
 }
 
@@ -144,4 +134,25 @@ type Stage interface {
 	// has failed. Any other error makes the trial invalid unless ctx is done.
 	Measure(ctx context.Context, c Cell, b Budget) (Result, error)
 	Close() error
+}
+
+// CheckAxis returns an error if the family has a method CheckAxis and that refuses a value of an axis: definitions and flags are
+// checked before anything is set up.
+func CheckAxis(f Family, name, value string) error {
+	if c, ok := f.(interface {
+		CheckAxis(name, value string) error
+	}); ok {
+		return c.CheckAxis(name, value)
+	}
+	return nil
+}
+
+// Settings are the values of each setting of an attach method, from the family's method Settings if it has one.
+func Settings(f Family, method string) map[string][]string {
+	if c, ok := f.(interface {
+		Settings() map[string]map[string][]string
+	}); ok {
+		return c.Settings()[method]
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ package harness
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -27,10 +28,8 @@ func (e *UnknownError) Error() string {
 
 // Known returns an *UnknownError unless word is one of known.
 func Known(kind, word string, known []string) error {
-	for _, k := range known {
-		if k == word {
-			return nil
-		}
+	if slices.Contains(known, word) {
+		return nil
 	}
 	return &UnknownError{Kind: kind, Word: word, Known: known}
 }
