@@ -246,7 +246,7 @@ func lead(a *verdict.Analysis, spec harness.PlotSpec, class string, ss []*record
 	sort.SliceStable(ss, func(i, j int) bool {
 		return float64(way)*a.Summary(ss[i]).Median > float64(way)*a.Summary(ss[j]).Median
 	})
-	floor, _ := verdict.NoiseOf(a.Noise, spec.Workload, spec.Unit)
+	floor := verdict.NoiseOf(a.Noise, spec.Workload, spec.Unit)
 	floor = max(floor, verdict.DefaultMinEffect)
 	best := ss[0]
 	sc := unit.ScaleFor(spec.Unit, []float64{a.Summary(best).Median})

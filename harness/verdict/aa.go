@@ -13,12 +13,12 @@ import (
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// A Noise is what a run shows of its own noise in one cell: the same variant measured under two names.
+// A Noise is the difference that a run shows between two measurements of one variant, in one cell and unit.
 type Noise struct {
 	Cell  string        `json:"cell"` // of the first of the pair
 	Unit  string        `json:"unit"`
 	Ratio stats.Summary `json:"ratio"` // second over first, paired by repeat; N is 0 where a value is 0
-	Shift float64       `json:"shift"` // how far the two medians are apart: relative, or the difference where Difference is set
+	Shift float64       `json:"shift"` // of the medians: relative, or the difference where Difference is set
 	// Difference says that the unit's values are compared as differences.
 	Difference bool `json:"difference,omitempty"`
 	// Broken says that a comparison of the pair at DefaultMinEffect would have found a difference.
@@ -33,17 +33,18 @@ type Noise struct {
 func (a *Analysis) noise() []Noise {
 	var out []Noise
 	for _, second := range a.Samples {
-		if !strings.HasSuffix(second.Cell.Variant, harness.SuffixAA) {
+		base, isAA := strings.CutSuffix(second.Cell.Variant, harness.SuffixAA)
+		if !isAA {
 			continue
 		}
-		twin := second.Cell
-		twin.Variant = strings.TrimSuffix(twin.Variant, harness.SuffixAA)
-		first := a.at[sampleID{twin.BenchName(), second.Unit}]
+		cell := second.Cell
+		cell.Variant = base
+		first := a.at[sampleID{cell.BenchName(), second.Unit}]
 		if first == nil {
 			continue
 		}
-		spec := a.metric(twin.Workload, second.Unit)
-		n := Noise{Cell: twin.BenchName(), Unit: second.Unit, Difference: spec.Difference(), workload: twin.Workload, rate: twin.Axis("rate")}
+		spec := a.metric(cell.Workload, second.Unit)
+		n := Noise{Cell: cell.BenchName(), Unit: second.Unit, Difference: spec.Difference(), workload: cell.Workload, rate: cell.Axis("rate")}
 		least := DefaultMinEffect
 		if n.Difference {
 			least = spec.LeastDifference()
@@ -70,40 +71,33 @@ func (a *Analysis) noise() []Noise {
 	return out
 }
 
-// metric is the definition of a unit of a workload; of one that the run's definition lacks, what the unit alone says.
+// metric is the definition of a workload's unit; for a unit that the run does not declare, one with the name only.
 func (a *Analysis) metric(workload, unit string) harness.MetricSpec {
-	m, ok := a.Run.Env.Metric(workload, unit)
-	if !ok {
-		m.Unit = unit
-	}
+	m, _ := a.Run.Env.Metric(workload, unit)
+	m.Unit = unit
 	return m
 }
 
-// pairDistance is the median over the repeats of the distance of a pair.
+// pairDistance is the median over the repeats of the distance of a pair; 0 without pairs.
 func pairDistance(a, b *record.Sample, difference bool) float64 {
-	d := differences(b, a, !difference)
-	for i := range d {
-		d[i] = math.Abs(d[i])
-	}
+	d := harness.Map(differences(b, a, !difference), math.Abs)
 	if len(d) == 0 {
 		return 0
 	}
 	return stats.Median(d)
 }
 
-// NoiseOf is the largest shift between A/A pairs in one workload and unit, and whether there was any pair.
-func NoiseOf(pairs []Noise, workload, unit string) (float64, bool) {
-	var most float64
-	found := false
+// NoiseOf is the largest shift between A/A pairs in one workload and unit; 0 if there was no pair.
+func NoiseOf(pairs []Noise, workload, unit string) (most float64) {
 	for _, n := range pairs {
 		if n.workload == workload && n.Unit == unit {
-			most, found = math.Max(most, n.size()), true
+			most = math.Max(most, n.size())
 		}
 	}
-	return most, found
+	return most
 }
 
-// ShiftText is the shift for a reader: relative, or as a difference in the unit.
+// ShiftText is the shift as text: relative, or as a difference in the unit.
 func (n Noise) ShiftText() string {
 	if n.Difference {
 		return DifferenceText(n.Unit, n.Shift)
@@ -123,7 +117,7 @@ func DifferenceText(name string, d float64) string {
 	return sign + unit.Digits(d) + " " + name
 }
 
-// size is the shift without its sign. Of ratios it is the larger side: a half is as far from 1 as 2.
+// size is the shift without its sign. Of a ratio below 1 it is that of the inverse: 0.5 is as far from 1 as 2.
 func (n Noise) size() float64 {
 	if n.Difference {
 		return math.Abs(n.Shift)
@@ -132,27 +126,22 @@ func (n Noise) size() float64 {
 }
 
 // noiseFor is the largest noise among the pairs of a row's workload and unit: of those at its rate, or of all if there is none
-// at its rate. On target exact, where pairs are pairs of a seed, a pair's noise is the median distance over the seeds.
+// at its rate. On target exact it is the median distance over the seeds.
 func noiseFor(pairs []Noise, g group, exact bool) (most float64) {
-	for _, sameRate := range []bool{true, false} {
-		found := false
-		for _, n := range pairs {
-			if n.workload != g.workload || n.Unit != g.unit || sameRate && n.rate != g.rate {
-				continue
-			}
-			size := n.size()
-			if exact && n.Difference {
-				size = n.paired
-			} else if exact {
-				size = math.Expm1(n.paired)
-			}
-			most, found = math.Max(most, size), true
-		}
-		if found {
-			return most
-		}
+	all := harness.Filter(pairs, func(n Noise) bool { return n.workload == g.workload && n.Unit == g.unit })
+	if same := harness.Filter(all, func(n Noise) bool { return n.rate == g.rate }); len(same) > 0 {
+		all = same
 	}
-	return 0
+	for _, n := range all {
+		size := n.size()
+		if exact && n.Difference {
+			size = n.paired
+		} else if exact {
+			size = math.Expm1(n.paired)
+		}
+		most = math.Max(most, size)
+	}
+	return most
 }
 
 // BrokenGates lists the A/A pairs on which a gate at minEffect would have fired.

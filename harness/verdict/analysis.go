@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/stats"
 )
 
-// An Analysis is what a run says, read once: its samples with their summaries, its own noise, and what it means for claims,
-// scores and ports. Pages, comparisons and the command line read it; nothing in it changes afterwards.
+// An Analysis holds what is computed from one run: samples with their summaries, A/A noise, and the verdicts on claims, scores,
+// laws and ports. Nothing in it changes after Analyze.
 type Analysis struct {
 	Run          *record.Run
 	ID           Identity
@@ -22,7 +23,7 @@ type Analysis struct {
 	Equivalences []Equivalence
 	Laws         []LawResult
 	Unmeasured   []string // cells without a number, a line for each outcome and reason
-	Warnings     []string // what benchmath says of the samples, each text once with the number of samples
+	Warnings     []string // of benchmath about the samples, each text once with the number of samples
 
 	summaries map[*record.Sample]stats.Summary
 	at        map[sampleID]*record.Sample
@@ -33,17 +34,16 @@ type sampleID struct{ cell, unit string }
 
 func idOf(s *record.Sample) sampleID { return sampleID{s.Cell.BenchName(), s.Unit} }
 
-// Analyze reads a run.
+// Analyze computes the analysis of a run.
 func Analyze(r *record.Run) *Analysis {
 	a := &Analysis{Run: r, ID: identityOf(r), Samples: r.Samples(), Unmeasured: Unmeasured(r),
 		summaries: map[*record.Sample]stats.Summary{}, at: map[sampleID]*record.Sample{}}
-	var said tally
+	var texts []string
 	for _, s := range a.Samples {
-		a.summaries[s] = stats.Summarize(s.Values)
-		a.at[idOf(s)] = s
-		said.add(a.summaries[s].Warnings)
+		a.summaries[s], a.at[idOf(s)] = stats.Summarize(s.Values), s
+		texts = append(texts, a.summaries[s].Warnings...)
 	}
-	a.Warnings = said.lines("samples")
+	a.Warnings = counted(texts, "samples")
 	a.Noise = a.noise()
 	a.Findings = a.findings()
 	a.Scores = a.scores()
@@ -57,36 +57,13 @@ func (a *Analysis) Summary(s *record.Sample) stats.Summary { return a.summaries[
 
 // workloads are those that the run measured, sorted.
 func (a *Analysis) workloads() []string {
-	var out []string
-	for _, s := range a.Samples {
-		out = append(out, s.Cell.Workload)
-	}
+	out := harness.Map(a.Samples, func(s *record.Sample) string { return s.Cell.Workload })
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// A tally counts texts in the order in which they were first said.
-type tally struct {
-	order []string
-	count map[string]int
-}
-
-func (t *tally) add(texts []string) {
-	for _, text := range texts {
-		if t.count == nil {
-			t.count = map[string]int{}
-		}
-		if t.count[text]++; t.count[text] == 1 {
-			t.order = append(t.order, text)
-		}
-	}
-}
-
-// lines are the texts with how many of what said them.
-func (t *tally) lines(of string) []string {
-	var out []string
-	for _, text := range t.order {
-		out = append(out, fmt.Sprintf("%d %s: %s", t.count[text], of, text))
-	}
-	return out
+// counted makes a line for each different text, with the number of times that it occurs.
+func counted(texts []string, of string) []string {
+	groups := harness.GroupBy(texts, func(text string) string { return text })
+	return harness.Map(groups, func(g []string) string { return fmt.Sprintf("%d %s: %s", len(g), of, g[0]) })
 }

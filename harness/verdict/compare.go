@@ -3,9 +3,11 @@
 package verdict
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -20,16 +22,16 @@ var errIncomparable = errors.New("runs cannot be compared")
 type CompareOptions struct {
 	MinEffect float64 // relative, 0.03 is 3 %; 0: DefaultMinEffect, on target exact DefaultMinEffectExact
 	Alpha     float64 // rate of false findings; 0: 0.05
-	// Kernels allows two runs on different kernels: kernel against kernel.
+	// Kernels allows two runs on different kernels.
 	Kernels bool
-	// Workloads are those to compare; none: all. The p values are adjusted for the rows that are compared, so who asks
-	// about less is shown smaller differences.
+	// Workloads are those to compare; none: all. The p values are adjusted for the rows that are compared, so that fewer
+	// workloads show smaller differences.
 	Workloads []string
 	// AllowMissing lets Gate pass although the old run measured what the new one did not.
 	AllowMissing bool
 }
 
-// DefaultMinEffect is the least difference that Compare reports unless it is asked for another.
+// DefaultMinEffect is CompareOptions.MinEffect on targets host and vm.
 const DefaultMinEffect = 0.03
 
 // The verdicts on a row.
@@ -37,9 +39,9 @@ const (
 	Better = "better"
 	Worse  = "worse"
 	same   = "~"       // no difference shown
-	TooFew = "too few" // so few repeats that no difference could have been shown
-	// The same of target exact, where runs are paired by seed.
-	OneTrial = "one trial"      // one seed is never judged
+	TooFew = "too few" // too few repeats to show any difference
+	// On target exact, where runs are paired by seed:
+	OneTrial = "one trial"      // one seed has no variance
 	NoSeed   = "no common seed" // there is no pair
 	NotKnown = "not known"      // a value lies beyond what the trial could measure
 )
@@ -56,8 +58,8 @@ type Row struct {
 	P       *float64      `json:"p"`                // adjusted for the number of rows, the larger of the two tests; null: not tested
 	RankP   float64       `json:"rank_p,omitempty"` // of the Mann-Whitney test; 0 on target exact
 	Floor   float64       `json:"floor"`            // least difference in force, in the terms of Delta
-	// Findable is the least difference that this row could have shown, uncorrected, in the terms of Delta: Floor, or what the spread of
-	// the seeds allows if that is more. Target exact only; 0 elsewhere, and where nothing was tested.
+	// Findable is the least difference that the spread of the seeds could have shown in this row, at least Floor, uncorrected, in
+	// the terms of Delta. Target exact only; 0 elsewhere, and where nothing was tested.
 	Findable float64 `json:"findable,omitempty"`
 	Verdict  string  `json:"verdict"`
 	Note     string  `json:"note,omitempty"`
@@ -71,14 +73,14 @@ type Row struct {
 	pairs    []float64
 }
 
-// A group is what rows have in common that share a drift and a noise: paced trials are apart from saturated ones.
+// A group names the rows that share a drift and a noise: paced trials are apart from saturated ones.
 type group struct{ workload, unit, rate string }
 
 // difference reports whether the row compares by difference.
 func (r *Row) difference() bool { return r.Compare == harness.CompareDifference }
 
-// reaches reports whether the row's delta reaches the least difference in force. A ratio is measured from both sides: 3 %
-// slower is log 1.03, whichever way it is read.
+// reaches reports whether the row's delta reaches the least difference in force. Ratios are compared by their logarithm, so
+// that 3 % faster and 3 % slower are equally far from 1.
 func (r *Row) reaches() bool {
 	if r.difference() {
 		return r.Delta != 0 && math.Abs(r.Delta) >= r.Floor
@@ -94,14 +96,14 @@ func (r *Row) remark(text string) {
 	r.Note += text
 }
 
-// A Drift is how much faster or slower the machine was in the new run, seen at the cells that do no work.
+// A Drift is how much faster or slower the machine was in the new run, measured by the ceilings.
 type Drift struct {
 	Workload string  `json:"workload"`
 	Unit     string  `json:"unit"`
 	Rate     string  `json:"rate,omitempty"` // paced trials drift apart from saturated ones
 	Factor   float64 `json:"factor"`         // new over old; 1 where it is not known
 	Cells    int     `json:"cells"`          // ceilings it was taken from; 0: none, not corrected
-	Tau      float64 `json:"tau"`            // how far cells whose program is the same strayed, one sigma, relative or a difference
+	Tau      float64 `json:"tau"`            // standard deviation of the controls around no difference, relative or a difference
 	Controls int     `json:"controls"`
 	Note     string  `json:"note,omitempty"`
 
@@ -120,7 +122,7 @@ type Comparison struct {
 	Remarks        []string
 }
 
-// An Identity says which run it was.
+// An Identity names a run.
 type Identity struct {
 	Dir        string `json:"dir"`
 	Experiment string `json:"experiment"`
@@ -140,45 +142,39 @@ func identityOf(r *record.Run) Identity {
 // Compare says in which cells two runs differ. Its error wraps errIncomparable.
 //
 // The definition says of each unit whether its values are compared as ratios or as differences (harness.MetricSpec). A ratio
-// with a value that is 0 is compared as a difference. A row is called better or worse only if all of these hold:
+// with a value that is 0 is compared as a difference. A row is better or worse only if all of these hold:
 //
-//  1. The Mann-Whitney test, on values from which the drift was taken, gives p < Alpha. Where the repeats are so few
-//     that it never could (three against three), the row says "too few".
-//  2. The difference reaches the least in force: of ratios the minimum effect asked for, of differences the least that the
-//     definition gives, or the A/A noise of either run in this workload and unit, whichever is largest. A rank test alone
-//     finds many false differences on shared machines (Laaber et al., EMSE 2019).
+//  1. The Mann-Whitney test, on values from which the drift was taken, gives p < Alpha. With so few repeats that p cannot be
+//     below Alpha (three against three), the row is "too few".
+//  2. The difference reaches the least in force: of ratios the minimum effect of the options, of differences the least of the
+//     definition, or the A/A noise of either run in this workload and unit, whichever is largest. A rank test alone finds many
+//     false differences on shared machines (Laaber et al., EMSE 2019).
 //  3. A t test of the difference of medians gives p < Alpha after the correction of Benjamini and Hochberg (1995) over
-//     all rows. Its standard error is the larger of two: what the spread within the runs gives, and how far the rows
-//     strayed whose program is the same in both runs (the controls: ceilings, the kernel's own variants, objects with
-//     the same hash). The second is an empirical null in the sense of Efron (2004): it holds what a spread within a run
-//     cannot show, that two runs of the same tree lie at different times and in different memory.
+//     all rows. Its standard error is the larger of two: of the spread within the runs, and of the controls, the rows whose
+//     program is the same in both runs (ceilings, the kernel's own variants, objects with the same hash). The second is an
+//     empirical null (Efron 2004): two runs of the same tree differ in time and memory layout, which the spread within a run
+//     does not show.
 //
-// Values that are 0 in all repeats of one run and above the least difference in all of the other are a difference by the
-// first two alone: of what never happened before there is no spread to test against.
+// Values that are 0 in all repeats of one run and above the least difference in all of the other need the first two only,
+// because zeros have no spread to test against.
 //
-// Why Benjamini-Hochberg and not Holm: one changed program moves many rows together, and Holm would charge each for all
-// the others. If nothing changed at all, the two promise the same: a chance of at most Alpha that any row is called
-// different. Why the rank test stays outside of the correction: at five repeats it cannot give p below 0.008, so that
-// correcting it over a hundred rows would make it blind.
+// Benjamini-Hochberg and not Holm: one changed program moves many rows together, and Holm would correct each for all others.
+// If nothing changed, both bound the chance of any false finding by Alpha. The rank test is not corrected: at five repeats its
+// least p is 0.008, which would never pass a correction over a hundred rows.
 //
-// Runs on target exact are judged otherwise: see judgeExact.
+// Runs on target exact: see judgeExact.
 //
-// Drift: the runs lie at different times, and the machine was faster in one of them. The geometric mean of new/old over
-// the ceilings of a workload, unit and rate whose program is the same in both runs is that factor; it is taken off every row
-// and printed. Without such a ceiling, or where the ceilings and the other controls disagree, the drift is not known and
-// nothing is taken off.
+// Drift: the runs lie at different times, and the machine was faster in one of them. The drift is the geometric mean of new/old
+// over the ceilings of a workload, unit and rate whose program is the same in both runs. It is taken off every row and printed.
+// Without such a ceiling, or where the ceilings and the other controls disagree, the drift is not known and nothing is taken
+// off.
 func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 	exact := old.Env.Target == harness.TargetExact
-	switch {
-	case o.MinEffect != 0:
-	case exact:
-		o.MinEffect = DefaultMinEffectExact
-	default:
-		o.MinEffect = DefaultMinEffect
+	o.Alpha = cmp.Or(o.Alpha, 1-stats.Confidence)
+	if exact {
+		o.MinEffect = cmp.Or(o.MinEffect, DefaultMinEffectExact)
 	}
-	if o.Alpha == 0 {
-		o.Alpha = 1 - stats.Confidence
-	}
+	o.MinEffect = cmp.Or(o.MinEffect, DefaultMinEffect)
 	if !(o.MinEffect >= 0) || math.IsInf(o.MinEffect, 1) || !(o.Alpha > 0 && o.Alpha < 1) {
 		return nil, fmt.Errorf("compare runs: minimum effect %v or alpha %v out of range", o.MinEffect, o.Alpha)
 	}
@@ -192,6 +188,7 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 		}
 	}
 	c := &Comparison{OldRun: before.ID, NewRun: after.ID, Options: o}
+	var warnings []string // of benchmath about the rows' samples
 	for _, r := range []*record.Run{old, new} {
 		if !r.Env.Complete {
 			c.Remarks = append(c.Remarks, fmt.Sprintf("%s is %s", r.Dir, r.State()))
@@ -203,7 +200,12 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 	} else {
 		c.judgeHost(before, after)
 	}
-	c.remarkWarnings()
+	for _, r := range c.Rows {
+		texts := slices.Concat(r.Old.Warnings, r.New.Warnings)
+		slices.Sort(texts)
+		warnings = append(warnings, slices.Compact(texts)...)
+	}
+	c.Remarks = append(c.Remarks, counted(warnings, "rows")...)
 	return c, nil
 }
 
@@ -220,10 +222,7 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 			return fmt.Errorf("%w: %s %q and %q%s", errIncomparable, f.what, f.a, f.b, f.hint)
 		}
 	}
-	if err := sameSeeds(old, new); err != nil {
-		return err
-	}
-	if err := sameEffort(&old.Env, &new.Env); err != nil {
+	if err := cmp.Or(sameSeeds(old, new), sameEffort(&old.Env, &new.Env)); err != nil {
 		return err
 	}
 	if a.Kernel != b.Kernel && !o.Kernels {
@@ -234,26 +233,12 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 
 // Gate reports whether the new run is worse anywhere, or lacks what the old one measured.
 func (c *Comparison) Gate() bool {
-	if len(c.Missing) > 0 && !c.Options.AllowMissing {
-		return true
-	}
-	for _, r := range c.Rows {
-		if r.Verdict == Worse {
-			return true
-		}
-	}
-	return false
+	return len(c.Missing) > 0 && !c.Options.AllowMissing || c.Count(Worse) > 0
 }
 
 // Count is how many rows have the verdict.
 func (c *Comparison) Count(verdict string) int {
-	n := 0
-	for _, r := range c.Rows {
-		if r.Verdict == verdict {
-			n++
-		}
-	}
-	return n
+	return harness.Count(c.Rows, func(r Row) bool { return r.Verdict == verdict })
 }
 
 // Summary is the comparison in one line.
@@ -263,10 +248,9 @@ func (c *Comparison) Summary() string {
 		{Worse, "worse"}, {Better, "better"}, {same, "without a difference shown (~)"}, {TooFew, "with too few repeats"},
 		{OneTrial, "with one trial"}, {NoSeed, "without a common seed"}, {NotKnown, "not known"},
 	} {
-		if c.Count(v.verdict) == 0 && (v.verdict == OneTrial || v.verdict == NoSeed || v.verdict == NotKnown) {
-			continue
+		if n := c.Count(v.verdict); n > 0 || !slices.Contains([]string{OneTrial, NoSeed, NotKnown}, v.verdict) {
+			parts = append(parts, fmt.Sprintf("%d %s", n, v.words))
 		}
-		parts = append(parts, fmt.Sprintf("%d %s", c.Count(v.verdict), v.words))
 	}
 	if n := len(c.Missing); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d missing", n))

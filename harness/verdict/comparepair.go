@@ -18,13 +18,11 @@ func (c *Comparison) pair(old, new *Analysis) {
 		if !c.selected(new, n) {
 			continue
 		}
-		k := idOf(n)
-		s := old.at[k]
-		if s == nil || !c.selected(old, s) {
-			c.OnlyNew = append(c.OnlyNew, k.cell+" "+k.unit)
-			continue
+		if s := old.at[idOf(n)]; s != nil && c.selected(old, s) {
+			c.Rows = append(c.Rows, c.row(old, new, s, n))
+		} else {
+			c.OnlyNew = append(c.OnlyNew, n.Cell.BenchName()+" "+n.Unit)
 		}
-		c.Rows = append(c.Rows, c.row(old, new, s, n))
 	}
 	for _, s := range old.Samples {
 		n := new.at[idOf(s)]
@@ -39,12 +37,12 @@ func (c *Comparison) selected(a *Analysis, s *record.Sample) bool {
 	return (len(c.Options.Workloads) == 0 || slices.Contains(c.Options.Workloads, s.Cell.Workload)) && counts(a.Run, s.Cell.BenchName())
 }
 
-// row begins a row: what is compared, how, and the least difference that the options and the definition give.
+// row makes a row without its verdict.
 func (c *Comparison) row(old, new *Analysis, o, n *record.Sample) Row {
 	r := Row{Cell: n.Cell, Name: n.Cell.BenchName(), Unit: n.Unit, Old: old.Summary(o), New: new.Summary(n), old: o, new: n,
 		group: group{n.Cell.Workload, n.Unit, n.Cell.Axis("rate")}, beyond: o.Beyond+n.Beyond > 0,
 		same: sameProgram(&old.Run.Env, &new.Run.Env, n.Cell.Variant), Compare: harness.CompareRatio, Floor: c.Options.MinEffect}
-	spec := new.metric(r.Cell.Workload, r.Unit) // as the newer definition means it
+	spec := new.metric(r.Cell.Workload, r.Unit) // by the newer definition
 	switch {
 	case spec.Difference():
 		r.Compare, r.Floor = harness.CompareDifference, spec.LeastDifference()
@@ -56,7 +54,7 @@ func (c *Comparison) row(old, new *Analysis, o, n *record.Sample) Row {
 	return r
 }
 
-// raise lifts the least difference in force to the noise that the runs' own A/A pairs show.
+// raise raises the least difference in force to the noise of the runs' A/A pairs.
 func (r *Row) raise(exact bool, runs ...*Analysis) {
 	for _, a := range runs {
 		if n := noiseFor(a.Noise, r.group, exact); n > r.Floor {
@@ -70,19 +68,8 @@ func (r *Row) raise(exact bool, runs ...*Analysis) {
 
 const raisedNote = "least difference raised to the A/A noise"
 
-// remarkWarnings adds what benchmath says of the rows' samples.
-func (c *Comparison) remarkWarnings() {
-	var said tally
-	for _, r := range c.Rows {
-		texts := slices.Concat(r.Old.Warnings, r.New.Warnings)
-		slices.Sort(texts)
-		said.add(slices.Compact(texts))
-	}
-	c.Remarks = append(c.Remarks, said.lines("rows")...)
-}
-
-// sameProgram reports whether the two runs put the same thing in force under a variant's name: the kernel's own, or an
-// object with the same hash.
+// sameProgram reports whether the two runs measured the same program under a variant's name: the kernel's own, or an object
+// with the same hash.
 func sameProgram(old, new *record.Env, variant string) bool {
 	if old.Kernel != new.Kernel {
 		return false
@@ -92,26 +79,23 @@ func sameProgram(old, new *record.Env, variant string) bool {
 	if !okA || !okB || a.Attach != b.Attach || a.Object != b.Object || fmt.Sprint(a.Knobs, a.Settings) != fmt.Sprint(b.Knobs, b.Settings) {
 		return false
 	}
-	if a.Object == "" {
-		return true
-	}
-	h := old.Objects[a.Object]
-	return h != "" && h == new.Objects[a.Object]
+	hash := old.Objects[a.Object]
+	return a.Object == "" || hash != "" && hash == new.Objects[a.Object]
 }
 
-// sameEffort returns an error unless two runs measured equally long and, in guests, in equal guests: a shorter measurement
-// has another share of what happens at its ends. What a run does not record is not compared.
+// sameEffort returns an error unless two runs measured equally long and, in guests, in equal guests: in a shorter measurement,
+// start and end weigh more. What one of the runs does not record is not compared.
 func sameEffort(old, new *record.Env) error {
-	facts := []struct{ what, a, b string }{{"profile", old.Profile, new.Profile}}
+	type fact struct{ what, a, b string }
+	facts := []fact{{"profile", old.Profile, new.Profile}}
 	if old.Target != harness.TargetHost {
-		facts = append(facts, []struct{ what, a, b string }{
-			{"memory of guests", memory(old), memory(new)}, {"root of guests", old.KernelFacts["root"], new.KernelFacts["root"]},
-		}...)
+		facts = append(facts, fact{"memory of guests", memory(old), memory(new)},
+			fact{"root of guests", old.KernelFacts["root"], new.KernelFacts["root"]})
 	}
 	for cell, a := range old.Budgets {
-		facts = append(facts, struct{ what, a, b string }{"budget of " + cell, a, new.Budgets[cell]})
+		facts = append(facts, fact{"budget of " + cell, a, new.Budgets[cell]})
 	}
-	slices.SortStableFunc(facts[1:], func(a, b struct{ what, a, b string }) int { return strings.Compare(a.what, b.what) })
+	slices.SortStableFunc(facts[1:], func(a, b fact) int { return strings.Compare(a.what, b.what) })
 	for _, f := range facts {
 		if f.a != "" && f.b != "" && f.a != f.b {
 			return fmt.Errorf("%w: %s %q and %q: run both with the same", errIncomparable, f.what, f.a, f.b)
@@ -128,31 +112,15 @@ func memory(e *record.Env) string {
 }
 
 func positive(v []float64) bool {
-	for _, x := range v {
-		if x <= 0 {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(v, func(x float64) bool { return x <= 0 })
 }
 
-// medianSE is the standard error of the median of values: sqrt(pi/2) times that of the mean, with the sample's own
-// standard deviation; 0 below two values.
+// medianSE is the standard error of the median of values: sqrt(pi/2) times that of the mean; 0 below two values.
 func medianSE(v []float64) float64 {
-	n := float64(len(v))
-	if n < 2 {
+	if len(v) < 2 {
 		return 0
 	}
-	return math.Sqrt(math.Pi/2) * math.Sqrt(variance(v)) / math.Sqrt(n)
-}
-
-// logs are the logarithms of values.
-func logs(v []float64) []float64 {
-	out := make([]float64, len(v))
-	for i, x := range v {
-		out[i] = math.Log(x)
-	}
-	return out
+	return math.Sqrt(math.Pi/2) * math.Sqrt(variance(v)) / math.Sqrt(float64(len(v)))
 }
 
 func mean(v []float64) float64 {

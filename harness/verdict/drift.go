@@ -6,51 +6,41 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/stats"
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
 const (
-	// tauControls is how many controls it takes to know how far rows stray whose program is the same.
-	tauControls = 4
-	// disagreeControls is how many controls beside the ceilings it takes to contradict them.
-	disagreeControls = 3
-	// disagreeSigma is by how many standard errors ceilings and other controls must differ to disagree.
-	disagreeSigma = 3
+	tauControls      = 4 // least number of controls for Drift.Tau
+	disagreeControls = 3 // least number of other controls that can contradict the ceilings
+	disagreeSigma    = 3 // standard errors between ceilings and other controls that disagree
 	// madSigma turns a median absolute deviation into the standard deviation of a normal distribution.
 	madSigma = 1.4826
 )
 
-// drift finds, for each group of rows, the machine's drift and how far the controls stray around it, and takes the drift
-// off the rows.
+// drift finds, for each group of rows, the machine's drift and Tau, and takes the drift off the rows.
 func (c *Comparison) drift() {
-	for i := range c.Rows {
-		r := &c.Rows[i]
-		known := false
-		for j := range c.Drifts {
-			known = known || r.drifts(&c.Drifts[j])
-		}
-		if !known {
-			c.Drifts = append(c.Drifts, Drift{Workload: r.group.workload, Unit: r.group.unit, Rate: r.group.rate, Factor: 1, difference: r.difference()})
-		}
+	type key struct {
+		group
+		difference bool
 	}
-	for i := range c.Drifts {
-		d := &c.Drifts[i]
-		var mine []*Row
-		for j := range c.Rows {
-			if r := &c.Rows[j]; r.drifts(d) {
-				mine = append(mine, r)
-			}
-		}
+	rows := make([]*Row, len(c.Rows))
+	for i := range c.Rows {
+		rows[i] = &c.Rows[i]
+	}
+	for _, rows := range harness.GroupBy(rows, func(r *Row) key { return key{r.group, r.difference()} }) {
+		d := Drift{Workload: rows[0].group.workload, Unit: rows[0].Unit, Rate: rows[0].group.rate, Factor: 1, difference: rows[0].difference()}
 		if !d.difference {
-			d.take(mine, c.Options.MinEffect)
+			d.takeOff(rows, c.Options.MinEffect)
 		}
-		d.stray(mine)
+		d.setTau(rows)
+		c.Drifts = append(c.Drifts, d)
 	}
 }
 
-// take finds the drift at the ceilings and takes it off the rows.
-func (d *Drift) take(rows []*Row, minEffect float64) {
+// takeOff finds the drift at the ceilings and takes it off the rows.
+func (d *Drift) takeOff(rows []*Row, minEffect float64) {
 	var ceilings, others []float64
 	var ceilingSE, otherSE float64
 	for _, r := range rows {
@@ -72,11 +62,8 @@ func (d *Drift) take(rows []*Row, minEffect float64) {
 	se := math.Sqrt(ceilingSE) / n
 	if m := float64(len(others)); m >= disagreeControls {
 		mid := stats.Median(others)
-		spread := make([]float64, len(others))
-		for i, x := range others {
-			spread[i] = math.Abs(x - mid)
-		}
-		// Of either side the larger of its own spread and what the spread within the runs gives.
+		spread := harness.Map(others, func(x float64) float64 { return math.Abs(x - mid) })
+		// The standard error of each side: of its own spread, or of the spread within the runs if that is larger.
 		a := math.Max(se, math.Sqrt(variance(ceilings)/n))
 		b := math.Sqrt(math.Pi/2) * math.Max(math.Sqrt(otherSE)/m, madSigma*stats.Median(spread)/math.Sqrt(m))
 		if math.Abs(shift-mid) > math.Max(math.Log1p(minEffect), disagreeSigma*math.Hypot(a, b)) {
@@ -94,17 +81,12 @@ func (d *Drift) take(rows []*Row, minEffect float64) {
 	}
 }
 
-// stray finds how far the controls are from no difference.
-func (d *Drift) stray(rows []*Row) {
-	var strays []float64
-	for _, r := range rows {
-		if r.same {
-			strays = append(strays, math.Abs(r.d))
-		}
-	}
-	if d.Controls = len(strays); d.Controls >= tauControls {
-		// The median of |x| is 0.6745 sigma for a normal x around 0, and up to a third of the controls may be outliers.
-		d.Tau = stats.Median(strays) / 0.6745
+// setTau finds how far the controls are from no difference.
+func (d *Drift) setTau(rows []*Row) {
+	controls := harness.Filter(rows, func(r *Row) bool { return r.same })
+	if d.Controls = len(controls); d.Controls >= tauControls {
+		// The median of |x| is 0.6745 sigma for a normal x around 0; up to a third of the controls may be outliers.
+		d.Tau = stats.Median(harness.Map(controls, func(r *Row) float64 { return math.Abs(r.d) })) / 0.6745
 	}
 }
 
@@ -114,16 +96,15 @@ func (d Drift) String() string {
 		where += " at rate " + d.Rate
 	}
 	s := fmt.Sprintf("%s: %s from %d ceilings", where, unit.Percent(d.Factor-1, true), d.Cells)
+	tau := unit.Percent(d.Tau, false)
 	if d.Note != "" {
 		s = where + ": " + d.Note
 	}
 	if d.difference {
-		s = where + ": compared as differences, no drift taken off"
+		s, tau = where+": compared as differences, no drift taken off", unit.Digits(d.Tau)
 	}
-	if d.Controls >= tauControls && d.difference {
-		s += fmt.Sprintf("; cells with the same program in both runs strayed by %s (one sigma, %d cells)", unit.Digits(d.Tau), d.Controls)
-	} else if d.Controls >= tauControls {
-		s += fmt.Sprintf("; cells with the same program in both runs strayed by %s (one sigma, %d cells)", unit.Percent(d.Tau, false), d.Controls)
+	if d.Controls >= tauControls {
+		s += fmt.Sprintf("; cells with the same program in both runs strayed by %s (one sigma, %d cells)", tau, d.Controls)
 	}
 	return s
 }

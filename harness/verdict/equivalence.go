@@ -5,24 +5,24 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	mstats "github.com/montanaflynn/stats"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/stats"
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// equivalenceWorkload is the workload whose trials hold ports against their originals.
+// equivalenceWorkload is the workload that compares ports with their originals.
 const equivalenceWorkload = "equivalence"
 
-// leastVersus is the fairness that one flow beside one of its original must have: a one-sided t test must show that the mean
-// is not below it.
+// leastVersus is the least mean of Jain's index between one flow of a port and one of its original.
 const leastVersus = 0.95
 
-// leastRetrans is the least margin of retrans-share: 0.1 points. Otherwise it is retransPart of the original's share, so that
-// five times as many bytes sent again are not the same.
+// The margin of retrans-share is retransPart of the original's share, and at least leastRetrans (0.1 points).
 const (
 	leastRetrans = 0.001
 	retransPart  = 0.25
@@ -30,13 +30,13 @@ const (
 
 // The verdicts on a port.
 const (
-	equivalent    = "equivalent"     // shown: each difference lies within its margin
-	notEquivalent = "not equivalent" // shown: at least one lies outside
-	undecided     = "not shown"      // neither
+	equivalent    = "equivalent"     // each difference lies within its margin
+	notEquivalent = "not equivalent" // at least one lies outside
+	undecided     = "not shown"      // neither is shown
 )
 
-// A tolerance is how far a port may be from its original and still be called the same. If it is not relative, width is a part
-// of the original's mean, and at least least, in the unit itself: such units may be 0.
+// A tolerance is how far a unit of a port may be from its original's. If it is not relative, width is a part of the original's
+// mean, and the margin at least least, in the unit: such units may be 0.
 type tolerance struct {
 	unit     string
 	width    float64
@@ -44,7 +44,7 @@ type tolerance struct {
 	relative bool
 }
 
-// margin is the margin for an original's values, in terms of what is tested.
+// margin is the margin for an original's values, in the terms of the test.
 func (m tolerance) margin(original []float64) float64 {
 	if m.relative {
 		return math.Log1p(m.width)
@@ -65,23 +65,22 @@ type Equivalence struct {
 	Variant  string  `json:"variant"`
 	Original string  `json:"original"`
 	Where    string  `json:"where"`
-	Control  bool    `json:"control,omitempty"` // it is wrong on purpose
+	Control  bool    `json:"control,omitempty"` // it differs on purpose
 	Parts    []TOST  `json:"parts"`
 	Versus   float64 `json:"versus"` // mean fairness one against one; NaN is 0 with VersusN 0
 	VersusN  int     `json:"versus_n"`
-	VersusP  float64 `json:"versus_p"`       // that the mean of them all is below leastVersus
+	VersusP  float64 `json:"versus_p"`       // that the mean fairness is below leastVersus
 	Cost     float64 `json:"cost,omitempty"` // instructions a packet over the original's; 0: not measured
 	Verdict  string  `json:"verdict"`
 	Why      string  `json:"why"`
 }
 
-// equivalences holds every port that the run measured against its original, and the variant that was measured twice against
-// itself: a test that did not find that one the same would be broken.
+// equivalences compares every port that the run measured with its original, and the variant that was measured twice with
+// itself, which tests the test.
 func (a *Analysis) equivalences() []Equivalence {
-	all := a.Samples
 	var out []Equivalence
 	seen := map[string]bool{}
-	for _, s := range all {
+	for _, s := range a.Samples {
 		c := s.Cell
 		key := c.Variant + c.AxesName("")
 		if c.Workload != equivalenceWorkload || seen[key] {
@@ -93,27 +92,32 @@ func (a *Analysis) equivalences() []Equivalence {
 		if base, ok := strings.CutSuffix(c.Variant, harness.SuffixAA); ok {
 			e.Original, e.Control = base, false
 		}
-		if e.Original == "" {
-			continue
+		if e.Original != "" {
+			e.judge(a, c)
+			out = append(out, e)
 		}
-		e.judge(all, c)
-		out = append(out, e)
 	}
 	return out
 }
 
 // judge fills in the tests and the verdict.
-func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
+func (e *Equivalence) judge(a *Analysis, c harness.Cell) {
 	find := func(variant, unit string) *record.Sample {
-		for _, s := range all {
-			if s.Cell.Workload == equivalenceWorkload && s.Cell.Variant == variant && s.Unit == unit && s.Cell.AxesName("") == c.AxesName("") {
-				return s
-			}
-		}
-		return nil
+		s, _ := harness.Find(a.Samples, func(s *record.Sample) bool {
+			return s.Cell.Workload == equivalenceWorkload && s.Cell.Variant == variant && s.Unit == unit && s.Cell.AxesName("") == c.AxesName("")
+		})
+		return s
 	}
 	e.Verdict = equivalent
 	var outside, open []string
+	add := func(verdict, text string) {
+		switch verdict {
+		case notEquivalent:
+			outside = append(outside, text)
+		case undecided:
+			open = append(open, text)
+		}
+	}
 	for _, m := range tolerances() {
 		a, b := find(e.Variant, m.unit), find(e.Original, m.unit)
 		if a == nil || b == nil {
@@ -126,13 +130,7 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 			t.Mean, t.Margin = math.Expm1(t.Mean), m.width
 		}
 		e.Parts = append(e.Parts, t)
-		text := fmt.Sprintf("%s %s (margin %s)", m.unit, unit.Percent(t.Mean, true), unit.Percent(t.Margin, false))
-		switch t.Verdict {
-		case notEquivalent:
-			outside = append(outside, text)
-		case undecided:
-			open = append(open, text)
-		}
+		add(t.Verdict, fmt.Sprintf("%s %s (margin %s)", m.unit, unit.Percent(t.Mean, true), unit.Percent(t.Margin, false)))
 	}
 	if v := find(e.Variant, "versus-jain-share"); v != nil {
 		var verdict string
@@ -142,12 +140,7 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 		if e.VersusN == 1 {
 			text += ", one trial"
 		}
-		switch verdict {
-		case notEquivalent:
-			outside = append(outside, text)
-		case undecided:
-			open = append(open, text)
-		}
+		add(verdict, text)
 	}
 	if a, b := find(e.Variant, "insn/seg"), find(e.Original, "insn/seg"); a != nil && b != nil {
 		if q, ok := PairedRatio(a, b); ok {
@@ -171,22 +164,40 @@ func (e *Equivalence) judge(all []*record.Sample, c harness.Cell) {
 	}
 }
 
-// differences pairs two samples by repeat.
-func differences(a, b *record.Sample, relative bool) []float64 {
+// pairs are the values of two samples in the repeats that both have.
+func pairs(a, b *record.Sample) [][2]float64 {
 	at := map[int]float64{}
 	for i, r := range b.Repeats {
 		at[r] = b.Values[i]
 	}
-	var out []float64
+	var out [][2]float64
 	for i, r := range a.Repeats {
-		o, ok := at[r]
-		switch {
-		case !ok:
-		case !relative:
-			out = append(out, a.Values[i]-o)
-		case a.Values[i] > 0 && o > 0:
-			out = append(out, math.Log(a.Values[i]/o))
+		if o, ok := at[r]; ok {
+			out = append(out, [2]float64{a.Values[i], o})
 		}
 	}
 	return out
+}
+
+// differences are those of paired values, or of their logarithms if relative: then pairs with a value of 0 or less are left out.
+func differences(a, b *record.Sample, relative bool) []float64 {
+	var out []float64
+	for _, v := range pairs(a, b) {
+		switch {
+		case !relative:
+			out = append(out, v[0]-v[1])
+		case v[0] > 0 && v[1] > 0:
+			out = append(out, math.Log(v[0]/v[1]))
+		}
+	}
+	return out
+}
+
+// PairedRatio is the median of a/b over the repeats that both have; ok is false if there is none or a divisor is 0.
+func PairedRatio(a, b *record.Sample) (s stats.Summary, ok bool) {
+	v := pairs(a, b)
+	if len(v) == 0 || slices.ContainsFunc(v, func(v [2]float64) bool { return v[1] == 0 }) {
+		return s, false
+	}
+	return stats.Summarize(harness.Map(v, func(v [2]float64) float64 { return v[0] / v[1] })), true
 }

@@ -5,6 +5,7 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
@@ -14,25 +15,24 @@ import (
 // DefaultMinEffectExact is DefaultMinEffect on target exact.
 const DefaultMinEffectExact = 0.005
 
-// judgeExact gives every row of two runs on target exact its verdict. There is no drift there: the same tree under the same
-// seed gives the same digits, and what differs between repeats is the seed. So rows are paired by seed:
+// judgeExact sets the verdicts of two runs on target exact. There is no drift: the same tree under the same seed gives the same
+// digits, and repeats differ in their seed only. So values are paired by seed:
 //
-//  1. The median over the seeds of log(new/old), or of new less old, must reach the least difference in force: the one asked
-//     for or that of the definition, or the distance of either run's A/A pairs in this workload and unit. Their members have other
-//     addresses and fall into other hash buckets, which a changed program does as well.
-//  2. A t test of the mean over the seeds must give p < Alpha after the correction of Benjamini and Hochberg (1995). The
-//     row's variance is moderated by those of its group (Smyth 2004): rows as quiet as their neighbours gain degrees of
-//     freedom, and a row that is noisier than they are keeps its own variance. Rows that did not differ in any digit tell nothing of
-//     how much seeds differ, and cannot be found: they count neither in the variance nor in the correction.
+//  1. The median over the seeds of log(new/old), or of new less old, must reach the least difference in force: of the options or
+//     the definition, or the A/A noise of either run in this workload and unit. The members of an A/A pair have other addresses
+//     and hash to other buckets, as the packets of a changed program may.
+//  2. A t test of the mean over the seeds must give p < Alpha after the correction of Benjamini and Hochberg (1995). The row's
+//     variance is moderated by those of its group (Smyth 2004): a row as quiet as its group gains degrees of freedom, a
+//     noisier one keeps its own variance. Rows without any difference have no spread: they count neither in the variance nor
+//     in the correction.
 //
-// One seed has no variance: its rows are not judged.
-func (c *Comparison) judgeExact(old, new *Analysis) {
-	groups := map[group][]*Row{}
-	var order []group
+// One seed has no variance: its rows have no verdict.
+func (c *Comparison) judgeExact(before, after *Analysis) {
+	var moved []*Row // rows that differ
 	for i := range c.Rows {
 		r := &c.Rows[i]
 		r.pairUp()
-		r.raise(true, old, new)
+		r.raise(true, before, after)
 		switch {
 		case r.beyond:
 			r.Verdict = NotKnown
@@ -42,48 +42,39 @@ func (c *Comparison) judgeExact(old, new *Analysis) {
 		case len(r.pairs) == 1:
 			r.Verdict = OneTrial
 			r.remark("one seed: how much seeds differ is not known")
-		case !allZero(r.pairs):
-			g := r.group
-			g.unit += " " + r.Compare
-			if groups[g] == nil {
-				order = append(order, g)
-			}
-			groups[g] = append(groups[g], r)
+		case slices.ContainsFunc(r.pairs, func(x float64) bool { return x != 0 }):
+			moved = append(moved, r)
 		default:
-			one := 1.0
-			r.P, r.Findable = &one, r.Floor
+			r.P, r.Findable = new(1.0), r.Floor
 		}
+	}
+	type key struct {
+		group
+		compare string
 	}
 	var family []*Row
 	var p []float64
-	for _, g := range order {
-		prior := priorOf(groups[g])
-		for _, r := range groups[g] {
+	for _, rows := range harness.GroupBy(moved, func(r *Row) key { return key{r.group, r.Compare} }) {
+		prior := priorOf(rows)
+		for _, r := range rows {
 			family, p = append(family, r), append(p, r.pairedP(prior))
-			r.find(prior, c.Options.Alpha)
+			r.setFindable(prior, c.Options.Alpha)
 		}
 	}
 	for i, q := range stats.BenjaminiHochberg(p) {
 		family[i].P = &q
 	}
-	c.decide(new)
+	c.decide(after)
 }
 
 // pairUp pairs the row's values by seed, and takes their median.
 func (r *Row) pairUp() {
-	at := bySeed(r.old)
-	var pairs [][2]float64
 	ratio := !r.difference()
-	for i, repeat := range r.new.Repeats {
-		if o, ok := at[repeat]; ok {
-			pairs = append(pairs, [2]float64{o, r.new.Values[i]})
-		}
-	}
-	for _, v := range pairs {
+	for _, v := range pairs(r.new, r.old) {
 		if ratio {
-			r.pairs = append(r.pairs, math.Log(v[1]/v[0]))
+			r.pairs = append(r.pairs, math.Log(v[0]/v[1]))
 		} else {
-			r.pairs = append(r.pairs, v[1]-v[0])
+			r.pairs = append(r.pairs, v[0]-v[1])
 		}
 	}
 	if len(r.pairs) == 0 {
@@ -94,7 +85,7 @@ func (r *Row) pairUp() {
 	}
 }
 
-// priorOf is what the rows of a group say of each other's variance.
+// priorOf is the prior of the variances of a group's rows.
 func priorOf(rows []*Row) stats.Prior {
 	var v, df []float64
 	for _, r := range rows {
@@ -117,8 +108,8 @@ func (r *Row) pairedP(prior stats.Prior) float64 {
 	return stats.TailT(math.Abs(m)/math.Sqrt(v/n), df)
 }
 
-// find sets the least difference that the row could have shown.
-func (r *Row) find(prior stats.Prior, alpha float64) {
+// setFindable sets the least difference that the row could have shown.
+func (r *Row) setFindable(prior stats.Prior, alpha float64) {
 	n := float64(len(r.pairs))
 	v, df := prior.Moderate(variance(r.pairs), n-1)
 	least := stats.CriticalT(alpha, df) * math.Sqrt(v/n)
@@ -126,24 +117,6 @@ func (r *Row) find(prior stats.Prior, alpha float64) {
 		least = math.Expm1(least)
 	}
 	r.Findable = math.Max(r.Floor, least)
-}
-
-func allZero(v []float64) bool {
-	for _, x := range v {
-		if x != 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// bySeed is the value of a sample in each repeat.
-func bySeed(s *record.Sample) map[int]float64 {
-	out := map[int]float64{}
-	for i, v := range s.Values {
-		out[s.Repeats[i]] = v
-	}
-	return out
 }
 
 // sameSeeds returns an error unless two runs on target exact can be paired by seed.

@@ -19,8 +19,8 @@ const (
 	CannotTest   = "cannot be tested here" // this run has nothing to say
 )
 
-// A Finding is what a run says about a claim. The verdict is on the figure, on this machine: a ratio that is smaller
-// than claimed contradicts the figure even if it points the same way, which Why then says.
+// A Finding is what a run says about a claim: a ratio below the claimed figure contradicts it even if it is on the same side of
+// 1, which Why then says.
 type Finding struct {
 	Claim   harness.Claim `json:"claim"`
 	Ratio   stats.Summary `json:"ratio"` // numerator over denominator, paired by repeat; N = 0 if it cannot be tested
@@ -30,17 +30,12 @@ type Finding struct {
 
 // findings evaluates all claims that the run knows.
 func (a *Analysis) findings() []Finding {
-	var out []Finding
-	for _, c := range a.Run.Env.Claims {
-		if c.Experiment == "" || c.Experiment == a.Run.Env.Experiment {
-			out = append(out, a.Evaluate(c))
-		}
-	}
-	return out
+	own := harness.Filter(a.Run.Env.Claims, func(c harness.Claim) bool { return c.Experiment == "" || c.Experiment == a.Run.Env.Experiment })
+	return harness.Map(own, a.Evaluate)
 }
 
-// Evaluate holds a claim against a run. Trials of one repeat are interleaved, so the quotient is taken in each repeat
-// and its median and interval over the repeats.
+// Evaluate tests a claim. Trials of one repeat are interleaved, so the quotient is taken in each repeat and its median and
+// interval over the repeats.
 func (a *Analysis) Evaluate(c harness.Claim) Finding {
 	f := Finding{Claim: c, Verdict: CannotTest, Why: c.Cannot}
 	if c.Cannot != "" {
@@ -57,11 +52,10 @@ func (a *Analysis) Evaluate(c harness.Claim) Finding {
 		return f
 	}
 	q, ok := PairedRatio(num, den)
-	if !ok {
+	if f.Ratio = q; !ok {
 		f.Why = "no repeat has both cells, or the divisor is 0"
 		return f
 	}
-	f.Ratio = q
 	holds := func(x float64) bool { return x >= c.Figure }
 	if c.Relation == "<=" {
 		holds = func(x float64) bool { return x <= c.Figure }
@@ -85,8 +79,8 @@ func (a *Analysis) Evaluate(c harness.Claim) Finding {
 	return f
 }
 
-// pick finds the one sample that a selector selects, or says why there is none. Where the selector leaves an axis open
-// and several cells fit, none is picked: a claim must say what it speaks of.
+// pick finds the one sample that a selector selects, or says why there is none. Several cells that match, where the selector
+// leaves an axis open, are none.
 func (a *Analysis) pick(sel harness.CellSelector, unit string) (*record.Sample, string) {
 	var found *record.Sample
 	for _, s := range a.Samples {

@@ -5,30 +5,31 @@ package verdict
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/stats"
 )
 
-// judgeHost gives every row of two runs on targets host and vm its verdict.
-func (c *Comparison) judgeHost(old, new *Analysis) {
-	for _, a := range []*Analysis{old, new} {
+// judgeHost sets the verdicts of two runs on targets host and vm.
+func (c *Comparison) judgeHost(before, after *Analysis) {
+	for _, a := range []*Analysis{before, after} {
 		c.Broken = append(c.Broken, BrokenGates(c.selectedNoise(a), c.Options.MinEffect)...)
 	}
 	for i := range c.Rows {
 		c.Rows[i].prepare()
-		c.Rows[i].raise(false, old, new)
+		c.Rows[i].raise(false, before, after)
 	}
 	c.drift()
 	var family []*Row // the rows that the correction counts
 	var p []float64
 	for i := range c.Rows {
 		r := &c.Rows[i]
-		d := c.driftAt(r)
-		b := append([]float64(nil), r.new.Values...)
-		if r.difference() {
-			r.Delta = r.d
-		} else {
+		d := c.driftOf(r)
+		b := slices.Clone(r.new.Values)
+		r.Delta = r.d
+		if !r.difference() {
 			r.Delta = math.Expm1(r.d)
 			for j := range b {
 				b[j] /= d.Factor
@@ -45,8 +46,7 @@ func (c *Comparison) judgeHost(old, new *Analysis) {
 			r.Verdict = TooFew
 			r.remark(fmt.Sprintf("%d against %d repeats cannot show a difference; 4 are needed", r.Old.N, r.New.N))
 		case r.appeared():
-			q := r.RankP
-			r.P = &q
+			r.P = new(r.RankP)
 			r.remark("0 in all repeats of one run only")
 		default:
 			family, p = append(family, r), append(p, r.medianP(d))
@@ -56,18 +56,12 @@ func (c *Comparison) judgeHost(old, new *Analysis) {
 		q = math.Max(q, family[i].RankP)
 		family[i].P = &q
 	}
-	c.decide(new)
+	c.decide(after)
 }
 
 // selectedNoise is the A/A noise of the workloads that are to be compared.
 func (c *Comparison) selectedNoise(a *Analysis) []Noise {
-	var out []Noise
-	for _, n := range a.Noise {
-		if s := a.at[sampleID{n.Cell, n.Unit}]; c.selected(a, s) {
-			out = append(out, n)
-		}
-	}
-	return out
+	return harness.Filter(a.Noise, func(n Noise) bool { return c.selected(a, a.at[sampleID{n.Cell, n.Unit}]) })
 }
 
 // prepare takes the difference of the medians, before any drift is taken off, and its standard error.
@@ -77,8 +71,9 @@ func (r *Row) prepare() {
 		r.se = math.Hypot(medianSE(r.old.Values), medianSE(r.new.Values))
 		return
 	}
+	logs := func(s *record.Sample) []float64 { return harness.Map(s.Values, math.Log) }
 	r.d = math.Log(r.New.Median / r.Old.Median)
-	r.se = math.Hypot(medianSE(logs(r.old.Values)), medianSE(logs(r.new.Values)))
+	r.se = math.Hypot(medianSE(logs(r.old)), medianSE(logs(r.new)))
 }
 
 // appeared reports whether the values are 0 in all repeats of one run and beyond the least difference in all of the other.
@@ -90,21 +85,12 @@ func (r *Row) appeared() bool {
 	if r.Old.Median != 0 {
 		zero, other = other, zero
 	}
-	for _, x := range zero {
-		if x != 0 {
-			return false
-		}
-	}
-	for _, x := range other {
-		if !(math.Abs(x) >= r.Floor) || x == 0 {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(zero, func(x float64) bool { return x != 0 }) &&
+		!slices.ContainsFunc(other, func(x float64) bool { return !(math.Abs(x) >= r.Floor) || x == 0 })
 }
 
-// medianP is the p value of a t test of the difference of medians against what the runs' spread and the controls allow.
-func (r *Row) medianP(d *Drift) float64 {
+// medianP is the p value of a t test of the difference of medians, with the standard error of the runs' spread or of the controls.
+func (r *Row) medianP(d Drift) float64 {
 	df := float64(r.Old.N + r.New.N - 2)
 	s := r.se
 	if d.Tau > s {
@@ -119,7 +105,7 @@ func (r *Row) medianP(d *Drift) float64 {
 	return stats.TailT(math.Abs(r.d)/s, df)
 }
 
-// decide turns p values and differences into verdicts, of the rows that have none yet.
+// decide sets the verdicts of rows that have none from their p values and differences.
 func (c *Comparison) decide(new *Analysis) {
 	for i := range c.Rows {
 		r := &c.Rows[i]
@@ -141,18 +127,12 @@ func (c *Comparison) decide(new *Analysis) {
 	}
 }
 
-// drifts reports whether the row is one of the drift's.
-func (r *Row) drifts(d *Drift) bool {
-	return d.Workload == r.group.workload && d.Unit == r.group.unit && d.Rate == r.group.rate && d.difference == r.difference()
-}
-
-func (c *Comparison) driftAt(r *Row) *Drift {
-	for i := range c.Drifts {
-		if r.drifts(&c.Drifts[i]) {
-			return &c.Drifts[i]
-		}
-	}
-	return &Drift{Factor: 1}
+// driftOf is the drift of the row's group.
+func (c *Comparison) driftOf(r *Row) Drift {
+	d, _ := harness.Find(c.Drifts, func(d Drift) bool {
+		return d.Workload == r.group.workload && d.Unit == r.group.unit && d.Rate == r.group.rate && d.difference == r.difference()
+	})
+	return d
 }
 
 // ceiling reports whether the row shows the machine's drift: a program that does no work and is the same in both runs.

@@ -3,6 +3,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -11,11 +12,11 @@ import (
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// A LawResult is what a run says about a law and one of its variants.
+// A LawResult compares one variant with a law.
 type LawResult struct {
 	Law       harness.Law `json:"law"`
 	Variant   string      `json:"variant"`
-	Control   bool        `json:"control,omitempty"` // it is wrong on purpose: it passes by breaking the law
+	Control   bool        `json:"control,omitempty"` // it differs on purpose: it passes by breaking the law
 	Source    string      `json:"source"`
 	Value     float64     `json:"value"` // a median
 	Predicted float64     `json:"predicted"`
@@ -24,7 +25,7 @@ type LawResult struct {
 	Why       string      `json:"why,omitempty"`
 }
 
-// laws holds the run against the laws that its definition declares.
+// laws tests the laws that the run's definition declares.
 func (a *Analysis) laws() []LawResult {
 	var out []LawResult
 	for _, l := range a.Run.Env.Laws {
@@ -36,10 +37,8 @@ func (a *Analysis) laws() []LawResult {
 }
 
 func (a *Analysis) judgeLaw(l harness.Law, variant string) LawResult {
-	j := LawResult{Law: l, Variant: variant, Source: l.Source, Outcome: NotMeasured}
-	if v, ok := a.Run.Env.Variant(variant); ok {
-		j.Control = v.Control
-	}
+	v, _ := a.Run.Env.Variant(variant)
+	j := LawResult{Law: l, Variant: variant, Control: v.Control, Source: l.Source, Outcome: NotMeasured}
 	own, why := a.pick(harness.CellSelector{Workload: l.Workload, Variant: variant, Where: l.Where}, l.Unit)
 	if own == nil {
 		j.Why = why
@@ -69,9 +68,7 @@ func (j *LawResult) predict(c harness.Cell, a *Analysis) error {
 	if err != nil {
 		return err
 	}
-	if j.Source == "" {
-		j.Source = f.Source
-	}
+	j.Source = cmp.Or(j.Source, f.Source)
 	params := map[string]float64{}
 	for _, p := range j.Law.Params {
 		v := p.Value
@@ -87,16 +84,13 @@ func (j *LawResult) predict(c harness.Cell, a *Analysis) error {
 			}
 			v = a.Summary(s).Median
 		}
-		if p.Scale != 0 {
-			v *= p.Scale
-		}
-		params[p.Name] = v
+		params[p.Name] = v * cmp.Or(p.Scale, 1)
 	}
 	j.Predicted, err = f.Value(params)
 	return err
 }
 
-// holds tells whether the value is as predicted.
+// holds reports whether the value is as predicted.
 func (j *LawResult) holds() bool {
 	d := j.Value/j.Predicted - 1
 	switch j.Law.Side {
@@ -108,7 +102,7 @@ func (j *LawResult) holds() bool {
 	return math.Abs(d) <= j.Law.Tolerance
 }
 
-// Bound is the tolerance in words.
+// Bound is the tolerance as text.
 func (j *LawResult) Bound() string {
 	text := unit.Percent(j.Law.Tolerance, false)
 	switch j.Law.Side {
@@ -120,13 +114,8 @@ func (j *LawResult) Bound() string {
 	return "±" + text
 }
 
-// FailedLaws names the laws that a run broke, and the controls that kept theirs.
+// FailedLaws names the laws that a run broke, and the controls that did not.
 func FailedLaws(all []LawResult) []string {
-	var out []string
-	for _, j := range all {
-		if j.Outcome == Failed {
-			out = append(out, j.Law.Name+": "+j.Why)
-		}
-	}
-	return out
+	failed := harness.Filter(all, func(j LawResult) bool { return j.Outcome == Failed })
+	return harness.Map(failed, func(j LawResult) string { return j.Law.Name + ": " + j.Why })
 }

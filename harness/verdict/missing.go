@@ -10,13 +10,13 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// A Missing is a cell and unit that the old run measured and the new one did not.
+// A Missing is a cell and unit with a value in the old run only.
 type Missing struct {
 	Cell harness.Cell `json:"-"`
 	Name string       `json:"cell"`
 	Unit string       `json:"unit"`
-	// Outcome is what became of the cell in the new run, Where that was decided, and Reason the first line of why. They are
-	// empty if the new run does not have the cell at all.
+	// Outcome is that of the cell in the new run, Where it was decided, and Reason the first line of why. Outcome and Where are
+	// empty if the new run does not have the cell.
 	Outcome harness.Outcome `json:"outcome,omitempty"`
 	Where   string          `json:"where,omitempty"`
 	Reason  string          `json:"reason"`
@@ -52,16 +52,11 @@ func (m Missing) String() string {
 	return fmt.Sprintf("%s %s: %s", m.Name, m.Unit, m.Why())
 }
 
-// counts tells whether what was measured of a cell is its number: not if it failed, such as at its gate under another seed.
+// counts reports whether the values of a cell count: not if it failed, such as at its gate under another seed.
 func counts(r *record.Run, cell string) bool {
-	for _, o := range r.Env.Outcomes {
-		if o.Cell == cell {
-			return o.Outcome == harness.OutcomeMeasured
-		}
-	}
-	return true
+	o, decided := harness.Find(r.Env.Outcomes, func(o record.CellOutcome) bool { return o.Cell == cell })
+	return !decided || o.Outcome == harness.OutcomeMeasured
 }
 
-// isAA tells whether a cell is the second of an A/A pair. It shows a run's own noise only, and is another variant's where
-// other variants took part, so nobody misses it.
+// isAA reports whether a cell is the second of an A/A pair: it shows the run's noise only, and does not count as missing.
 func isAA(c harness.Cell) bool { return strings.HasSuffix(c.Variant, harness.SuffixAA) }

@@ -26,15 +26,8 @@ type ScoreResult struct {
 	Why     string        `json:"why"`
 }
 
-// scores holds the run against the scores that its definition declares. A score is a bound on a median: it says nothing
-// about how sure that is, which the tables do.
-func (a *Analysis) scores() []ScoreResult {
-	var out []ScoreResult
-	for _, s := range a.Run.Env.Scores {
-		out = append(out, a.score(s))
-	}
-	return out
-}
+// scores tests the scores that the run's definition declares. A score bounds a median, whatever its interval.
+func (a *Analysis) scores() []ScoreResult { return harness.Map(a.Run.Env.Scores, a.score) }
 
 func (a *Analysis) score(s harness.Score) ScoreResult {
 	out := ScoreResult{Score: s, Outcome: NotMeasured}
@@ -63,28 +56,25 @@ func (a *Analysis) score(s harness.Score) ScoreResult {
 		sc = unit.Scale{Factor: 1}
 	}
 	out.Outcome = Passed
-	bound := func(word string, limit *float64, fails bool) {
-		if limit == nil {
-			return
+	for _, b := range []struct {
+		words string
+		limit *float64
+		sign  float64
+	}{{"at least", s.Least, 1}, {"at most", s.Most, -1}} {
+		if b.limit == nil {
+			continue
 		}
-		text += fmt.Sprintf(", %s %s", word, strings.TrimSpace(sc.Format(*limit)+" "+sc.Unit))
-		if fails {
+		text += fmt.Sprintf(", %s %s", b.words, strings.TrimSpace(sc.Format(*b.limit)+" "+sc.Unit))
+		if b.sign*out.Value < b.sign**b.limit {
 			out.Outcome = Failed
 		}
 	}
-	bound("at least", s.Least, s.Least != nil && out.Value < *s.Least)
-	bound("at most", s.Most, s.Most != nil && out.Value > *s.Most)
 	out.Why = text
 	return out
 }
 
 // FailedScores names the scores that a run failed.
-func FailedScores(scored []ScoreResult) []string {
-	var out []string
-	for _, s := range scored {
-		if s.Outcome == Failed {
-			out = append(out, s.Score.Name+": "+s.Why)
-		}
-	}
-	return out
+func FailedScores(all []ScoreResult) []string {
+	failed := harness.Filter(all, func(s ScoreResult) bool { return s.Outcome == Failed })
+	return harness.Map(failed, func(s ScoreResult) string { return s.Score.Name + ": " + s.Why })
 }

@@ -51,7 +51,7 @@ func tost(d []float64, width float64) TOST {
 	return t
 }
 
-// atLeast tests whether the mean of values is at least a bound: shown, shown not to be, or neither.
+// atLeast tests whether the mean of values is at least a bound.
 func atLeast(values []float64, bound float64) (mean, p float64, verdict string) {
 	mean, _ = mstats.Mean(values)
 	if len(values) < 2 {
@@ -60,19 +60,16 @@ func atLeast(values []float64, bound float64) (mean, p float64, verdict string) 
 	sd, _ := mstats.StandardDeviationSample(values)
 	se := sd / math.Sqrt(float64(len(values)))
 	switch {
-	case se == 0 && mean >= bound:
-		return mean, 0, equivalent
-	case se == 0:
-		return mean, 1, notEquivalent
+	case se > 0:
+		p = stats.UpperT((mean-bound)/se, float64(len(values)-1))
+	case mean < bound:
+		p = 1
 	}
-	p = stats.UpperT((mean-bound)/se, float64(len(values)-1))
 	switch {
 	case p < tostAlpha:
-		verdict = equivalent
+		return mean, p, equivalent
 	case 1-p < tostAlpha:
-		verdict = notEquivalent
-	default:
-		verdict = undecided
+		return mean, p, notEquivalent
 	}
-	return mean, p, verdict
+	return mean, p, undecided
 }

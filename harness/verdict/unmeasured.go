@@ -4,57 +4,38 @@ package verdict
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// Unmeasured says which cells of a run have no number, what became of them and why, a line for each outcome and reason. Each
-// cell by itself is in env.json, where a reason has all its lines.
+// Unmeasured lists the cells of a run without a number, a line for each outcome and reason. env.json has each cell, and all
+// lines of the reasons.
 func Unmeasured(r *record.Run) []string {
-	type group struct {
-		cell                string // the first
-		count               int
-		variants, workloads []string
-	}
-	var briefs []string
-	groups := map[string]*group{}
-	for _, o := range r.Unmeasured() {
+	type lack struct{ cell, variant, workload, brief string }
+	all := harness.Map(r.Unmeasured(), func(o record.CellOutcome) lack {
 		c, err := record.ParseCell(r.Env.Experiment, o.Cell)
 		if err != nil {
 			c.Variant, c.Workload = o.Cell, "?"
 		}
 		o.Reason = WithoutVariant(o.Reason, c.Variant)
-		brief := o.Brief()
-		g := groups[brief]
-		if g == nil {
-			g = &group{cell: o.Cell}
-			groups[brief] = g
-			briefs = append(briefs, brief)
+		return lack{o.Cell, c.Variant, c.Workload, o.Brief()}
+	})
+	return harness.Map(harness.GroupBy(all, func(l lack) string { return l.brief }), func(g []lack) string {
+		if len(g) == 1 {
+			return g[0].cell + ": " + g[0].brief
 		}
-		g.count++
-		if !slices.Contains(g.variants, c.Variant) {
-			g.variants = append(g.variants, c.Variant)
+		list := func(name func(lack) string) string {
+			first := func(same []lack) string { return name(same[0]) }
+			return strings.Join(harness.Map(harness.GroupBy(g, name), first), ", ")
 		}
-		if !slices.Contains(g.workloads, c.Workload) {
-			g.workloads = append(g.workloads, c.Workload)
-		}
-	}
-	var lines []string
-	for _, brief := range briefs {
-		g := groups[brief]
-		what := g.cell
-		if g.count > 1 {
-			what = fmt.Sprintf("%d cells, %s in %s", g.count, strings.Join(g.variants, ", "), strings.Join(g.workloads, ", "))
-		}
-		lines = append(lines, what+": "+brief)
-	}
-	return lines
+		return fmt.Sprintf("%d cells, %s in %s: %s", len(g), list(func(l lack) string { return l.variant }),
+			list(func(l lack) string { return l.workload }), g[0].brief)
+	})
 }
 
-// WithoutVariant takes the variant's name off a reason: five variants that lack the same thing have one reason.
+// WithoutVariant removes the variant's name from a reason, so that variants with the same reason can be grouped.
 func WithoutVariant(reason, variant string) string {
 	variant = strings.TrimSuffix(variant, harness.SuffixAA)
 	for _, verb := range []string{"put", "load"} {
