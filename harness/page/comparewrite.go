@@ -3,11 +3,13 @@
 package page
 
 import (
-	"encoding/json"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -16,7 +18,67 @@ import (
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
-// CompareFormats are the forms in which a comparison can be written.
+// ChangeFormats are the formats of WriteChanges.
+func ChangeFormats() []string { return []string{"text", "markdown"} }
+
+// WriteChanges writes what differs between the runs, a row a cell and unit, the largest first; nothing if nothing differs.
+func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
+	g := grid{title: "Changed", head: []string{"cell", "old", "new", "unit", "delta", "verdict"}}
+	for _, r := range changed(c) {
+		sc := unit.ScaleFor(r.Unit, []float64{r.Old.Median})
+		g.rows = append(g.rows, []string{
+			r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""),
+			fine(r.Old.Median * sc.Factor), fine(r.New.Median * sc.Factor), sc.Unit, deltaText(r), verdictText(r),
+		})
+	}
+	if len(g.rows)+len(c.Missing)+len(c.OnlyNew) == 0 {
+		return nil
+	}
+	p, err := newPrinter(w, format)
+	if err != nil {
+		return err
+	}
+	p.heading(fmt.Sprintf("%s on %s, kernel %s: %s", c.OldRun.Experiment, c.OldRun.Target, kernels(c.OldRun, c.NewRun), c.Summary()))
+	if len(g.rows) > 0 {
+		p.grid(g)
+	}
+	p.missing(c)
+	p.list("Remarks", c.Remarks)
+	return p.err
+}
+
+// verdictText is the row's verdict with its note.
+func verdictText(r verdict.Row) string {
+	if r.Note == "" {
+		return r.Verdict
+	}
+	return r.Verdict + " (" + r.Note + ")"
+}
+
+// changed are the rows that became better or worse, the largest difference first.
+func changed(c *verdict.Comparison) []verdict.Row {
+	rows := harness.Filter(c.Rows, func(r verdict.Row) bool { return r.Verdict == verdict.Better || r.Verdict == verdict.Worse })
+	slices.SortStableFunc(rows, func(a, b verdict.Row) int { return cmp.Compare(times(b), times(a)) })
+	return rows
+}
+
+// times is a row's difference divided by the least difference, which can be compared between units.
+func times(r verdict.Row) float64 {
+	if r.Floor <= 0 {
+		return math.Inf(1)
+	}
+	return math.Abs(r.Delta) / r.Floor
+}
+
+// fine writes five significant digits without an exponent, so that 0.5 % can be seen.
+func fine(v float64) string {
+	if v == 0 {
+		return "0"
+	}
+	return strconv.FormatFloat(v, 'f', max(0, 4-int(math.Floor(math.Log10(math.Abs(v))))), 64)
+}
+
+// CompareFormats are the formats of WriteComparison.
 func CompareFormats() []string { return append(Formats(), "junit") }
 
 // WriteComparison writes the comparison as text, markdown, json or junit.
@@ -40,57 +102,49 @@ func WriteComparison(w io.Writer, c *verdict.Comparison, format string) error {
 		fmt.Sprintf("old: %s, %s, commit %s, %s", o.Dir, o.Date, unit.OrDash(o.Commit), o.State),
 		fmt.Sprintf("new: %s, %s, commit %s, %s", n.Dir, n.Date, unit.OrDash(n.Commit), n.State),
 	})
-	var drifts []string
-	for _, d := range c.Drifts {
-		drifts = append(drifts, d.String())
+	p.list("Drift of the machine between the runs, seen at the ceilings", harness.Map(c.Drifts, verdict.Drift.String))
+	for _, rows := range harness.GroupBy(c.Rows, func(r verdict.Row) [2]string { return [2]string{r.Cell.Workload, r.Unit} }) {
+		p.grid(comparisonGrid(c, rows))
 	}
-	p.list("Drift of the machine between the runs, seen at the ceilings", drifts)
-	for _, g := range comparisonGrids(c) {
-		p.grid(g)
-	}
-	p.list("Missing: only the old run measured", missingLines(c))
-	p.list("Only in the new run", c.OnlyNew)
+	p.missing(c)
 	p.list("Broken gates", c.Broken)
 	p.list("Remarks", c.Remarks)
 	p.printf("%s\n", c.Summary())
 	return p.err
 }
 
-func comparisonGrids(c *verdict.Comparison) []grid {
-	var out []grid
-	at := map[[2]string]int{}
-	for _, r := range c.Rows {
-		k := [2]string{r.Cell.Workload, r.Unit}
-		if _, ok := at[k]; ok {
-			continue
-		}
-		at[k] = len(out)
-		var values []float64
-		for _, o := range c.Rows {
-			if o.Cell.Workload == k[0] && o.Unit == k[1] {
-				values = append(values, o.Old.Median)
-			}
-		}
-		sc := unit.ScaleFor(r.Unit, values)
-		g := grid{title: r.Cell.Workload + ": " + r.Unit, head: []string{"cell", "old " + sc.Unit, "new " + sc.Unit, "delta", "p", "n", "verdict"}}
-		for _, o := range c.Rows {
-			if o.Cell.Workload != k[0] || o.Unit != k[1] {
-				continue
-			}
-			verdict := o.Verdict
-			if o.Note != "" {
-				verdict += " (" + o.Note + ")"
-			}
-			g.rows = append(g.rows, []string{
-				o.Cell.Class + "/" + o.Cell.Variant + o.Cell.AxesName(""), sc.Format(o.Old.Median), sc.Format(o.New.Median),
-				deltaText(o), pText(o), fmt.Sprintf("%d+%d", o.Old.N, o.New.N), verdict,
-			})
-		}
-		g.footer = fmt.Sprintf("%s, p adjusted for %d rows, least difference %s", deltaOf(c), tested(c), floorText(c, k[0], k[1]))
-		g.footer += findableText(c, k[0], k[1])
-		out = append(out, g)
+// missing lists the cells and units that only one run has.
+func (p *printer) missing(c *verdict.Comparison) {
+	p.list("Missing: only the old run measured", harness.Map(c.Missing, verdict.Missing.String))
+	p.list("Only in the new run", c.OnlyNew)
+}
+
+// comparisonGrid is the table of one workload and unit.
+func comparisonGrid(c *verdict.Comparison, rows []verdict.Row) grid {
+	workload, name := rows[0].Cell.Workload, rows[0].Unit
+	sc := unit.ScaleFor(name, harness.Map(rows, func(r verdict.Row) float64 { return r.Old.Median }))
+	g := grid{title: workload + ": " + name, head: []string{"cell", "old " + sc.Unit, "new " + sc.Unit, "delta", "p", "n", "verdict"}}
+	for _, r := range rows {
+		g.rows = append(g.rows, []string{
+			r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""), sc.Format(r.Old.Median), sc.Format(r.New.Median),
+			deltaText(r), pText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), verdictText(r),
+		})
 	}
-	return out
+	delta := "delta with drift taken off"
+	if c.OldRun.Target == harness.TargetExact {
+		delta = "delta is the median over the seeds"
+	}
+	tested := harness.Count(c.Rows, func(r verdict.Row) bool { return r.P != nil })
+	g.footer = fmt.Sprintf("%s, p adjusted for %d rows, least difference %s%s", delta, tested, floorText(rows), findableText(rows))
+	return g
+}
+
+// magnitude is a difference of the row in its terms, without its sign: a percentage, or in the unit.
+func magnitude(r verdict.Row, v float64) string {
+	if r.Compare == harness.CompareDifference {
+		return strings.TrimPrefix(verdict.DifferenceText(r.Unit, v), "+")
+	}
+	return unit.Percent(v, false)
 }
 
 // deltaText is the row's difference: a percentage, or in the unit.
@@ -112,59 +166,25 @@ func pText(r verdict.Row) string {
 	return fmt.Sprintf("%.3f", *r.P)
 }
 
-// deltaOf says what deltas are.
-func deltaOf(c *verdict.Comparison) string {
-	if c.OldRun.Target == harness.TargetExact {
-		return "delta is the median over the seeds"
-	}
-	return "delta with drift taken off"
-}
-
-// tested counts the rows that have a p value.
-func tested(c *verdict.Comparison) int {
-	n := 0
-	for _, r := range c.Rows {
-		if r.P != nil {
-			n++
+// findableText is the least difference that the middle row of a table could have shown, where that is known, for ratios and for
+// differences.
+func findableText(rows []verdict.Row) (text string) {
+	known := harness.Filter(rows, func(r verdict.Row) bool { return r.Findable != 0 })
+	for _, way := range harness.CompareWays() {
+		same := harness.Filter(known, func(r verdict.Row) bool { return r.Compare == way })
+		if len(same) > 0 {
+			middle := stats.Median(harness.Map(same, func(r verdict.Row) float64 { return r.Findable }))
+			text += ", the middle row can show " + magnitude(same[0], middle)
 		}
-	}
-	return n
-}
-
-// findableText says what difference the rows of a table could have shown, where that is known: the middle row's.
-func findableText(c *verdict.Comparison, workload, name string) string {
-	var ratios, differences []float64
-	for _, r := range c.Rows {
-		switch {
-		case r.Cell.Workload != workload || r.Unit != name || r.Findable == 0:
-		case r.Compare == harness.CompareDifference:
-			differences = append(differences, r.Findable)
-		default:
-			ratios = append(ratios, r.Findable)
-		}
-	}
-	text := ""
-	if len(ratios) > 0 {
-		text += fmt.Sprintf(", the middle row can show %s", unit.Percent(stats.Median(ratios), false))
-	}
-	if len(differences) > 0 {
-		text += fmt.Sprintf(", the middle row can show %s", strings.TrimPrefix(verdict.DifferenceText(name, stats.Median(differences)), "+"))
 	}
 	return text
 }
 
-// floorText is the least difference in force in a table, or the range of it.
-func floorText(c *verdict.Comparison, workload, name string) string {
+// floorText is the least difference in force in a table, or several.
+func floorText(rows []verdict.Row) string {
 	var texts []string
-	for _, r := range c.Rows {
-		if r.Cell.Workload != workload || r.Unit != name {
-			continue
-		}
-		text := unit.Percent(r.Floor, false)
-		if r.Compare == harness.CompareDifference {
-			text = strings.TrimPrefix(verdict.DifferenceText(r.Unit, r.Floor), "+")
-		}
-		if !slices.Contains(texts, text) {
+	for _, r := range rows {
+		if text := magnitude(r, r.Floor); !slices.Contains(texts, text) {
 			texts = append(texts, text)
 		}
 	}
@@ -182,9 +202,7 @@ func kernels(o, n verdict.Identity) string {
 }
 
 func writeComparisonJSON(w io.Writer, c *verdict.Comparison) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(struct {
+	return writeJSON(w, struct {
 		Old       verdict.Identity  `json:"old"`
 		New       verdict.Identity  `json:"new"`
 		MinEffect float64           `json:"min_effect"`
@@ -220,27 +238,19 @@ type junitSuite struct {
 	Cases    []junitCase `xml:"testcase"`
 }
 
-// missingLines are the missing cells and units, a line each.
-func missingLines(c *verdict.Comparison) []string {
-	var out []string
-	for _, m := range c.Missing {
-		out = append(out, m.String())
-	}
-	return out
-}
-
-// writeJUnit makes a case a row, and a case what is missing: worse and missing are failures; what could not be judged, and
-// missing where that is allowed, is skipped.
+// writeJUnit writes a case for each row and each missing cell and unit. Worse and missing are failures; rows without a verdict,
+// and missing cells where that is allowed, are skipped.
 func writeJUnit(w io.Writer, c *verdict.Comparison) error {
 	s := junitSuite{Name: "kxlab " + c.OldRun.Experiment + " on " + c.OldRun.Target, Tests: len(c.Rows) + len(c.Missing),
 		Failures: c.Count(verdict.Worse)}
 	for _, m := range c.Missing {
 		k := junitCase{Class: m.Cell.Experiment + "." + m.Cell.Workload, Name: m.Name + " " + m.Unit}
-		if say := (&junitMessage{"missing: " + m.Why()}); c.Options.AllowMissing {
-			k.Skipped = say
+		message := &junitMessage{"missing: " + m.Why()}
+		if c.Options.AllowMissing {
+			k.Skipped = message
 			s.Skipped++
 		} else {
-			k.Failure = say
+			k.Failure = message
 			s.Failures++
 		}
 		s.Cases = append(s.Cases, k)

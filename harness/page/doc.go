@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package page writes what people read of a run: tables and comparisons as text, Markdown, JSON and JUnit, and one
-// self-contained HTML page. It never runs anything and makes no verdict of its own.
+// Package page writes reports about runs: tables and comparisons as text, Markdown, JSON and JUnit, and a self-contained HTML
+// page. It makes no verdict of its own and runs nothing.
 //
-// Classes do different work and are never ranked together: each has its own tables.
+// Classes do different work and are never candidates together: each has its own tables.
 package page

@@ -20,23 +20,28 @@ func claimGrid(fs []verdict.Finding) grid {
 func equivalenceGrid(all []verdict.Equivalence) grid {
 	g := grid{title: "Equivalence of ports with their originals", head: []string{"variant", "original", "verdict", "one against one", "cost", "where", "why"}}
 	for _, e := range all {
-		name, versus, cost := e.Variant, "-", "-"
-		if e.Control {
-			name += " (wrong on purpose)"
-		}
+		versus, cost := "-", "-"
 		if e.VersusN > 0 {
 			versus = unit.Percent(e.Versus, false)
-			if e.VersusN == 1 {
-				versus += ", one trial"
-			}
+		}
+		if e.VersusN == 1 {
+			versus += ", one trial"
 		}
 		if e.Cost > 0 {
 			cost = "x " + unit.Digits(e.Cost)
 		}
-		g.rows = append(g.rows, []string{name, e.Original, e.Verdict, versus, cost, e.Where, e.Why})
+		g.rows = append(g.rows, []string{controlName(e.Variant, e.Control), e.Original, e.Verdict, versus, cost, e.Where, e.Why})
 	}
 	g.footer = "two one-sided t tests on paired seeds (Schuirmann 1987), each at 5 %; margins: goodput 3 %, round trips 5 %, resent a quarter of the original's share and at least 0.1 points; one against one: a one-sided t test at 5 % that the mean Jain's index is at least 0.95"
 	return g
+}
+
+// controlName marks a variant that differs on purpose.
+func controlName(variant string, control bool) string {
+	if control {
+		return variant + " (wrong on purpose)"
+	}
+	return variant
 }
 
 func scoreGrid(all []verdict.ScoreResult) grid {
@@ -59,13 +64,9 @@ func lawGrid(all []verdict.LawResult) grid {
 		if count[j.Outcome]++; j.Outcome == verdict.NotMeasured {
 			continue // the JSON has them with the reason
 		}
-		name := j.Variant
-		if j.Control {
-			name += " (wrong on purpose)"
-		}
 		sc := unit.ScaleFor(j.Law.Unit, []float64{j.Predicted})
 		g.rows = append(g.rows, []string{
-			j.Law.Name, name, sc.Format(j.Value) + " " + sc.Unit, sc.Format(j.Predicted) + " " + sc.Unit,
+			j.Law.Name, controlName(j.Variant, j.Control), sc.Format(j.Value) + " " + sc.Unit, sc.Format(j.Predicted) + " " + sc.Unit,
 			unit.Percent(j.Value/j.Predicted-1, true), j.Bound(), j.Outcome, j.Source,
 		})
 	}

@@ -4,6 +4,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -25,20 +27,11 @@ import (
 //go:embed page.html
 var pageText string
 
-// pageFile and plotsDir are what generate writes into a run directory.
+// What Write writes into a run directory.
 const (
 	pageFile = "report.html"
 	plotsDir = "plots"
 )
-
-// generate reads a run directory and writes its page and its plots beside the record. It returns the page's path.
-func generate(dir string) (string, error) {
-	r, err := record.Open(dir)
-	if err != nil {
-		return "", err
-	}
-	return Write(verdict.Analyze(r))
-}
 
 // Write writes the page and the plots of a run into its directory. It returns the page's path.
 func Write(a *verdict.Analysis) (string, error) {
@@ -61,7 +54,7 @@ func Write(a *verdict.Analysis) (string, error) {
 	return filepath.Join(dir, pageFile), nil
 }
 
-// page is what the template sees of one run.
+// page is the template's data for one run.
 type page struct {
 	Run      *record.Run
 	ID       verdict.Identity
@@ -75,8 +68,8 @@ type page struct {
 	Broken   []string
 	Missing  []string
 	Without  []string      // cells without a number
-	Warnings []string      // what is weak about the samples
-	Gates    []record.Gate // those that failed, or caught what is broken on purpose
+	Warnings []string      // about the samples
+	Gates    []record.Gate // those that failed, or whose detail has several lines
 }
 
 type picture struct {
@@ -96,7 +89,7 @@ type htmlGrid struct {
 	Rows                 [][]string
 }
 
-// writeHTML writes one self-contained page about the runs: no script, nothing fetched.
+// writeHTML writes one self-contained page about the runs, without scripts and without links to other files.
 func writeHTML(w io.Writer, runs ...*verdict.Analysis) error {
 	var pages []page
 	for _, r := range runs {
@@ -124,9 +117,7 @@ var (
 func newPage(a *verdict.Analysis) (page, error) {
 	r := a.Run
 	p := page{Run: r, ID: a.ID, Facts: facts(r), Headline: headline(a), Findings: a.Findings, Noise: a.Noise, Gates: gatesOfNote(r), Without: a.Unmeasured, Warnings: a.Warnings}
-	for _, g := range verdicts(a) {
-		p.Verdicts = append(p.Verdicts, htmlGrid{Title: g.title, Footer: g.footer, Head: g.head, Rows: g.rows})
-	}
+	p.Verdicts = harness.Map(verdicts(a), func(g grid) htmlGrid { return newHTMLGrid(g, "") })
 	p.Broken = verdict.BrokenGates(a.Noise, verdict.DefaultMinEffect)
 	plots, remarks, err := plot.Plots(r)
 	if err != nil {
@@ -136,24 +127,19 @@ func newPage(a *verdict.Analysis) (page, error) {
 		p.Plots = append(p.Plots, picture{pl.Name, pl.Title, inline(pl)})
 	}
 	p.Missing = append(missing(r), remarks...)
-	at := map[string]int{}
-	for _, t := range newTables(a) {
-		i, ok := at[t.Class]
-		if !ok {
-			i = len(p.Classes)
-			at[t.Class] = i
-			c := class{Name: t.Class}
-			for _, v := range r.Env.Variants {
-				if v.Class == t.Class {
-					c.Variants = append(c.Variants, v)
-				}
-			}
-			p.Classes = append(p.Classes, c)
-		}
-		g := t.grid()
-		p.Classes[i].Grids = append(p.Classes[i].Grids, htmlGrid{g.title, g.footer, t.About, g.head, g.rows})
+	for _, tables := range harness.GroupBy(newTables(a), func(t table) string { return t.Class }) {
+		name := tables[0].Class
+		p.Classes = append(p.Classes, class{
+			Name:     name,
+			Variants: harness.Filter(r.Env.Variants, func(v harness.Variant) bool { return v.Class == name }),
+			Grids:    harness.Map(tables, func(t table) htmlGrid { return newHTMLGrid(t.grid(), t.About) }),
+		})
 	}
 	return p, nil
+}
+
+func newHTMLGrid(g grid, about string) htmlGrid {
+	return htmlGrid{g.title, g.footer, about, g.head, g.rows}
 }
 
 // inline is a plot's SVG as a part of a page: without its prologue, of any size, with its title for screen readers.
@@ -163,7 +149,7 @@ func inline(p plot.Plot) template.HTML {
 	return template.HTML(svgSize.ReplaceAllLiteralString(svg, label)) // literal: a title may hold "$1"
 }
 
-// facts says what ran where.
+// facts are the conditions of the run.
 func facts(r *record.Run) [][2]string {
 	e := &r.Env
 	out := [][2]string{
@@ -190,16 +176,11 @@ func facts(r *record.Run) [][2]string {
 			out = append(out, [2]string{m.name, strings.Join(parts, "; ")})
 		}
 	}
-	passed := 0
-	var failed []string
-	for _, g := range e.Gates {
-		if g.Passed {
-			passed++
-		} else {
-			first, _, _ := strings.Cut(g.Detail, "\n") // all of it stands further down
-			failed = append(failed, g.Variant+" "+g.Where+": "+first)
-		}
-	}
+	passed := harness.Count(e.Gates, func(g record.Gate) bool { return g.Passed })
+	failed := harness.Map(harness.Filter(e.Gates, func(g record.Gate) bool { return !g.Passed }), func(g record.Gate) string {
+		first, _, _ := strings.Cut(g.Detail, "\n") // the page has all of it under the gates
+		return g.Variant + " " + g.Where + ": " + first
+	})
 	gates := fmt.Sprintf("%d passed", passed)
 	if len(failed) > 0 {
 		gates += "; failed: " + strings.Join(failed, "; ")
@@ -209,45 +190,32 @@ func facts(r *record.Run) [][2]string {
 
 // headline says, for each class and each plot of bars, which variant leads and by how much over the others.
 func headline(a *verdict.Analysis) []string {
-	r := a.Run
 	var out []string
 	seen := map[string]bool{}
-	for _, spec := range r.Env.Plots {
-		if spec.X != "" || spec.Kind != "" {
+	for _, spec := range a.Run.Env.Plots {
+		way := a.Run.Env.Better(spec.Workload, spec.Unit)
+		if spec.X != "" || spec.Kind != "" || way == 0 {
 			continue
 		}
-		way := r.Env.Better(spec.Workload, spec.Unit)
-		byClass := map[string][]*record.Sample{}
-		var order []string
-		for _, s := range plot.Choose(a.Samples, spec) {
-			c := s.Cell.Class
-			if c == harness.ClassCeiling || way == 0 || a.Summary(s).Median <= 0 {
-				continue
+		candidates := harness.Filter(plot.Choose(a.Samples, spec), func(s *record.Sample) bool {
+			return s.Cell.Class != harness.ClassCeiling && a.Summary(s).Median > 0
+		})
+		for _, class := range harness.GroupBy(candidates, func(s *record.Sample) string { return s.Cell.Class }) {
+			name := class[0].Cell.Class
+			k := spec.Workload + " " + spec.Unit + plot.WhereText(spec) + " " + name
+			if len(class) >= 2 && !seen[k] {
+				seen[k] = true
+				out = append(out, lead(a, spec, name, class, way))
 			}
-			if byClass[c] == nil {
-				order = append(order, c)
-			}
-			byClass[c] = append(byClass[c], s)
-		}
-		for _, c := range order {
-			k := spec.Workload + " " + spec.Unit + plot.WhereText(spec) + " " + c
-			if len(byClass[c]) < 2 || seen[k] {
-				continue
-			}
-			seen[k] = true
-			out = append(out, lead(a, spec, c, byClass[c], way))
 		}
 	}
 	return out
 }
 
-// lead compares the best of a class with its next and its last, paired by repeat.
+// lead compares the best of a class with its second and its last, paired by repeat.
 func lead(a *verdict.Analysis, spec harness.PlotSpec, class string, ss []*record.Sample, way int) string {
-	sort.SliceStable(ss, func(i, j int) bool {
-		return float64(way)*a.Summary(ss[i]).Median > float64(way)*a.Summary(ss[j]).Median
-	})
-	floor := verdict.NoiseOf(a.Noise, spec.Workload, spec.Unit)
-	floor = max(floor, verdict.DefaultMinEffect)
+	slices.SortStableFunc(ss, func(x, y *record.Sample) int { return way * cmp.Compare(a.Summary(y).Median, a.Summary(x).Median) })
+	floor := max(verdict.NoiseOf(a.Noise, spec.Workload, spec.Unit), verdict.DefaultMinEffect)
 	best := ss[0]
 	sc := unit.ScaleFor(spec.Unit, []float64{a.Summary(best).Median})
 	title := spec.Title
@@ -255,10 +223,7 @@ func lead(a *verdict.Analysis, spec harness.PlotSpec, class string, ss []*record
 		title += ", class " + class
 	}
 	text := fmt.Sprintf("%s: %s leads with %s %s", title, best.Cell.Variant, sc.Format(a.Summary(best).Median), sc.Unit)
-	for i, o := range []*record.Sample{ss[1], ss[len(ss)-1]} {
-		if i == 1 && len(ss) == 2 {
-			break
-		}
+	for _, o := range slices.Compact([]*record.Sample{ss[1], ss[len(ss)-1]}) {
 		num, den := best, o
 		if way < 0 {
 			num, den = o, best
@@ -275,7 +240,7 @@ func lead(a *verdict.Analysis, spec harness.PlotSpec, class string, ss []*record
 	return text
 }
 
-// missing says what of the experiment was not measured.
+// missing lists what of the experiment was not measured.
 func missing(r *record.Run) []string {
 	have := map[string]bool{}
 	for _, t := range r.Trials {

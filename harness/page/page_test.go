@@ -240,3 +240,12 @@ func TestBeyond(t *testing.T) {
 		}
 	}
 }
+
+// generate reads a run directory and writes its page.
+func generate(dir string) (string, error) {
+	r, err := record.Open(dir)
+	if err != nil {
+		return "", err
+	}
+	return Write(verdict.Analyze(r))
+}

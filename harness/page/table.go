@@ -3,7 +3,9 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -17,8 +19,8 @@ import (
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
-// A table shows one workload, class and unit: a row a variant, a column a value of the axis that is swept the most.
-// Other axes that vary have a table for each of their values.
+// A table shows one workload, class and unit: a row a variant, a column a value of the axis with the most values. Other axes
+// with several values have a table for each of these.
 type table struct {
 	Workload string              `json:"workload"`
 	Class    string              `json:"class"`
@@ -43,7 +45,7 @@ type tableRow struct {
 // A tableCell is one cell in one unit.
 type tableCell struct {
 	stats.Summary
-	// Share of the ceiling: 1 is as good as no work at all; 0 where no ceiling ran with the same axes.
+	// Share of the ceiling: 1 is as good as a program that does no work; 0 where no ceiling ran with the same axes.
 	Share float64 `json:"share,omitempty"`
 	// Beyond is how many of the values are bounds only.
 	Beyond int `json:"beyond,omitempty"`
@@ -51,61 +53,50 @@ type tableCell struct {
 
 // heading names the table: what, where, on which kernel.
 func (t *table) heading() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, class %s: %s (%s is better)", t.Workload, t.Class, t.Unit, t.Better)
-	for i, a := range t.Where {
-		if i == 0 {
-			b.WriteString(" at ")
-		} else {
-			b.WriteString(", ")
-		}
-		b.WriteString(a.Name + "=" + a.Value)
+	var where []string
+	for _, a := range t.Where {
+		where = append(where, a.Name+"="+a.Value)
 	}
-	fmt.Fprintf(&b, " [%s, kernel %s]", t.Target, t.Kernel)
-	return b.String()
+	at := ""
+	if len(where) > 0 {
+		at = " at " + strings.Join(where, ", ")
+	}
+	return fmt.Sprintf("%s, class %s: %s (%s is better)%s [%s, kernel %s]", t.Workload, t.Class, t.Unit, t.Better, at, t.Target, t.Kernel)
 }
 
-// newTables arranges a run. Classes are kept apart: their variants do different work.
+// newTables makes the tables of a run, in the order of the definition: by workload, unit and class.
 func newTables(a *verdict.Analysis) []table {
-	all, r := a.Samples, a.Run
-	var out []table
 	type key struct{ workload, class, unit string }
-	groups := map[key][]*record.Sample{}
-	var order []key
-	for _, s := range all {
-		k := key{s.Cell.Workload, s.Cell.Class, s.Unit}
-		if groups[k] == nil {
-			order = append(order, k)
-		}
-		groups[k] = append(groups[k], s)
-	}
-	rank := func(k key) (int, int, int) {
-		w := slices.IndexFunc(r.Env.Workloads, func(w harness.WorkloadSpec) bool { return w.Name == k.workload })
-		c, u := len(r.Env.Variants), 0
-		for i, v := range r.Env.Variants {
-			if v.Class == k.class {
-				c = i
-				break
-			}
-		}
+	e := &a.Run.Env
+	groups := harness.GroupBy(a.Samples, func(s *record.Sample) key { return key{s.Cell.Workload, s.Cell.Class, s.Unit} })
+	rank := func(g []*record.Sample) []int {
+		c, metrics := g[0].Cell, []harness.MetricSpec(nil)
+		w := slices.IndexFunc(e.Workloads, func(w harness.WorkloadSpec) bool { return w.Name == c.Workload })
 		if w >= 0 {
-			u = slices.IndexFunc(r.Env.Workloads[w].Metrics, func(m harness.MetricSpec) bool { return m.Unit == k.unit })
+			metrics = e.Workloads[w].Metrics
 		}
-		return w, u, c
+		u := slices.IndexFunc(metrics, func(m harness.MetricSpec) bool { return m.Unit == g[0].Unit })
+		return []int{w, u, indexOrEnd(e.Variants, func(v harness.Variant) bool { return v.Class == c.Class })}
 	}
-	sort.SliceStable(order, func(i, j int) bool {
-		wi, ui, ci := rank(order[i])
-		wj, uj, cj := rank(order[j])
-		return wi < wj || wi == wj && (ui < uj || ui == uj && ci < cj)
-	})
-	for _, k := range order {
-		t := table{Workload: k.workload, Class: k.class, Unit: k.unit, Better: "?", Target: r.Env.Target, Kernel: r.Env.Kernel}
-		if m, ok := r.Env.Metric(k.workload, k.unit); ok {
+	slices.SortStableFunc(groups, func(x, y []*record.Sample) int { return slices.Compare(rank(x), rank(y)) })
+	var out []table
+	for _, g := range groups {
+		c := g[0].Cell
+		t := table{Workload: c.Workload, Class: c.Class, Unit: g[0].Unit, Better: "?", Target: e.Target, Kernel: e.Kernel}
+		if m, ok := e.Metric(c.Workload, t.Unit); ok {
 			t.Better, t.About = m.Better, m.About
 		}
-		out = append(out, split(t, groups[k], a)...)
+		out = append(out, split(t, g, a)...)
 	}
 	return out
+}
+
+// indexOrEnd is slices.IndexFunc with len(items) for none.
+func indexOrEnd[T any](items []T, is func(T) bool) int {
+	if i := slices.IndexFunc(items, is); i >= 0 {
+		return i
+	}
+	return len(items)
 }
 
 // split makes one table for each combination of the axes that are not in the columns.
@@ -118,29 +109,13 @@ func split(t table, group []*record.Sample, a *verdict.Analysis) []table {
 		}
 	}
 	t.Columns = []string{"median"}
-	var parts [][]*record.Sample
-	at := map[string]int{}
-	for _, s := range group {
-		k := s.Cell.AxesName(t.Axis)
-		i, ok := at[k]
-		if !ok {
-			i = len(parts)
-			at[k] = i
-			parts = append(parts, nil)
-		}
-		parts[i] = append(parts[i], s)
-	}
 	var out []table
-	for _, part := range parts {
+	for _, part := range harness.GroupBy(group, func(s *record.Sample) string { return s.Cell.AxesName(t.Axis) }) {
 		p := t
 		if p.Axis != "" {
 			p.Columns = axisValues(part)[p.Axis]
 		}
-		for _, a := range part[0].Cell.Axes {
-			if a.Name != p.Axis {
-				p.Where = append(p.Where, a)
-			}
-		}
+		p.Where = harness.Filter(part[0].Cell.Axes, func(a harness.AxisValue) bool { return a.Name != p.Axis })
 		p.fill(part, a)
 		out = append(out, p)
 	}
@@ -151,34 +126,26 @@ func (t *table) fill(part []*record.Sample, a *verdict.Analysis) {
 	e := &a.Run.Env
 	ceiling := t.findCeiling(part, a)
 	way := e.Better(t.Workload, t.Unit)
-	row := map[string]int{}
-	for _, s := range part {
-		i, ok := row[s.Cell.Variant]
-		if !ok {
-			i = len(t.Rows)
-			row[s.Cell.Variant] = i
-			t.Rows = append(t.Rows, tableRow{Variant: s.Cell.Variant, Cells: make([]*tableCell, len(t.Columns))})
+	for _, same := range harness.GroupBy(part, func(s *record.Sample) string { return s.Cell.Variant }) {
+		row := tableRow{Variant: same[0].Cell.Variant, Cells: make([]*tableCell, len(t.Columns))}
+		for _, s := range same {
+			col := 0
+			if t.Axis != "" {
+				col = slices.Index(t.Columns, s.Cell.Axis(t.Axis))
+			}
+			c := &tableCell{Summary: a.Summary(s), Beyond: s.Beyond}
+			if m := ceiling[s.Cell.AxesName("")]; m > 0 && c.Median > 0 && way != 0 && s.Beyond == 0 {
+				c.Share = math.Pow(c.Median/m, float64(way))
+			}
+			row.Cells[col] = c
 		}
-		col := 0
-		if t.Axis != "" {
-			col = slices.Index(t.Columns, s.Cell.Axis(t.Axis))
-		}
-		c := &tableCell{Summary: a.Summary(s), Beyond: s.Beyond}
-		if m := ceiling[s.Cell.AxesName("")]; m > 0 && c.Median > 0 && way != 0 && s.Beyond == 0 {
-			c.Share = math.Pow(c.Median/m, float64(way))
-		}
-		t.Rows[i].Cells[col] = c
+		t.Rows = append(t.Rows, row)
 	}
 	index := func(name string) int {
-		i := slices.IndexFunc(e.Variants, func(v harness.Variant) bool { return v.Name == strings.TrimSuffix(name, harness.SuffixAA) })
-		if i < 0 {
-			i = len(e.Variants)
-		}
-		return i
+		return indexOrEnd(e.Variants, func(v harness.Variant) bool { return v.Name == strings.TrimSuffix(name, harness.SuffixAA) })
 	}
-	sort.SliceStable(t.Rows, func(i, j int) bool {
-		a, b := index(t.Rows[i].Variant), index(t.Rows[j].Variant)
-		return a < b || a == b && t.Rows[i].Variant < t.Rows[j].Variant
+	slices.SortStableFunc(t.Rows, func(x, y tableRow) int {
+		return cmp.Or(cmp.Compare(index(x.Variant), index(y.Variant)), cmp.Compare(x.Variant, y.Variant))
 	})
 }
 
@@ -194,39 +161,29 @@ func (t *table) findCeiling(part []*record.Sample, a *verdict.Analysis) map[stri
 	for _, s := range part {
 		want[s.Cell.AxesName("")] = true
 	}
-	by := map[string]map[string]float64{}
-	var names []string
-	for _, s := range a.Samples {
+	ceilings := harness.Filter(a.Samples, func(s *record.Sample) bool {
 		c := s.Cell
-		if c.Class != harness.ClassCeiling || c.Workload != t.Workload || s.Unit != t.Unit || !want[c.AxesName("")] {
-			continue
-		}
-		if by[c.Variant] == nil {
-			by[c.Variant] = map[string]float64{}
-			names = append(names, c.Variant)
-		}
-		by[c.Variant][c.AxesName("")] = a.Summary(s).Median
-	}
-	var best string
+		return c.Class == harness.ClassCeiling && c.Workload == t.Workload && s.Unit == t.Unit && want[c.AxesName("")]
+	})
+	var best map[string]float64
 	var bestMid float64
-	for _, n := range names {
-		var v []float64
-		for _, m := range by[n] {
-			v = append(v, m)
+	for _, same := range harness.GroupBy(ceilings, func(s *record.Sample) string { return s.Cell.Variant }) {
+		medians := map[string]float64{}
+		for _, s := range same {
+			medians[s.Cell.AxesName("")] = a.Summary(s).Median
 		}
-		mid := unit.Middle(v)
+		mid := unit.Middle(slices.Collect(maps.Values(medians)))
 		if way < 0 {
 			mid = 1 / mid
 		}
-		if best == "" || len(by[n]) > len(by[best]) || len(by[n]) == len(by[best]) && mid > bestMid {
-			best, bestMid = n, mid
+		if best == nil || len(medians) > len(best) || len(medians) == len(best) && mid > bestMid {
+			t.Ceiling, best, bestMid = same[0].Cell.Variant, medians, mid
 		}
 	}
-	t.Ceiling = best
-	return by[best]
+	return best
 }
 
-// axisValues lists the values of each axis, numbers in their order, words as they come.
+// axisValues lists the values of each axis: numbers sorted, words in the order of the samples.
 func axisValues(group []*record.Sample) map[string][]string {
 	out := map[string][]string{}
 	for _, s := range group {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,7 +16,7 @@ import (
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
-// Formats are the forms in which tables can be written; comparisons also as "junit".
+// Formats are the formats of WriteTables.
 func Formats() []string { return []string{"text", "markdown", "json"} }
 
 // grid is a table ready to be written: rows of text.
@@ -90,13 +91,11 @@ func (t *table) grid() grid {
 	return g
 }
 
-// WriteTables writes a run's tables and what belongs to them: what was skipped, rejected, and the A/A noise.
+// WriteTables writes a run's tables, verdicts, A/A noise, and the cells and trials without a number.
 func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 	tables, r := newTables(a), a.Run
 	if format == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(struct {
+		return writeJSON(w, struct {
 			Run      verdict.Identity      `json:"run"`
 			Tables   []table               `json:"tables"`
 			Claims   []verdict.Finding     `json:"claims"`
@@ -125,38 +124,31 @@ func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 	for _, g := range verdicts(a) {
 		p.grid(g)
 	}
-	var lines []string
-	for _, n := range a.Noise {
-		lines = append(lines, fmt.Sprintf("%s %s: %s", n.Cell, n.Unit, n.ShiftText()))
-	}
-	p.list("A/A noise: one variant measured twice under two names", append(lines, verdict.BrokenGates(a.Noise, verdict.DefaultMinEffect)...))
+	noise := harness.Map(a.Noise, func(n verdict.Noise) string { return fmt.Sprintf("%s %s: %s", n.Cell, n.Unit, n.ShiftText()) })
+	p.list("A/A noise: one variant measured twice under two names", append(noise, verdict.BrokenGates(a.Noise, verdict.DefaultMinEffect)...))
 	p.list("Without a number", a.Unmeasured)
 	for _, g := range gatesOfNote(r) {
 		p.block("Gate of "+g.Variant, g.Detail)
 	}
-	lines = nil
-	for _, s := range r.Env.Rejected {
-		lines = append(lines, fmt.Sprintf("%s, repeat %d: %s", s.Cell, s.Repeat, s.Reason))
-	}
-	p.list("Rejected trials", lines)
+	p.list("Rejected trials", harness.Map(r.Env.Rejected, func(s record.Rejected) string {
+		return fmt.Sprintf("%s, repeat %d: %s", s.Cell, s.Repeat, s.Reason)
+	}))
 	p.list("Statistics", a.Warnings)
-	p.list("Remarks", append(append([]string(nil), r.Env.Notes...), r.Remarks...))
+	p.list("Remarks", slices.Concat(r.Env.Notes, r.Remarks))
 	return p.err
 }
 
-// verdicts are the tables of scores, laws and equivalence, where a run has any.
+// writeJSON writes a value as one indented document.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// verdicts are the tables of scores, laws and equivalence that have rows.
 func verdicts(a *verdict.Analysis) []grid {
-	var out []grid
-	if g := scoreGrid(a.Scores); len(g.rows) > 0 {
-		out = append(out, g)
-	}
-	if g := lawGrid(a.Laws); len(g.rows) > 0 {
-		out = append(out, g)
-	}
-	if len(a.Equivalences) > 0 {
-		out = append(out, equivalenceGrid(a.Equivalences))
-	}
-	return out
+	all := []grid{scoreGrid(a.Scores), lawGrid(a.Laws), equivalenceGrid(a.Equivalences)}
+	return harness.Filter(all, func(g grid) bool { return len(g.rows) > 0 })
 }
 
 // printer writes grids and lists as text or markdown. The first error stays.
@@ -189,18 +181,23 @@ func (p *printer) heading(s string) {
 	p.printf("%s\n\n", s)
 }
 
+// subheading begins a table or a list.
+func (p *printer) subheading(s string) {
+	if p.markdown {
+		p.printf("### %s\n\n", s)
+	} else {
+		p.printf("%s\n", s)
+	}
+}
+
 func (p *printer) list(title string, lines []string) {
 	if len(lines) == 0 {
 		return
 	}
-	if p.markdown {
-		p.printf("### %s\n\n", title)
-	} else {
-		p.printf("%s\n", title)
-	}
+	p.subheading(title)
 	for _, l := range lines {
 		if p.markdown {
-			p.printf("- %s\n", escape(l))
+			p.printf("- %s\n", p.escape(l))
 		} else {
 			p.printf("  %s\n", l)
 		}
@@ -208,58 +205,46 @@ func (p *printer) list(title string, lines []string) {
 	p.printf("\n")
 }
 
-// block writes text of several lines as it is.
+// block writes text of several lines unchanged.
 func (p *printer) block(title, text string) {
+	text = strings.TrimRight(text, "\n")
+	p.subheading(title)
 	if p.markdown {
-		p.printf("### %s\n\n```\n%s\n```\n\n", title, strings.TrimRight(text, "\n"))
-		return
+		p.printf("```\n%s\n```\n\n", text)
+	} else {
+		p.printf("  %s\n\n", strings.ReplaceAll(text, "\n", "\n  "))
 	}
-	p.printf("%s\n  %s\n\n", title, strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  "))
 }
 
-// gatesOfNote are the gates that have a story to tell: those that failed, or caught what is broken on purpose.
-func gatesOfNote(r *record.Run) (out []record.Gate) {
-	for _, g := range r.Env.Gates {
-		if !g.Passed || strings.Contains(g.Detail, "\n") {
-			out = append(out, g)
-		}
-	}
-	return out
+// gatesOfNote are the gates that failed, or whose detail has several lines.
+func gatesOfNote(r *record.Run) []record.Gate {
+	return harness.Filter(r.Env.Gates, func(g record.Gate) bool { return !g.Passed || strings.Contains(g.Detail, "\n") })
 }
 
 func (p *printer) grid(g grid) {
-	if p.markdown {
-		p.printf("### %s\n\n", escape(g.title))
-	} else {
-		p.printf("%s\n", g.title)
-	}
+	p.subheading(p.escape(g.title))
 	width := make([]int, len(g.head))
 	rows := append([][]string{g.head}, g.rows...)
 	for _, r := range rows {
 		for i := range r {
-			if p.markdown {
-				r[i] = escape(r[i])
-			}
+			r[i] = p.escape(r[i])
 			width[i] = max(width[i], utf8.RuneCountInString(r[i]))
 		}
 	}
 	for n, r := range rows {
-		var b strings.Builder
+		line := ""
 		for i, c := range r {
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c))
-			switch {
-			case p.markdown:
-				b.WriteString("| " + c + pad + " ")
-			case i == 0:
-				b.WriteString("  " + c + pad)
-			default:
-				b.WriteString("  " + c + pad)
+			if p.markdown {
+				line += "| " + c + pad + " "
+			} else {
+				line += "  " + c + pad
 			}
 		}
 		if p.markdown {
-			b.WriteString("|")
+			line += "|"
 		}
-		p.printf("%s\n", strings.TrimRight(b.String(), " "))
+		p.printf("%s\n", strings.TrimRight(line, " "))
 		if p.markdown && n == 0 {
 			for i := range r {
 				p.printf("|%s", strings.Repeat("-", width[i]+2))
@@ -268,14 +253,17 @@ func (p *printer) grid(g grid) {
 		}
 	}
 	if g.footer != "" && p.markdown {
-		p.printf("\n%s\n", escape(g.footer))
+		p.printf("\n%s\n", p.escape(g.footer))
 	} else if g.footer != "" {
 		p.printf("  (%s)\n", g.footer)
 	}
 	p.printf("\n")
 }
 
-// escape keeps text from being read as markup.
-func escape(s string) string {
+// escape keeps text from being read as markup where the format has any.
+func (p *printer) escape(s string) string {
+	if !p.markdown {
+		return s
+	}
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ", "~", `\~`, "*", `\*`).Replace(s)
 }

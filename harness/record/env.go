@@ -3,6 +3,7 @@
 package record
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -16,7 +17,7 @@ import (
 // Schema is the version of the files written. A reader refuses any other.
 const Schema = 1
 
-// tool marks env.json as ours, so that a foreign file of that name is told apart from a damaged one.
+// tool marks env.json as ours, so that a foreign file of that name is not called damaged.
 const tool = "kxlab"
 
 // The files of a run directory.
@@ -26,8 +27,8 @@ const (
 	EnvFile     = "env.json"
 )
 
-// Env is everything about a run that is not a number of a trial. What reports need of the experiment's definition is
-// in it, so that a run directory can be read on any machine, at any later time.
+// Env is everything about a run but the numbers of its trials. It includes what reports need of the experiment's definition, so
+// that a run directory can be read on any machine.
 type Env struct {
 	Schema   int    `json:"schema"` // set by Create
 	Tool     string `json:"tool"`   // set by Create
@@ -73,7 +74,7 @@ type Env struct {
 	AA       []string      `json:"aa,omitempty"` // variants measured twice, the second time as NAME+aa
 	Notes    []string      `json:"notes,omitempty"`
 
-	// Skipped is how runs before outcomes were recorded told what could not run there. Open turns it into Outcomes.
+	// Skipped lists the cells without a number in runs made before outcomes were recorded. Open turns it into Outcomes.
 	Skipped []oldSkip `json:"skipped,omitempty"`
 
 	// The experiment's definition, as far as reports need it.
@@ -95,7 +96,7 @@ type CellOutcome struct {
 	Reason  string          `json:"reason,omitempty"` // of several cells of a variant with one reason, only the first has all its lines
 }
 
-// oldSkip is a cell without a number in an old run, which did not tell what this machine lacks from what is wrong.
+// oldSkip is a cell without a number in an old run, not supported or failed.
 type oldSkip struct {
 	Cell   string `json:"cell"`
 	Reason string `json:"reason"`
@@ -128,46 +129,27 @@ func (e *Env) ShareMeasured() float64 {
 
 // Metric finds the specification of a unit of a workload.
 func (e *Env) Metric(workload, unit string) (harness.MetricSpec, bool) {
-	for _, w := range e.Workloads {
-		if w.Name != workload {
-			continue
-		}
-		for _, m := range w.Metrics {
-			if m.Unit == unit {
-				return m, true
-			}
-		}
-	}
-	return harness.MetricSpec{}, false
+	w, _ := harness.Find(e.Workloads, func(w harness.WorkloadSpec) bool { return w.Name == workload })
+	return harness.Find(w.Metrics, func(m harness.MetricSpec) bool { return m.Unit == unit })
 }
 
 // Variant finds the definition of a variant; the second of an A/A pair has that of the first.
 func (e *Env) Variant(name string) (harness.Variant, bool) {
 	name = strings.TrimSuffix(name, harness.SuffixAA)
-	for _, v := range e.Variants {
-		if v.Name == name {
-			return v, true
-		}
-	}
-	return harness.Variant{}, false
+	return harness.Find(e.Variants, func(v harness.Variant) bool { return v.Name == name })
 }
 
-// fill sets what the writer owns.
+// fill sets the fields of the writer, and defaults.
 func (e *Env) fill() {
 	e.Schema, e.Tool, e.Complete = Schema, tool, false
-	if e.GOOS == "" {
-		e.GOOS = runtime.GOOS
-	}
-	if e.GOARCH == "" {
-		e.GOARCH = runtime.GOARCH
-	}
+	e.GOOS, e.GOARCH = cmp.Or(e.GOOS, runtime.GOOS), cmp.Or(e.GOARCH, runtime.GOARCH)
 	if e.Started.IsZero() {
 		e.Started = time.Now()
 	}
 	e.Started, e.Updated = e.Started.UTC().Round(0), time.Now().UTC().Round(0)
 }
 
-// check refuses what would break the record's format.
+// check returns an error for what would break the record's format.
 func (e *Env) check() error {
 	var errs []error
 	errs = append(errs, harness.CheckName("experiment", e.Experiment))

@@ -25,8 +25,8 @@ func newLineFile(root *os.Root, name string) (*lineFile, error) {
 	return &lineFile{f: f}, nil
 }
 
-// append adds p, which ends in a newline, and syncs. If that fails, what got through is cut off again, so that the
-// file still ends in a whole line.
+// append adds p, which ends in a newline, and syncs. If that fails, a part that was written is cut off again, so that the file
+// ends in a whole line.
 func (l *lineFile) append(p []byte) error {
 	n, err := l.f.Write(p)
 	if err == nil {
@@ -47,11 +47,10 @@ func (l *lineFile) append(p []byte) error {
 
 func (l *lineFile) Close() error { return l.f.Close() }
 
-// WriteFile puts data into the named file of a directory as a whole: a reader, or the machine after a crash, sees the old
-// content or the new one. A link of that name is replaced, never followed; nothing outside the directory is written, whoever
-// prepared it.
+// WriteFile replaces the named file of a directory as a whole: a reader, or the machine after a crash, sees the old content or
+// the new one. A link of that name is replaced, not followed; nothing outside the directory is written.
 func WriteFile(root *os.Root, name string, data []byte) (err error) {
-	tmp := tempPrefix + rand.Text() + "-" + name // a name that nobody can have put there before
+	tmp := tempPrefix + rand.Text() + "-" + name
 	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
@@ -68,17 +67,16 @@ func WriteFile(root *os.Root, name string, data []byte) (err error) {
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = root.Rename(tmp, name)
 	}
-	return root.Rename(tmp, name)
+	return err
 }
 
-// tempPrefix begins the names under which files are written before they take their places. A crash may leave some.
+// tempPrefix begins the names of files that are being written. A crash may leave some.
 const tempPrefix = ".kxlab-"
 
-// lock takes the lock on a directory. The kernel lets go of it when the last descriptor is closed, however the process
-// ends, so it cannot go stale.
+// lock locks a directory. The kernel releases the lock when the last descriptor is closed, however the process ends.
 func lock(dir *os.File) error {
 	err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -3,6 +3,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode"
@@ -38,7 +39,7 @@ func ParseCell(experiment, name string) (harness.Cell, error) {
 	return c, checkCell(c)
 }
 
-// checkCell refuses a cell whose name would break the record's format.
+// checkCell returns an error for a cell whose name would break the record's format.
 func checkCell(c harness.Cell) error {
 	for _, kv := range []key{{"experiment", c.Experiment}, {"workload", c.Workload}, {"class", c.Class}, {"variant", c.Variant}} {
 		if err := harness.CheckName(kv.key, kv.value); err != nil {
@@ -47,10 +48,7 @@ func checkCell(c harness.Cell) error {
 	}
 	seen := map[string]bool{"workload": true, "class": true, "variant": true}
 	for _, a := range c.Axes {
-		if err := harness.CheckName("axis", a.Name); err != nil {
-			return err
-		}
-		if err := harness.CheckName("value of "+a.Name, a.Value); err != nil {
+		if err := cmp.Or(harness.CheckName("axis", a.Name), harness.CheckName("value of "+a.Name, a.Value)); err != nil {
 			return err
 		}
 		if seen[a.Name] {
@@ -61,7 +59,7 @@ func checkCell(c harness.Cell) error {
 	return nil
 }
 
-// checkPlotName refuses names that cannot be a file's beside others. A record may come from anybody.
+// checkPlotName returns an error for a plot name that cannot be a file name. A record may come from anybody.
 func checkPlotName(name string) error {
 	if name == "" || strings.HasPrefix(name, ".") || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) }) {
 		return fmt.Errorf("plot %q: its name cannot be a file's", name)
@@ -69,8 +67,8 @@ func checkPlotName(name string) error {
 	return nil
 }
 
-// checkUnit refuses units that would break a line of the format. Note: readers of the format show "cpu-ns/pkt" as
-// "cpu-sec/pkt", rescaled; this package reads the units back as they were written.
+// checkUnit returns an error for a unit that would break a line of the format. Note: readers of the format show "cpu-ns/pkt" as
+// "cpu-sec/pkt", rescaled; this package reads units back as they were written.
 func checkUnit(unit string) error {
 	if unit == "" || strings.ContainsFunc(unit, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return fmt.Errorf("unit %q: empty or with spaces", unit)

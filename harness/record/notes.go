@@ -15,15 +15,14 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// Outcome records what became of a cell. What was recorded of it before is replaced.
+// Outcome records the outcome of a cell, in place of an earlier one.
 func (w *Writer) Outcome(o CellOutcome) error {
 	return w.update(false, func(e *Env) {
-		i := slices.IndexFunc(e.Outcomes, func(have CellOutcome) bool { return have.Cell == o.Cell })
-		if i < 0 {
+		if i := slices.IndexFunc(e.Outcomes, func(have CellOutcome) bool { return have.Cell == o.Cell }); i >= 0 {
+			e.Outcomes[i] = o
+		} else {
 			e.Outcomes = append(e.Outcomes, o)
-			return
 		}
-		e.Outcomes[i] = o
 	})
 }
 
@@ -32,7 +31,7 @@ func (w *Writer) Reject(t harness.Trial, reason string) error {
 	r := Rejected{Cell: t.Cell.BenchName(), Repeat: t.Repeat, Reason: reason, Start: t.Start.UTC().Round(0)}
 	for _, m := range t.Result.Metrics {
 		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
-			continue // JSON has no word for it
+			continue // JSON has no NaN
 		}
 		if r.Metrics == nil {
 			r.Metrics = map[string]float64{}
@@ -42,7 +41,7 @@ func (w *Writer) Reject(t harness.Trial, reason string) error {
 	return w.update(true, func(e *Env) { e.Rejected = append(e.Rejected, r) })
 }
 
-// Gate records that a variant passed, or did not pass, its correctness gate.
+// Gate records the result of a variant's correctness gate.
 func (w *Writer) Gate(g Gate) error {
 	return w.update(false, func(e *Env) { e.Gates = append(e.Gates, g) })
 }
@@ -52,20 +51,12 @@ func (w *Writer) Note(format string, args ...any) error {
 	return w.update(true, func(e *Env) { e.Notes = append(e.Notes, fmt.Sprintf(format, args...)) })
 }
 
-// Steal sets how long other guests of the machine's host had the CPUs during the run.
+// Steal sets the CPU time that other guests of the machine's host took during the run.
 func (w *Writer) Steal(d time.Duration) error {
 	return w.update(false, func(e *Env) { e.StealSec = d.Seconds() })
 }
 
-// setPlan sets how many trials are planned, once that is known.
-func (w *Writer) setPlan(trials int) error {
-	return w.update(true, func(e *Env) { e.Plan = trials })
-}
-
-// path is the run directory.
-func (w *Writer) path() string { return w.dir.Name() }
-
-// Finish says that the run came to its end, and closes the writer.
+// Finish marks the run as complete and closes the writer.
 func (w *Writer) Finish() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,18 +64,20 @@ func (w *Writer) Finish() error {
 		return fmt.Errorf("finish run directory: %w", os.ErrClosed)
 	}
 	w.env.Complete = true
-	err := w.flush()
-	w.closed = true
-	return errors.Join(err, w.closeFiles())
+	return w.close()
 }
 
-// Close writes what is known down and closes the writer; unless Finish was called before, the run stays incomplete.
+// Close writes env.json and closes the writer; unless Finish was called before, the run stays incomplete.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return nil
 	}
+	return w.close()
+}
+
+func (w *Writer) close() error {
 	err := w.flush()
 	w.closed = true
 	return errors.Join(err, w.closeFiles())

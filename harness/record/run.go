@@ -3,17 +3,15 @@
 package record
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -22,13 +20,10 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// What Open can find wrong. An incomplete run is none of them: see Env.Complete.
+// Errors of Open. An incomplete run is none: see Env.Complete.
 var (
-	// errNotRun says that the directory holds no run of this tool.
-	errNotRun = errors.New("not a run directory")
-	// errVersion says that the run was written by another version of the tool, in a schema that this one cannot read.
-	errVersion = errors.New("run directory of another version")
-	// errDamaged says that a file of the run is not as it was written.
+	errNotRun  = errors.New("not a run directory")
+	errVersion = errors.New("run directory of another version") // its schema cannot be read
 	errDamaged = errors.New("run directory is damaged")
 )
 
@@ -37,12 +32,12 @@ type Run struct {
 	Dir    string
 	Env    Env
 	Trials []harness.Trial // in the order in which they were recorded
-	// Remarks say what was odd and was put right: a torn last line, a sample without its trial.
+	// Remarks are about faults that were repaired: a torn last line, a sample without its trial.
 	Remarks []string
 }
 
-// Open reads a run directory. Its errors wrap errNotRun, errVersion, errDamaged, or those of package fs. A last line
-// that a crash tore off is left out, with a remark; anything else out of place is an error.
+// Open reads a run directory. Its errors wrap errNotRun, errVersion, errDamaged, or those of package fs. A torn last line is left
+// out, with a remark; any other fault is an error.
 func Open(dir string) (*Run, error) {
 	st, err := os.Stat(dir)
 	if err != nil {
@@ -104,10 +99,11 @@ func (r *Run) readEnv(fsys fs.FS) error {
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&r.Env); err != nil {
-		return fmt.Errorf("%w: %s: %w", errDamaged, EnvFile, err)
+	err = dec.Decode(&r.Env)
+	if err == nil {
+		err = r.Env.check()
 	}
-	if err := r.Env.check(); err != nil {
+	if err != nil {
 		return fmt.Errorf("%w: %s: %w", errDamaged, EnvFile, err)
 	}
 	for _, s := range r.Env.Skipped {
@@ -117,9 +113,9 @@ func (r *Run) readEnv(fsys fs.FS) error {
 	return nil
 }
 
-// whole reads the whole lines of a file. A missing file is one without lines in an incomplete run, which may have been
+// lines reads the whole lines of a file. A missing file is one without lines in an incomplete run, which may have been
 // killed before it was made.
-func (r *Run) whole(fsys fs.FS, name string) ([]byte, error) {
+func (r *Run) lines(fsys fs.FS, name string) ([]byte, error) {
 	data, err := fs.ReadFile(fsys, name)
 	if errors.Is(err, fs.ErrNotExist) && !r.Env.Complete {
 		r.remark("%s is missing: the run was killed as it began", name)
@@ -131,7 +127,7 @@ func (r *Run) whole(fsys fs.FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	end := bytes.LastIndexByte(data, '\n') + 1
+	end := bytes.LastIndexByte(data, '\n') + 1 // a line without its end is torn
 	if end < len(data) {
 		r.remark("%s: the last line is torn and was left out", name)
 	}
@@ -140,17 +136,14 @@ func (r *Run) whole(fsys fs.FS, name string) ([]byte, error) {
 
 // readSamples returns the samples of each cell in the order of the file.
 func (r *Run) readSamples(fsys fs.FS) (map[string][]sample, error) {
-	data, err := r.whole(fsys, samplesFile)
+	data, err := r.lines(fsys, samplesFile)
 	if err != nil {
 		return nil, err
 	}
 	samples := map[string][]sample{}
-	br := bufio.NewReader(bytes.NewReader(data))
-	for n := 1; ; n++ {
-		line, err := br.ReadBytes('\n')
-		if err == io.EOF {
-			return samples, nil
-		}
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
 		var s sample
 		if err := json.Unmarshal(line, &s); err != nil {
 			return nil, fmt.Errorf("%w: %s:%d: %w", errDamaged, samplesFile, n, err)
@@ -160,10 +153,11 @@ func (r *Run) readSamples(fsys fs.FS) (map[string][]sample, error) {
 		}
 		samples[s.Cell] = append(samples[s.Cell], s)
 	}
+	return samples, nil
 }
 
 func (r *Run) readBench(fsys fs.FS, samples map[string][]sample) error {
-	data, err := r.whole(fsys, benchFile)
+	data, err := r.lines(fsys, benchFile)
 	if err != nil {
 		return err
 	}
@@ -185,15 +179,10 @@ func (r *Run) readBench(fsys fs.FS, samples map[string][]sample) error {
 	if err := br.Err(); err != nil {
 		return fmt.Errorf("%w: %s: %w", errDamaged, benchFile, err)
 	}
-	left := make([]string, 0, len(samples))
-	for name, s := range samples {
-		if len(s) > 0 {
-			left = append(left, name)
+	for _, name := range slices.Sorted(maps.Keys(samples)) {
+		if len(samples[name]) > 0 {
+			r.remark("%s has a sample of %s that is not in %s", samplesFile, name, benchFile)
 		}
-	}
-	sort.Strings(left)
-	for _, name := range left {
-		r.remark("%s has a sample of %s that is not in %s", samplesFile, name, benchFile)
 	}
 	return nil
 }
@@ -223,17 +212,11 @@ func (r *Run) trial(rec *benchfmt.Result) (harness.Trial, error) {
 	return t, nil
 }
 
-// join adds to a trial what its sample knows. Samples of a cell are in the order of its trials.
+// join adds a trial's sample to it. Samples of a cell are in the order of its trials.
 func (r *Run) join(t *harness.Trial, samples map[string][]sample) {
 	name := t.Cell.BenchName()
 	if len(samples[name]) == 0 {
-		n := 0
-		for _, o := range r.Trials {
-			if o.Cell.BenchName() == name {
-				n++
-			}
-		}
-		t.Repeat = n
+		t.Repeat = harness.Count(r.Trials, func(o harness.Trial) bool { return o.Cell.BenchName() == name })
 		r.remark("%s has no sample of %s", samplesFile, name)
 		return
 	}
@@ -247,26 +230,75 @@ func (r *Run) join(t *harness.Trial, samples map[string][]sample) {
 	t.Result.Measured = time.Duration(s.Sec * float64(time.Second))
 }
 
-// value returns a trial's value in a unit.
-func value(t harness.Trial, unit string) (float64, bool) {
-	for _, m := range t.Result.Metrics {
-		if m.Unit == unit {
-			return m.Value, true
-		}
+// Outcome is the outcome of a cell, named as by harness.Cell.BenchName. ok is false if the run does not have the cell or ended
+// before it was decided. The outcomes of a killed run lack the measured cells, which bench.txt has.
+func (r *Run) Outcome(cell string) (o CellOutcome, ok bool) {
+	if o, ok = harness.Find(r.Env.Outcomes, func(o CellOutcome) bool { return o.Cell == cell }); ok {
+		return o, true
 	}
-	return 0, false
+	if slices.ContainsFunc(r.Trials, func(t harness.Trial) bool { return t.Cell.BenchName() == cell }) {
+		return CellOutcome{Cell: cell, Outcome: harness.OutcomeMeasured}, true
+	}
+	return o, false
 }
 
-// State says in a few words whether the run is whole: "complete", or how much of it is there.
+// Unmeasured are the cells with an outcome and no number.
+func (r *Run) Unmeasured() []CellOutcome {
+	return harness.Filter(r.Env.Outcomes, func(o CellOutcome) bool { return o.Outcome != harness.OutcomeMeasured })
+}
+
+// Brief is the outcome, where it was decided, and the first line of the reason: "failed at set-up: …".
+func (o CellOutcome) Brief() string {
+	b := string(o.Outcome)
+	if o.Where != "" {
+		b += " at " + o.Where
+	}
+	if first, _, _ := strings.Cut(o.Reason, "\n"); first != "" {
+		b += ": " + first
+	}
+	return b
+}
+
+// State is "complete", or how many trials an incomplete run has.
 func (r *Run) State() string {
-	if r.Env.Complete {
+	switch {
+	case r.Env.Complete:
 		return "complete"
+	case r.Env.Plan > 0:
+		return fmt.Sprintf("incomplete: %d of %d trials", len(r.Trials), r.Env.Plan)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "incomplete: %d", len(r.Trials))
-	if r.Env.Plan > 0 {
-		fmt.Fprintf(&b, " of %d", r.Env.Plan)
+	return fmt.Sprintf("incomplete: %d trials", len(r.Trials))
+}
+
+// A Sample is what was measured of one cell in one unit, one value a repeat.
+type Sample struct {
+	Cell    harness.Cell
+	Unit    string
+	Values  []float64
+	Repeats []int // the repeat of each value
+	Beyond  int   // how many of the values are bounds only (harness.Metric.Beyond)
+}
+
+// Samples groups the run's trials by cell and unit, in the order in which they first appear.
+func (r *Run) Samples() []*Sample {
+	type id struct{ cell, unit string }
+	at := map[id]*Sample{}
+	var out []*Sample
+	for _, t := range r.Trials {
+		name := t.Cell.BenchName()
+		for _, m := range t.Result.Metrics {
+			s := at[id{name, m.Unit}]
+			if s == nil {
+				s = &Sample{Cell: t.Cell, Unit: m.Unit}
+				at[id{name, m.Unit}] = s
+				out = append(out, s)
+			}
+			s.Values = append(s.Values, m.Value)
+			s.Repeats = append(s.Repeats, t.Repeat)
+			if m.Beyond {
+				s.Beyond++
+			}
+		}
 	}
-	b.WriteString(" trials")
-	return b.String()
+	return out
 }

@@ -19,13 +19,12 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// errBusy says that another run is writing to the directory.
-var errBusy = errors.New("another run is writing there")
+var (
+	errBusy     = errors.New("another run is writing there")
+	errNotEmpty = errors.New("directory is not empty")
+)
 
-// errNotEmpty says that a directory for a new run has something in it.
-var errNotEmpty = errors.New("directory is not empty")
-
-// envEvery bounds how often env.json is replaced for what can wait: a skip, a trial's share of the time.
+// envEvery bounds how often env.json is replaced for what can wait: an outcome, a trial's share of the time.
 const envEvery = time.Second
 
 // A Writer writes one run directory. It is safe for concurrent use.
@@ -54,15 +53,15 @@ type sample struct {
 	Series []harness.Series `json:"series,omitempty"`
 }
 
-// Create begins a run directory and holds its lock until Finish or Close. The directory is made if it is not there. It
-// must be empty: errNotEmpty otherwise, errBusy if another run is writing there. The run is recorded as incomplete
-// until Finish.
+// Create begins a run directory, which is made if need be, and holds its lock until Finish or Close. The directory must be empty:
+// errNotEmpty otherwise, errBusy if another run is writing there. The run is recorded as incomplete until Finish.
 func Create(dir string, env Env) (*Writer, error) {
 	env.fill()
-	if err := env.check(); err != nil {
-		return nil, fmt.Errorf("create run directory %s: %w", dir, err)
+	err := env.check()
+	var w *Writer
+	if err == nil {
+		w, err = create(dir, env)
 	}
-	w, err := create(dir, env)
 	if err != nil {
 		return nil, fmt.Errorf("create run directory %s: %w", dir, err)
 	}
@@ -90,7 +89,7 @@ func create(dir string, env Env) (_ *Writer, err error) {
 	if err := lock(d); err != nil {
 		return nil, err
 	}
-	if err := vacant(d); err != nil {
+	if err := checkEmpty(d); err != nil {
 		return nil, err
 	}
 	if err := w.flush(); err != nil {
@@ -108,8 +107,8 @@ func create(dir string, env Env) (_ *Writer, err error) {
 	return w, d.Sync()
 }
 
-// vacant returns an error unless there is nothing in the directory but what a killed Create may have left.
-func vacant(d *os.File) error {
+// checkEmpty returns an error unless the directory is empty, but for what a killed Create may have left.
+func checkEmpty(d *os.File) error {
 	names, err := d.Readdirnames(-1)
 	if err != nil {
 		return err
@@ -126,7 +125,7 @@ func vacant(d *os.File) error {
 	return nil
 }
 
-// head is the beginning of bench.txt: what decides comparability, and which way the units are better.
+// head is the beginning of bench.txt: the keys that decide comparability, and which way the units are better.
 func head(e *Env) []byte {
 	var b bytes.Buffer
 	for _, kv := range e.keys() {
@@ -149,36 +148,44 @@ func head(e *Env) []byte {
 	return b.Bytes()
 }
 
-// Trial writes one trial down: when it returns nil, the trial is on the disk. A trial whose Result is marked invalid is
-// recorded as rejected. Errors name the file; the directory stays readable after an error.
+// Trial records one trial: when it returns nil, the trial is on the disk. A trial whose Result is marked invalid is recorded as
+// rejected. Errors name the file; the directory stays readable after an error.
 func (w *Writer) Trial(t harness.Trial) error {
 	if t.Result.Invalid != "" {
 		return w.Reject(t, t.Result.Invalid)
 	}
-	name, err := w.checkTrial(t)
-	if err != nil {
-		return fmt.Errorf("record trial of %s: %w", name, err)
+	if err := w.trial(t); err != nil {
+		return fmt.Errorf("record trial of %s: %w", t.Cell.BenchName(), err)
 	}
+	return nil
+}
+
+func (w *Writer) trial(t harness.Trial) error {
+	if err := w.checkTrial(t); err != nil {
+		return err
+	}
+	bounds := harness.Filter(t.Result.Metrics, func(m harness.Metric) bool { return m.Beyond })
+	name := t.Cell.BenchName()
 	line, err := json.Marshal(sample{
 		Schema: Schema, Cell: name, Repeat: t.Repeat, Order: t.Order, Seed: t.Seed, Start: t.Start.UTC().Round(0),
-		Sec: t.Result.Measured.Seconds(), Series: t.Result.Series, Beyond: beyond(t.Result.Metrics),
+		Sec: t.Result.Measured.Seconds(), Series: t.Result.Series,
+		Beyond: harness.Map(bounds, func(m harness.Metric) string { return m.Unit }),
 	})
 	if err != nil {
-		return fmt.Errorf("record trial of %s: %w", name, err)
+		return err
 	}
 	var b bytes.Buffer
-	res := benchfmt.Result{Name: benchfmt.Name(name), Iters: int(max(1, t.Result.Iterations))}
-	for _, m := range t.Result.Metrics {
-		res.Values = append(res.Values, benchfmt.Value{Value: m.Value, Unit: m.Unit})
+	res := benchfmt.Result{
+		Name: benchfmt.Name(name), Iters: int(max(1, t.Result.Iterations)),
+		Values: harness.Map(t.Result.Metrics, func(m harness.Metric) benchfmt.Value { return benchfmt.Value{Value: m.Value, Unit: m.Unit} }),
 	}
 	if err := benchfmt.NewWriter(&b).Write(&res); err != nil {
-		return fmt.Errorf("record trial of %s: %w", name, err)
+		return err
 	}
-
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return fmt.Errorf("record trial of %s: %w", name, os.ErrClosed)
+		return os.ErrClosed
 	}
 	if err := w.samples.append(append(line, '\n')); err != nil {
 		return fmt.Errorf("write %s: %w", filepath.Join(w.dir.Name(), samplesFile), err)
@@ -191,44 +198,32 @@ func (w *Writer) Trial(t harness.Trial) error {
 	return w.flushLater()
 }
 
-// beyond are the units whose values are bounds only.
-func beyond(metrics []harness.Metric) []string {
-	var out []string
-	for _, m := range metrics {
-		if m.Beyond {
-			out = append(out, m.Unit)
-		}
-	}
-	return out
-}
-
-// checkTrial returns the trial's name and an error if it would break the record or is not a number.
-func (w *Writer) checkTrial(t harness.Trial) (string, error) {
-	name := t.Cell.BenchName()
+// checkTrial returns an error if the trial would break the record or is not a number.
+func (w *Writer) checkTrial(t harness.Trial) error {
 	if err := checkCell(t.Cell); err != nil {
-		return name, err
+		return err
 	}
 	if t.Cell.Experiment != w.env.Experiment {
-		return name, fmt.Errorf("of the experiment %q, the run is of %q", t.Cell.Experiment, w.env.Experiment)
+		return fmt.Errorf("of the experiment %q, the run is of %q", t.Cell.Experiment, w.env.Experiment)
 	}
 	if len(t.Result.Metrics) == 0 {
-		return name, errors.New("no metrics")
+		return errors.New("no metrics")
 	}
 	seen := map[string]bool{}
 	for _, m := range t.Result.Metrics {
 		if err := checkUnit(m.Unit); err != nil {
-			return name, err
+			return err
 		}
 		if _, ok := w.env.Metric(t.Cell.Workload, m.Unit); !ok && len(w.env.Workloads) > 0 {
-			return name, fmt.Errorf("unit %q is not declared for the workload %s", m.Unit, t.Cell.Workload)
+			return fmt.Errorf("unit %q is not declared for the workload %s", m.Unit, t.Cell.Workload)
 		}
 		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
-			return name, fmt.Errorf("%v %s is not a number", m.Value, m.Unit)
+			return fmt.Errorf("%v %s is not a number", m.Value, m.Unit)
 		}
 		if seen[m.Unit] {
-			return name, fmt.Errorf("unit %q is there twice", m.Unit)
+			return fmt.Errorf("unit %q is there twice", m.Unit)
 		}
 		seen[m.Unit] = true
 	}
-	return name, nil
+	return nil
 }
