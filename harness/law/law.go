@@ -62,13 +62,13 @@ func formulas() map[string]Formula {
 	}
 }
 
-// aimd is the mean window of one that adds alpha packets a round trip and keeps beta of its window at a loss, where every
+// aimd is the mean window of a control that adds alpha packets a round trip and keeps beta of its window at a loss, where every
 // 1/loss-th packet is lost: sqrt(alpha (1+beta) / (2 (1-beta) loss)).
 func aimd(alpha, beta, loss float64) float64 {
 	return math.Sqrt(alpha * (1 + beta) / (2 * (1 - beta) * loss))
 }
 
-// cubicWindow is the mean window of CUBIC: that of its cubic function, or of its estimate of Reno's where that is more.
+// cubicWindow is the mean window of CUBIC: of its cubic function, or of its estimate of Reno's if that is larger.
 func cubicWindow(p map[string]float64) float64 {
 	c, beta, rtt, loss := p["c"], p["beta"], p["rtt"], p["loss"]
 	cubic := math.Pow(c*(3+beta)/(4*(1-beta)), 0.25) * math.Pow(rtt, 0.75) / math.Pow(loss, 0.75)
@@ -76,20 +76,17 @@ func cubicWindow(p map[string]float64) float64 {
 	return max(cubic, friendly)
 }
 
-// padhye is what Reno has under way on average, time-outs counted.
+// padhye is Reno's mean number of packets in flight, with time-outs.
 func padhye(p map[string]float64) float64 {
 	loss, rtt, rto := p["loss"], p["rtt"], p["rto"]
 	return 1 / (math.Sqrt(2*loss/3) + rto/rtt*min(1, 3*math.Sqrt(3*loss/8))*loss*(1+32*loss*loss))
 }
 
-// names are the formulas' names, sorted.
-func names() []string { return slices.Sorted(maps.Keys(formulas())) }
-
 // Find returns a formula by its name.
 func Find(name string) (Formula, error) {
 	f, ok := formulas()[name]
 	if !ok {
-		return Formula{}, harness.Known("formula", name, names())
+		return Formula{}, harness.Known("formula", name, slices.Sorted(maps.Keys(formulas())))
 	}
 	return f, nil
 }

@@ -5,6 +5,7 @@ package plot
 import (
 	"hash/fnv"
 	"image/color"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -14,8 +15,8 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// hues are dark enough for lines on white and can be told apart with any of the common kinds of colour blindness: the
-// palette of Okabe and Ito (2008) without its yellow, then darker and lighter kin.
+// hues are dark enough for lines on white and distinct with common colour blindness: the palette of Okabe and Ito (2008) without
+// yellow, and darker and lighter colours.
 func hues() []color.RGBA {
 	return []color.RGBA{
 		{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0xcc, 0x79, 0xa7, 0xff},
@@ -31,32 +32,24 @@ type lineStyle struct {
 	dash  []vg.Length
 }
 
-// lineStyleOf gives a variant its colour, by its place in the definition; ceilings are grey and dashed. Colour is never the
-// only thing that tells two lines apart: the glyph changes too, and lines carry their name at their end.
+// lineStyleOf is a variant's style, by its place in the definition; ceilings are grey and dashed. Lines with similar colours also
+// differ in their glyphs, and have their names at their ends.
 func lineStyleOf(e *record.Env, variant string) lineStyle {
 	glyphs := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{},
 		draw.BoxGlyph{}, draw.RingGlyph{}, draw.PlusGlyph{}, draw.CrossGlyph{}}
 	base := strings.TrimSuffix(variant, harness.SuffixAA)
-	n, ceilings := -1, 0
-	plain := 0
-	for _, v := range e.Variants {
-		if v.Class == harness.ClassCeiling {
-			if v.Name == base {
-				g := uint8(0x55 + 0x28*(ceilings%3))
-				return lineStyle{color.RGBA{g, g, g, 0xff}, glyphs[ceilings%len(glyphs)], []vg.Length{vg.Points(4), vg.Points(float64(2 + ceilings%3))}}
-			}
-			ceilings++
-			continue
-		}
-		if v.Name == base {
-			n = plain
-		}
-		plain++
+	v, known := e.Variant(base)
+	ceiling := known && v.Class == harness.ClassCeiling
+	h := fnv.New32a()
+	h.Write([]byte(base))
+	n := int(h.Sum32() % 1000)
+	if known {
+		peers := harness.Filter(e.Variants, func(o harness.Variant) bool { return (o.Class == harness.ClassCeiling) == ceiling })
+		n = slices.IndexFunc(peers, func(o harness.Variant) bool { return o.Name == base })
 	}
-	if n < 0 {
-		h := fnv.New32a()
-		h.Write([]byte(base))
-		n = int(h.Sum32() % 1000)
+	if ceiling {
+		g := uint8(0x55 + 0x28*(n%3))
+		return lineStyle{color.RGBA{g, g, g, 0xff}, glyphs[n%len(glyphs)], []vg.Length{vg.Points(4), vg.Points(float64(2 + n%3))}}
 	}
 	hs := hues()
 	l := lineStyle{color: hs[n%len(hs)], glyph: glyphs[n%len(glyphs)]}

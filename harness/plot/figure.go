@@ -68,10 +68,9 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample) (*
 	} else {
 		f.subtitle += fmt.Sprintf("\none trial, no interval; %s is better", wayWord(e, spec))
 	}
-	if e.Complete {
-		f.subtitle += WhereText(spec)
-	} else {
-		f.subtitle += WhereText(spec) + "; RUN " + strings.ToUpper(r.State())
+	f.subtitle += WhereText(spec)
+	if !e.Complete {
+		f.subtitle += "; RUN " + strings.ToUpper(r.State())
 	}
 	switch {
 	case spec.Kind == harness.PlotScatter:
@@ -97,12 +96,12 @@ func wayWord(e *record.Env, spec harness.PlotSpec) string {
 	return unit.OrDash(m.Better)
 }
 
-func WhereText(spec harness.PlotSpec) string {
-	var b strings.Builder
+// WhereText lists the axis values that a plot is restricted to: "; ip 4".
+func WhereText(spec harness.PlotSpec) (text string) {
 	for _, w := range spec.Where {
-		b.WriteString("; " + w.Name + " " + w.Value)
+		text += "; " + w.Name + " " + w.Value
 	}
-	return b.String()
+	return text
 }
 
 func sans(size vg.Length, bold bool) font.Font {
@@ -117,17 +116,14 @@ func style(size vg.Length, c color.Color) text.Style {
 	return text.Style{Color: c, Font: sans(size, false), Handler: plot.DefaultTextHandler}
 }
 
-// dress sets fonts, greys and the grid of a plot.
-func (f *figure) dress(vertical, horizontal bool) {
+// format sets fonts, greys and the grid of a plot.
+func (f *figure) format(vertical, horizontal bool) {
 	p := f.plot
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font = sans(vg.Points(9.5), false)
-		a.Label.TextStyle.Color = ink
-		a.Tick.Label.Font = sans(vg.Points(8.5), false)
-		a.Tick.Label.Color = ink
-		a.LineStyle.Color = faint
-		a.Tick.LineStyle.Color = faint
-		a.LineStyle.Width, a.Tick.LineStyle.Width = vg.Points(0.6), vg.Points(0.6)
+		a.Label.TextStyle.Font, a.Label.TextStyle.Color = sans(vg.Points(9.5), false), ink
+		a.Tick.Label.Font, a.Tick.Label.Color = sans(vg.Points(8.5), false), ink
+		a.LineStyle.Color, a.LineStyle.Width = faint, vg.Points(0.6)
+		a.Tick.LineStyle = a.LineStyle
 	}
 	g := plotter.NewGrid()
 	g.Vertical.Color, g.Horizontal.Color = nil, nil
@@ -140,7 +136,7 @@ func (f *figure) dress(vertical, horizontal bool) {
 	p.Add(g)
 }
 
-// labelText is an axis label with the readable unit: a unit in brackets in the definition is replaced.
+// labelText is an axis label with the scaled unit in place of the unit in brackets in the definition.
 func labelText(label string, sc unit.Scale) string {
 	if i := strings.LastIndex(label, " ("); i >= 0 && strings.HasSuffix(label, ")") {
 		label = label[:i]

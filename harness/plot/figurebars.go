@@ -3,6 +3,7 @@
 package plot
 
 import (
+	"cmp"
 	"math"
 
 	"gonum.org/v1/plot"
@@ -21,7 +22,7 @@ func (f *figure) bars(e *record.Env, spec harness.PlotSpec, chosen []*record.Sam
 	if err != nil {
 		return err
 	}
-	f.dress(true, false)
+	f.format(true, false)
 	f.height = vg.Length(1.35+0.29*float64(len(bs))) * vg.Inch
 	p := f.plot
 	p.X.Min, p.X.Max = 0, 0
@@ -49,10 +50,7 @@ func (f *figure) bars(e *record.Env, spec harness.PlotSpec, chosen []*record.Sam
 		p.X.Max = 1
 	}
 	p.X.Min = 0
-	p.X.Label.Text = labelText(spec.Labels.X, sc)
-	if spec.Labels.Y != "" {
-		p.X.Label.Text = labelText(spec.Labels.Y, sc)
-	}
+	p.X.Label.Text = labelText(cmp.Or(spec.Labels.Y, spec.Labels.X), sc)
 	p.X.Tick.Marker = niceTicks{}
 	p.NominalY(names...)
 	p.Y.Tick.Length = 0

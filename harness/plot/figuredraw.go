@@ -32,8 +32,8 @@ func (f *figure) draw(c draw.Canvas) {
 	f.drawLabels(c, f.plot.DataCanvas(in))
 }
 
-// drawLabels writes the labels beside the data. Those at the right edge are moved apart until none hides another; those beside
-// a point are moved down, with a line to it.
+// drawLabels writes the labels beside the data. Labels at the right edge are moved apart until none overlap; labels beside a point
+// are moved down, with a line to it.
 func (f *figure) drawLabels(c, data draw.Canvas) {
 	tx, ty := f.plot.Transforms(&data)
 	st := style(vg.Points(8.5), ink)

@@ -3,6 +3,7 @@
 package plot
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -20,7 +21,7 @@ import (
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// ownScale is the scale of the series that a plot draws, where they have a base of their own.
+// ownScale is the scale of the series that a plot draws, or otherwise if there is none.
 func ownScale(r *record.Run, chosen []*record.Sample, name string, otherwise unit.Scale) unit.Scale {
 	var values []float64
 	base := ""
@@ -35,23 +36,20 @@ func ownScale(r *record.Run, chosen []*record.Sample, name string, otherwise uni
 	return unit.ScaleFor(base, values)
 }
 
-// flows draws the numbered series of one variant's first trial ("SERIES 1", "SERIES 2", …), a line each, called by what the
-// series' notes say.
+// flows draws the numbered series of one variant's first trial ("SERIES 1", "SERIES 2", …), a line each, named by their number
+// and notes.
 func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
 	if len(chosen) > 1 {
-		return undrawn(fmt.Sprintf("both %s and %s are chosen: name an axis or a variant more", chosen[0].Cell.BenchName(), chosen[1].Cell.BenchName()))
+		return noPlot(fmt.Sprintf("both %s and %s are chosen: name an axis or a variant more", chosen[0].Cell.BenchName(), chosen[1].Cell.BenchName()))
 	}
-	f.dress(false, true)
+	f.format(false, true)
 	sc = ownScale(r, chosen, spec.Series+" 1", sc)
 	for k := 1; ; k++ {
 		found := rawSeries(r, chosen[0].Cell.BenchName(), fmt.Sprintf("%s %d", spec.Series, k))
 		if len(found) == 0 {
 			break
 		}
-		var xys plotter.XYs
-		for i, x := range found[0].X {
-			xys = append(xys, plotter.XY{X: x, Y: found[0].Y[i] * sc.Factor})
-		}
+		xys := points(found[0], sc)
 		l, err := plotter.NewLine(xys)
 		if err != nil {
 			return err
@@ -63,7 +61,7 @@ func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*record.Sa
 		f.labels = append(f.labels, endLabel{name, math.NaN(), xys[len(xys)-1].Y, hs[(k-1)%len(hs)], false})
 	}
 	if len(f.labels) == 0 {
-		return undrawn("no trial has a series " + spec.Series + " 1")
+		return noPlot("no trial has a series " + spec.Series + " 1")
 	}
 	f.plot.X.Label.Text = "time, s"
 	f.plot.Y.Label.Text = labelText(spec.Labels.Y, sc)
@@ -95,7 +93,7 @@ func (f *figure) heatmap(spec harness.PlotSpec, chosen []*record.Sample, sc unit
 		x, errX := strconv.ParseFloat(a, 64)
 		y, errY := strconv.ParseFloat(b, 64)
 		if errX == nil && errY == nil {
-			return int(math.Copysign(1, x-y))
+			return cmp.Compare(x, y)
 		}
 		return strings.Compare(a, b)
 	})
@@ -104,13 +102,13 @@ func (f *figure) heatmap(spec harness.PlotSpec, chosen []*record.Sample, sc unit
 	for _, s := range chosen {
 		t := tile{slices.Index(columns, s.Cell.Axis(spec.X)), slices.Index(rows, s.Cell.Variant), stats.Summarize(s.Values).Median, ""}
 		if slices.ContainsFunc(tiles, func(o tile) bool { return o.x == t.x && o.y == t.y }) {
-			return undrawn(fmt.Sprintf("several cells of %s at %s=%s are chosen: name an axis more", s.Cell.Variant, spec.X, columns[t.x]))
+			return noPlot(fmt.Sprintf("several cells of %s at %s=%s are chosen: name an axis more", s.Cell.Variant, spec.X, columns[t.x]))
 		}
 		t.text = sc.Format(t.value)
 		least, most = math.Min(least, t.value), math.Max(most, t.value)
 		tiles = append(tiles, t)
 	}
-	f.dress(false, false)
+	f.format(false, false)
 	f.height = vg.Length(1.6+0.32*float64(len(rows))) * vg.Inch
 	f.plot.Add(heat{tiles, least, most})
 	f.plot.NominalX(columns...)
@@ -122,7 +120,7 @@ func (f *figure) heatmap(spec harness.PlotSpec, chosen []*record.Sample, sc unit
 	return nil
 }
 
-// heat paints tiles, the darker the higher, with their values.
+// heat draws tiles, darker for higher values.
 type heat struct {
 	tiles       []tile
 	least, most float64

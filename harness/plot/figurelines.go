@@ -3,6 +3,7 @@
 package plot
 
 import (
+	"cmp"
 	"image/color"
 	"math"
 	"strings"
@@ -17,14 +18,14 @@ import (
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// lines draws one line a variant over an axis, with the interval of each point, and its name at its end. Who was measured
-// at one value of the axis, where others were at several, is left out and named.
+// lines draws one line a variant over an axis, with the interval of each point, and its name at its end. Variants measured at one
+// value of the axis are left out and named, if others were measured at several.
 func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
 	ls, err := lines(chosen, spec.X)
 	if err != nil {
 		return err
 	}
-	f.dress(false, true)
+	f.format(false, true)
 	p := f.plot
 	xs := map[float64]bool{}
 	most := 0
@@ -40,7 +41,7 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 		}
 		lk := lineStyleOf(e, l.variant)
 		var mid plotter.XYs
-		// Beside one another where points lie on one another.
+		// Shifted sideways, so that equal intervals do not hide each other.
 		span := &spans{color: fade(lk.color, 0.6), shift: vg.Points(1.3 * (float64(i) - float64(len(ls)-1)/2))}
 		for _, pt := range l.points {
 			if !finite(spec.LogX, pt.x) || !finite(spec.LogY, pt.Lo) || !finite(spec.LogY, pt.Median) {
@@ -68,12 +69,9 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 	}
 	p.Add(drawn...)
 	if len(xs) == 0 {
-		return undrawn("no value that a logarithmic axis can show")
+		return noPlot("no value that a logarithmic axis can show")
 	}
-	p.X.Label.Text = spec.Labels.X
-	if p.X.Label.Text == "" {
-		p.X.Label.Text = spec.X
-	}
+	p.X.Label.Text = cmp.Or(spec.Labels.X, spec.X)
 	if len(left) > 0 {
 		f.subtitle += "\nmeasured at one value only, not drawn: " + strings.Join(left, ", ")
 	}
@@ -115,7 +113,7 @@ func (s *spans) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// DataRange makes room for the intervals.
+// DataRange is the range of the intervals.
 func (s *spans) DataRange() (xmin, xmax, ymin, ymax float64) {
 	xmin, xmax, ymin, ymax = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
 	for _, v := range s.all {

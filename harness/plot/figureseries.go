@@ -3,6 +3,7 @@
 package plot
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -19,38 +20,38 @@ import (
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// undrawn says that there is nothing to draw: the plot is left out with a remark.
-type undrawn string
+// A noPlot error says why there is nothing to draw: the plot is left out with a remark.
+type noPlot string
 
-func (u undrawn) Error() string { return string(u) }
+func (n noPlot) Error() string { return string(n) }
 
 // rawSeries finds the series of that name in the cell's trials, in order of the repeats.
 func rawSeries(r *record.Run, cell, name string) (out []harness.Series) {
 	for _, t := range r.Trials {
-		if t.Cell.BenchName() != cell {
-			continue
-		}
-		for _, s := range t.Result.Series {
-			if s.Name == name && len(s.Y) > 0 && len(s.X) == len(s.Y) {
-				out = append(out, s)
-			}
+		if t.Cell.BenchName() == cell {
+			out = append(out, harness.Filter(t.Result.Series, func(s harness.Series) bool {
+				return s.Name == name && len(s.Y) > 0 && len(s.X) == len(s.Y)
+			})...)
 		}
 	}
 	return out
 }
 
-// curve adds a line of a variant. What a logarithmic axis cannot show is left out; it returns the last point.
+// points are a series' points with scaled Y.
+func points(s harness.Series, sc unit.Scale) (xys plotter.XYs) {
+	for i, x := range s.X {
+		xys = append(xys, plotter.XY{X: x, Y: s.Y[i] * sc.Factor})
+	}
+	return xys
+}
+
+// curve adds a line of a variant, without points that a logarithmic axis cannot show, and returns the last point.
 func (f *figure) curve(e *record.Env, spec harness.PlotSpec, variant string, xys plotter.XYs) (end plotter.XY, err error) {
-	var pts plotter.XYs
-	for _, p := range xys {
-		if finite(spec.LogX, p.X) && finite(spec.LogY, p.Y) {
-			pts = append(pts, p)
-		}
-	}
+	pts := harness.Filter(xys, func(p plotter.XY) bool { return finite(spec.LogX, p.X) && finite(spec.LogY, p.Y) })
 	if len(pts) == 0 {
-		return end, undrawn("no value of " + variant + " that the axes can show")
+		return end, noPlot("no value of " + variant + " that the axes can show")
 	}
-	l, err := plotter.NewLine(pts)
+	l, err := plotter.NewLine(plotter.XYs(pts))
 	if err != nil {
 		return end, err
 	}
@@ -60,7 +61,7 @@ func (f *figure) curve(e *record.Env, spec harness.PlotSpec, variant string, xys
 	return pts[len(pts)-1], nil
 }
 
-// axes finishes the axes of a plot of curves.
+// axes sets the scales, ticks and ranges of both axes.
 func (f *figure) axes(spec harness.PlotSpec) {
 	p := f.plot
 	p.X.Tick.Marker, p.Y.Tick.Marker = niceTicks{}, niceTicks{}
@@ -83,57 +84,57 @@ func (f *figure) axes(spec harness.PlotSpec) {
 
 // series draws a raw series of each variant's first trial over its X, seconds.
 func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
-	f.dress(false, true)
+	f.format(false, true)
 	sc = ownScale(r, chosen, spec.Series, sc)
-	drawn, left := 0, "no trial has a series "+spec.Series
-	for _, s := range chosen {
-		found := rawSeries(r, s.Cell.BenchName(), spec.Series)
-		if len(found) == 0 {
-			continue
-		}
-		var xys plotter.XYs
-		for i, x := range found[0].X {
-			xys = append(xys, plotter.XY{X: x, Y: found[0].Y[i] * sc.Factor})
-		}
-		end, err := f.curve(&r.Env, spec, s.Cell.Variant, xys)
-		if nothing := undrawn(""); errors.As(err, &nothing) { // the others may have values
-			left = string(nothing)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), end.Y, lineStyleOf(&r.Env, s.Cell.Variant).color, false})
-		drawn++
-		if spec.Marks != "" {
+	err := f.curves(r, spec, chosen, func(found []harness.Series) plotter.XYs { return points(found[0], sc) },
+		func(s *record.Sample, _ plotter.XYs, end plotter.XY) float64 {
 			for _, m := range rawSeries(r, s.Cell.BenchName(), spec.Marks) {
 				f.plot.Add(marks{m.X, fade(lineStyleOf(&r.Env, s.Cell.Variant).color, 0.35)})
 			}
-		}
+			return end.Y
+		})
+	if err != nil {
+		return err
 	}
-	if drawn == 0 {
-		return undrawn(left)
-	}
-	f.plot.X.Label.Text = spec.Labels.X
-	if f.plot.X.Label.Text == "" {
-		f.plot.X.Label.Text = "time, s"
-	}
+	f.plot.X.Label.Text = cmp.Or(spec.Labels.X, "time, s")
 	f.plot.Y.Label.Text = labelText(spec.Labels.Y, sc)
 	f.axes(spec)
 	return nil
 }
 
-// cdf draws the distribution of each variant: the share of values that are not above. Of several trials it takes, at each
-// share, the median.
-func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
-	f.dress(true, true)
-	drawn, left := 0, "no trial has a series "+spec.Series
+// curves adds a line, made by shape of the variant's series, and a label at the height that place returns, for each variant. It
+// returns a noPlot if no variant has values that the axes can show.
+func (f *figure) curves(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, shape func([]harness.Series) plotter.XYs,
+	place func(s *record.Sample, xys plotter.XYs, end plotter.XY) float64) error {
+	var drawn bool
+	nothing := noPlot("no trial has a series " + spec.Series)
 	for _, s := range chosen {
 		found := rawSeries(r, s.Cell.BenchName(), spec.Series)
 		if len(found) == 0 {
 			continue
 		}
-		var xys plotter.XYs
+		xys := shape(found)
+		end, err := f.curve(&r.Env, spec, s.Cell.Variant, xys)
+		if errors.As(err, &nothing) { // the others may have values
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), place(s, xys, end), lineStyleOf(&r.Env, s.Cell.Variant).color, false})
+		drawn = true
+	}
+	if !drawn {
+		return nothing
+	}
+	return nil
+}
+
+// cdf draws the distribution of each variant: the share of values that are not above. Of several trials it takes the median at
+// each share.
+func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
+	f.format(true, true)
+	shape := func(found []harness.Series) (xys plotter.XYs) {
 		for i, share := range found[0].Y {
 			var at []float64
 			for _, o := range found {
@@ -143,20 +144,12 @@ func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Samp
 			}
 			xys = append(xys, plotter.XY{X: stats.Median(at) * sc.Factor, Y: 100 * share})
 		}
-		_, err := f.curve(&r.Env, spec, s.Cell.Variant, xys)
-		if nothing := undrawn(""); errors.As(err, &nothing) {
-			left = string(nothing)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		// All lines end at 100 %: the names stand one under another instead, from the left line to the right.
-		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), xys[len(xys)/2].X, lineStyleOf(&r.Env, s.Cell.Variant).color, false})
-		drawn++
+		return xys
 	}
-	if drawn == 0 {
-		return undrawn(left)
+	// All lines end at 100 %: their names stand in the order of their middles instead.
+	middle := func(_ *record.Sample, xys plotter.XYs, _ plotter.XY) float64 { return xys[len(xys)/2].X }
+	if err := f.curves(r, spec, chosen, shape, middle); err != nil {
+		return err
 	}
 	slices.SortStableFunc(f.labels, func(a, b endLabel) int { return int(math.Copysign(1, a.y-b.y)) })
 	for i := range f.labels {
@@ -172,14 +165,14 @@ func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Samp
 
 // scatter draws one unit against another, a point a variant with its name.
 func (f *figure) scatter(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
-	f.dress(true, true)
+	f.format(true, true)
 	other := spec
 	other.Unit = spec.Against
 	byVariant := map[string]float64{}
 	var mids []float64
 	for _, s := range Choose(r.Samples(), other) {
 		if _, twice := byVariant[s.Cell.Variant]; twice {
-			return undrawn(fmt.Sprintf("several cells of %s are chosen: name an axis more", s.Cell.Variant))
+			return noPlot(fmt.Sprintf("several cells of %s are chosen: name an axis more", s.Cell.Variant))
 		}
 		byVariant[s.Cell.Variant] = stats.Summarize(s.Values).Median
 		mids = append(mids, byVariant[s.Cell.Variant])
@@ -201,7 +194,7 @@ func (f *figure) scatter(r *record.Run, spec harness.PlotSpec, chosen []*record.
 		f.labels = append(f.labels, endLabel{s.Cell.Variant, x * sx.Factor, y * sc.Factor, lk.color, false})
 	}
 	if len(f.labels) == 0 {
-		return undrawn("no variant has both " + spec.Unit + " and " + spec.Against)
+		return noPlot("no variant has both " + spec.Unit + " and " + spec.Against)
 	}
 	f.plot.X.Label.Text, f.plot.Y.Label.Text = labelText(spec.Labels.X, sx), labelText(spec.Labels.Y, sc)
 	f.axes(spec)

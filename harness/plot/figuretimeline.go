@@ -16,7 +16,7 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// marks are upright lines.
+// marks are vertical lines.
 type marks struct {
 	x     []float64
 	color color.RGBA
@@ -31,27 +31,27 @@ func (m marks) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// turns are the times that one task ran on one CPU, seconds, as boxes in a row.
-type turns struct {
+// taskSlices are the times that one task ran on one CPU, seconds, as boxes in a row.
+type taskSlices struct {
 	row         float64
 	start, long []float64
 	color       color.RGBA
 }
 
-func (t turns) Plot(c draw.Canvas, p *plot.Plot) {
+func (t taskSlices) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
 	lo, hi := ty(t.row-0.38), ty(t.row+0.38)
 	for i, x := range t.start {
-		// What is too short to be seen is drawn as thin as can be.
+		// At least as wide as can be seen.
 		left, right := tx(x*1e3), max(tx((x+t.long[i])*1e3), tx(x*1e3)+vg.Points(0.25))
 		c.FillPolygon(t.color, []vg.Point{{X: left, Y: lo}, {X: right, Y: lo}, {X: right, Y: hi}, {X: left, Y: hi}})
 	}
 }
 
-// timelineOther is the task that stands for all that are none of the load.
+// timelineOther is the name of all tasks outside the load.
 const timelineOther = "other"
 
-// timeline draws, for the first trial of each variant, a row for each CPU with who ran when.
+// timeline draws, for the first trial of each variant, a row for each CPU with the tasks that ran on it.
 func (f *figure) timeline(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample) error {
 	type strip struct {
 		variant, cpu, task string
@@ -84,7 +84,7 @@ func (f *figure) timeline(r *record.Run, spec harness.PlotSpec, chosen []*record
 		}
 	}
 	if len(rows) == 0 {
-		return undrawn("no trial has series that begin with " + spec.Series)
+		return noPlot("no trial has series that begin with " + spec.Series)
 	}
 	slices.Sort(tasks)
 	tasks = append(tasks, timelineOther)
@@ -92,12 +92,12 @@ func (f *figure) timeline(r *record.Run, spec harness.PlotSpec, chosen []*record
 	for i, t := range tasks[:len(tasks)-1] {
 		colors[t] = hues()[i%len(hues())]
 	}
-	f.dress(true, false)
+	f.format(true, false)
 	p := f.plot
 	p.X.Min, p.X.Max = 0, 0
 	for _, s := range strips {
 		at := float64(len(rows) - 1 - slices.Index(rows, s.variant+"  CPU "+s.cpu))
-		p.Add(turns{at, s.X, s.Y, colors[s.task]})
+		p.Add(taskSlices{at, s.X, s.Y, colors[s.task]})
 		for i := range s.X {
 			p.X.Max = math.Max(p.X.Max, (s.X[i]+s.Y[i])*1e3)
 		}

@@ -4,12 +4,12 @@ package plot
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -30,7 +30,7 @@ type Plot struct {
 	PNG   []byte
 }
 
-// bar is one variant of a bar chart, point one of a line.
+// A bar is one variant of a bar chart.
 type bar struct {
 	variant string
 	stats.Summary
@@ -56,15 +56,15 @@ func Plots(r *record.Run) (plots []Plot, remarks []string, err error) {
 			continue
 		}
 		f, err := newFigure(r, spec, chosen)
-		if nothing := undrawn(""); errors.As(err, &nothing) {
+		if nothing := noPlot(""); errors.As(err, &nothing) {
 			remarks = append(remarks, fmt.Sprintf("plot %s: %s", spec.Name, nothing))
 			continue
 		}
-		if err != nil {
-			return plots, remarks, fmt.Errorf("draw plot %s: %w", spec.Name, err)
-		}
 		p := Plot{Name: spec.Name, Title: spec.Title}
-		if p.SVG, p.PNG, err = f.render(); err != nil {
+		if err == nil {
+			p.SVG, p.PNG, err = f.render()
+		}
+		if err != nil {
 			return plots, remarks, fmt.Errorf("draw plot %s: %w", spec.Name, err)
 		}
 		plots = append(plots, p)
@@ -96,32 +96,18 @@ func WritePlots(r *record.Run, root *os.Root, dir string) ([]string, error) {
 	return remarks, nil
 }
 
-// Choose picks a plot's samples among those of its run. The second of an A/A pair has its own section and would only hide its twin.
+// Choose picks a plot's samples among those of its run, without the second of the A/A pair.
 func Choose(samples []*record.Sample, spec harness.PlotSpec) []*record.Sample {
-	var out []*record.Sample
-	for _, s := range samples {
+	return harness.Filter(samples, func(s *record.Sample) bool {
 		c := s.Cell
-		if c.Workload != spec.Workload || s.Unit != spec.Unit || strings.HasSuffix(c.Variant, harness.SuffixAA) {
-			continue
-		}
-		if spec.Class != "" && c.Class != spec.Class && c.Class != harness.ClassCeiling {
-			continue
-		}
-		fits := len(spec.Only) == 0 || slices.Contains(spec.Only, c.Variant)
-		for _, w := range spec.Where {
-			// An axis that the run's definition did not have yet cannot be asked for.
-			fits = fits && (c.Axis(w.Name) == w.Value || c.Axis(w.Name) == "")
-		}
-		if spec.X != "" && spec.Kind != harness.PlotHeatmap {
-			if _, err := strconv.ParseFloat(c.Axis(spec.X), 64); err != nil {
-				fits = false
-			}
-		}
-		if fits {
-			out = append(out, s)
-		}
-	}
-	return out
+		_, notNumber := strconv.ParseFloat(c.Axis(spec.X), 64)
+		// Runs with an older definition may lack an axis: then its value does not matter.
+		elsewhere := func(w harness.AxisValue) bool { return c.Axis(w.Name) != w.Value && c.Axis(w.Name) != "" }
+		return c.Workload == spec.Workload && s.Unit == spec.Unit && !strings.HasSuffix(c.Variant, harness.SuffixAA) &&
+			(spec.Class == "" || c.Class == spec.Class || c.Class == harness.ClassCeiling) &&
+			(len(spec.Only) == 0 || slices.Contains(spec.Only, c.Variant)) && !slices.ContainsFunc(spec.Where, elsewhere) &&
+			(spec.X == "" || spec.Kind == harness.PlotHeatmap || notNumber == nil)
+	})
 }
 
 func bars(chosen []*record.Sample, way int) ([]bar, error) {
@@ -129,40 +115,31 @@ func bars(chosen []*record.Sample, way int) ([]bar, error) {
 	seen := map[string]string{}
 	for _, s := range chosen {
 		if other, ok := seen[s.Cell.Variant]; ok {
-			return nil, undrawn(fmt.Sprintf("both %s and %s are chosen: name an axis more", other, s.Cell.BenchName()))
+			return nil, noPlot(fmt.Sprintf("both %s and %s are chosen: name an axis more", other, s.Cell.BenchName()))
 		}
 		seen[s.Cell.Variant] = s.Cell.BenchName()
 		out = append(out, bar{s.Cell.Variant, stats.Summarize(s.Values)})
 	}
-	sort.SliceStable(out, func(i, j int) bool {
-		if way < 0 {
-			return out[i].Median < out[j].Median
-		}
-		return out[i].Median > out[j].Median
-	})
+	if way == 0 {
+		way = 1
+	}
+	slices.SortStableFunc(out, func(a, b bar) int { return way * cmp.Compare(b.Median, a.Median) })
 	return out, nil
 }
 
 func lines(chosen []*record.Sample, axis string) ([]line, error) {
 	var out []line
-	at := map[string]int{}
-	for _, s := range chosen {
-		i, ok := at[s.Cell.Variant]
-		if !ok {
-			i = len(out)
-			at[s.Cell.Variant] = i
-			out = append(out, line{variant: s.Cell.Variant})
-		}
-		x, _ := strconv.ParseFloat(s.Cell.Axis(axis), 64) // choose has looked
-		for _, p := range out[i].points {
-			if p.x == x {
-				return nil, undrawn(fmt.Sprintf("%s=%v of %s is chosen twice: name an axis more", axis, x, s.Cell.Variant))
+	for _, same := range harness.GroupBy(chosen, func(s *record.Sample) string { return s.Cell.Variant }) {
+		l := line{variant: same[0].Cell.Variant}
+		for _, s := range same {
+			x, _ := strconv.ParseFloat(s.Cell.Axis(axis), 64) // Choose leaves others out
+			if slices.ContainsFunc(l.points, func(p point) bool { return p.x == x }) {
+				return nil, noPlot(fmt.Sprintf("%s=%v of %s is chosen twice: name an axis more", axis, x, l.variant))
 			}
+			l.points = append(l.points, point{x, stats.Summarize(s.Values)})
 		}
-		out[i].points = append(out[i].points, point{x, stats.Summarize(s.Values)})
-	}
-	for _, l := range out {
-		sort.Slice(l.points, func(i, j int) bool { return l.points[i].x < l.points[j].x })
+		slices.SortFunc(l.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
+		out = append(out, l)
 	}
 	return out, nil
 }
@@ -185,7 +162,7 @@ func (f *figure) render() (svg, png []byte, err error) {
 	return svg, pb.Bytes(), nil
 }
 
-// finite drops what a logarithmic axis cannot show.
+// finite reports whether an axis can show the value.
 func finite(log bool, v float64) bool {
 	return !math.IsNaN(v) && !math.IsInf(v, 0) && (!log || v > 0)
 }

@@ -18,8 +18,8 @@ var (
 	svgFont = regexp.MustCompile(`font-family:[^;"]*`)
 )
 
-// fixText makes the text of a figure look alike in every browser: it names fonts beside the one that the figure was laid
-// out with, which a machine may lack, and says how long each text is, so that a wider font runs into nothing.
+// fixText makes the text of a figure look alike in every browser: it adds fonts to the one of the layout, which a machine may
+// lack, and the length of each text, so that a wider font does not overlap.
 func fixText(svg []byte) []byte {
 	svg = svgText.ReplaceAllFunc(svg, func(element []byte) []byte {
 		m := svgText.FindSubmatch(element)

@@ -3,12 +3,14 @@
 package plot
 
 import (
+	"maps"
 	"math"
-	"sort"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
@@ -64,12 +66,7 @@ func (logTicks) Ticks(lo, hi float64) []plot.Tick {
 type exactTicks map[float64]bool
 
 func (e exactTicks) Ticks(lo, hi float64) []plot.Tick {
-	var out []plot.Tick
-	for v := range e {
-		out = append(out, plot.Tick{Value: v, Label: thousands(v)})
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Value < out[j].Value })
-	return out
+	return harness.Map(slices.Sorted(maps.Keys(e)), func(v float64) plot.Tick { return plot.Tick{Value: v, Label: thousands(v)} })
 }
 
 // thousands writes 30000 as 30,000.
