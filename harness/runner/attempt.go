@@ -19,8 +19,8 @@ const (
 	maxSteal = 0.05
 	// stealTick is how coarsely the kernel counts it: a reading may be wrong by so much.
 	stealTick = 10 * time.Millisecond
-	// patience is how much longer than ten times its budget a trial may take before it counts as stuck, and guestPatience
-	// the same in a guest, where nothing is set up in a trial that would take long.
+	// patience is how much longer than ten times its budget a trial may take, guestPatience the same in a guest, where no
+	// trial includes a slow set-up.
 	patience      = 2 * time.Minute
 	guestPatience = time.Minute
 )
@@ -28,7 +28,7 @@ const (
 // limit is how long a trial of the block may take.
 func (b Block) limit(patience time.Duration) time.Duration { return 10*(b.Warm+b.Measure) + patience }
 
-// step makes one trial, in several attempts if they do not count.
+// step makes one trial, in several attempts while they are invalid.
 func (w *worker) step(ctx context.Context, stage harness.Stage, s Step) error {
 	name, mark := s.Cell.BenchName(), s.mark()
 	tries := attempts
@@ -49,11 +49,11 @@ func (w *worker) step(ctx context.Context, stage harness.Stage, s Step) error {
 			o.Cell, w.decided[name] = name, true
 			return w.send(event{Outcome: &o})
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			t.Result.Invalid = err.Error()
-		}
-		if t.Result.Invalid == "" {
-			t.Result.Invalid = checkUnits(spec(w.plan.Experiment, s.Cell.Workload), t.Result.Metrics)
+		case t.Result.Invalid == "":
+			t.Result.Invalid = checkUnits(w.plan.Experiment, s.Cell.Workload, t.Result.Metrics)
 		}
 		if t.Result.Invalid == "" {
 			return w.send(event{Trial: &t})
@@ -66,7 +66,7 @@ func (w *worker) step(ctx context.Context, stage harness.Stage, s Step) error {
 	return nil
 }
 
-// measure is one attempt, with what others took of the machine meanwhile.
+// measure makes one attempt. It is invalid if other guests of the machine's host took too much CPU time meanwhile.
 func (w *worker) measure(ctx context.Context, stage harness.Stage, s Step) (harness.Result, error) {
 	limit := s.Block.limit(w.patience)
 	tctx, cancel := context.WithTimeout(ctx, limit)
@@ -93,25 +93,24 @@ func (w *worker) measure(ctx context.Context, stage harness.Stage, s Step) (harn
 	return res, nil
 }
 
-// maxRemark is how much of a reason's first line is shown while the run goes, bytes; all of it is in the record.
+// maxRemark is how much of a reason's first line Progress shows, bytes; the record has all of it.
 const maxRemark = 160
 
 func cut(reason string) string {
-	reason, _, _ = strings.Cut(reason, "\n")
-	if len(reason) <= maxRemark {
+	if reason = firstLine(reason); len(reason) <= maxRemark {
 		return reason
 	}
 	return strings.ToValidUTF8(reason[:maxRemark], "") + "…"
 }
 
-// checkUnits says what is wrong with the units that a workload reported, or "".
-func checkUnits(w harness.WorkloadSpec, metrics []harness.Metric) string {
+// checkUnits returns what is wrong with the units that a workload reported, or "".
+func checkUnits(e harness.Experiment, workload string, metrics []harness.Metric) string {
 	if len(metrics) == 0 {
 		return "the workload reported no number"
 	}
-	units := names(w.Metrics, func(m harness.MetricSpec) string { return m.Unit })
+	w, _ := e.Workload(workload)
 	for _, m := range metrics {
-		if err := harness.Known("unit", m.Unit, units); err != nil {
+		if err := harness.Known("unit", m.Unit, w.Units()); err != nil {
 			return "the definition does not declare what was reported: " + err.Error()
 		}
 	}

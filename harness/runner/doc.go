@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package runner walks the matrix: it turns an experiment and a selection into groups of cells, has each group's
-// variants put in force side by side, lets each prove that it does the job, and then measures trial after trial in an
-// order that is random, seeded and interleaved: every repeat runs all variants before the next repeat begins.
+// Package runner plans and makes the trials of an experiment. It turns an experiment and a selection into groups of cells, puts
+// the variants of a group in force side by side, checks each with its correctness gate, and then measures trials in a random,
+// seeded and interleaved order: every repeat runs all variants before the next repeat begins.
 //
-// It decides what counts. A trial is rejected, with its reason, if its stage says so, if it fails, or if other guests
-// of the machine's host took too much CPU time meanwhile; then it is tried again a few times. What cannot run here is
-// skipped with its reason, once a cell.
+// It decides which trials count. A trial is rejected, with its reason, if its stage says so, if it fails, or if other guests of
+// the machine's host took too much CPU time; then it is tried again a few times. Each cell gets one outcome.
 //
-// It neither builds places nor sends traffic (a harness.Family does), nor knows how a variant is put in force (package
-// attach does), nor how a run is written down (package record does), nor what the numbers mean (package verdict does).
+// It does not set up networks, send traffic or attach programs (a harness.Family does), write files (package record) or judge
+// numbers (package verdict).
 //
 //	plan.go      from an experiment to groups, blocks and cells (pure)
-//	select.go    what of the experiment is wanted (pure)
+//	select.go    what of the experiment is run (pure)
 //	order.go     the order of trials (pure)
-//	run.go       groups: set-up, gate, trials
-//	trial.go     one trial: attempts, validity
-//	progress.go  what is going on and how long it will take, for people
+//	worker.go    set-up, gates and trials of a group, on the host or in a guest
+//	attempt.go   one trial: attempts, validity
+//	engine.go    jobs for guests, and what they report: guest.go, gates.go
+//	progress.go  progress and remaining time, for the terminal
 //	lock.go      one run at a time on a machine
 package runner

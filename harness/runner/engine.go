@@ -3,20 +3,22 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A Boot runs a job in a guest of its own: there Inside is called, and all that it tells is written to the Guest. It returns
-// when the guest is gone. An error says what became of a guest that did not end well.
+// A Boot runs a job in a guest, which calls Inside and writes its reports to the Guest. It returns when the guest has exited; the
+// error is the cause if the guest died.
 type Boot func(ctx context.Context, j Job, to *Guest) error
 
-// NoGuest marks an error of a Boot that could not start a guest at all. Unlike a death it is no trial's fault, and ends the run.
+// NoGuest marks an error of a Boot that could not start a guest. It ends the run, while a guest's death costs a trial.
 func NoGuest(err error) error { return &fatalError{err} }
 
 // A fatalError ends the run.
@@ -34,20 +36,20 @@ type GuestOptions struct {
 	Parallel int
 	// Parts is into how many jobs a group is cut; 0: 1.
 	Parts int
-	// Together gives all groups one guest, one after another, where booting takes long; Parallel, Parts and EachRepeat mean nothing then.
+	// Together runs all groups in one guest, one after another, where booting takes long; then Parallel, Parts and EachRepeat
+	// have no effect.
 	Together bool
 	// EachRepeat gives every repeat of a group a guest of its own, booted with another seed.
 	EachRepeat bool
-	// Gates is how many guests check the gates of a group, which then no other does; 0: each guest checks its own members.
+	// Gates is how many guests check the gates of a group for all others; 0: each guest checks its own members.
 	Gates int
-	// Patience is how much longer than ten times its budget a trial may take by this machine's clock before its guest is ended; 0: as
-	// watch says.
+	// Patience is how much longer than ten times its budget a trial may take by this machine's clock before its guest is killed;
+	// 0: see watch.
 	Patience time.Duration
 	Progress *Progress
 	Boot     Boot
 
-	// unwatched is for the host: nobody ends what it does but it itself.
-	unwatched bool
+	unwatched bool // on the host, where no watch ends the worker
 }
 
 // newEngine returns an engine for a plan.
@@ -58,7 +60,7 @@ func newEngine(p *Plan, selection Selection, o GuestOptions) *engine {
 	}
 }
 
-// An engine has guests make the trials of a plan, and keeps what counts. The host is a guest of its own kind: see Run. Its lock
+// An engine has guests make the trials of a plan, and records what they report. The host counts as one guest: see Run. The lock
 // guards all but the options and the plan.
 type engine struct {
 	GuestOptions
@@ -77,22 +79,19 @@ type engine struct {
 	failed   error           // to record
 }
 
-// run makes all trials and decides what became of each cell.
+// run makes all trials and decides the outcome of each cell.
 func (r *engine) run(ctx context.Context) (Summary, error) {
 	started := time.Now()
 	r.Progress.begin(r.plan)
 	defer r.Progress.end()
-	r.shards = append(r.gateShards(), r.cut()...)
+	r.shards = append(r.gateShards(), r.trialShards()...)
 	err := r.runShards(ctx, r.shards)
-	if cerr := r.conclude(err == nil); err == nil {
-		err = cerr
-	}
+	err = cmp.Or(err, r.conclude(err == nil))
 	r.Wall = time.Since(started)
 	return r.Summary, err
 }
 
-// conclude decides the outcomes that are still open, once no more trials will be made, and sums up. ended is false if the run
-// was stopped.
+// conclude decides the open outcomes once no more trials will be made, and sums up. ended is false if the run was stopped.
 func (r *engine) conclude(ended bool) error {
 	for _, g := range r.plan.Groups {
 		for _, b := range g.Blocks {
@@ -122,12 +121,11 @@ func (r *engine) conclude(ended bool) error {
 
 // A shard is a job with what its guests have reported.
 type shard struct {
-	job    Job
-	name   string // of the group, or of what it is of several
-	steps  []Step
-	groups map[Mark]string // by Group.String
-	// gates is whose gates are checked, of a shard that does nothing else.
-	gates    *Group
+	job      Job
+	name     string // of the group, or "all groups"
+	steps    []Step
+	groups   map[Mark]string // by Group.String
+	gates    *Group          // whose gates the shard checks, if it does nothing else
 	events   []event
 	recorded int // of the events
 	over     bool
@@ -142,10 +140,7 @@ func (r *engine) shardsOf(repeat int) []*shard {
 	}
 	for _, whole := range r.plan.Groups {
 		for part, g := range whole.partsFor(work, r.Parts) {
-			s := &shard{name: g.String(), groups: map[Mark]string{}, job: Job{
-				Experiment: r.plan.Experiment, Selection: r.selection, Seed: r.Seed,
-				Group: g.String(), Part: part, Parts: r.Parts, Repeat: repeat, Work: work,
-			}}
+			s := &shard{name: g.String(), groups: map[Mark]string{}, job: r.job(g.String(), part, r.Parts, repeat, work)}
 			r.add(s, &g)
 			if len(s.steps) > 0 {
 				out = append(out, s)
@@ -155,7 +150,15 @@ func (r *engine) shardsOf(repeat int) []*shard {
 	return out
 }
 
-// add adds a group's steps to what a shard is to make.
+// job makes a job of a part of a group.
+func (r *engine) job(group string, part, parts, repeat int, work Work) Job {
+	return Job{
+		Experiment: r.plan.Experiment, Selection: r.selection, Seed: r.Seed,
+		Group: group, Part: part, Parts: parts, Repeat: repeat, Work: work,
+	}
+}
+
+// add adds the job's steps of a group to a shard.
 func (r *engine) add(s *shard, g *Group) {
 	for _, st := range g.Order(r.Seed) {
 		if s.job.includes(st) {
@@ -166,21 +169,15 @@ func (r *engine) add(s *shard, g *Group) {
 	}
 }
 
-// wholePlan makes one job of the whole plan.
-func (r *engine) wholePlan() *shard {
-	s := &shard{name: "all groups", groups: map[Mark]string{}, job: Job{
-		Experiment: r.plan.Experiment, Selection: r.selection, Seed: r.Seed, Together: true, Repeat: EveryRepeat,
-	}}
-	for i := range r.plan.Groups {
-		r.add(s, &r.plan.Groups[i])
-	}
-	return s
-}
-
-// cut cuts the plan into jobs, repeat after repeat where each has guests of its own.
-func (r *engine) cut() []*shard {
+// trialShards cuts the plan into jobs, repeat after repeat where each has guests of its own.
+func (r *engine) trialShards() []*shard {
 	if r.Together {
-		return []*shard{r.wholePlan()}
+		s := &shard{name: "all groups", groups: map[Mark]string{}, job: r.job("", 0, 0, EveryRepeat, WorkAll)}
+		s.job.Together = true
+		for i := range r.plan.Groups {
+			r.add(s, &r.plan.Groups[i])
+		}
+		return []*shard{s}
 	}
 	if !r.EachRepeat {
 		return r.shardsOf(EveryRepeat)
@@ -225,10 +222,10 @@ func (r *engine) runShards(ctx context.Context, shards []*shard) error {
 	return errors.Join(all...)
 }
 
-// maxDeaths is how many guests of a job may die in a row while they set a group up before the group's trials are given up.
+// maxDeaths is how many guests of a job may die in a row before a trial begins; then the group's trials are given up.
 const maxDeaths = 2
 
-// shard runs one job to its end, in as many guests as it takes.
+// shard runs one job to its end, in several guests if some die.
 func (r *engine) shard(ctx context.Context, s *shard) error {
 	defer func() {
 		r.mu.Lock()
@@ -267,7 +264,7 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 	}
 }
 
-// boot runs a job in one guest. Died is what that died of, nil if it did all that it was to do; err is what ends the run.
+// boot runs a job in one guest. died is the cause if the guest died, nil if it did all that it was to do; err ends the run.
 func (r *engine) boot(ctx context.Context, s *shard) (g *Guest, died, err error) {
 	g = &Guest{run: r, shard: s}
 	wctx := ctx
@@ -293,7 +290,7 @@ func (r *engine) boot(ctx context.Context, s *shard) (g *Guest, died, err error)
 	return g, died, nil
 }
 
-// giveUp rejects what is left of the group that the guest did not get set up, or of all if it did not get that far.
+// giveUp rejects the trials that are left of the group that was being set up, or of all groups if none was.
 func (g *Guest) giveUp(reason string) {
 	reason = "the guests died before they began a trial: " + reason
 	for _, st := range g.shard.steps {
@@ -302,19 +299,12 @@ func (g *Guest) giveUp(reason string) {
 			continue
 		}
 		g.lose(m, reason)
-		reason = firstLine(reason) // once with the console, for the others without
+		reason = firstLine(reason) // only the first has the console
 	}
 }
 
-// more tells whether any step of the job is still to be made.
-func (s *shard) more() bool {
-	for _, st := range s.steps {
-		if s.job.includes(st) {
-			return true
-		}
-	}
-	return false
-}
+// more reports whether any step of the job is still to be made.
+func (s *shard) more() bool { return slices.ContainsFunc(s.steps, s.job.includes) }
 
 func (r *engine) failure() error {
 	r.mu.Lock()

@@ -4,19 +4,19 @@ package runner
 
 import "time"
 
-// What a trial costs beside its budget, and a set-up, until the first of its kind was seen.
+// What a trial takes beside its budget, and what a set-up takes, until one has ended.
 const (
 	guessTrial = 150 * time.Millisecond
 	guessSetup = 15 * time.Second
 )
 
-// An estimate knows how long the rest of a plan will take, from what its parts took so far.
+// An estimate extrapolates how long the rest of a plan will take from what has ended.
 type estimate struct {
 	kinds  map[string]*kind
 	setups kind
 }
 
-// kind is things of one sort: trials of one workload, set-ups.
+// kind is one kind of work: the trials of one workload, or the set-ups.
 type kind struct {
 	remaining int
 	count     int
@@ -43,9 +43,7 @@ func (e *estimate) kind(name string) *kind {
 	return e.kinds[name]
 }
 
-func (e *estimate) setup(took time.Duration) { e.setups.add(took) }
-
-// trial counts a trial; one that took no time was skipped and says nothing of the others.
+// trial counts a trial; one that took no time was skipped and is left out of the mean.
 func (e *estimate) trial(s Step, took time.Duration) {
 	k := e.kind(s.Cell.Workload)
 	if took < time.Millisecond {
@@ -77,7 +75,7 @@ func (e *estimate) remaining() time.Duration {
 	return d
 }
 
-// Guess is how long the plan will take, before anything is known but its budgets.
+// Guess is how long the plan will take, estimated from its budgets.
 func (p *Plan) Guess() time.Duration {
 	e := newEstimate(p)
 	return e.remaining().Round(time.Second)

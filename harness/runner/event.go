@@ -10,16 +10,16 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// An event is one thing that a worker reports, a line of JSON where it comes out of a guest. One of its fields is set.
+// An event is one report of a worker, a line of JSON where it comes out of a guest. One of its fields is set.
 type event struct {
 	Enter   *string             `json:"enter,omitempty"` // a group, by Group.String, that is set up next
 	Ready   bool                `json:"ready,omitempty"` // the group is set up and its gates are checked
 	Begin   *Mark               `json:"begin,omitempty"` // an attempt at a trial
 	Trial   *harness.Trial      `json:"trial,omitempty"` // a trial that counts
 	Reject  *rejection          `json:"reject,omitempty"`
-	Outcome *record.CellOutcome `json:"outcome,omitempty"` // of a cell that is not measured (any more)
+	Outcome *record.CellOutcome `json:"outcome,omitempty"` // of a cell that is not, or no longer, measured
 	Gate    *record.Gate        `json:"gate,omitempty"`
-	Phase   string              `json:"phase,omitempty"` // what goes on between trials
+	Phase   string              `json:"phase,omitempty"` // work between trials
 	End     *ending             `json:"end,omitempty"`
 }
 
@@ -30,12 +30,12 @@ type rejection struct {
 	Where  string        `json:"where"` // harness.AtTrial, AtGate or AtGuest
 }
 
-// ending is the last thing that a worker reports.
+// ending is the last report of a worker.
 type ending struct {
 	Error string `json:"error,omitempty"`
 }
 
-// A sender passes events on. An error of it ends the worker.
+// A sender passes events on. Its errors end the worker.
 type sender func(event) error
 
 // jsonSender sends events as lines of JSON.

@@ -4,12 +4,13 @@ package runner
 
 import (
 	"context"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// byMembers cuts a group into n with some of its members each, and their cells. With fewer members than n there are fewer.
+// byMembers cuts a group into n, or one for each member if these are fewer, each with some members and their cells.
 func (g Group) byMembers(n int) []Group {
 	n = max(1, min(n, len(g.Members)))
 	out := make([]Group, n)
@@ -23,14 +24,7 @@ func (g Group) byMembers(n int) []Group {
 			}
 		}
 		for _, b := range g.Blocks {
-			cells := b.Cells
-			b.Cells = nil
-			for _, c := range cells {
-				if mine[c.Variant] {
-					b.Cells = append(b.Cells, c)
-				}
-			}
-			if len(b.Cells) > 0 {
+			if b.Cells = harness.Filter(b.Cells, func(c harness.Cell) bool { return mine[c.Variant] }); len(b.Cells) > 0 {
 				out[i].Blocks = append(out[i].Blocks, b)
 			}
 		}
@@ -38,7 +32,7 @@ func (g Group) byMembers(n int) []Group {
 	return out
 }
 
-// partsFor cuts a group into what the guests of a run have of it.
+// partsFor cuts a group into n parts for guests that do this work.
 func (g Group) partsFor(work Work, n int) []Group {
 	if work == WorkGates {
 		return g.byMembers(n)
@@ -46,25 +40,21 @@ func (g Group) partsFor(work Work, n int) []Group {
 	return g.parts(n)
 }
 
-// gateShards are the jobs that check gates, if that is for guests of their own.
-func (r *engine) gateShards() []*shard {
-	var out []*shard
+// gateShards are the jobs of the guests that only check gates, if there are any.
+func (r *engine) gateShards() (out []*shard) {
 	if r.Gates == 0 {
 		return nil
 	}
 	for _, whole := range r.plan.Groups {
 		for part, g := range whole.partsFor(WorkGates, r.Gates) {
-			out = append(out, &shard{name: g.String(), gates: &g, job: Job{
-				Experiment: r.plan.Experiment, Selection: r.selection, Seed: r.Seed,
-				Group: g.String(), Part: part, Parts: r.Gates, Repeat: EveryRepeat, Work: WorkGates,
-			}})
+			out = append(out, &shard{name: g.String(), gates: &g, job: r.job(g.String(), part, r.Gates, EveryRepeat, WorkGates)})
 		}
 	}
 	return out
 }
 
-// checkGates runs a job that checks gates, in a second guest if the first dies. If that dies, too, its members have no number:
-// what the guests died of may be the doing of any of them.
+// checkGates runs a job that checks gates, in a second guest if the first dies. If that dies too, all members without a reported
+// gate are invalid: any of them may be the cause.
 func (r *engine) checkGates(ctx context.Context, s *shard) error {
 	var why string
 	for range maxDeaths {
@@ -88,27 +78,17 @@ func (r *engine) checkGates(ctx context.Context, s *shard) error {
 			s.events = append(s.events, event{Outcome: &record.CellOutcome{
 				Cell: c.BenchName(), Outcome: harness.OutcomeInvalid, Where: harness.AtGuest, Reason: why,
 			}})
-			why = firstLine(why) // once with the console
+			why = firstLine(why) // only the first has the console
 		}
 	}
 	r.flush()
 	return r.failed
 }
 
-// reportsGate tells whether a guest has reported how a member's gate ended. The lock is held.
+// reportsGate reports whether a guest has reported the result of a member's gate. The lock is held.
 func (s *shard) reportsGate(member string) bool {
-	for _, e := range s.events {
-		if e.Gate != nil && e.Gate.Variant == member {
-			return true
-		}
-		if e.Outcome == nil {
-			continue
-		}
-		for _, c := range s.gates.cells(member) {
-			if c.BenchName() == e.Outcome.Cell {
-				return true
-			}
-		}
-	}
-	return false
+	names := harness.Map(s.gates.cells(member), harness.Cell.BenchName)
+	return slices.ContainsFunc(s.events, func(e event) bool {
+		return e.Gate != nil && e.Gate.Variant == member || e.Outcome != nil && slices.Contains(names, e.Outcome.Cell)
+	})
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// maxLine bounds a line of a guest's report, bytes: a guest that never ends one would fill this machine's memory.
+// maxLine bounds a line of a guest's report, bytes, and so this machine's memory.
 const maxLine = 256 << 20
 
-// A Guest takes what a guest reports: lines of JSON, in writes of any size.
+// A Guest parses the reports of a guest: lines of JSON, in writes of any size.
 type Guest struct {
 	run     *engine
 	shard   *shard
@@ -32,7 +32,7 @@ type Guest struct {
 
 var _ io.Writer = (*Guest)(nil)
 
-// Write takes a part of the report. A line that is not of a worker's is an error.
+// Write takes a part of the report. A line that is no event is an error.
 func (g *Guest) Write(p []byte) (int, error) {
 	g.rest = append(g.rest, p...)
 	for {
@@ -54,7 +54,7 @@ func (g *Guest) Write(p []byte) (int, error) {
 	}
 }
 
-// take notes one event.
+// take handles one event.
 func (g *Guest) take(e event) error {
 	r := g.run
 	r.mu.Lock()
@@ -95,7 +95,7 @@ func (g *Guest) take(e event) error {
 	case e.Outcome != nil:
 		g.skipCell(e.Outcome.Cell)
 	case e.Reject != nil:
-		// The guest may try again, and says so.
+		// The guest may begin another attempt.
 		r.Progress.remark("rejected %s: %s", e.Reject.Trial.Cell.BenchName(), cut(e.Reject.Reason))
 	}
 	g.shard.events = append(g.shard.events, e)
@@ -111,7 +111,7 @@ func (g *Guest) done(m Mark) {
 	g.run.over(m, took)
 }
 
-// skipCell counts all steps of a cell as made: no other guest need set up what cannot be measured.
+// skipCell counts all steps of a cell as made, so that no other guest sets them up.
 func (g *Guest) skipCell(cell string) {
 	if g.current != nil && g.current.Cell == cell {
 		g.current = nil
@@ -124,7 +124,7 @@ func (g *Guest) skipCell(cell string) {
 	}
 }
 
-// over shows that a step is over.
+// over shows a step as over.
 func (r *engine) over(m Mark, took time.Duration) {
 	if s, ok := r.steps[m]; ok && !r.finished[m] {
 		r.finished[m] = true
@@ -145,7 +145,7 @@ func (g *Guest) lose(m Mark, reason string) {
 	g.run.flush()
 }
 
-// flush records what is next in the plan's order. The lock is held.
+// flush records events in the plan's order, as far as they are there. The lock is held.
 func (r *engine) flush() {
 	for r.failed == nil && r.at < len(r.shards) {
 		s := r.shards[r.at]
@@ -160,7 +160,7 @@ func (r *engine) flush() {
 	}
 }
 
-// record writes one event of a shard down.
+// record records one event of a shard.
 func (r *engine) record(s *shard, e event) error {
 	switch {
 	case e.Trial != nil:
@@ -193,7 +193,7 @@ func (r *engine) trial(s *shard, t harness.Trial) error {
 	return r.Record.Trial(t)
 }
 
-// reject records a trial that does not count.
+// reject records a rejected trial.
 func (r *engine) reject(t harness.Trial, reason, where string) error {
 	cell := r.cells.of(t.Cell.BenchName())
 	if cell.decided != nil {
@@ -210,8 +210,8 @@ func (r *engine) reject(t harness.Trial, reason, where string) error {
 	return r.Record.Reject(t, reason)
 }
 
-// decide records the outcome of a cell. The first one holds, but for one: what failed has failed, whatever another guest of
-// the run found. A cell that has a number is supported, whatever a later guest lacked.
+// decide records the outcome of a cell. The first outcome stays, but a failure in any guest replaces another outcome, and a cell
+// with a valid trial can only become failed.
 func (r *engine) decide(o record.CellOutcome) error {
 	cell := r.cells.of(o.Cell)
 	failed := o.Outcome == harness.OutcomeFailed

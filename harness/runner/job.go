@@ -14,8 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A Job is the part of a plan that one guest runs. It holds all that the guest needs to know, so that nothing has to
-// reach it while it runs.
+// A Job is the part of a plan that one guest runs, with all that the guest needs to know.
 type Job struct {
 	Experiment harness.Experiment `json:"experiment"`
 	Selection  Selection          `json:"selection"`
@@ -26,18 +25,17 @@ type Job struct {
 	Parts      int                `json:"parts"`          // into how many it is cut; 0: 1
 	Repeat     int                `json:"repeat"`         // which repeat; EveryRepeat: all of them
 	Work       Work               `json:"work,omitempty"` // what is done
-	Done       []Mark             `json:"done,omitempty"` // steps that an earlier guest has made, or died of
+	Done       []Mark             `json:"done,omitempty"` // steps that an earlier guest made, or died in
 }
 
-// Work is what a guest does with its group. Where each repeat has guests of its own, gates need not be passed in each: guests
-// of one run have the same kernel, image and objects, byte for byte. Then some guests check the gates and the others measure,
-// and a number counts only if its variant passed in a group of the same name.
+// Work is what a guest does with its group. Guests of one run have the same kernel, image and objects, so that some can check the
+// gates for the others; a number counts only if its variant passed in a group of the same name.
 type Work string
 
 const (
 	WorkAll    Work = ""       // gates, then trials
 	WorkGates  Work = "gates"  // no trials
-	WorkTrials Work = "trials" // the gates are another guest's
+	WorkTrials Work = "trials" // no gates
 )
 
 // EveryRepeat is a Job's Repeat if its guest makes all repeats, one after another.
@@ -51,21 +49,16 @@ type Mark struct {
 
 func (s Step) mark() Mark { return Mark{s.Cell.BenchName(), s.Repeat} }
 
-// includes tells whether the step is part of the job and still to be made.
+// includes reports whether the step is part of the job and still to be made.
 func (j Job) includes(s Step) bool {
 	return (j.Repeat == EveryRepeat || j.Repeat == s.Repeat) && !slices.Contains(j.Done, s.mark())
 }
 
-// groups picks what the job is to measure of a plan's groups.
+// groups are those of the plan that the job measures.
 func (j Job) groups(all []Group) ([]Group, error) {
 	if j.Together {
-		var left []Group
-		for _, g := range all {
-			if slices.ContainsFunc(g.Order(j.Seed), j.includes) {
-				left = append(left, g.restrict(j.includes, j.Seed))
-			}
-		}
-		return left, nil
+		left := harness.Filter(all, func(g Group) bool { return slices.ContainsFunc(g.Order(j.Seed), j.includes) })
+		return harness.Map(left, func(g Group) Group { return g.restrict(j.includes, j.Seed) }), nil
 	}
 	i := slices.IndexFunc(all, func(g Group) bool { return g.String() == j.Group })
 	if i < 0 {
@@ -78,9 +71,9 @@ func (j Job) groups(all []Group) ([]Group, error) {
 	return []Group{parts[j.Part].restrict(j.includes, j.Seed)}, nil
 }
 
-// BootSeed is what a guest's entropy is seeded with: another in each repeat, so that repeats are a sample, and the same in
-// two runs with one seed, so that these can be paired. Seed and repeat are mixed: a sum would give seed 1 and seed 2 all boots but
-// one in common. No two pairs below 2^32 have the same value.
+// BootSeed is the seed of a guest's entropy: different in each repeat, so that repeats are a sample, and the same in two runs with
+// one seed, so that these can be paired. Seed and repeat are mixed: with a sum, seeds 1 and 2 would share all boots but one.
+// Different pairs below 2^32 have different values.
 func (j Job) BootSeed() uint64 { return splitmix64(j.Seed<<32 ^ j.Seed>>32 ^ uint64(max(0, j.Repeat))) }
 
 // splitmix64 mixes 64 bits one to one (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators").
@@ -91,7 +84,7 @@ func splitmix64(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Inside runs a job, in the guest, and reports what happens as lines of JSON.
+// Inside runs a job in the guest, and reports events as lines of JSON.
 func Inside(ctx context.Context, j Job, families map[string]harness.Family, out io.Writer) error {
 	plan, err := NewPlan(j.Experiment, j.Selection)
 	if err != nil {
@@ -108,7 +101,7 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	w := worker{
 		plan: plan, groups: groups, family: family, seed: j.Seed, exact: plan.Target == harness.TargetExact, guest: true,
 		work: j.Work, filter: j.includes, patience: guestPatience, send: jsonSender(json.NewEncoder(out)),
-		// The guest's own clock says nothing of what its machine had to share.
+		// In a guest, steal time is not known.
 		steal: func() (time.Duration, error) { return 0, nil },
 	}
 	var end ending

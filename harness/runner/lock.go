@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPoll is how often a waiting run looks whether it is its turn.
+// lockPoll is how often a waiting run tries to take the lock.
 const lockPoll = 300 * time.Millisecond
 
 // A BusyError says that another run is measuring on this machine.
@@ -30,12 +30,11 @@ func (e *BusyError) Error() string {
 	return run + " is measuring on this machine, and two would distort each other: wait for it, or use --wait"
 }
 
-// Lock makes this process the only one of its user that measures, until the closer is closed. If another one does, it returns
-// a *BusyError; if waiting is not nil it calls that once and waits until its turn comes or ctx is done.
+// Lock takes the lock of this user's measurements, until the closer is closed. If another process has it, Lock returns a
+// *BusyError; if waiting is not nil, Lock calls it once and waits for the lock or the end of ctx.
 //
-// The lock is a flock on a file in a folder that only this user can enter, so that no other user can hold it or fill a queue;
-// the kernel frees it however its owner dies. Runs of two users, or in containers with a /run of their own, do not see each
-// other.
+// The lock is a flock on a file in a folder that only this user can enter, so that no other user can hold it; the kernel releases
+// it when the process ends. Runs of two users, or in containers with a /run of their own, do not exclude each other.
 func Lock(ctx context.Context, waiting func(*BusyError)) (io.Closer, error) {
 	dir, err := lockFolder()
 	if err != nil {
@@ -118,15 +117,9 @@ func tryLock(path string) (io.Closer, error) {
 	return f, nil
 }
 
-// holder reads whose lock it is; 0 if that process is about to write it.
+// holder reads the process that has the lock; 0 if it has not written its number yet.
 func holder(f *os.File) int {
-	raw, err := io.ReadAll(io.LimitReader(f, 32))
-	if err != nil {
-		return 0
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
-	if err != nil {
-		return 0
-	}
+	raw, _ := io.ReadAll(io.LimitReader(f, 32))
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(raw))) // 0 after an error
 	return pid
 }

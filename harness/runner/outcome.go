@@ -11,9 +11,8 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// decide says what an error of a member means for its cells: err of putting it in force or of its gate, nil if both went
-// well. decided is false if the cells are to be measured. Here, in decideTrial and in cellState.outcome, and nowhere else,
-// outcomes are made.
+// decide returns the outcome of a member's cells for an error of set-up or gate, nil if both went well. decided is false if the
+// cells are to be measured. Outcomes are made here, in decideTrial and in cellState.outcome, and nowhere else.
 func decide(class, where string, err error) (o record.CellOutcome, decided bool) {
 	switch {
 	case errors.Is(err, harness.ErrNotSupported):
@@ -34,7 +33,7 @@ func decide(class, where string, err error) (o record.CellOutcome, decided bool)
 	return o, true
 }
 
-// decideTrial says whether the error of a trial decides its cell. All others make the trial invalid.
+// decideTrial returns the outcome of a cell if the error of its trial decides it. All other errors make the trial invalid.
 func decideTrial(err error) (o record.CellOutcome, decided bool) {
 	if !errors.Is(err, harness.ErrNotSupported) && !errors.Is(err, harness.ErrSetup) {
 		return o, false
@@ -42,7 +41,7 @@ func decideTrial(err error) (o record.CellOutcome, decided bool) {
 	return decide("", harness.AtTrial, err)
 }
 
-// cellState is what is known of a cell so far.
+// cellState counts a cell's trials.
 type cellState struct {
 	decided  *record.CellOutcome // nil: it is to be measured
 	valid    int                 // trials
@@ -50,8 +49,7 @@ type cellState struct {
 	last     record.CellOutcome // why and where the last trial was rejected
 }
 
-// outcome is what became of the cell, once no trial of it is left to be made. made is false if it was never tried, in a run
-// that did not come to its end.
+// outcome is the outcome of the cell once no trial of it is left to be made. made is false if the run was stopped before any.
 func (s *cellState) outcome(ended bool) (o record.CellOutcome, made bool) {
 	switch {
 	case s.decided != nil:
@@ -71,7 +69,7 @@ func (s *cellState) outcome(ended bool) (o record.CellOutcome, made bool) {
 	return o, true
 }
 
-// cellStates are those of a run, by the cells' names.
+// cellStates are the states of a run's cells by their names.
 type cellStates map[string]*cellState
 
 func (s cellStates) of(name string) *cellState {
@@ -81,7 +79,7 @@ func (s cellStates) of(name string) *cellState {
 	return s[name]
 }
 
-// firstLine cuts a reason that other cells have as well: its other lines, such as a verifier's log, are kept once.
+// firstLine is a reason without its other lines, such as a verifier's log, which only one cell keeps.
 func firstLine(reason string) string {
 	first, _, _ := strings.Cut(reason, "\n")
 	return first

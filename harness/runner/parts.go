@@ -6,11 +6,12 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
-// parts cuts a group into n of about the same length, each with whole blocks and the members that these need. The cut depends
-// on the plan alone, so that guests that share a group measure the same on every machine. With fewer blocks than n there are
-// fewer parts.
+// parts cuts a group into n of about the same length, or one for each block if these are fewer, each with whole blocks and the
+// members that these need. The cut depends on the plan alone, so that every machine makes the same.
 func (g Group) parts(n int) []Group {
 	n = min(n, len(g.Blocks))
 	if n < 2 {
@@ -27,12 +28,7 @@ func (g Group) parts(n int) []Group {
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(length(j), length(i)) }) // the longest first
 	chosen, total := make([][]int, n), make([]time.Duration, n)
 	for _, i := range order {
-		least := 0
-		for p := range total {
-			if total[p] < total[least] {
-				least = p
-			}
-		}
+		least := slices.Index(total, slices.Min(total))
 		chosen[least], total[least] = append(chosen[least], i), total[least]+length(i)
 	}
 	out := make([]Group, n)
@@ -47,26 +43,14 @@ func (g Group) parts(n int) []Group {
 	return out
 }
 
-// has tells whether any cell of the group is of a member.
-func (g Group) has(member string) bool {
-	for _, b := range g.Blocks {
-		for _, c := range b.Cells {
-			if c.Variant == member {
-				return true
-			}
-		}
-	}
-	return false
-}
+// has reports whether the group has cells of a member.
+func (g Group) has(member string) bool { return len(g.cells(member)) > 0 }
 
-// restrict leaves out members none of whose steps is wanted: they need be neither set up nor checked.
+// restrict leaves out members without a wanted step, which need no set-up and no gate.
 func (g Group) restrict(wants func(Step) bool, seed uint64) Group {
-	wanted := map[string]bool{}
-	for _, s := range g.Order(seed) {
-		if wants(s) {
-			wanted[s.Cell.Variant] = true
-		}
-	}
-	g.Members = slices.DeleteFunc(slices.Clone(g.Members), func(m Member) bool { return !wanted[m.Name] })
+	wanted := harness.Filter(g.Order(seed), wants)
+	g.Members = harness.Filter(g.Members, func(m Member) bool {
+		return slices.ContainsFunc(wanted, func(s Step) bool { return s.Cell.Variant == m.Name })
+	})
 	return g
 }

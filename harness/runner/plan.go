@@ -12,7 +12,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A Plan is all that a run will do, but for its order. It is pure: making one touches nothing.
+// A Plan is all that a run will do, but for its order.
 type Plan struct {
 	Experiment harness.Experiment
 	Profile    string
@@ -29,10 +29,7 @@ type Group struct {
 }
 
 // A Member is a variant under the name it has in the record.
-type Member struct {
-	Name string
-	harness.Variant
-}
+type Member = harness.Member
 
 // A Block is the cells that differ in their variant only. All of its trials of one repeat see the same seed.
 type Block struct {
@@ -44,8 +41,7 @@ type Block struct {
 	Cells    []harness.Cell
 }
 
-// NewPlan lays out what a selection of an experiment means. Errors are the user's: an unknown word is a
-// *harness.UnknownError.
+// NewPlan makes the plan of a selection of an experiment. An unknown word is a *harness.UnknownError.
 func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
 	w, err := s.resolve(e)
 	if err != nil {
@@ -53,10 +49,10 @@ func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
 	}
 	p := &Plan{Experiment: e, Profile: s.Profile, Target: cmp.Or(s.Target, harness.TargetHost), AA: w.aa}
 	for _, pw := range w.profile.Workloads {
-		if !s.hasWorkload(pw.Name) || !runsOn(pw, p.Target) {
+		if !s.hasWorkload(pw.Name) || len(pw.Targets) > 0 && !slices.Contains(pw.Targets, p.Target) {
 			continue
 		}
-		sp := spec(e, pw.Name)
+		sp, _ := e.Workload(pw.Name)
 		for _, values := range combinations(axes(sp, pw, s)) {
 			b := budgets(p.Target, w.profile, pw)
 			p.add(sp, values, Block{
@@ -69,11 +65,6 @@ func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
 		return nil, fmt.Errorf("nothing to run: profile %s has no cell of these variants and workloads", s.Profile)
 	}
 	return p, nil
-}
-
-// runsOn tells whether a profile has the workload on the target.
-func runsOn(pw harness.ProfileWorkload, target string) bool {
-	return len(pw.Targets) == 0 || slices.Contains(pw.Targets, target)
 }
 
 // budgets are how often and how long a workload of a profile measures on a target.
@@ -93,7 +84,7 @@ func budgets(target string, p harness.Profile, pw harness.ProfileWorkload) harne
 	}
 }
 
-// axes are a workload's axes with the values of the profile, and over these the selection's.
+// axes are a workload's axes with the values of the selection, or else of the profile.
 func axes(sp harness.WorkloadSpec, pw harness.ProfileWorkload, s Selection) []harness.Axis {
 	out := slices.Clone(sp.Axes)
 	for i := range out {
@@ -136,7 +127,7 @@ func members(w resolution, only []string) []Member {
 	return out
 }
 
-// add puts the block's cells in their group. Cells that a profile names twice are there once, with the longer of both.
+// add adds a block to its group. A block that a profile has twice is there once, with the larger of both budgets.
 func (p *Plan) add(sp harness.WorkloadSpec, values []harness.AxisValue, b Block, ms []Member) {
 	if len(ms) == 0 {
 		return
@@ -172,9 +163,8 @@ func (p *Plan) group(axes []harness.AxisValue) *Group {
 	return &p.Groups[i]
 }
 
-// setup picks the set-up axes, in order of their names so that workloads may declare them in any.
-func setup(sp harness.WorkloadSpec, values []harness.AxisValue) []harness.AxisValue {
-	var out []harness.AxisValue
+// setup picks the set-up axes, sorted by name, so that workloads may declare them in any order.
+func setup(sp harness.WorkloadSpec, values []harness.AxisValue) (out []harness.AxisValue) {
 	for i, a := range sp.Axes {
 		if a.Setup {
 			out = append(out, values[i])
@@ -185,19 +175,15 @@ func setup(sp harness.WorkloadSpec, values []harness.AxisValue) []harness.AxisVa
 }
 
 // Cells is how many cells the plan has.
-func (p *Plan) Cells() int {
-	n := 0
+func (p *Plan) Cells() (n int) {
 	for _, g := range p.Groups {
-		for _, b := range g.Blocks {
-			n += len(b.Cells)
-		}
+		n += len(g.cells())
 	}
 	return n
 }
 
 // Trials is how many trials the plan has, if none is skipped.
-func (p *Plan) Trials() int {
-	n := 0
+func (p *Plan) Trials() (n int) {
 	for _, g := range p.Groups {
 		for _, b := range g.Blocks {
 			n += len(b.Cells) * b.Repeats
@@ -210,6 +196,5 @@ func (p *Plan) Trials() int {
 func (g Group) String() string { return axisString(g.Axes) }
 
 func axisString(axes []harness.AxisValue) string {
-	words := names(axes, func(a harness.AxisValue) string { return a.Name + "=" + a.Value })
-	return strings.Join(words, " ")
+	return strings.Join(harness.Map(axes, func(a harness.AxisValue) string { return a.Name + "=" + a.Value }), " ")
 }

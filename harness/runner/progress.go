@@ -12,8 +12,8 @@ import (
 // plainEvery is how often a line is written where there is no terminal.
 const plainEvery = 5 * time.Second
 
-// Progress tells people what is going on: as one live line on a terminal, as plain lines now and then elsewhere. A nil
-// *Progress tells nothing. It is used by one goroutine.
+// Progress shows the progress of a run: as one line that is rewritten on a terminal, as plain lines at intervals elsewhere. A nil
+// *Progress shows nothing. It is used by one goroutine.
 type Progress struct {
 	w     io.Writer
 	width int // of the terminal, columns; 0: no terminal
@@ -41,21 +41,21 @@ func (p *Progress) begin(plan *Plan) {
 	p.remark("%d cells, %d trials, about %s", plan.Cells(), p.trials, round(p.est.remaining()))
 }
 
-// phase says that something other than a trial begins.
+// phase shows that work other than a trial begins.
 func (p *Progress) phase(what string) {
 	if p != nil {
 		p.show(what)
 	}
 }
 
-// setup says that a group was set up and checked, and how long that took.
+// setup counts a group that was set up and checked.
 func (p *Progress) setup(took time.Duration) {
 	if p != nil {
-		p.est.setup(took)
+		p.est.setups.add(took)
 	}
 }
 
-// trial says that a trial begins.
+// trial shows that a trial begins.
 func (p *Progress) trial(s Step) {
 	if p != nil {
 		name := strings.TrimPrefix(s.Cell.BenchName(), strings.ToUpper(s.Cell.Experiment)+"/")
@@ -63,7 +63,7 @@ func (p *Progress) trial(s Step) {
 	}
 }
 
-// done says that a trial is over, and how long it took with all its attempts; 0: it was not made.
+// done counts a trial that is over, with the time of all its attempts; 0: it was not made.
 func (p *Progress) done(s Step, took time.Duration) {
 	if p != nil {
 		p.at++
@@ -79,7 +79,7 @@ func (p *Progress) remark(format string, args ...any) {
 	}
 }
 
-// end leaves the terminal as it was.
+// end clears the live line.
 func (p *Progress) end() {
 	if p != nil {
 		p.clear()

@@ -13,7 +13,7 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// A Recorder writes down what happens; *record.Writer is one.
+// A Recorder records a run; *record.Writer is one.
 type Recorder interface {
 	Trial(harness.Trial) error
 	Reject(t harness.Trial, reason string) error
@@ -27,7 +27,7 @@ type Options struct {
 	Family harness.Family
 	Record Recorder
 	Seed   uint64
-	// Progress shows what is going on; nil: nothing is shown.
+	// Progress shows the progress of the run; may be nil.
 	Progress *Progress
 	// Patience is how much longer than ten times its budget a trial may take; 0: two minutes.
 	Patience time.Duration
@@ -47,24 +47,14 @@ type Summary struct {
 
 // Count is how many cells have the outcome.
 func (s Summary) Count(o harness.Outcome) int {
-	n := 0
-	for _, c := range s.Outcomes {
-		if c.Outcome == o {
-			n++
-		}
-	}
-	return n
+	return harness.Count(s.Outcomes, func(c record.CellOutcome) bool { return c.Outcome == o })
 }
 
 // Wrong are the cells that make a run fail: failed and invalid ones.
 func (s Summary) Wrong() []record.CellOutcome {
-	var out []record.CellOutcome
-	for _, c := range s.Outcomes {
-		if c.Outcome == harness.OutcomeFailed || c.Outcome == harness.OutcomeInvalid {
-			out = append(out, c)
-		}
-	}
-	return out
+	return harness.Filter(s.Outcomes, func(c record.CellOutcome) bool {
+		return c.Outcome == harness.OutcomeFailed || c.Outcome == harness.OutcomeInvalid
+	})
 }
 
 // Share is the part of the wall-clock time that was spent measuring.
@@ -75,9 +65,8 @@ func (s Summary) Share() float64 {
 	return s.Measured.Seconds() / s.Wall.Seconds()
 }
 
-// Run measures the plan on this machine: as one guest that makes all trials, whose reports come by function call. It stops
-// when ctx is done and returns its error; what was measured until then is recorded. In any case everything that was set up
-// has been taken down when it returns.
+// Run measures the plan on this machine, as one guest whose reports are function calls. It stops when ctx is done and returns its
+// error; trials until then are recorded. When it returns, everything that was set up has been taken down.
 func Run(ctx context.Context, p *Plan, o Options) (Summary, error) {
 	if o.Steal == nil {
 		o.Steal = sys.Steal
@@ -102,9 +91,9 @@ func Run(ctx context.Context, p *Plan, o Options) (Summary, error) {
 	return sum, err
 }
 
-// RunGuests measures the plan in guests, a group, a part of one or a repeat of either in each. What guests report is recorded
-// in the plan's order whichever ends first, so that two runs with the same numbers have the same record. A guest that dies
-// costs the trial that it was making, which is rejected with the cause; another guest goes on with the rest.
+// RunGuests measures the plan in guests: each makes a group, a part or a repeat of one, or all groups. Reports are recorded in the
+// plan's order, whichever guest ends first, so that two runs with the same numbers have the same record. If a guest dies, its
+// current trial is rejected with the cause, and another guest makes the rest.
 func RunGuests(ctx context.Context, p *Plan, selection Selection, o GuestOptions) (Summary, error) {
 	return newEngine(p, selection, o).run(ctx)
 }

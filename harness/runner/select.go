@@ -3,13 +3,14 @@
 package runner
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A Selection says what of an experiment is run.
+// A Selection is the part of an experiment that is run.
 type Selection struct {
 	Profile   string   // name of one of the experiment's profiles
 	Target    string   // empty: the host
@@ -20,7 +21,7 @@ type Selection struct {
 	Repeats int // 0: the profile's
 }
 
-// resolution is what a Selection names in the experiment.
+// resolution holds what a Selection names.
 type resolution struct {
 	profile  harness.Profile
 	variants []harness.Variant
@@ -29,38 +30,32 @@ type resolution struct {
 
 func (s Selection) resolve(e harness.Experiment) (resolution, error) {
 	var w resolution
-	i := slices.IndexFunc(e.Profiles, func(p harness.Profile) bool { return p.Name == s.Profile })
-	if i < 0 {
-		return w, harness.Known("profile", s.Profile, names(e.Profiles, func(p harness.Profile) string { return p.Name }))
+	var known bool
+	w.profile, known = harness.Find(e.Profiles, func(p harness.Profile) bool { return p.Name == s.Profile })
+	if !known {
+		return w, harness.Known("profile", s.Profile, harness.Map(e.Profiles, func(p harness.Profile) string { return p.Name }))
 	}
-	w.profile = e.Profiles[i]
 	if s.Repeats < 0 {
 		return w, fmt.Errorf("repeats must not be negative: %d", s.Repeats)
 	}
-	if err := s.checkWorkloads(e, w.profile); err != nil {
-		return w, err
-	}
-	if err := s.checkAxes(e, w.profile); err != nil {
+	if err := cmp.Or(s.checkWorkloads(e, w.profile), s.checkAxes(e, w.profile)); err != nil {
 		return w, err
 	}
 	for _, v := range s.Variants {
-		if err := harness.Known("variant", v, names(e.Variants, func(v harness.Variant) string { return v.Name })); err != nil {
+		if err := harness.Known("variant", v, e.VariantNames()); err != nil {
 			return w, err
 		}
 	}
-	for _, v := range e.Variants {
-		if len(s.Variants) == 0 || slices.Contains(s.Variants, v.Name) {
-			w.variants = append(w.variants, v)
-		}
-	}
+	w.variants = harness.Filter(e.Variants, func(v harness.Variant) bool {
+		return len(s.Variants) == 0 || slices.Contains(s.Variants, v.Name)
+	})
 	w.aa = pickAA(e.AA, w.variants)
 	return w, nil
 }
 
 func (s Selection) checkWorkloads(e harness.Experiment, p harness.Profile) error {
 	for _, name := range s.Workloads {
-		all := names(e.Workloads, func(w harness.WorkloadSpec) string { return w.Name })
-		if err := harness.Known("workload", name, all); err != nil {
+		if _, err := e.Workload(name); err != nil {
 			return err
 		}
 		if !slices.ContainsFunc(p.Workloads, func(pw harness.ProfileWorkload) bool { return pw.Name == name }) {
@@ -70,12 +65,13 @@ func (s Selection) checkWorkloads(e harness.Experiment, p harness.Profile) error
 	return nil
 }
 
-// checkAxes wants every axis to be one of a workload that will run.
+// checkAxes checks that every axis is one of a workload that will run, and its values.
 func (s Selection) checkAxes(e harness.Experiment, p harness.Profile) error {
 	var known []string
 	for _, pw := range p.Workloads {
 		if s.hasWorkload(pw.Name) {
-			known = append(known, names(spec(e, pw.Name).Axes, func(a harness.Axis) string { return a.Name })...)
+			w, _ := e.Workload(pw.Name)
+			known = append(known, w.AxisNames()...)
 		}
 	}
 	slices.Sort(known)
@@ -106,38 +102,17 @@ func (s Selection) hasWorkload(name string) bool {
 	return len(s.Workloads) == 0 || slices.Contains(s.Workloads, name)
 }
 
-// pickAA names the variant that is measured twice: the experiment's choice if it takes part, else the first that does
-// any work, else the first. Every run measures its own noise.
+// pickAA names the variant that is measured twice: the experiment's choice if it takes part, else the first that is no ceiling,
+// else the first.
 func pickAA(choice string, variants []harness.Variant) string {
-	aa := ""
-	for _, v := range variants {
-		if v.Name == choice {
-			return choice
-		}
-		if aa == "" && v.Class != harness.ClassCeiling {
-			aa = v.Name
-		}
-	}
-	if aa == "" && len(variants) > 0 {
-		aa = variants[0].Name
-	}
-	return aa
-}
-
-// spec finds a workload that the definition is known to declare.
-func spec(e harness.Experiment, name string) harness.WorkloadSpec {
-	for _, w := range e.Workloads {
-		if w.Name == name {
-			return w
+	for _, wanted := range []func(harness.Variant) bool{
+		func(v harness.Variant) bool { return v.Name == choice },
+		func(v harness.Variant) bool { return v.Class != harness.ClassCeiling },
+		func(harness.Variant) bool { return true },
+	} {
+		if v, ok := harness.Find(variants, wanted); ok {
+			return v.Name
 		}
 	}
-	return harness.WorkloadSpec{}
-}
-
-func names[T any](items []T, name func(T) string) []string {
-	out := make([]string, len(items))
-	for i, it := range items {
-		out[i] = name(it)
-	}
-	return out
+	return ""
 }

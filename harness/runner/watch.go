@@ -10,25 +10,25 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A watch ends a guest that does not come to the end of what it does, with the name of that. The guest ends a trial that takes too
-// long itself; this is for a guest that cannot, because its scheduler runs nothing but the beats by which the guest says that it lives.
+// A watch kills a guest that takes too long over a trial or a phase. The guest ends slow trials itself; the watch is for guests that
+// cannot, for instance because their scheduler runs nothing but the guest's heartbeat.
 type watch struct {
 	cancel   context.CancelCauseFunc
 	ctx      context.Context
 	timer    *time.Timer
-	slow     time.Duration // how much longer than in the guest a thing may take here
-	patience time.Duration // for trials, instead of the usual; 0: the usual
+	slow     time.Duration // factor between this machine's time and the guest's
+	patience time.Duration // for trials; 0: guestPatience and watchPatience
 }
 
 const (
 	watchPatience = 30 * time.Second
-	// exactSlow is how much of our time a second of counted instructions may take on a busy machine.
+	// exactSlow is how much of this machine's time a second of counted instructions may take under load.
 	exactSlow = 10
 	// phaseLimit is how long a set-up, a gate or a taking down may take in a guest.
 	phaseLimit = 10 * time.Minute
 )
 
-// A lateError is why a watch ended a guest.
+// A lateError names the trial or phase over which a watch killed a guest.
 type lateError struct {
 	what  string
 	limit time.Duration
@@ -48,7 +48,7 @@ func newWatch(ctx context.Context, target string, patience time.Duration) (*watc
 	return w, w.ctx
 }
 
-// trial begins the time of a trial.
+// trial starts the timer for a trial.
 func (w *watch) trial(s Step) {
 	if w == nil {
 		return
@@ -60,7 +60,7 @@ func (w *watch) trial(s Step) {
 	w.set(s.Cell.BenchName(), limit)
 }
 
-// phase begins the time of something else.
+// phase starts the timer for other work.
 func (w *watch) phase(what string) {
 	if w != nil {
 		w.set(what, phaseLimit*w.slow)
@@ -74,7 +74,7 @@ func (w *watch) set(what string, limit time.Duration) {
 	w.timer = time.AfterFunc(limit, func() { w.cancel(&lateError{what, limit}) })
 }
 
-// end ends the watch, when the guest is gone, and returns why it had to be ended; nil if it had not.
+// end stops the watch after the guest's exit, and returns why the watch killed it; nil if it did not.
 func (w *watch) end() error {
 	if w == nil {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 )
 
-// A worker makes trials where the variants are, in this process or in a guest, and reports each step. It keeps no numbers.
+// A worker sets up groups and makes trials, in this process or in a guest, and reports each step. It keeps no numbers.
 type worker struct {
 	plan   *Plan
 	groups []Group
@@ -32,8 +32,7 @@ type worker struct {
 	exhausted map[string]bool // cells of which a trial took all attempts: from then on each gets one
 }
 
-// run works through the groups. It stops when ctx is done. In any case all that was set up has been taken down when it
-// returns.
+// run works through the groups. It stops when ctx is done. When it returns, everything that was set up has been taken down.
 func (w *worker) run(ctx context.Context) error {
 	w.decided, w.exhausted = map[string]bool{}, map[string]bool{}
 	for i := range w.groups {
@@ -95,17 +94,14 @@ func (w *worker) group(ctx context.Context, g *Group) (err error) {
 }
 
 func (w *worker) prepare(g *Group) harness.Group {
-	hg := harness.Group{
+	return harness.Group{
 		Axes: g.Axes, Seed: w.seed ^ hash("group", g.String()), Exact: w.exact, Guest: w.guest,
 		Progress: func(what string) { w.phase(g.String() + ": " + what) },
+		Members:  g.Members,
 	}
-	for _, m := range g.Members {
-		hg.Members = append(hg.Members, harness.Member{Name: m.Name, Variant: m.Variant})
-	}
-	return hg
 }
 
-// gates checks every member, or leaves that to other guests, and decides the cells of those that will not be measured.
+// gates checks every member, unless other guests do, and decides the cells of those that will not be measured.
 func (w *worker) gates(ctx context.Context, g *Group, stage harness.Stage) error {
 	absent := stage.Absent()
 	for _, m := range g.Members {
@@ -118,8 +114,10 @@ func (w *worker) gates(ctx context.Context, g *Group, stage harness.Stage) error
 			continue
 		}
 		if w.work == WorkTrials {
-			if m.Class == harness.ClassBroken { // whose gate decides its cells
-				w.leave(g, m.Name)
+			if m.Class == harness.ClassBroken { // its cells are decided by the guest that checks its gate
+				for _, c := range g.cells(m.Name) {
+					w.decided[c.BenchName()] = true
+				}
 			}
 			continue
 		}
@@ -152,9 +150,9 @@ func (w *worker) gate(ctx context.Context, g *Group, stage harness.Stage, m Memb
 	return w.decide(g, o, m.Name)
 }
 
-// decide reports the outcome of the group's cells, only of those of the named members if any are named.
-func (w *worker) decide(g *Group, o record.CellOutcome, members ...string) error {
-	for _, c := range g.cells(members...) {
+// decide reports the outcome of the group's cells, or of the named member's.
+func (w *worker) decide(g *Group, o record.CellOutcome, member ...string) error {
+	for _, c := range g.cells(member...) {
 		o.Cell = c.BenchName()
 		w.decided[o.Cell] = true
 		if err := w.send(event{Outcome: &o}); err != nil {
@@ -165,22 +163,10 @@ func (w *worker) decide(g *Group, o record.CellOutcome, members ...string) error
 	return nil
 }
 
-// leave has the cells of a member measured by nobody here.
-func (w *worker) leave(g *Group, member string) {
-	for _, c := range g.cells(member) {
-		w.decided[c.BenchName()] = true
-	}
-}
-
-// cells are those of the group, only of the named members if any are named.
-func (g *Group) cells(members ...string) []harness.Cell {
-	var out []harness.Cell
+// cells are those of the group, or of the named member.
+func (g *Group) cells(member ...string) (out []harness.Cell) {
 	for _, b := range g.Blocks {
-		for _, c := range b.Cells {
-			if len(members) == 0 || c.Variant == members[0] {
-				out = append(out, c)
-			}
-		}
+		out = append(out, harness.Filter(b.Cells, func(c harness.Cell) bool { return len(member) == 0 || c.Variant == member[0] })...)
 	}
 	return out
 }
