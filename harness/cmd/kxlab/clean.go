@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -28,20 +29,14 @@ func newClean(s streams) *cobra.Command {
 			removed, err := netlab.Clean(cmd.Context())
 			guests, verr := vm.Clean()
 			removed, err = append(removed, guests...), errors.Join(err, verr)
-			if asJSON {
-				if removed == nil {
-					removed = []string{}
-				}
-				if jerr := s.json(map[string][]string{"removed": removed}); jerr != nil && err == nil {
-					err = jerr
-				}
-				return err
+			switch {
+			case asJSON:
+				return cmp.Or(err, s.json(map[string][]string{"removed": append([]string{}, removed...)}))
+			case len(removed) == 0 && err == nil:
+				fmt.Fprintln(s.out, "nothing to remove")
 			}
 			for _, r := range removed {
 				fmt.Fprintln(s.out, "removed", r)
-			}
-			if len(removed) == 0 && err == nil {
-				fmt.Fprintln(s.out, "nothing to remove")
 			}
 			return err
 		}),

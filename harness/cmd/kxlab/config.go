@@ -22,8 +22,8 @@ const (
 	envPrefix  = "KXLAB"
 )
 
-// configure gives every flag of the command that was not given the value from the environment, or else from the file.
-// A setting that is no flag of any command is an error.
+// configure sets each flag that is not on the command line from the environment, or else from the file. A setting that is no flag
+// of any command is an error.
 func configure(cmd *cobra.Command) error {
 	if inCompletion(cmd) {
 		return nil
@@ -50,7 +50,7 @@ func configure(cmd *cobra.Command) error {
 	return err
 }
 
-// readConfig reads the named file; without a name kxlab.yaml, which need not be there.
+// readConfig reads the named file; without a name kxlab.yaml, if it exists.
 func readConfig(v *viper.Viper, path string, known []string) error {
 	named := path != ""
 	if !named {
@@ -65,9 +65,7 @@ func readConfig(v *viper.Viper, path string, known []string) error {
 		}
 		return fmt.Errorf("read settings from %s: %w", path, err)
 	}
-	keys := file.AllKeys()
-	slices.Sort(keys)
-	for _, key := range keys {
+	for _, key := range slices.Sorted(slices.Values(file.AllKeys())) {
 		if err := harness.Known("setting", key, known); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
@@ -75,19 +73,14 @@ func readConfig(v *viper.Viper, path string, known []string) error {
 	return v.MergeConfigMap(file.AllSettings())
 }
 
-// checkEnv wants every variable KXLAB_… to be a flag.
+// checkEnv checks that every variable KXLAB_… is a flag.
 func checkEnv(known []string) error {
-	vars := make([]string, len(known))
-	for i, k := range known {
-		vars[i] = envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(k, "-", "_"))
-	}
+	vars := harness.Map(known, func(k string) string { return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(k, "-", "_")) })
 	for _, e := range os.Environ() {
-		name, _, _ := strings.Cut(e, "=")
-		if !strings.HasPrefix(name, envPrefix+"_") {
-			continue
-		}
-		if err := harness.Known("environment variable", name, vars); err != nil {
-			return err
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, envPrefix+"_") {
+			if err := harness.Known("environment variable", name, vars); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -112,7 +105,7 @@ func allFlags(cmd *cobra.Command) []string {
 	return slices.Compact(names)
 }
 
-// set gives a flag its value from the settings. A list may be written as one, or as words between spaces.
+// set sets a flag from the settings. A list may be a YAML list, or words separated by spaces.
 func set(f *pflag.Flag, v *viper.Viper) error {
 	var err error
 	if list, ok := f.Value.(pflag.SliceValue); ok {
@@ -135,7 +128,7 @@ func set(f *pflag.Flag, v *viper.Viper) error {
 	return nil
 }
 
-// inCompletion tells whether the command is cobra's own.
+// inCompletion reports whether the command is cobra's own.
 func inCompletion(cmd *cobra.Command) bool {
 	for c := cmd; c != nil; c = c.Parent() {
 		if c.Name() == "completion" || c.Name() == "help" || strings.HasPrefix(c.Name(), "__complete") {

@@ -3,15 +3,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/host"
+	"github.com/kxlab/kxlab/vm"
 )
 
 const doctorLong = `doctor tries out what each target needs on this machine, in a throw-away network namespace, and says what is missing and
@@ -72,19 +74,63 @@ func printDoctor(s streams, rows []host.Capability) error {
 	return nil
 }
 
-// nowhere says why no target can run anything; "" if one can.
+// nowhere returns why no target can run anything, or "" if one can.
 func nowhere(rows []host.Capability) string {
-	why := map[string]string{}
-	for _, r := range rows {
-		if _, known := why[r.Target]; !known {
-			why[r.Target] = ""
+	var why []string
+	for _, target := range harness.GroupBy(rows, func(r host.Capability) string { return r.Target }) {
+		r, lacks := harness.Find(target, func(r host.Capability) bool { return r.Vital && !r.OK })
+		if !lacks {
+			return ""
 		}
-		if r.Vital && !r.OK && why[r.Target] == "" {
-			why[r.Target] = "target " + r.Target + ": " + r.What + ": " + r.Detail
+		why = append(why, "target "+r.Target+": "+r.What+": "+r.Detail)
+	}
+	slices.Sort(why)
+	return strings.Join(why, "; ")
+}
+
+// guestRows probes the targets that boot guests.
+func guestRows(ctx context.Context) ([]host.Capability, error) {
+	qemu, qemuErr := vm.QEMUVersion(ctx)
+	var rows []host.Capability
+	targets := []string{harness.TargetVM, harness.TargetExact}
+	for _, target := range targets {
+		row := host.Capability{What: "QEMU", Target: target, For: "everything", Vital: true, OK: qemuErr == nil, Detail: qemu}
+		if qemuErr != nil {
+			row.Detail, row.Fix = qemuErr.Error(), "apt-get install qemu-system-x86"
 		}
+		rows = append(rows, row)
 	}
-	if slices.Contains(slices.Collect(maps.Values(why)), "") {
-		return ""
+	kernels, cacheErr := vm.Cached()
+	for _, target := range targets {
+		row := host.Capability{What: "a kernel", Target: target, For: "everything", OK: len(kernels) > 0}
+		switch {
+		case row.OK:
+			row.Detail = kernels[0].Release
+		case cacheErr != nil: // a run needs the cache as well
+			row.Vital, row.Detail = true, cacheErr.Error()
+		default:
+			row.Detail, row.Fix = "none fetched yet: a run fetches the one it needs", "kxlab vm fetch"
+		}
+		rows = append(rows, row)
 	}
-	return strings.Join(slices.Sorted(maps.Values(why)), "; ")
+	if qemuErr == nil && len(kernels) > 0 {
+		v, err := vm.JudgeKVM(ctx, kernels[0])
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		row := host.Capability{What: "KVM", Target: "vm", For: "speed", OK: v.KVM, Detail: v.String()}
+		switch {
+		case err != nil:
+			row.Detail = err.Error()
+		case !v.KVM:
+			row.Fix = "a machine, or a virtual one, that lends its virtualisation; without it all works, slower"
+		}
+		rows = append(rows, row)
+	}
+	row := host.Capability{What: "virtme-ng", Target: "vm", For: "guests with this machine's root; without it --root image"}
+	detail, err := vm.FindVirtme()
+	if row.OK, row.Detail = err == nil, detail; err != nil {
+		row.Detail, row.Fix = err.Error(), "nothing to do if the mirror can be reached; else install virtme-ng, busybox-static, file and kmod"
+	}
+	return append(rows, row), nil
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/kxlab/kxlab/bpf"
@@ -20,7 +19,7 @@ import (
 	"github.com/kxlab/kxlab/vm"
 )
 
-// newEnv is what is known of a run before it begins.
+// newEnv is the record's head of a run that begins.
 func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 	facts, err := host.ReadFacts(ctx)
 	if err != nil {
@@ -49,8 +48,8 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 		env.KernelFacts, env.Mitigations = map[string]string{"from": j.guests.kernel.From, "root": j.guests.root()}, nil
 	}
 	if env.Repeats == 0 {
-		i := slices.IndexFunc(e.Profiles, func(pr harness.Profile) bool { return pr.Name == f.profile })
-		env.Repeats = e.Profiles[i].Repeats // the plan would not be there without the profile
+		profile, _ := harness.Find(e.Profiles, func(pr harness.Profile) bool { return pr.Name == f.profile })
+		env.Repeats = profile.Repeats
 	}
 	for _, v := range e.Variants {
 		if raw, err := bpf.Bytes(v.Object); err == nil {
@@ -61,7 +60,7 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 	return env, nil
 }
 
-// budgets are how long the plan's workloads warm up and measure, by workload and axes, as the record has them.
+// budgets are how long the plan's workloads warm up and measure, by workload and axes.
 func budgets(p *runner.Plan) map[string]string {
 	out := map[string]string{}
 	for _, g := range p.Groups {

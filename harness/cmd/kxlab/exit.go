@@ -18,7 +18,7 @@ const (
 	codeNothing    = 4 // this machine or kernel lacks what all cells need
 )
 
-// An exitError is an error with the exit code it means.
+// An exitError is an error with its exit code.
 type exitError struct {
 	code int
 	err  error
@@ -40,13 +40,13 @@ func withCode(code int, err error) error {
 	return &exitError{code: code, err: err}
 }
 
-// action is what a command does: an error without a code of its own means exit code 1. Errors that cobra finds
-// before, such as an unknown flag or command, are wrong usage.
+// action gives a command's errors without a code exit code 1. Errors of cobra, such as an unknown flag or command, are wrong
+// usage.
 func action(f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error { return withCode(codeFailed, f(cmd, args)) }
 }
 
-// end writes an error down and returns the exit code.
+// end prints an error and returns the exit code.
 func end(s streams, cmd *cobra.Command, err error) int {
 	if err == nil {
 		return codeDone

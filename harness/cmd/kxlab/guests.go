@@ -35,10 +35,7 @@ type guests struct {
 	free    processors // each for one exact guest at a time
 }
 
-const (
-	defaultGuestMB = 1024 // where the definition does not say
-	defaultCPUs    = 1
-)
+const defaultGuestMB = 1024 // where the definition does not say
 
 // The root file systems of guests.
 const (
@@ -46,7 +43,7 @@ const (
 	rootImage = "image"
 )
 
-// openGuests finds the kernel, and what an experiment and the command line say of its guests.
+// openGuests finds the kernel, and sets up guests by the experiment and the command line.
 func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 	e := j.plan.Experiment
 	g := &guests{exact: j.plan.Target == harness.TargetExact, cpus: f.cpus, memory: defaultGuestMB << 20, spec: e.Guest, silence: f.silence, boots: !f.snapshots}
@@ -69,19 +66,17 @@ func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 		}
 		g.kvm = v.KVM
 	}
-	if g.cpus == 0 && g.exact {
-		g.cpus = e.Guest.ExactCPUs
+	if g.exact {
+		g.cpus = cmp.Or(g.cpus, e.Guest.ExactCPUs)
 	}
-	if g.cpus == 0 {
-		g.cpus = max(defaultCPUs, e.Guest.CPUs)
-	}
+	g.cpus = cmp.Or(g.cpus, e.Guest.CPUs, 1)
 	if e.Guest.MemoryMB > 0 {
 		g.memory = int64(e.Guest.MemoryMB) << 20
 	}
 	return g, nil
 }
 
-// root says whose root file system the guests have.
+// root names the guests' root file system.
 func (g *guests) root() string {
 	if g.virtme {
 		return rootHost
@@ -89,7 +84,7 @@ func (g *guests) root() string {
 	return rootImage
 }
 
-// parallel is how many guests may run side by side: as many as there are CPUs where the load does not change the numbers.
+// parallel is how many guests run side by side: one a CPU where the load does not change the numbers.
 func (g *guests) parallel() int {
 	if !g.exact {
 		return 1
@@ -97,7 +92,7 @@ func (g *guests) parallel() int {
 	return cap(g.free)
 }
 
-// cpu is what the record calls the processor. In exact it is the same on every machine.
+// cpu is the processor in the record. On target exact it is the same on every machine.
 func (g *guests) cpu(host string) string {
 	if g.exact {
 		return fmt.Sprintf("QEMU TCG, %d CPU, 1 instruction a ns", g.cpus)
@@ -109,8 +104,7 @@ func (g *guests) cpu(host string) string {
 	return fmt.Sprintf("QEMU %s, %d CPU, on %s", accel, g.cpus, host)
 }
 
-// boot is a runner.Boot. What wants a tool that this machine does not have is skipped in the guest, with its name: the others
-// need not wait for it.
+// boot is a runner.Boot. Tools that this machine lacks are left out: only the variants that need them are then not supported.
 func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error {
 	raw, err := json.Marshal(j)
 	if err != nil {
@@ -127,7 +121,7 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 		defer func() { g.free <- mine }()
 		c.Processor = &mine
 	} else {
-		// With a thread for each, QEMU 7.2 was seen to panic guests while it patched their code.
+		// With a thread for each CPU, guests of QEMU 7.2 panicked while they patched their code.
 		c.OneThread = true
 	}
 	if err := c.Start(ctx); err != nil {
@@ -136,7 +130,7 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 	return c.Wait()
 }
 
-// run measures a plan in guests. What the guests say of their calibration is noted once.
+// run measures a plan in guests. Their calibration is noted once.
 func (g *guests) run(ctx context.Context, s streams, p *runner.Plan, sel runner.Selection, o runner.GuestOptions, w *record.Writer) (runner.Summary, error) {
 	var once, noteOnce sync.Once
 	var noteErr error

@@ -14,10 +14,10 @@ import (
 	"github.com/kxlab/kxlab/vm"
 )
 
-// jobPath is where a guest finds the job that it is to run: one of the folders that it does not share with this machine.
+// jobPath is the path of a guest's job, in a folder that it does not share with this machine.
 const jobPath = "/tmp/kxlab/job.json"
 
-// newInside is what a guest of a run calls; nobody types it.
+// newInside is the hidden command that guests of a run execute.
 func newInside(s streams, families map[string]harness.Family) *cobra.Command {
 	return &cobra.Command{
 		Use: "inside", Short: "Run a job in a guest", Hidden: true, Args: cobra.NoArgs,

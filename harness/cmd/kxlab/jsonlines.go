@@ -12,13 +12,13 @@ import (
 	"github.com/kxlab/kxlab/harness/runner"
 )
 
-// jsonLines writes what is recorded as JSON lines as well.
+// jsonLines is a Recorder that also writes JSON lines.
 type jsonLines struct {
 	runner.Recorder
 	enc *json.Encoder
 }
 
-// A jsonLine is one thing that happened: a trial that counts, a rejected one, what became of a cell, a gate.
+// A jsonLine is one event.
 type jsonLine struct {
 	Event   string             `json:"event"` // trial, reject, outcome, gate
 	Cell    string             `json:"cell,omitempty"`
@@ -55,7 +55,7 @@ func (j *jsonLines) Gate(g record.Gate) error {
 	return j.both(jsonLine{Event: "gate", Gate: &g}, j.Recorder.Gate(g))
 }
 
-// both writes the line if what it tells of was recorded.
+// both writes the line if its event was recorded.
 func (j *jsonLines) both(l jsonLine, err error) error {
 	if err != nil {
 		return err

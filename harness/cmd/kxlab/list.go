@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -55,11 +56,8 @@ func listAll(s streams, words experiments.Vocabulary, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		r := row{Name: e.Name, Title: e.Title, Variants: len(e.Variants)}
-		for _, p := range e.Profiles {
-			r.Profiles = append(r.Profiles, p.Name)
-		}
-		rows = append(rows, r)
+		profiles := harness.Map(e.Profiles, func(p harness.Profile) string { return p.Name })
+		rows = append(rows, row{e.Name, e.Title, len(e.Variants), profiles})
 	}
 	if asJSON {
 		return s.json(rows)
@@ -72,7 +70,7 @@ func listAll(s streams, words experiments.Vocabulary, asJSON bool) error {
 	return w.Flush()
 }
 
-// A listing is one experiment with what of it can run here.
+// A listing is one experiment, with what can run here.
 type listing struct {
 	Name      string                 `json:"name"`
 	Title     string                 `json:"title"`
@@ -103,10 +101,7 @@ func newListing(ctx context.Context, e harness.Experiment) (listing, error) {
 		return l, err
 	}
 	for _, v := range e.Variants {
-		can := host.Missing(rows, v.Attach)
-		if can == "" {
-			can = "yes"
-		}
+		can := cmp.Or(host.Missing(rows, v.Attach), "yes")
 		l.Variants = append(l.Variants, listedVariant{Variant: v, Host: can})
 	}
 	for _, p := range e.Profiles {
@@ -126,10 +121,7 @@ func (l listing) print(s streams) error {
 	w := s.table()
 	fmt.Fprintln(w, "VARIANT\tCLASS\tATTACH\tOBJECT\tON HOST\tABOUT")
 	for _, v := range l.Variants {
-		object := v.Object
-		if object == "" {
-			object = "-"
-		}
+		object := cmp.Or(v.Object, "-")
 		for _, k := range v.Knobs {
 			object += fmt.Sprintf(" %s=%d", k.Name, k.Value)
 		}
@@ -140,14 +132,8 @@ func (l listing) print(s streams) error {
 	}
 	fmt.Fprintln(w, "\nWORKLOAD\tAXES (default values)\tREPORTS\tABOUT")
 	for _, wl := range l.Workloads {
-		var axes, units []string
-		for _, a := range wl.Axes {
-			axes = append(axes, a.Name+"="+strings.Join(a.Values, ","))
-		}
-		for _, m := range wl.Metrics {
-			units = append(units, m.Unit)
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", wl.Name, strings.Join(axes, " "), strings.Join(units, " "), wl.About)
+		axes := harness.Map(wl.Axes, func(a harness.Axis) string { return a.Name + "=" + strings.Join(a.Values, ",") })
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", wl.Name, strings.Join(axes, " "), strings.Join(wl.Units(), " "), wl.About)
 	}
 	fmt.Fprintln(w, "\nPROFILE\tCELLS\tTRIALS\tTAKES ABOUT")
 	for _, p := range l.Profiles {

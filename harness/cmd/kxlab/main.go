@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command kxlab compares implementations of kernel extensions: it puts each in force, proves that it does its job,
-// measures it, and says what differs, by how much, and how sure it is.
+// Command kxlab compares implementations of kernel extensions: it puts each in force, checks that it works, measures it, and
+// reports the differences with their confidence.
 //
-// This package wires the others together: one file a command, each a constructor without state of its own. Results go
-// to standard output, everything else to standard error. Exit codes are in exit.go, settings in config.go.
+// This package connects the others: one file a command, each with a constructor and no global state. Results go to standard
+// output, everything else to standard error. Exit codes are in exit.go, settings in config.go.
 package main
 
 import (
@@ -21,9 +21,9 @@ import (
 
 func main() { program(vocabulary()) }
 
-// program is main, for definitions that use these words.
+// program is main with the families whose words definitions may use.
 func program(words experiments.Vocabulary) {
-	if len(os.Args) > 1 && os.Args[1] == load.Command { // the lab's own load, which has to be small and quiet
+	if len(os.Args) > 1 && os.Args[1] == load.Command { // a load of the lab, without the rest of the program
 		os.Exit(load.Main(os.Args[2:]))
 	}
 	vm.Guest() // does not return in a guest

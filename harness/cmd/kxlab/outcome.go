@@ -15,7 +15,7 @@ import (
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
-// shareOf sums up a run in a line.
+// shareOf is a run's summary in one line.
 func shareOf(sum runner.Summary) string {
 	var cells []string
 	for _, o := range harness.Outcomes() {
@@ -30,8 +30,8 @@ func shareOf(sum runner.Summary) string {
 		sum.Valid, sum.Planned, sum.Rejected, strings.Join(cells, ", "), 100*sum.Share(), sum.Wall.Round(time.Second))
 }
 
-// wrongError names what has no number although this machine can run it, each with its reason: a failed variant once, however
-// many cells it has, and each invalid cell. It is nil if there is none.
+// wrongError names the failed and invalid cells with their reasons: a failed variant once, each invalid cell by itself. It is nil if
+// there is none.
 func wrongError(j job, sum runner.Summary) error {
 	wrong := sum.Wrong()
 	if len(wrong) == 0 {
@@ -41,17 +41,16 @@ func wrongError(j job, sum runner.Summary) error {
 		len(wrong), len(sum.Outcomes), filepath.Join(j.dir, record.EnvFile), strings.Join(nameOutcomes(j, wrong, true), "\n"))
 }
 
-// lackingError says what this machine or kernel lacks, of a run in which nothing could run.
+// lackingError lists what this machine or kernel lacks, for a run without a supported cell.
 func lackingError(j job, sum runner.Summary) error {
 	lines := append([]string{fmt.Sprintf("experiment %s: nothing could run here, the reasons are in %s:",
 		j.plan.Experiment.Name, filepath.Join(j.dir, record.EnvFile))}, nameOutcomes(j, sum.Outcomes, false)...)
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-// nameOutcomes makes a line or more for each variant or cell, indented. whole gives all lines of the reasons.
-func nameOutcomes(j job, cells []record.CellOutcome, whole bool) []string {
-	var names, reasons []string // in order
-	count := map[string]int{}
+// nameOutcomes makes an entry for each variant, or each invalid cell, indented. whole gives all lines of the reasons.
+func nameOutcomes(j job, cells []record.CellOutcome, whole bool) (out []string) {
+	seen := map[string]bool{}
 	for _, o := range cells {
 		name := o.Cell
 		if c, err := record.ParseCell(j.plan.Experiment.Name, o.Cell); err == nil {
@@ -61,18 +60,15 @@ func nameOutcomes(j job, cells []record.CellOutcome, whole bool) []string {
 			}
 		}
 		key := name + " " + string(o.Outcome) + o.Where
-		if count[key]++; count[key] > 1 {
+		if seen[key] {
 			continue
 		}
+		seen[key] = true
 		reason := o.Brief()
 		if _, rest, more := strings.Cut(o.Reason, "\n"); more && whole {
 			reason += "\n" + rest
 		}
-		names, reasons = append(names, name), append(reasons, reason)
-	}
-	var out []string
-	for i, name := range names {
-		out = append(out, "  "+name+": "+strings.ReplaceAll(reasons[i], "\n", "\n    "))
+		out = append(out, "  "+name+": "+strings.ReplaceAll(reason, "\n", "\n    "))
 	}
 	return out
 }

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// processors are those of this machine that no guest of this run has to itself now.
+// processors are those of this machine that no guest of this run uses.
 type processors chan int
 
-// openProcessors makes a set of all that this process may use.
+// openProcessors makes the set of those that this process may use.
 func openProcessors() (processors, error) {
 	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {

@@ -38,7 +38,7 @@ func newReport(s streams) *cobra.Command {
 	return cmd
 }
 
-// show prints a run's tables and makes its page.
+// show prints a run's tables, unless format is empty, and writes its page.
 func show(s streams, dir, format string) error {
 	r, err := record.Open(dir)
 	if err != nil {
@@ -48,25 +48,15 @@ func show(s streams, dir, format string) error {
 		s.note("%s: %s", dir, remark)
 	}
 	a := verdict.Analyze(r)
-	if err := page.WriteTables(s.out, a, format); err != nil {
-		return fmt.Errorf("write tables of %s: %w", dir, err)
+	if format != "" {
+		if err := page.WriteTables(s.out, a, format); err != nil {
+			return fmt.Errorf("write tables of %s: %w", dir, err)
+		}
 	}
 	return writePage(s, a)
 }
 
-// showRun reports a run that just ended: its tables, unless standard output is taken, and where its page is.
-func showRun(s streams, dir string, tables bool) error {
-	if tables {
-		return show(s, dir, "text")
-	}
-	r, err := record.Open(dir)
-	if err != nil {
-		return err
-	}
-	return writePage(s, verdict.Analyze(r))
-}
-
-// writePage makes the page of a run and says where it is.
+// writePage writes the page of a run and notes its path.
 func writePage(s streams, a *verdict.Analysis) error {
 	path, err := page.Write(a)
 	if err != nil {
@@ -76,7 +66,7 @@ func writePage(s streams, a *verdict.Analysis) error {
 	return nil
 }
 
-// scoreError names the declared scores and laws that a run failed; nil if there are none.
+// scoreError names the scores and laws that a run failed; nil if there are none.
 func scoreError(dir string) error {
 	r, err := record.Open(dir)
 	if err != nil {

@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/family"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -43,4 +46,15 @@ func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {
 	root.PersistentFlags().String("cache", "", "keep kernels and guest images here (default kxlab in the user's cache folder)")
 	root.AddCommand(newDoctor(s), newList(s, words), newRun(s, words), newCompare(s), newReport(s), newClean(s), newVM(s), newVersion(s), newInside(s, words.Families))
 	return root
+}
+
+// vocabulary holds the families, whose words definitions may use.
+func vocabulary() experiments.Vocabulary {
+	return experiments.Vocabulary{Families: family.All(bpfobj.Options{})}
+}
+
+// open reads an experiment by its name or path. Its errors are wrong usage.
+func open(name string, words experiments.Vocabulary) (harness.Experiment, error) {
+	e, err := experiments.Open(name, words)
+	return e, usage(err)
 }

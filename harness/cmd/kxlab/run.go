@@ -3,10 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,33 +75,20 @@ type job struct {
 	selection runner.Selection
 	family    harness.Family
 	dir       string
-	kernel    string  // as the user named it
+	kernel    string  // as on the command line
 	guests    *guests // nil on the host
 }
 
-// runAll checks everything that can be checked before it touches anything.
+// runAll checks all arguments before it changes anything.
 func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runFlags, args []string) error {
-	if f.target != "" {
-		if err := harness.Known("target", f.target, harness.Targets()); err != nil {
-			return usage(err)
-		}
-	}
-	if f.cpus < 0 {
-		return usage(fmt.Errorf("--cpus %d: want 0 or more", f.cpus))
-	}
-	if f.root != "" {
-		if err := harness.Known("root", f.root, []string{rootHost, rootImage}); err != nil {
-			return usage(err)
-		}
-	}
-	if f.silence <= 0 {
-		return usage(fmt.Errorf("--silence %v: want more than 0", f.silence))
+	if err := f.check(); err != nil {
+		return usage(err)
 	}
 	jobs, err := f.jobs(args, words, time.Now())
 	if err != nil {
 		return err
 	}
-	var timed bool // by the wall clock, which two runs at once would distort
+	var timed bool // by the wall clock, which a second run would distort
 	for _, j := range jobs {
 		if j.plan.Target == harness.TargetHost {
 			if err := host.RequireRoot(); err != nil {
@@ -132,7 +121,21 @@ func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runF
 	return worst(errs)
 }
 
-// compareKernels puts the runs of an experiment on one kernel and the next beside one another.
+func (f runFlags) check() error {
+	switch {
+	case f.target != "" && !slices.Contains(harness.Targets(), f.target):
+		return harness.Known("target", f.target, harness.Targets())
+	case f.cpus < 0:
+		return fmt.Errorf("--cpus %d: want 0 or more", f.cpus)
+	case f.root != "" && f.root != rootHost && f.root != rootImage:
+		return harness.Known("root", f.root, []string{rootHost, rootImage})
+	case f.silence <= 0:
+		return fmt.Errorf("--silence %v: want more than 0", f.silence)
+	}
+	return nil
+}
+
+// compareKernels compares the runs of an experiment on each kernel and the next.
 func compareKernels(s streams, jobs []job, errs []error) error {
 	for i := 1; i < len(jobs) && i < len(errs); i++ {
 		a, b := jobs[i-1], jobs[i]
@@ -146,24 +149,18 @@ func compareKernels(s streams, jobs []job, errs []error) error {
 	return nil
 }
 
-// worst returns what went wrong in any of the runs. Only if none of them could run anything does that count.
+// worst joins the errors of the runs. Those of runs without a supported cell count only if there is no other run.
 func worst(errs []error) error {
-	var failed, idle []error
-	for _, err := range errs {
+	idle := func(err error) bool {
 		var e *exitError
-		switch {
-		case err == nil:
-		case errors.As(err, &e) && e.code == codeNothing:
-			idle = append(idle, err)
-		default:
-			failed = append(failed, err)
-		}
+		return errors.As(err, &e) && e.code == codeNothing
 	}
+	failed := harness.Filter(errs, func(err error) bool { return err != nil && !idle(err) })
 	switch {
 	case len(failed) > 0:
 		return withCode(codeFailed, errors.Join(failed...))
-	case len(idle) == len(errs):
-		return unsupported(errors.Join(idle...))
+	case harness.Count(errs, idle) == len(errs):
+		return unsupported(errors.Join(errs...))
 	}
 	return nil
 }
@@ -184,9 +181,7 @@ func (f runFlags) jobs(args []string, words experiments.Vocabulary, now time.Tim
 			return nil, err
 		}
 		sel := sel
-		if sel.Target == "" {
-			sel.Target = e.TargetsOr()[0]
-		}
+		sel.Target = cmp.Or(sel.Target, e.TargetsOr()[0])
 		if err := harness.Known("target of "+e.Name, sel.Target, e.TargetsOr()); err != nil {
 			return nil, usage(err)
 		}
@@ -218,7 +213,7 @@ func (f runFlags) jobs(args []string, words experiments.Vocabulary, now time.Tim
 	return jobs, nil
 }
 
-// onKernels gives a job a guest's kernel, or makes one job for each kernel that was asked for.
+// onKernels returns the job, or one for each kernel of the command line.
 func (f runFlags) onKernels(j job) ([]job, error) {
 	if j.plan.Target == harness.TargetHost {
 		if len(f.kernels) > 0 {
@@ -244,7 +239,7 @@ func (f runFlags) onKernels(j job) ([]job, error) {
 	return out, nil
 }
 
-// run measures one experiment, and reports.
+// run measures one experiment and reports it.
 func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 	if j.plan.Target != harness.TargetHost {
 		if j.guests, err = openGuests(ctx, j, f); err != nil {
@@ -275,11 +270,8 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 	if err != nil {
 		s.note("%s: %s", j.plan.Experiment.Name, share)
 		err = fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
-		if wrong := wrongError(j, sum); wrong != nil {
+		if wrong := wrongError(j, sum); wrong != nil || sum.Valid+sum.Rejected > 0 {
 			return errors.Join(err, wrong)
-		}
-		if sum.Valid+sum.Rejected > 0 {
-			return err
 		}
 		return unable(err)
 	}
@@ -293,7 +285,11 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 	if sum.Count(harness.OutcomeNotSupported) == len(sum.Outcomes) {
 		return unsupported(lackingError(j, sum))
 	}
-	if err := showRun(s, j.dir, !f.json); err != nil {
+	format := "text"
+	if f.json { // standard output has JSON lines
+		format = ""
+	}
+	if err := show(s, j.dir, format); err != nil {
 		return errors.Join(err, wrongError(j, sum))
 	}
 	if err := wrongError(j, sum); err != nil {

@@ -23,11 +23,11 @@ func newVersion(s streams) *cobra.Command {
 	}
 }
 
-// revision is the commit that was built, set by the Makefile (-ldflags); empty where something else built it.
+// revision is the commit that was built, set by the Makefile (-ldflags); else empty.
 var revision string
 
-// build is the version and the commit that this program was built from, as far as the Makefile or the Go tool noted them; a
-// commit with changes on top ends in "+dirty".
+// build is the version and the commit of this program, as far as the Makefile or the Go tool recorded them; a commit with changes on
+// top ends in "+dirty".
 func build() (version, commit string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

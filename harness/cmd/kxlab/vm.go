@@ -45,10 +45,7 @@ func newVMKernels(s streams) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				if kernels == nil {
-					kernels = []*vm.Kernel{}
-				}
-				return s.json(kernels)
+				return s.json(append([]*vm.Kernel{}, kernels...))
 			}
 			w := s.table()
 			fmt.Fprintln(w, "RELEASE\tVERSION\tSUITE\tFLAVOUR\tIMAGE")
@@ -162,7 +159,7 @@ func newVMShell() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "shell [flags] [-- COMMAND [ARG...]]", Short: "A shell in a guest that has this machine's root file system, read-only",
 		RunE: action(func(cmd *cobra.Command, args []string) error {
-			k, err := vm.Open(cmd.Context(), vm.Full(f.kernel)) // the one for clouds cannot share file systems
+			k, err := vm.Open(cmd.Context(), vm.Full(f.kernel)) // cloud kernels cannot share file systems
 			if err != nil {
 				return unable(err)
 			}
@@ -179,8 +176,8 @@ func newVMShell() *cobra.Command {
 	return cmd
 }
 
-// guestInput is what a guest's program reads: nothing of a terminal, whose input has no end before the guest boots (vm shell has
-// one), else all of this process's standard input.
+// guestInput is what a guest's program reads: all of this process's standard input, but nothing of a terminal, whose input has no
+// end before the guest boots.
 func guestInput(in io.Reader) io.Reader {
 	f, ok := in.(*os.File)
 	if !ok {
@@ -195,7 +192,7 @@ func guestInput(in io.Reader) io.Reader {
 	return in
 }
 
-// An endReader calls atEnd when a read fails, at the end too.
+// An endReader calls atEnd when a read fails or reaches the end.
 type endReader struct {
 	io.Reader
 	atEnd func() bool
@@ -209,7 +206,7 @@ func (r *endReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// guestEnd passes on the exit code of a guest's program.
+// guestEnd gives an error the exit code of a guest's program.
 func guestEnd(err error) error {
 	var exit *vm.ExitError
 	if errors.As(err, &exit) && exit.Code != 0 {
@@ -218,7 +215,7 @@ func guestEnd(err error) error {
 	return unable(err)
 }
 
-// unable makes of what this machine cannot do the exit code for it.
+// unable gives an error that wraps ErrNotSupported its exit code.
 func unable(err error) error {
 	if errors.Is(err, harness.ErrNotSupported) {
 		return unsupported(err)
