@@ -7,12 +7,16 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"html"
 	"math"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
@@ -165,4 +169,27 @@ func (f *figure) render() (svg, png []byte, err error) {
 // finite reports whether an axis can show the value.
 func finite(log bool, v float64) bool {
 	return !math.IsNaN(v) && !math.IsInf(v, 0) && (!log || v > 0)
+}
+
+var (
+	svgText = regexp.MustCompile(`(?s)<text ([^>]*?font-weight:(\w+);[^>]*?font-size:([0-9.]+)px[^>]*)>([^<]*)</text>`)
+	svgFont = regexp.MustCompile(`font-family:[^;"]*`)
+)
+
+// fixText makes the text of a figure look alike in every browser: it adds fonts to the one of the layout, which a machine may
+// lack, and the length of each text, so that a wider font does not overlap.
+func fixText(svg []byte) []byte {
+	svg = svgText.ReplaceAllFunc(svg, func(element []byte) []byte {
+		m := svgText.FindSubmatch(element)
+		size, err := strconv.ParseFloat(string(m[3]), 64)
+		if err != nil || len(m[4]) == 0 {
+			return element
+		}
+		f := sans(vg.Length(size), string(m[2]) == "bold")
+		face := font.DefaultCache.Lookup(f, f.Size)
+		width := face.Width(html.UnescapeString(string(m[4])))
+		return fmt.Appendf(nil, "<text textLength=\"%.2f\" lengthAdjust=\"spacingAndGlyphs\" %s>%s</text>", float64(width), m[1], m[4])
+	})
+	svg = svgFont.ReplaceAll(svg, []byte("font-family:Liberation Sans,Arimo,Arial,Helvetica,sans-serif"))
+	return bytes.ReplaceAll(svg, []byte("font-variant:Sans;"), nil)
 }

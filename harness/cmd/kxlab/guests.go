@@ -13,6 +13,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
@@ -150,4 +153,43 @@ func (g *guests) run(ctx context.Context, s streams, p *runner.Plan, sel runner.
 	}
 	sum, err := runner.RunGuests(ctx, p, sel, o)
 	return sum, errors.Join(err, noteErr)
+}
+
+// processors are those of this machine that no guest of this run uses.
+type processors chan int
+
+// openProcessors makes the set of those that this process may use.
+func openProcessors() (processors, error) {
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return nil, fmt.Errorf("ask which processors may be used: %w", err)
+	}
+	out := make(processors, all.Count())
+	for i := 0; len(out) < cap(out); i++ {
+		if all.IsSet(i) {
+			out <- i
+		}
+	}
+	return out, nil
+}
+
+// jobPath is the path of a guest's job, in a folder that it does not share with this machine.
+const jobPath = "/tmp/kxlab/job.json"
+
+// newInside is the hidden command that guests of a run execute.
+func newInside(s streams, families map[string]harness.Family) *cobra.Command {
+	return &cobra.Command{
+		Use: "inside", Short: "Run a job in a guest", Hidden: true, Args: cobra.NoArgs,
+		RunE: action(func(cmd *cobra.Command, _ []string) error {
+			raw, err := os.ReadFile(jobPath)
+			if err != nil {
+				return fmt.Errorf("read job: %w (this command is for guests of kxlab run)", err)
+			}
+			var j runner.Job
+			if err := json.Unmarshal(raw, &j); err != nil {
+				return fmt.Errorf("read job: %w", err)
+			}
+			return runner.Inside(cmd.Context(), j, families, vm.NewAckWriter(s.out))
+		}),
+	}
 }
