@@ -29,22 +29,21 @@ func SetupError(err error) error {
 	if err == nil || errors.Is(err, ErrSetup) {
 		return err
 	}
-	return setupError{err}
+	return marked{err, ErrSetup}
 }
-
-type setupError struct{ error }
-
-func (e setupError) Unwrap() []error { return []error{e.error, ErrSetup} }
 
 // Skip returns an error with the text that wraps ErrNotSupported.
 func Skip(format string, args ...any) error {
-	return skip{fmt.Sprintf(format, args...)}
+	return marked{fmt.Errorf(format, args...), ErrNotSupported}
 }
 
-type skip struct{ why string }
+// A marked error wraps a mark besides, without its text.
+type marked struct {
+	error
+	mark error
+}
 
-func (s skip) Error() string { return s.why }
-func (s skip) Unwrap() error { return ErrNotSupported }
+func (m marked) Unwrap() []error { return []error{m.error, m.mark} }
 
 // nameRE matches names and values that the Go benchmark format can hold: no slash, space, equals sign or control character.
 var nameRE = regexp.MustCompile(`^[a-zA-Z0-9._%+:]([a-zA-Z0-9._%+:-]*[a-zA-Z0-9._%+:])?$`)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"time"
@@ -54,6 +55,7 @@ type GuestOptions struct {
 
 // newEngine returns an engine for a plan.
 func newEngine(p *Plan, selection Selection, o GuestOptions) *engine {
+	o.Progress = cmp.Or(o.Progress, NewProgress(io.Discard, 0))
 	return &engine{
 		GuestOptions: o, plan: p, selection: selection, steps: map[Mark]Step{}, finished: map[Mark]bool{}, cells: cellStates{},
 		passed: map[string]bool{},
@@ -192,34 +194,31 @@ func (r *engine) trialShards() []*shard {
 	}
 }
 
-// runShards runs the shards, some side by side, and returns the first error.
+// runShards runs the shards, some side by side. The first error stops the others.
 func (r *engine) runShards(ctx context.Context, shards []*shard) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	next := make(chan *shard)
-	errs := make(chan error, max(1, r.Parallel))
-	for range max(1, r.Parallel) {
-		go func() {
-			var err error
+	errs := make([]error, max(1, r.Parallel))
+	var workers sync.WaitGroup
+	for i := range errs {
+		workers.Go(func() {
 			for s := range next {
-				if err == nil {
-					if err = r.shard(ctx, s); err != nil {
-						cancel()
-					}
+				if errs[i] != nil {
+					continue
+				}
+				if errs[i] = r.shard(ctx, s); errs[i] != nil {
+					cancel()
 				}
 			}
-			errs <- err
-		}()
+		})
 	}
 	for _, s := range shards {
 		next <- s
 	}
 	close(next)
-	var all []error
-	for range max(1, r.Parallel) {
-		all = append(all, <-errs)
-	}
-	return errors.Join(all...)
+	workers.Wait()
+	return errors.Join(errs...)
 }
 
 // maxDeaths is how many guests of a job may die in a row before a trial begins; then the group's trials are given up.

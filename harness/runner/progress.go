@@ -12,8 +12,8 @@ import (
 // plainEvery is how often a line is written where there is no terminal.
 const plainEvery = 5 * time.Second
 
-// Progress shows the progress of a run: as one line that is rewritten on a terminal, as plain lines at intervals elsewhere. A nil
-// *Progress shows nothing. It is used by one goroutine.
+// Progress shows the progress of a run: as one line that is rewritten on a terminal, as plain lines at intervals elsewhere. It is
+// used by one goroutine.
 type Progress struct {
 	w     io.Writer
 	width int // of the terminal, columns; 0: no terminal
@@ -33,67 +33,42 @@ func NewProgress(w io.Writer, columns int) *Progress {
 }
 
 func (p *Progress) begin(plan *Plan) {
-	if p == nil {
-		return
-	}
 	p.est = newEstimate(plan)
 	p.trials, p.at, p.started = plan.Trials(), 0, p.now()
 	p.remark("%d cells, %d trials, about %s", plan.Cells(), p.trials, round(p.est.remaining()))
 }
 
-// phase shows that work other than a trial begins.
-func (p *Progress) phase(what string) {
-	if p != nil {
-		p.show(what)
-	}
-}
-
 // setup counts a group that was set up and checked.
-func (p *Progress) setup(took time.Duration) {
-	if p != nil {
-		p.est.setups.add(took)
-	}
-}
+func (p *Progress) setup(took time.Duration) { p.est.setups.add(took) }
 
 // trial shows that a trial begins.
 func (p *Progress) trial(s Step) {
-	if p != nil {
-		name := strings.TrimPrefix(s.Cell.BenchName(), strings.ToUpper(s.Cell.Experiment)+"/")
-		p.show(fmt.Sprintf("repeat %d of %d: %s", s.Repeat+1, s.Block.Repeats, name))
-	}
+	name := strings.TrimPrefix(s.Cell.BenchName(), strings.ToUpper(s.Cell.Experiment)+"/")
+	p.phase(fmt.Sprintf("repeat %d of %d: %s", s.Repeat+1, s.Block.Repeats, name))
 }
 
 // done counts a trial that is over, with the time of all its attempts; 0: it was not made.
 func (p *Progress) done(s Step, took time.Duration) {
-	if p != nil {
-		p.at++
-		p.est.trial(s, took)
-	}
+	p.at++
+	p.est.trial(s, took)
 }
 
 // remark writes a line that stays.
 func (p *Progress) remark(format string, args ...any) {
-	if p != nil {
-		p.clear()
-		fmt.Fprintf(p.w, format+"\n", args...)
-	}
+	p.end()
+	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
 // end clears the live line.
 func (p *Progress) end() {
-	if p != nil {
-		p.clear()
-	}
-}
-
-func (p *Progress) clear() {
 	if p.live {
 		fmt.Fprint(p.w, "\r\x1b[K")
 		p.live = false
 	}
 }
 
-func (p *Progress) show(what string) {
+// phase shows what begins.
+func (p *Progress) phase(what string) {
 	now := p.now()
 	if p.width == 0 && now.Sub(p.written) < plainEvery && !p.written.IsZero() {
 		return

@@ -29,7 +29,8 @@ func newReport(s streams) *cobra.Command {
 			}
 			var errs []error
 			for _, dir := range args {
-				errs = append(errs, show(s, dir, format))
+				_, err := show(s, dir, format)
+				errs = append(errs, err)
 			}
 			return errors.Join(errs...)
 		}),
@@ -39,10 +40,10 @@ func newReport(s streams) *cobra.Command {
 }
 
 // show prints a run's tables, unless format is empty, and writes its page.
-func show(s streams, dir, format string) error {
+func show(s streams, dir, format string) (*verdict.Analysis, error) {
 	r, err := record.Open(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, remark := range r.Remarks {
 		s.note("%s: %s", dir, remark)
@@ -50,32 +51,22 @@ func show(s streams, dir, format string) error {
 	a := verdict.Analyze(r)
 	if format != "" {
 		if err := page.WriteTables(s.out, a, format); err != nil {
-			return fmt.Errorf("write tables of %s: %w", dir, err)
+			return nil, fmt.Errorf("write tables of %s: %w", dir, err)
 		}
 	}
-	return writePage(s, a)
-}
-
-// writePage writes the page of a run and notes its path.
-func writePage(s streams, a *verdict.Analysis) error {
 	path, err := page.Write(a)
 	if err != nil {
-		return fmt.Errorf("make report of %s: %w", a.Run.Dir, err)
+		return nil, fmt.Errorf("make report of %s: %w", dir, err)
 	}
 	s.note("the report is in %s", path)
-	return nil
+	return a, nil
 }
 
 // scoreError names the scores and laws that a run failed; nil if there are none.
-func scoreError(dir string) error {
-	r, err := record.Open(dir)
-	if err != nil {
-		return err
-	}
-	a := verdict.Analyze(r)
+func scoreError(a *verdict.Analysis) error {
 	var errs []error
 	if failed := verdict.FailedScores(a.Scores); len(failed) > 0 {
-		errs = append(errs, fmt.Errorf("%d of %d scores failed:\n  %s", len(failed), len(r.Env.Scores), strings.Join(failed, "\n  ")))
+		errs = append(errs, fmt.Errorf("%d of %d scores failed:\n  %s", len(failed), len(a.Scores), strings.Join(failed, "\n  ")))
 	}
 	if failed := verdict.FailedLaws(a.Laws); len(failed) > 0 {
 		errs = append(errs, fmt.Errorf("%d laws broken:\n  %s", len(failed), strings.Join(failed, "\n  ")))

@@ -289,11 +289,9 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 	if f.json { // standard output has JSON lines
 		format = ""
 	}
-	if err := show(s, j.dir, format); err != nil {
-		return errors.Join(err, wrongError(j, sum))
-	}
-	if err := wrongError(j, sum); err != nil {
+	a, err := show(s, j.dir, format)
+	if err := errors.Join(err, wrongError(j, sum)); err != nil {
 		return err
 	}
-	return scoreError(j.dir)
+	return scoreError(a)
 }

@@ -16,7 +16,7 @@ import (
 // SYNTHETIC DATA. Everything that this file makes is invented, from a seed, to test the statistics and the looks. It is
 // no measurement and must never be published as one.
 
-// synth describes an invented run.
+// A Spec describes an invented run.
 type Spec struct {
 	Seed    uint64
 	Repeats int
@@ -161,8 +161,8 @@ func TestClaims() []harness.Claim {
 	}
 }
 
-// twin gives the second of the A/A pair the digits of the first, which target exact does almost.
-func twin(r *record.Run) {
+// equalPair gives the second of the A/A pair the digits of the first, as almost on target exact.
+func equalPair(r *record.Run) {
 	first := map[string]*harness.Trial{}
 	for i := range r.Trials {
 		t := &r.Trials[i]
@@ -181,7 +181,7 @@ func ExactPair(seed uint64, slow float64, little float64) (a, b *record.Run) {
 	b = Spec{Seed: seed, Repeats: 3, Noise: 0.02}.Run()
 	for _, r := range []*record.Run{a, b} {
 		r.Env.Target = "exact"
-		twin(r)
+		equalPair(r)
 	}
 	for i := range b.Trials {
 		t := &b.Trials[i]
