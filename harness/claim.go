@@ -80,6 +80,5 @@ type Score struct {
 	// Over, when not empty, makes the score the variant's value divided by this one's in the same cell.
 	Over string
 	// Least and Most are the bounds of the median; at least one is there.
-	Least *float64
-	Most  *float64
+	Least, Most *float64
 }

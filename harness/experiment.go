@@ -210,8 +210,7 @@ type Profile struct {
 	Name    string
 	Repeats int
 	// Measure is how long one trial of a timed workload measures, Warm how long it runs unmeasured before.
-	Measure time.Duration
-	Warm    time.Duration
+	Measure, Warm time.Duration
 	// VM replaces the three above on target vm, where instructions may be emulated.
 	VM Budgets
 	// Exact replaces the three above on target exact, where a second is 10^9 instructions.
@@ -221,20 +220,18 @@ type Profile struct {
 
 // Budgets are how often and how long a workload measures; 0 replaces nothing.
 type Budgets struct {
-	Repeats int
-	Measure time.Duration
-	Warm    time.Duration
+	Repeats       int
+	Measure, Warm time.Duration
 }
 
 // A ProfileWorkload selects a workload in a profile and overrides the default values of its axes.
 type ProfileWorkload struct {
-	Name    string
-	Repeats int           // 0: the profile's
-	Measure time.Duration // 0: the profile's
-	Warm    time.Duration // 0: the profile's
-	VM      Budgets       // over the profile's, on target vm
-	Exact   Budgets       // the same on target exact
-	Axes    []Axis
+	Name          string
+	Repeats       int           // 0: the profile's
+	Measure, Warm time.Duration // 0: the profile's
+	VM            Budgets       // over the profile's, on target vm
+	Exact         Budgets       // the same on target exact
+	Axes          []Axis
 	// Targets, when not empty, restricts the workload in this profile to these targets.
 	Targets []string
 	// Only, when not empty, restricts the workload to these variants in this profile.
@@ -250,17 +247,14 @@ type PlotSpec struct {
 	Unit     string // of the ordinate, and of the abscissa in PlotCDF
 	// Against is the unit along the abscissa in PlotScatter, Series the raw series to draw, Marks a series whose X are drawn as
 	// vertical lines.
-	Against string
-	Series  string
-	Marks   string
+	Against, Series, Marks string
 	// X is the axis along the abscissa; empty for a bar a variant.
-	X      string
-	LogX   bool
-	LogY   bool
-	Class  string      // restricts to one class and the ceilings; empty for all
-	Only   []string    // restricts to these variants; empty for all
-	Where  []AxisValue // only cells with these axis values
-	Labels struct{ X, Y string }
+	X          string
+	LogX, LogY bool
+	Class      string      // restricts to one class and the ceilings; empty for all
+	Only       []string    // restricts to these variants; empty for all
+	Where      []AxisValue // only cells with these axis values
+	Labels     struct{ X, Y string }
 }
 
 // The kinds of plots beside bars and lines over an axis.

@@ -12,8 +12,7 @@ import (
 	"slices"
 )
 
-// An Extension is a variant in force, of whatever family. What a family needs beyond this it asks for by an interface of
-// its own: Balancer for load balancers.
+// An Extension is a variant in force, of any family. Families extend it by interfaces of their own.
 type Extension interface {
 	// InForce returns an error if the variant is no longer what the kernel runs.
 	InForce() error
@@ -65,13 +64,12 @@ const (
 // A Site is the place where a variant is put in force: a balancer with one link on a segment, which it shares with
 // the clients and the reals, so that packets come in and leave by the same link.
 type Site struct {
-	NS      string // path of the network namespace
-	Link    string // name of the link inside it
-	Ifindex int
-	MAC     net.HardwareAddr
-	Addr4   netip.Prefix // the balancer's own addresses
-	Addr6   netip.Prefix
-	MTU     int // of the link, bytes; what reals and clients agreed on is ClientMTU
+	NS           string // path of the network namespace
+	Link         string // name of the link inside it
+	Ifindex      int
+	MAC          net.HardwareAddr
+	Addr4, Addr6 netip.Prefix // the balancer's own addresses
+	MTU          int          // of the link, bytes; what reals and clients agreed on is ClientMTU
 	// ClientMTU is the largest IP packet that clients and reals exchange, bytes. Encapsulation comes on top.
 	ClientMTU int
 	// Cgroup is the path of the cgroup v2 in which the clients run (class socket).

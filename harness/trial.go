@@ -83,9 +83,8 @@ type Trial struct {
 
 // A Budget tells a measurement how long it should take.
 type Budget struct {
-	Warm    time.Duration
-	Measure time.Duration
-	Seed    uint64
+	Warm, Measure time.Duration
+	Seed          uint64
 	// Exact says that the clock counts instructions, one a nanosecond (target exact): costs are then reported as
 	// instructions and not as time.
 	Exact bool
@@ -156,3 +155,32 @@ func Settings(f Family, method string) map[string][]string {
 	}
 	return nil
 }
+
+// An Outcome is the result of a cell. A cell has one: package runner decides it, and all others read it in the record.
+type Outcome string
+
+const (
+	// OutcomeMeasured means that at least one trial counts.
+	OutcomeMeasured Outcome = "measured"
+	// OutcomeNotSupported means that this machine, kernel or kind of variant lacks a feature (ErrNotSupported).
+	OutcomeNotSupported Outcome = "not supported"
+	// OutcomeFailed means that the program or the variant is wrong: it does not load, attach or pass its gate.
+	OutcomeFailed Outcome = "failed"
+	// OutcomeInvalid means that the cell was tried and no trial counts.
+	OutcomeInvalid Outcome = "invalid"
+	// OutcomeCaught means that the variant is broken on purpose (ClassBroken) and its gate noticed, as it must.
+	OutcomeCaught Outcome = "caught"
+)
+
+// Outcomes lists them.
+func Outcomes() []Outcome {
+	return []Outcome{OutcomeMeasured, OutcomeNotSupported, OutcomeFailed, OutcomeInvalid, OutcomeCaught}
+}
+
+// Where an outcome was decided.
+const (
+	AtSetup = "set-up" // while the place was built or the variant put in force
+	AtGate  = "gate"   // by the correctness gate
+	AtTrial = "trial"  // while it was measured
+	AtGuest = "guest"  // by the death of a guest
+)

@@ -49,7 +49,6 @@ func (f *figure) bars(e *record.Env, spec harness.PlotSpec, chosen []*record.Sam
 	if p.X.Max == 0 {
 		p.X.Max = 1
 	}
-	p.X.Min = 0
 	p.X.Label.Text = labelText(cmp.Or(spec.Labels.Y, spec.Labels.X), sc)
 	p.X.Tick.Marker = niceTicks{}
 	p.NominalY(names...)

@@ -28,10 +28,8 @@ import (
 
 // A Plot is a drawn plot. Drawing is repeatable: the same run gives the same bytes.
 type Plot struct {
-	Name  string
-	Title string
-	SVG   []byte
-	PNG   []byte
+	Name, Title string
+	SVG, PNG    []byte
 }
 
 // A bar is one variant of a bar chart.

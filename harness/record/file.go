@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// lineFile is a file that only ever grows by whole, synced lines.
+// lineFile is a file that grows by whole, synced lines only.
 type lineFile struct {
 	f    *os.File
 	size int64 // up to which it is whole

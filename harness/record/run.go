@@ -113,8 +113,7 @@ func (r *Run) readEnv(fsys fs.FS) error {
 	return nil
 }
 
-// lines reads the whole lines of a file. A missing file is one without lines in an incomplete run, which may have been
-// killed before it was made.
+// lines reads the whole lines of a file. In an incomplete run a missing file has no lines.
 func (r *Run) lines(fsys fs.FS, name string) ([]byte, error) {
 	data, err := fs.ReadFile(fsys, name)
 	if errors.Is(err, fs.ErrNotExist) && !r.Env.Complete {

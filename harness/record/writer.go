@@ -29,15 +29,13 @@ const envEvery = time.Second
 
 // A Writer writes one run directory. It is safe for concurrent use.
 type Writer struct {
-	mu      sync.Mutex
-	dir     *os.File // held for its lock
-	root    *os.Root // the same directory: all writing goes through it
-	env     Env
-	bench   *lineFile
-	samples *lineFile
-	started time.Time
-	flushed time.Time
-	closed  bool
+	mu               sync.Mutex
+	dir              *os.File // held for its lock
+	root             *os.Root // the same directory: all writing goes through it
+	env              Env
+	bench, samples   *lineFile
+	started, flushed time.Time
+	closed           bool
 }
 
 // sample is one line of samples.jsonl.

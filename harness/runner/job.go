@@ -99,9 +99,16 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	if family == nil {
 		return fmt.Errorf("plan job: unknown family %q", j.Experiment.Family)
 	}
+	enc := json.NewEncoder(out)
 	w := worker{
 		plan: plan, groups: groups, family: family, seed: j.Seed, exact: plan.Target == harness.TargetExact, guest: true,
-		work: j.Work, filter: j.includes, patience: guestPatience, send: jsonSender(json.NewEncoder(out)),
+		work: j.Work, filter: j.includes, patience: guestPatience,
+		send: func(e event) error {
+			if err := enc.Encode(e); err != nil {
+				return fmt.Errorf("report: %w", err)
+			}
+			return nil
+		},
 		// In a guest, steal time is not known.
 		steal: func() (time.Duration, error) { return 0, nil },
 	}
@@ -139,13 +146,3 @@ type ending struct {
 
 // A sender passes events on. Its errors end the worker.
 type sender func(event) error
-
-// jsonSender sends events as lines of JSON.
-func jsonSender(enc *json.Encoder) sender {
-	return func(e event) error {
-		if err := enc.Encode(e); err != nil {
-			return fmt.Errorf("report: %w", err)
-		}
-		return nil
-	}
-}

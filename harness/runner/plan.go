@@ -33,12 +33,11 @@ type Member = harness.Member
 
 // A Block is the cells that differ in their variant only. All of its trials of one repeat see the same seed.
 type Block struct {
-	Workload string
-	Axes     []harness.AxisValue // in the order in which the workload declares them
-	Repeats  int
-	Warm     time.Duration
-	Measure  time.Duration
-	Cells    []harness.Cell
+	Workload      string
+	Axes          []harness.AxisValue // in the order in which the workload declares them
+	Repeats       int
+	Warm, Measure time.Duration
+	Cells         []harness.Cell
 }
 
 // NewPlan makes the plan of a selection of an experiment. An unknown word is a *harness.UnknownError.

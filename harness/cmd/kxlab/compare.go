@@ -26,11 +26,9 @@ became of it in NEW, and fails the gate unless --allow-missing is given. Runs on
 
 // compareFlags are the flags of compare.
 type compareFlags struct {
-	minEffect, format string
-	gate, kernels     bool
-	changed           bool
-	allowMissing      bool
-	workloads         []string
+	minEffect, format                    string
+	gate, kernels, changed, allowMissing bool
+	workloads                            []string
 }
 
 func newCompare(s streams) *cobra.Command {

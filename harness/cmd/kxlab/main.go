@@ -8,13 +8,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/family"
 	"github.com/kxlab/kxlab/harness/load"
 	"github.com/kxlab/kxlab/vm"
 )
@@ -51,4 +59,85 @@ func run(ctx context.Context, s streams, words experiments.Vocabulary, args []st
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	return end(s, cmd, err)
+}
+
+const rootLong = `kxlab is a laboratory for kernel extensions: it builds network namespaces of its own, puts each competing
+implementation in force, proves that each does its job, drives traffic through it, and says what differs, by how much,
+and how sure it is.
+
+Every flag can also be set in the environment (--min-effect is KXLAB_MIN_EFFECT) or in kxlab.yaml in the current folder
+(min-effect: 2%). Flags win over the environment, and that over the file.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compare --gate found a regression; 4 this
+machine or kernel lacks what all cells need.`
+
+// newRoot returns the command tree.
+func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {
+	root := &cobra.Command{
+		Use: "kxlab", Short: "A laboratory for kernel extensions", Long: rootLong,
+		SilenceErrors: true, SilenceUsage: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := configure(cmd); err != nil {
+				return usage(err)
+			}
+			if dir, _ := cmd.Flags().GetString("cache"); dir != "" {
+				return os.Setenv(vm.CacheEnv, dir)
+			}
+			return nil
+		},
+	}
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.PersistentFlags().String("config", "", "read settings from this file (default kxlab.yaml, if it is there)")
+	root.PersistentFlags().String("cache", "", "keep kernels and guest images here (default kxlab in the user's cache folder)")
+	root.AddCommand(newDoctor(s), newList(s, words), newRun(s, words), newCompare(s), newReport(s), newClean(s), newVM(s), newVersion(s), newInside(s, words.Families))
+	return root
+}
+
+// vocabulary holds the families, whose words definitions may use.
+func vocabulary() experiments.Vocabulary {
+	return experiments.Vocabulary{Families: family.All(bpfobj.Options{})}
+}
+
+// open reads an experiment by its name or path. Its errors are wrong usage.
+func open(name string, words experiments.Vocabulary) (harness.Experiment, error) {
+	e, err := experiments.Open(name, words)
+	return e, usage(err)
+}
+
+func newVersion(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "What was built, from which commit", Args: cobra.NoArgs,
+		RunE: action(func(*cobra.Command, []string) error {
+			version, commit := build()
+			_, err := fmt.Fprintf(s.out, "kxlab %s commit %s %s %s/%s\n", version, cmp.Or(commit, "unknown"),
+				runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		}),
+	}
+}
+
+// revision is the commit that was built, set by the Makefile (-ldflags); else empty.
+var revision string
+
+// build is the version and the commit of this program, as far as the Makefile or the Go tool recorded them; a commit with changes on
+// top ends in "+dirty".
+func build() (version, commit string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown", revision
+	}
+	if revision != "" {
+		return info.Main.Version, revision
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			commit += "+dirty"
+		}
+	}
+	return info.Main.Version, commit
 }

@@ -31,16 +31,12 @@ run directory that is valid and says that it is incomplete.`
 
 // runFlags are the flags of run.
 type runFlags struct {
-	target, profile, out string
-	variants, workloads  []string
-	axes                 []string
-	kernels              []string
-	repeat, cpus         int
-	seed                 uint64
-	silence              time.Duration
-	snapshots            bool
-	root                 string
-	json, wait           bool
+	target, profile, out, root         string
+	variants, workloads, axes, kernels []string
+	repeat, cpus                       int
+	seed                               uint64
+	silence                            time.Duration
+	snapshots, json, wait              bool
 }
 
 func newRun(s streams, words experiments.Vocabulary) *cobra.Command {

@@ -79,13 +79,12 @@ func newVMFetch(s streams) *cobra.Command {
 }
 
 type vmFlags struct {
-	kernel         string
-	exact, virtme  bool
-	seed           uint64
-	cpus           int
-	memory         int64
-	modules, tools []string
-	console        bool
+	kernel                 string
+	exact, virtme, console bool
+	seed                   uint64
+	cpus                   int
+	memory                 int64 // MiB
+	modules, tools         []string
 }
 
 func (f *vmFlags) add(cmd *cobra.Command) {
