@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,16 +17,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Verdict says whether guests can use this machine's virtualisation, as found by booting one. A /dev/kvm that opens proves
-// nothing.
+// A Verdict says whether guests can use this machine's virtualisation, judged by booting one: an open of /dev/kvm may succeed where
+// guests do not run.
 type Verdict struct {
 	KVM bool   `json:"kvm"`
-	Why string `json:"why"` // how it is known, or what is against it
-	// For is what the verdict holds for: this machine's kernel and QEMU. Another asks for a new one.
-	For string `json:"for"`
+	Why string `json:"why"` // the evidence
+	For string `json:"for"` // kernel and QEMU of this machine; a verdict for others is not used
 }
 
-// String is the line that doctor prints.
+// String returns the line that doctor prints.
 func (v Verdict) String() string {
 	if v.KVM {
 		return "KVM: " + v.Why
@@ -35,11 +33,10 @@ func (v Verdict) String() string {
 	return "TCG, which translates instructions: " + v.Why
 }
 
-// tryTime is how long a guest may take to boot under KVM. Where KVM works it takes about a second.
+// tryTime is the wall-clock limit for a boot under KVM, which takes about a second where KVM works.
 const tryTime = 20 * time.Second
 
-// JudgeKVM returns the verdict from the cache, or boots k under KVM to find out. Its error is about that only: a guest that does
-// not boot is a verdict.
+// JudgeKVM returns the verdict from the cache, or boots k under KVM. A guest that does not boot gives a verdict, not an error.
 func JudgeKVM(ctx context.Context, k *Kernel) (Verdict, error) {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
@@ -52,7 +49,7 @@ func JudgeKVM(ctx context.Context, k *Kernel) (Verdict, error) {
 	v := Verdict{For: fmt.Sprintf("Linux %s, QEMU %s", unix.ByteSliceToString(uts.Release[:]), version)}
 	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {
-		v.Why = err.Error() // cheap to find out: not kept, it may be granted
+		v.Why = err.Error() // not cached: access may be granted at any time
 		return v, nil
 	}
 	f.Close()
@@ -62,9 +59,9 @@ func JudgeKVM(ctx context.Context, k *Kernel) (Verdict, error) {
 	}
 	sum := sha256.Sum256([]byte(v.For))
 	path := filepath.Join(dir, "kvm-"+hex.EncodeToString(sum[:4])+".json")
-	var kept Verdict
-	if raw, err := os.ReadFile(path); err == nil && json.Unmarshal(raw, &kept) == nil && kept.For == v.For {
-		return kept, nil
+	var cached Verdict
+	if raw, err := os.ReadFile(path); err == nil && json.Unmarshal(raw, &cached) == nil && cached.For == v.For {
+		return cached, nil
 	}
 	if v.KVM, v.Why, err = tryKVM(ctx, k); err != nil {
 		return v, fmt.Errorf("try KVM: %w", err)
@@ -73,8 +70,8 @@ func JudgeKVM(ctx context.Context, k *Kernel) (Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(raw); return err }); err != nil {
-		return v, fmt.Errorf("keep verdict on KVM: %w", err)
+	if err := writeFile(path, func(f *os.File) error { _, err := f.Write(raw); return err }); err != nil {
+		return v, fmt.Errorf("cache verdict on KVM: %w", err)
 	}
 	return v, nil
 }

@@ -11,13 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ackFD is the descriptor from which a program of a guest with Cmd.Acknowledge reads how much of its standard output has reached the
-// host: an eventfd to which the agent adds the bytes it has sent. Unlike a pipe it is never full, so the agent never waits for the
-// program.
+// ackFD is the descriptor of an eventfd in a program of a guest with Cmd.Acknowledge. The agent adds the bytes of standard output that
+// it has sent to the host; the program reads the sum. An eventfd never fills up as a pipe does, so the agent never waits for the program.
 const ackFD = 3
 
 // NewAckWriter returns a writer for the standard output of a program of a guest with Cmd.Acknowledge. Its Write returns when the
-// host has the bytes, so they are not lost if the guest then dies. Without it the last bytes are in a pipe when the kernel panics.
+// host has the bytes, so a later panic of the guest's kernel does not lose them, as it loses what is still in a pipe.
 func NewAckWriter(stdout io.Writer) io.Writer {
 	unix.CloseOnExec(ackFD)
 	return &ackWriter{stdout, os.NewFile(ackFD, "acknowledgement")}
@@ -39,7 +38,7 @@ func (w *ackWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// newAck makes the agent's end of the eventfd, which the program inherits.
+// newAck makes the eventfd, which the program inherits.
 func newAck() (*os.File, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	if err != nil {
@@ -48,7 +47,7 @@ func newAck() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "acknowledgement"), nil
 }
 
-// acknowledge adds n bytes to what the host has. A nil ack does nothing.
+// acknowledge adds n bytes to the eventfd, unless that is nil.
 func acknowledge(ack *os.File, n int) {
 	if ack != nil {
 		_, _ = ack.Write(binary.NativeEndian.AppendUint64(nil, uint64(n)))

@@ -164,6 +164,6 @@ func FuzzSplitShell(f *testing.F) {
 		if err != nil || !cmp.Equal(words, again) {
 			t.Errorf("%q: %q, and quoted again %q, %v", s, words, again, err)
 		}
-		_ = rewire(words)
+		_ = convertArgs(words)
 	})
 }

@@ -3,7 +3,6 @@
 package vm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,15 +17,15 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// An apt is the distribution's package manager with a state of the lab's own: what is fetched is checked against the
-// distribution's keys, and nothing of the machine's is changed. It needs no root.
+// An apt is the distribution's package manager with its own state in the cache. It checks packages against the distribution's keys,
+// changes nothing on the machine and needs no root.
 type apt struct {
-	dir  string // of its state
-	conf string // path of its configuration
+	dir  string // state
+	conf string // path of the configuration
 }
 
-// openAPT makes an apt whose only source is a suite of the machine's own Debian mirror, and reads the suite's index. Of several
-// mirrors that may be Debian's it takes the first with a valid index of the suite.
+// openAPT returns an apt whose only source is a suite of the machine's Debian mirror, with the suite's index. Of several candidate
+// mirrors it uses the first with a valid index.
 func openAPT(ctx context.Context, suite string) (*apt, error) {
 	if _, err := sys.LookTool("apt-get"); err != nil {
 		return nil, fmt.Errorf("get packages: %w: name a kernel image or a kernel build tree instead", err)
@@ -56,16 +55,16 @@ func openAPT(ctx context.Context, suite string) (*apt, error) {
 	return nil, &mirrorError{fmt.Errorf("read index of suite %s: %w", suite, errors.Join(errs...))}
 }
 
-// A mirrorError says why no mirror gave an index. Another suite's may be had.
+// A mirrorError says why no mirror gave a suite's index. Indexes of other suites may be available.
 type mirrorError struct{ err error }
 
 func (e *mirrorError) Error() string { return e.err.Error() }
 func (e *mirrorError) Unwrap() error { return e.err }
 
-// debianKeyring holds the distribution's keys. Where it is not installed APT's own keys have to do.
+// debianKeyring holds the distribution's keys. Where it is not installed, all keys that APT trusts are accepted.
 const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// writeState writes what APT reads before it fetches anything.
+// writeState writes APT's configuration and its empty state.
 func (a *apt) writeState(mirror, suite string) error {
 	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(a.dir, d), 0o755); err != nil {
@@ -74,7 +73,7 @@ func (a *apt) writeState(mirror, suite string) error {
 	}
 	keys := ""
 	if exists(debianKeyring) {
-		keys = "[signed-by=" + debianKeyring + "] " // keys of third parties are not enough
+		keys = "[signed-by=" + debianKeyring + "] " // excludes keys of third parties
 	}
 	source := fmt.Sprintf("deb %s%s %s main\n", keys, mirror, suite)
 	conf := strings.NewReplacer("DIR", a.dir).Replace(`Dir::State "DIR";
@@ -100,7 +99,7 @@ APT::Sandbox::User "";
 	return nil
 }
 
-// debianMirrors lists the addresses from which this machine may get Debian, the surest first.
+// debianMirrors lists the candidate addresses of this machine's Debian mirror, the most certain first.
 func debianMirrors(ctx context.Context) ([]string, error) {
 	indexes, err := hostAPT(ctx, "indextargets", "--format", "$(ORIGIN)\t$(LABEL)\t$(REPO_URI)")
 	if err != nil {
@@ -118,27 +117,26 @@ func debianMirrors(ctx context.Context) ([]string, error) {
 	return mirrors, nil
 }
 
-// hostAPT returns what apt-get writes with the machine's own configuration.
+// hostAPT returns the output of apt-get with the machine's own configuration.
 func hostAPT(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
-	var stderr bytes.Buffer
-	cmd.Stderr, cmd.Env = &stderr, append(os.Environ(), "LC_ALL=C")
-	out, err := cmd.Output()
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := output(cmd)
 	if err != nil {
-		return "", fmt.Errorf("find Debian mirror: apt-get %s: %w: %s", args[0], err, lastLines(stderr.String(), 2))
+		return "", fmt.Errorf("find Debian mirror: apt-get %s: %w", args[0], err)
 	}
-	return string(out), nil
+	return out, nil
 }
 
-// mirrorRE matches what APT would fetch from a mirror that may be Debian's: 'http://HOST/debian/dists/SUITE/InRelease'.
+// mirrorRE matches the index that APT would fetch from a candidate mirror: 'http://HOST/debian/dists/SUITE/InRelease'.
 var mirrorRE = regexp.MustCompile(`(?m)^'([^']*/debian)/+dists/[^']*/InRelease'`)
 
-// findMirrors returns, without repetition, the mirrors whose index names Debian as its origin, and then those whose path ends in
-// /debian: before the first update no index is there, and third parties also use such paths. Indexes has a line for each
-// index: origin, label and address with tabs between them; uris is what `apt-get update --print-uris` writes.
+// findMirrors returns, without repetition, the mirrors whose index names Debian as its origin, then those whose path ends in /debian.
+// The path alone is weaker evidence, since third parties use such paths, but before the first update there is no index. Indexes has
+// a line for each index: origin, label and address, separated by tabs; uris is the output of `apt-get update --print-uris`.
 func findMirrors(indexes, uris string) []string {
 	var out []string
-	others := map[string]bool{} // with an index of a third party
+	others := map[string]bool{} // mirrors of third parties
 	add := func(mirror string) {
 		if mirror = strings.TrimRight(mirror, "/"); mirror != "" && !others[mirror] && !slices.Contains(out, mirror) {
 			out = append(out, mirror)
@@ -160,32 +158,30 @@ func findMirrors(indexes, uris string) []string {
 	return out
 }
 
-// run runs one of APT's commands and returns what it wrote.
+// run runs a command with this state and returns its output.
 func (a *apt) run(ctx context.Context, dir string, argv ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "APT_CONFIG="+a.conf, "LC_ALL=C")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, lastLines(stderr.String(), 4))
+	out, err := output(cmd)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
 	}
-	return stdout.String(), nil
+	return out, nil
 }
 
-// update reads the suite's index. What keeps it from it (no network, a suite that does not exist, a wrong signature) is in
-// the error.
+// update fetches the suite's index. Its error names the cause: no network, an unknown suite, a wrong signature.
 func (a *apt) update(ctx context.Context) error {
 	_, err := a.run(ctx, a.dir, "apt-get", "update", "-qq", "-o", "APT::Update::Error-Mode=any")
 	return err
 }
 
-// A debPackage is what an index says of a package.
+// A debPackage is an index's entry for a package.
 type debPackage struct {
 	name, version string
-	depends       []string // names, alternatives included
+	depends       []string // names, including alternatives
 }
 
-// show reads the index on the newest version of a package.
+// show returns the newest version of a package in the index.
 func (a *apt) show(ctx context.Context, name string) (debPackage, error) {
 	out, err := a.run(ctx, a.dir, "apt-cache", "show", "--no-all-versions", name)
 	if err != nil {
@@ -198,7 +194,7 @@ func (a *apt) show(ctx context.Context, name string) (debPackage, error) {
 	return p, nil
 }
 
-// parsePackage reads what `apt-cache show` writes of one version of a package.
+// parsePackage reads the output of `apt-cache show` for one version of a package.
 func parsePackage(name, out string) debPackage {
 	p := debPackage{name: name}
 	for line := range strings.Lines(out) {
@@ -217,28 +213,54 @@ func parsePackage(name, out string) debPackage {
 	return p
 }
 
-// download fetches packages into dir and unpacks them into root.
-func (a *apt) download(ctx context.Context, dir, root string, packages []string) error {
-	if _, err := a.run(ctx, dir, append([]string{"apt-get", "download", "-qq"}, packages...)...); err != nil {
+// install downloads packages, unpacks them into a temporary folder, calls prepare, which may be nil, on the folder, and renames it to
+// path.
+func (a *apt) install(ctx context.Context, path string, packages []string, prepare func(root string) error) error {
+	tmp, err := os.MkdirTemp(filepath.Dir(path), "part-")
+	if err != nil {
 		return err
 	}
-	debs, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	defer os.RemoveAll(tmp)
+	if _, err := a.run(ctx, tmp, append([]string{"apt-get", "download", "-qq"}, packages...)...); err != nil {
+		return err
+	}
+	debs, err := filepath.Glob(filepath.Join(tmp, "*.deb"))
 	if err != nil {
 		return err
 	}
 	for _, deb := range debs {
-		if _, err := a.run(ctx, dir, "dpkg-deb", "-x", deb, root); err != nil {
-			return fmt.Errorf("unpack package: %w", err)
+		if _, err = a.run(ctx, tmp, "dpkg-deb", "-x", deb, tmp); err == nil {
+			err = os.Remove(deb)
 		}
-		if err := os.Remove(deb); err != nil {
+		if err != nil {
 			return fmt.Errorf("unpack package: %w", err)
 		}
 	}
-	return nil
+	if prepare != nil {
+		if err := prepare(tmp); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil { // the permissions of a temporary folder are 0700
+		return err
+	}
+	return os.Rename(tmp, path)
 }
 
-// lastLines returns the last n lines of a text, on one line.
-func lastLines(s string, n int) string {
+// output runs a command and returns its standard output. Its error ends in the last lines of standard error.
+func output(cmd *exec.Cmd) (string, error) {
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%w: %s", err, lastLines(string(exit.Stderr), 4))
+	}
+	return string(out), err
+}
+
+// lastLines returns the last n lines of a text, joined into one.
+func lastLines(s string, n int) string { return joinLast(s, n, "; ") }
+
+func joinLast(s string, n int, separator string) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return strings.Join(lines[max(0, len(lines)-n):], "; ")
+	return strings.Join(lines[max(0, len(lines)-n):], separator)
 }

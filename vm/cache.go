@@ -5,7 +5,6 @@ package vm
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,8 +38,8 @@ func cacheDir(parts ...string) (string, error) {
 	return dir, nil
 }
 
-// lockFile waits for an exclusive lock on a file that it makes if need be. The lock is released by closing the file, so a
-// process that dies leaves none.
+// lockFile waits for an exclusive lock on a file, which it creates if it is missing. Closing the file releases the lock, so a
+// process that dies holds none.
 func lockFile(ctx context.Context, path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -48,29 +47,29 @@ func lockFile(ctx context.Context, path string) (*os.File, error) {
 	}
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
+		switch err {
+		case nil:
 			return f, nil
+		case unix.EWOULDBLOCK, unix.EINTR:
+			select {
+			case <-time.After(50 * time.Millisecond):
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
 		}
-		if err != unix.EWOULDBLOCK && err != unix.EINTR {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 }
 
-// writeFile makes a file with what write writes, whole or not at all.
-func writeFile(path string, write func(io.Writer) error) error {
+// writeFile creates or replaces a file atomically. Write fills it under a temporary name.
+func writeFile(path string, write func(*os.File) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "part-")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // if it still has that name
+	defer os.Remove(tmp.Name()) // fails after the rename
 	defer tmp.Close()
 	if err := write(tmp); err != nil {
 		return err
@@ -81,41 +80,58 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return os.Rename(tmp.Name(), path)
 }
 
-// touch notes that a file of the cache was used.
+// createUnlinked makes an unlinked file in a folder of the cache: the kernel frees it when the last process closes it.
+func createUnlinked(folder string) (*os.File, error) {
+	dir, err := cacheDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(dir, "part-")
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
+// touch records in the file's times that a file of the cache was used.
 func touch(path string) {
 	now := time.Now()
 	_ = os.Chtimes(path, now, now)
 }
 
-// staleAfter is when a file that is being written counts as abandoned.
+// staleAfter is the age at which a temporary file counts as abandoned.
 const staleAfter = time.Hour
 
-// prune removes all but the most recently used files of a folder. A process that has a file open can still read it.
-func prune(dir string, keep int) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return
-	}
-	type file struct {
-		path string
-		used time.Time
-	}
-	var files []file
+// A cachedFile is a file in a folder of the cache.
+type cachedFile struct {
+	path string
+	size int64     // bytes
+	used time.Time // last use
+}
+
+// cachedFiles lists a folder's files, the most recently used first, and removes abandoned temporary files.
+func cachedFiles(dir string) []cachedFile {
+	entries, _ := os.ReadDir(dir)
+	var files []cachedFile
 	for _, e := range entries {
 		info, err := e.Info()
 		if err != nil || e.IsDir() {
 			continue
 		}
-		f := file{filepath.Join(dir, e.Name()), info.ModTime()}
-		if strings.HasPrefix(e.Name(), "part-") {
-			if time.Since(f.used) > staleAfter {
-				_ = os.Remove(f.path)
-			}
-			continue
+		f := cachedFile{filepath.Join(dir, e.Name()), info.Size(), info.ModTime()}
+		if !strings.HasPrefix(e.Name(), "part-") {
+			files = append(files, f)
+		} else if time.Since(f.used) > staleAfter {
+			_ = os.Remove(f.path)
 		}
-		files = append(files, f)
 	}
-	slices.SortFunc(files, func(a, b file) int { return b.used.Compare(a.used) })
+	slices.SortFunc(files, func(a, b cachedFile) int { return b.used.Compare(a.used) })
+	return files
+}
+
+// prune removes all but the most recently used files of a folder. A process that has a file open can still read it.
+func prune(dir string, keep int) {
+	files := cachedFiles(dir)
 	for _, f := range files[min(len(files), keep):] {
 		_ = os.Remove(f.path)
 	}

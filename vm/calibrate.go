@@ -16,18 +16,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Calibration is virtual time held against a loop of known length: in exact one nanosecond is one instruction. The loop is
-// run in pieces shorter than the time between two timer ticks; the count is what all would have taken if each took what
-// the median one did, and ticks is by how much they took longer together.
+// A Calibration compares virtual time with a loop of known length: in exact one nanosecond is one instruction. The loop runs in
+// pieces shorter than the time between two timer ticks. Counted is the median piece's time multiplied by the number of pieces;
+// Ticks is the rest of the total.
 type Calibration struct {
-	Known   int64         `json:"known"`   // instructions that the loop consists of
-	Counted int64         `json:"counted"` // virtual nanoseconds that it took, without ticks
+	Known   int64         `json:"known"`   // instructions of the loop
+	Counted int64         `json:"counted"` // virtual nanoseconds of the loop, without ticks
 	Ticks   int64         `json:"ticks"`   // virtual nanoseconds
 	Waited  time.Duration `json:"waited"`  // virtual time until the guest was idle
-	Busy    float64       `json:"busy"`    // share of the last window in which it was not
+	Busy    float64       `json:"busy"`    // share of the last window in which the guest was not idle
 }
 
-// String is the line that a run prints.
+// String returns the line that a run prints.
 func (c *Calibration) String() string {
 	return fmt.Sprintf("calibration: %d instructions counted, %d known (%+.3f %%), and %d in timer ticks; idle after %v",
 		c.Counted, c.Known, c.off()*100, c.Ticks, c.Waited)
@@ -37,35 +37,34 @@ func (c *Calibration) off() float64 { return float64(c.Counted)/float64(c.Known)
 
 const (
 	spinPieces  = 21
-	spinLoops   = 500_000                // in a piece, of 2 instructions: 1 ms
-	offMax      = 0.002                  // share by which counted may differ from known
-	ticksMax    = 0.02                   // share of known that ticks may take
-	idleWindow  = 500 * time.Millisecond // virtual time over which idleness is looked at
+	spinLoops   = 500_000                // iterations of 2 instructions in a piece: 1 ms
+	offMax      = 0.002                  // share of Known by which Counted may differ
+	ticksMax    = 0.02                   // share of Known that Ticks may take
+	idleWindow  = 500 * time.Millisecond // virtual time
 	idleBusyMax = 0.05                   // share of a window that an idle guest may be busy
-	idleWait    = 60 * time.Second       // virtual time to wait for it
-	idleInARow  = 2                      // windows
+	idleWait    = 60 * time.Second       // virtual time until the wait for an idle guest fails
+	idleInARow  = 2                      // consecutive idle windows required
 
 	calibrateTries = 5
 )
 
-// calibrate waits until the guest is idle and measures the loop, again if something went on after all. It returns what it saw
-// with an error that says why nothing must be measured.
+// calibrate waits until the guest is idle and measures the loop, up to calibrateTries times. It returns the last calibration, also
+// with an error, which says why the guest must not measure.
 func calibrate() (*Calibration, error) {
 	start := time.Now()
 	for try := 1; ; try++ {
 		c := &Calibration{Known: spinPieces * 2 * spinLoops}
-		err := c.waitIdle(busyShare, func() time.Duration { return time.Since(start) })
-		if err != nil {
+		if err := c.waitIdle(busyShare, func() time.Duration { return time.Since(start) }); err != nil {
 			return c, err
 		}
-		if err = c.measure(); err == nil || try == calibrateTries {
+		if err := c.measure(); err == nil || try == calibrateTries {
 			return c, err
 		}
 	}
 }
 
-// waitIdle waits until the guest is idle, at most until since returns more than idleWait. Busy waits for a window and returns the share
-// of it in which the guest was busy.
+// waitIdle waits until the guest is idle, at most until since exceeds idleWait. Busy waits for a window and returns the share of it
+// in which the guest was busy.
 func (c *Calibration) waitIdle(busy func(window time.Duration) (float64, error), since func() time.Duration) error {
 	for quiet := 0; quiet < idleInARow; {
 		share, err := busy(idleWindow)
@@ -100,7 +99,7 @@ func (c *Calibration) measure() error {
 	return c.check(pieces)
 }
 
-// check takes what the pieces took, in virtual nanoseconds, and says why the guest must not be measured.
+// check sets Counted and Ticks from the pieces' times, virtual nanoseconds. Its error says why the guest must not measure.
 func (c *Calibration) check(pieces []int64) error {
 	slices.Sort(pieces)
 	c.Counted, c.Ticks = pieces[len(pieces)/2]*int64(len(pieces)), 0
@@ -109,17 +108,17 @@ func (c *Calibration) check(pieces []int64) error {
 	}
 	c.Ticks -= c.Counted
 	if off := c.off(); off > offMax || off < -offMax {
-		return fmt.Errorf("calibrate: %d instructions counted where %d are known (%+.2f %%, at most %.1f %%): virtual time is not "+
-			"instructions here", c.Counted, c.Known, off*100, offMax*100)
+		return fmt.Errorf("calibrate: virtual time does not count instructions: %d counted, %d known (%+.2f %%, at most %.1f %%)",
+			c.Counted, c.Known, off*100, offMax*100)
 	}
 	if share := float64(c.Ticks) / float64(c.Known); share > ticksMax {
-		return fmt.Errorf("calibrate: %.1f %% of a loop's time went elsewhere, at most %.0f %%: the guest is not quiet", share*100, ticksMax*100)
+		return fmt.Errorf("calibrate: the guest is not idle: ticks took %.1f %% of a loop's time, at most %.0f %%", share*100, ticksMax*100)
 	}
 	return nil
 }
 
-// isolateThread keeps all else that this process does off the CPUs while the calling goroutine runs: the Go runtime's own thread, which
-// looks after the others every few microseconds. CPUs share one clock, so its threads may run on no other CPU either.
+// isolateThread keeps this process's other threads off all CPUs while the calling goroutine runs, above all the Go runtime's monitor,
+// which wakes every few microseconds. CPUs share one clock, so a thread on another CPU would count as well.
 func isolateThread() (restore func(), err error) {
 	runtime.LockOSThread()
 	var all, one unix.CPUSet
@@ -138,7 +137,7 @@ func isolateThread() (restore func(), err error) {
 	}, nil
 }
 
-// setAffinity says where all threads of this process may run.
+// setAffinity binds all threads of this process to a set of CPUs.
 func setAffinity(set *unix.CPUSet) {
 	threads, _ := filepath.Glob("/proc/self/task/[0-9]*")
 	for _, t := range threads {
@@ -148,7 +147,7 @@ func setAffinity(set *unix.CPUSet) {
 	}
 }
 
-// busyShare is the share of a window in which some CPU was not idle.
+// busyShare waits for a window and returns the share of CPU time in it that was not idle.
 func busyShare(window time.Duration) (float64, error) {
 	before, err := idleTime()
 	if err != nil {
@@ -163,7 +162,7 @@ func busyShare(window time.Duration) (float64, error) {
 	return busyOf(before, after, time.Since(start))
 }
 
-// busyOf is the share of took in which some CPU was not idle, given how long each had been idle before and after.
+// busyOf returns the share of CPU time in took that was not idle, from each CPU's idle time before and after.
 func busyOf(before, after []time.Duration, took time.Duration) (float64, error) {
 	if len(before) != len(after) {
 		return 0, fmt.Errorf("read idle time: %d CPUs before and %d after", len(before), len(after))
@@ -175,10 +174,10 @@ func busyOf(before, after []time.Duration, took time.Duration) (float64, error) 
 	return max(0, 1-float64(idle)/float64(took*time.Duration(len(after)))), nil
 }
 
-// userHZ is the unit of times in /proc/stat, as an amount a second.
+// userHZ is the resolution of times in /proc/stat, per second.
 const userHZ = 100
 
-// idleTime reads how long each CPU has been idle since boot, to a hundredth of a second, from /proc/stat.
+// idleTime reads each CPU's idle time since boot from /proc/stat.
 func idleTime() ([]time.Duration, error) {
 	raw, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -187,7 +186,7 @@ func idleTime() ([]time.Duration, error) {
 	return parseIdle(string(raw))
 }
 
-// parseIdle reads the lines of /proc/stat on CPUs.
+// parseIdle reads the idle times in the text of /proc/stat.
 func parseIdle(stat string) ([]time.Duration, error) {
 	var out []time.Duration
 	for line := range strings.Lines(stat) {

@@ -30,7 +30,7 @@ func TestCalibrationCheck(t *testing.T) {
 		{"slow", scaled(0.0021), spinPieces * piece * 10021 / 10000, 0, "calibrate"},
 		{"fast", scaled(-0.0021), spinPieces * piece * 9979 / 10000, 0, "calibrate"},
 		{"a little busy", known(piece + 0.019*spinPieces*piece), spinPieces * piece, 0.019 * spinPieces * piece, ""},
-		{"busy", known(piece + 0.021*spinPieces*piece), spinPieces * piece, 0.021 * spinPieces * piece, "not quiet"},
+		{"busy", known(piece + 0.021*spinPieces*piece), spinPieces * piece, 0.021 * spinPieces * piece, "not idle"},
 	} {
 		cal := &Calibration{Known: spinPieces * piece, Ticks: 77}
 		err := cal.check(c.pieces)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,8 +15,8 @@ import (
 	"github.com/kxlab/kxlab/harness/owner"
 )
 
-// Clean ends the guests of owners that are no longer alive, and returns their names. A guest dies with the process that
-// started it: what is found here is what escaped even that.
+// Clean ends the guests of dead owners, removes their folders, and returns the names of both. A guest normally dies with the
+// process that started it.
 func Clean() ([]string, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
@@ -26,13 +27,13 @@ func Clean() ([]string, error) {
 	return append(removed, dirs...), err
 }
 
-// killGuests ends those of these processes, given by their cmdline files, that are guests of dead owners, and returns their names.
+// killGuests ends the guests of dead owners among processes, given by their cmdline files, and returns their names.
 func killGuests(files []string) []string {
 	var removed []string
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		name := guestName(raw)
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
@@ -46,16 +47,14 @@ func killGuests(files []string) []string {
 	return removed
 }
 
-// guestName is the name of the guest that a process runs, given what /proc/PID/cmdline holds; "" if it is not QEMU.
+// guestName returns the value of -name in the content of /proc/PID/cmdline; "" if the process is not QEMU.
 func guestName(cmdline []byte) string {
 	args := strings.Split(string(cmdline), "\x00")
 	if !strings.HasPrefix(filepath.Base(args[0]), "qemu-system-") {
 		return ""
 	}
-	for i, a := range args[:len(args)-1] {
-		if a == "-name" {
-			return args[i+1]
-		}
+	if i := slices.Index(args, "-name"); i >= 0 && i+1 < len(args) {
+		return args[i+1]
 	}
 	return ""
 }

@@ -4,7 +4,6 @@ package vm
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,7 +76,7 @@ func TestWriteFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x")
 	broken := fmt.Errorf("broken")
-	if err := writeFile(path, func(w io.Writer) error { _, _ = w.Write([]byte("half")); return broken }); err != broken {
+	if err := writeFile(path, func(w *os.File) error { _, _ = w.Write([]byte("half")); return broken }); err != broken {
 		t.Error(err)
 	}
 	if left, _ := filepath.Glob(dir + "/*"); len(left) > 0 {

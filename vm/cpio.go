@@ -5,10 +5,12 @@ package vm
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,11 +18,11 @@ import (
 type entry struct {
 	name    string    // absolute, clean
 	mode    uint32    // type and permission bits as in stat(2)
-	content []byte    // of a file, or where a link points; or else
-	source  string    // the file of this machine that it is a copy of
-	size    int64     // of source, in bytes
-	changed time.Time // when source was
-	major   uint32    // of a device
+	content []byte    // content of a file or target of a link; not with source
+	source  string    // path of this machine's file to copy
+	size    int64     // size of source, bytes
+	changed time.Time // modification time of source
+	major   uint32    // device number
 	minor   uint32
 }
 
@@ -31,8 +33,8 @@ const (
 	modeChar = 0o020000
 )
 
-// sortEntries orders entries so that folders come before what is in them, adds the folders that are implied, and drops all
-// but the last of those with one name.
+// sortEntries orders entries by name, so that a folder precedes its content, adds missing parent folders, and keeps the last of
+// several entries with one name.
 func sortEntries(in []entry) []entry {
 	byName := map[string]entry{}
 	for _, e := range in {
@@ -43,25 +45,11 @@ func sortEntries(in []entry) []entry {
 		}
 		byName[e.name] = e
 	}
-	out := make([]entry, 0, len(byName))
-	for _, e := range byName {
-		out = append(out, e)
-	}
-	slices.SortFunc(out, func(a, b entry) int {
-		switch {
-		case a.name < b.name:
-			return -1
-		case a.name > b.name:
-			return 1
-		}
-		return 0
-	})
-	return out
+	return slices.SortedFunc(maps.Values(byName), func(a, b entry) int { return strings.Compare(a.name, b.name) })
 }
 
-// writeCPIO writes an archive in the "newc" format (Documentation/driver-api/early-userspace/buffer-format.rst): owner root,
-// no times, numbers in order, so that equal entries give equal bytes. The kernel takes several archives one after the other;
-// first is the number of the first inode.
+// writeCPIO writes an archive in the "newc" format (Documentation/driver-api/early-userspace/buffer-format.rst). Owner root, times 0
+// and inodes counted from first make equal entries equal bytes. The kernel unpacks several archives in one file.
 func writeCPIO(w io.Writer, entries []entry, first int) error {
 	for i, e := range append(slices.Clip(entries), entry{name: "/TRAILER!!!"}) {
 		name := e.name[1:] + "\x00"
@@ -90,7 +78,7 @@ func writeCPIO(w io.Writer, entries []entry, first int) error {
 	return nil
 }
 
-// writeContent writes what is in a file.
+// writeContent writes an entry's content.
 func writeContent(w io.Writer, e entry) error {
 	if e.source == "" {
 		_, err := w.Write(e.content)
@@ -103,12 +91,12 @@ func writeContent(w io.Writer, e entry) error {
 	defer f.Close()
 	n, err := io.Copy(w, f)
 	if err == nil && n != e.size {
-		err = fmt.Errorf("%s was changed meanwhile", e.source)
+		err = fmt.Errorf("%s changed while it was copied", e.source)
 	}
 	return err
 }
 
 const zeros = "\x00\x00\x00\x00"
 
-// pad4 is what is missing to a multiple of 4.
+// pad4 returns the distance from n to the next multiple of 4.
 func pad4(n int) int { return (4 - n%4) % 4 }

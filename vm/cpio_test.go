@@ -94,7 +94,7 @@ func TestWriteCPIORefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, e := range map[string]entry{
-		"changed meanwhile": {name: "/a", mode: modeFile, source: file, size: 5},
+		"changed while it was copied": {name: "/a", mode: modeFile, source: file, size: 5},
 		"less than 4 GiB":   {name: "/a", mode: modeFile, source: file, size: math.MaxUint32 + 1},
 		"no such file":      {name: "/a", mode: modeFile, source: file + "-none", size: 4},
 	} {

@@ -3,7 +3,6 @@
 package vm
 
 import (
-	"bufio"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -14,15 +13,15 @@ import (
 	"strings"
 )
 
-// libraries returns the interpreter and the shared libraries that a program or library needs, and what those need in turn,
-// as paths of this machine, as the dynamic linker would find them. A static program needs none, a script is an error.
+// libraries returns the paths on this machine of a program's interpreter and of all shared libraries that the dynamic linker would
+// load for it. A static program has none, a script is an error.
 func libraries(file string) ([]string, error) {
 	var found []string
 	err := addLibraries(file, &found)
 	return found, err
 }
 
-// interpMax is the most, in bytes, that an interpreter's path may have: PATH_MAX.
+// interpMax limits the length of an interpreter's path, bytes: PATH_MAX.
 const interpMax = 4096
 
 func addLibraries(file string, found *[]string) error {
@@ -40,7 +39,7 @@ func addLibraries(file string, found *[]string) error {
 			continue
 		}
 		if p.Filesz > interpMax {
-			return fmt.Errorf("read program %s: the name of its interpreter has %d bytes, at most %d are taken", file, p.Filesz, interpMax)
+			return fmt.Errorf("read program %s: the path of its interpreter has %d bytes, at most %d are supported", file, p.Filesz, interpMax)
 		}
 		raw := make([]byte, p.Filesz)
 		if _, err := p.ReadAt(raw, 0); err != nil {
@@ -70,40 +69,37 @@ func addLibraries(file string, found *[]string) error {
 	return nil
 }
 
-// libraryPath is where the dynamic linker looks for what f needs: its own run path, the configured folders, the usual ones.
+// libraryPath lists the folders that the dynamic linker searches for f: the run path of f, the configured and the default folders.
 func libraryPath(f *elf.File, file string) []string {
+	origin := strings.NewReplacer("$ORIGIN", filepath.Dir(file), "${ORIGIN}", filepath.Dir(file))
 	var dirs []string
 	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
 		values, _ := f.DynString(tag)
 		for _, v := range values {
 			for _, dir := range strings.Split(v, ":") {
-				dirs = append(dirs, strings.NewReplacer("$ORIGIN", filepath.Dir(file), "${ORIGIN}", filepath.Dir(file)).Replace(dir))
+				dirs = append(dirs, origin.Replace(dir))
 			}
 		}
 	}
-	return append(append(dirs, configuredDirs()...), "/lib64", "/usr/lib64", "/lib", "/usr/lib")
+	return slices.Concat(dirs, configuredDirs(), []string{"/lib64", "/usr/lib64", "/lib", "/usr/lib"})
 }
 
-// configuredDirs reads the folders that the dynamic linker's configuration names.
+// configuredDirs reads the folders in the dynamic linker's configuration.
 func configuredDirs() []string {
 	var dirs []string
 	files, _ := filepath.Glob("/etc/ld.so.conf.d/*.conf")
 	for _, name := range append(files, "/etc/ld.so.conf") {
-		f, err := os.Open(name)
-		if err != nil {
-			continue
-		}
-		for s := bufio.NewScanner(f); s.Scan(); {
-			if line := strings.TrimSpace(s.Text()); strings.HasPrefix(line, "/") {
+		raw, _ := os.ReadFile(name)
+		for line := range strings.Lines(string(raw)) {
+			if line = strings.TrimSpace(line); strings.HasPrefix(line, "/") {
 				dirs = append(dirs, line)
 			}
 		}
-		f.Close()
 	}
 	return dirs
 }
 
-// findLibrary returns the first library of this name and of the wanted kind of machine.
+// findLibrary returns the first library of this name, class and machine in dirs.
 func findLibrary(name string, dirs []string, class elf.Class, machine elf.Machine) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, nil

@@ -3,9 +3,11 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -14,21 +16,21 @@ type Cause string
 
 const (
 	CauseProgram   Cause = "program failed"      // its exit code is not 0
-	CauseNotRun    Cause = "program was not run" // the guest could not be set up, or does not have the program
+	CauseNotRun    Cause = "program was not run" // set-up failed, or the guest lacks the program
 	CausePanic     Cause = "kernel panic"        // or the guest exited without a final report
-	CauseSplat     Cause = "kernel splat"        // a BUG, a WARNING, an oops: the guest went on, but its results are not valid
+	CauseSplat     Cause = "kernel splat"        // BUG, WARNING or oops: the guest went on, but its results are not valid
 	CauseMemory    Cause = "out of memory"       // the kernel killed a process, or panicked
-	CauseHang      Cause = "hung"                // it sent nothing for too long
+	CauseHang      Cause = "hung"                // it sent no frame for too long
 	CauseAgentLost Cause = "init died"           // the guest's first process, which reports how the program ended
 	CauseKilled    Cause = "QEMU was killed"     // by another process
-	CauseQEMU      Cause = "QEMU failed"         // it refused its arguments, or crashed
+	CauseQEMU      Cause = "QEMU failed"         // wrong arguments, or a crash
 	CauseOutput    Cause = "output could not be written"
 )
 
 // codeLost is the exit code of a guest whose program's exit code is not known.
 const codeLost = 255
 
-// An ExitError says how a guest failed.
+// An ExitError tells how a guest failed.
 type ExitError struct {
 	Code    int // exit code of the program; 255 if it is not known
 	Cause   Cause
@@ -45,12 +47,10 @@ func (e *ExitError) Error() string {
 		s += ": " + e.Detail
 	}
 	if e.Console != "" {
-		s += "\n  " + indent(e.Console)
+		s += "\n  " + strings.ReplaceAll(e.Console, "\n", "\n  ")
 	}
 	return s
 }
-
-func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n  ") }
 
 // judge returns the error for how the guest ended; nil if the program exited with 0 on a sound kernel.
 func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
@@ -61,7 +61,7 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 		return fmt.Errorf("guest was stopped: %w", context.Cause(r.ctx))
 	case stopDone:
 		e.Code = status.Code
-		e.Cause, e.Detail, e.Console = judgeStatus(status, text, r.cmd.memory())
+		e.Cause, e.Detail, e.Console = judgeStatus(status, text, r.cmd.Memory)
 		if e.Cause == "" {
 			return nil
 		}
@@ -73,15 +73,15 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 	// There is no final report: the console may show why.
 	e.Cause, e.Detail, e.Console = judgeConsole(text)
 	if e.Cause == CauseMemory {
-		e.Detail += "; " + memoryRemedy(e.Detail, r.cmd.memory())
+		e.Detail += "; " + memoryRemedy(e.Detail, r.cmd.Memory)
 	}
 	if reason == stopBoot || reason == stopSilence {
 		if e.Cause == "" || e.Cause == CauseSplat {
 			e.Cause, e.Console = CauseHang, lastConsole(text)
 		}
-		e.Detail = fmt.Sprintf("it sent nothing for %v", orElse(r.cmd.Silence, SilenceTime))
+		e.Detail = fmt.Sprintf("it sent nothing for %v", cmp.Or(r.cmd.Silence, SilenceTime))
 		if reason == stopBoot {
-			e.Detail = fmt.Sprintf("not ready within %v of its start", orElse(r.cmd.Boot, BootTime))
+			e.Detail = fmt.Sprintf("not ready within %v of its start", cmp.Or(r.cmd.Boot, BootTime))
 		}
 		return e
 	}
@@ -98,8 +98,8 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 	return e
 }
 
-// judgeStatus returns cause, detail and the part of the console of a guest of this many bytes of memory with a final report; no cause if it
-// ended well.
+// judgeStatus returns cause, detail and console excerpt for a guest with a final report; no cause if it did not fail. Memory is the
+// guest's, bytes; 0: DefaultMemory.
 func judgeStatus(s *exitStatus, console string, memory int64) (Cause, string, string) {
 	cause, line, excerpt := judgeConsole(console)
 	const taintDie, taintWarn = 1 << 7, 1 << 9 // Documentation/admin-guide/tainted-kernels.rst
@@ -123,16 +123,16 @@ func killedFor(n int) string {
 	return fmt.Sprintf("the kernel killed %d processes", n)
 }
 
-// memoryRemedy says what to do about a kill that the kernel wrote this line about.
+// memoryRemedy returns the remedy for an OOM kill that the kernel reported in this line.
 func memoryRemedy(line string, memory int64) string {
 	if strings.Contains(line, "Memory cgroup") {
 		return "raise the limit of the cgroup"
 	}
-	return fmt.Sprintf("the guest has %d MiB: give it more", memory>>20)
+	return fmt.Sprintf("the guest has %d MiB: give it more", cmp.Or(memory, DefaultMemory)>>20)
 }
 
-// consoleSigns match what the kernel writes when something is wrong, worst first.
-var consoleSigns = []struct {
+// consoleFaults match the kernel's reports of faults, the most severe first.
+var consoleFaults = []struct {
 	re    *regexp.Regexp
 	cause Cause
 }{
@@ -143,15 +143,15 @@ var consoleSigns = []struct {
 	{regexp.MustCompile(`(?m)^.*(BUG: |kernel BUG at |WARNING: .*at |Oops: |general protection fault|INFO: rcu.*detected|soft lockup|INFO: task .*blocked for more than).*$`), CauseSplat},
 }
 
-// linePrefix matches the level, the time and the thread of a line, and the words that all panics share.
+// linePrefix matches the level, the time and the thread of a line, and the prefix of panics.
 var linePrefix = regexp.MustCompile(`^(<\d>)?(\[[ \d.]*\] ?)?(\[[ TC\d]*\] ?)?(Kernel panic - not syncing: )?`)
 
-// judgeConsole finds the worst line of the console: its cause, the line without its prefix, and the line with those around it.
-func judgeConsole(text string) (cause Cause, line, part string) {
-	for _, sign := range consoleSigns {
-		if at := sign.re.FindStringIndex(text); at != nil {
+// judgeConsole returns the most severe fault on the console: its cause, its line without the prefix, and the lines around it.
+func judgeConsole(text string) (cause Cause, line, context string) {
+	for _, fault := range consoleFaults {
+		if at := fault.re.FindStringIndex(text); at != nil {
 			line = text[at[0]:at[1]]
-			return sign.cause, strings.TrimSpace(line[len(linePrefix.FindString(line)):]), excerpt(text, at[0])
+			return fault.cause, strings.TrimSpace(line[len(linePrefix.FindString(line)):]), excerpt(text, at[0])
 		}
 	}
 	return "", "", ""
@@ -159,16 +159,13 @@ func judgeConsole(text string) (cause Cause, line, part string) {
 
 const excerptBefore, excerptLines = 2, 24
 
-// excerpt returns the lines around an offset of a text.
+// excerpt returns the lines around an offset in a text.
 func excerpt(text string, at int) string {
 	before := strings.Split(text[:at], "\n")
 	lead := before[max(0, len(before)-1-excerptBefore) : len(before)-1]
 	lines := strings.Split(text[at:], "\n")
-	return strings.TrimSpace(strings.Join(append(append([]string{}, lead...), lines[:min(len(lines), excerptLines)]...), "\n"))
+	return strings.TrimSpace(strings.Join(slices.Concat(lead, lines[:min(len(lines), excerptLines)]), "\n"))
 }
 
 // lastConsole returns the last lines of the console.
-func lastConsole(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-12):], "\n")
-}
+func lastConsole(text string) string { return joinLast(text, 12, "\n") }

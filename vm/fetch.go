@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ func (s spec) metaPackage() string {
 	return "linux-image-cloud-amd64"
 }
 
-// fetch gets a kernel of the distribution into the cache.
+// fetch downloads a kernel of the distribution into the cache.
 func fetch(ctx context.Context, s spec) (*Kernel, error) {
 	dir, err := cacheDir("kernels")
 	if err != nil {
@@ -34,45 +35,47 @@ func fetch(ctx context.Context, s spec) (*Kernel, error) {
 		return nil, err
 	}
 	defer lock.Close()
-	among := suites
+	candidates := suites
 	if s.suite != "" {
-		among = []string{s.suite}
+		candidates = []string{s.suite}
 	}
 	var errs []error
-	var seen []string
-	for _, suite := range among {
+	var versions []string
+	for _, suite := range candidates {
 		a, err := openAPT(ctx, suite)
-		var unread *mirrorError
-		if errors.As(err, &unread) {
-			errs = append(errs, err)
-			continue
-		}
-		if err != nil {
+		var noIndex *mirrorError
+		if err != nil && !errors.As(err, &noIndex) {
 			return nil, err
 		}
-		meta, err := a.show(ctx, s.metaPackage())
+		var meta debPackage
+		if err == nil {
+			meta, err = a.show(ctx, s.metaPackage())
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		seen = append(seen, suite+" has "+meta.version)
+		versions = append(versions, suite+" has "+meta.version)
 		if s.version == "" || versionMatches(meta.version, s.version) {
-			return install(ctx, a, s, suite, meta, dir)
+			k, err := install(ctx, a, s, suite, meta, dir)
+			if err != nil {
+				return nil, fmt.Errorf("fetch kernel: %w", err)
+			}
+			return k, nil
 		}
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("fetch kernel: %w", ctx.Err())
 	}
 	if len(errs) > 0 {
-		return nil, fmt.Errorf("fetch kernel: the mirror cannot be used, and none such is in the cache; connect, then `kxlab vm fetch`, "+
-			"or name a kernel image or build tree with --kernel: %w", errors.Join(errs...))
+		return nil, fmt.Errorf("fetch kernel: not in the cache, and the mirror cannot be used; connect, then `kxlab vm fetch`, or name "+
+			"a kernel image or build tree with --kernel: %w", errors.Join(errs...))
 	}
-	return nil, harness.Skip("no suite has a kernel %s: %s", s.version, strings.Join(seen, ", "))
+	return nil, harness.Skip("no suite has a kernel %s: %s", s.version, strings.Join(versions, ", "))
 }
 
-// install downloads the packages of a kernel and puts them into the cache under their version.
+// install downloads the packages of a kernel and unpacks them into a folder of the cache that is named after version and flavour.
 func install(ctx context.Context, a *apt, s spec, suite string, meta debPackage, dir string) (*Kernel, error) {
-	place := filepath.Join(dir, meta.version+"-"+s.flavour())
 	if cached, err := Cached(); err == nil {
 		for _, k := range cached {
 			if k.Version == meta.version && k.Flavour == s.flavour() {
@@ -83,53 +86,36 @@ func install(ctx context.Context, a *apt, s spec, suite string, meta debPackage,
 	}
 	packages, err := kernelPackages(ctx, a, meta)
 	if err != nil {
-		return nil, fmt.Errorf("fetch kernel: %w", err)
-	}
-	tmp, err := os.MkdirTemp(dir, "part-")
-	if err != nil {
-		return nil, fmt.Errorf("fetch kernel: %w", err)
-	}
-	defer os.RemoveAll(tmp)
-	if err := a.download(ctx, tmp, tmp, packages); err != nil {
-		return nil, fmt.Errorf("fetch kernel: %w", err)
-	}
-	k, err := findKernel(tmp)
-	if err != nil {
-		return nil, fmt.Errorf("fetch kernel: %w", err)
-	}
-	k.Version, k.Suite, k.Flavour = meta.version, suite, s.flavour()
-	k.From = "Debian " + suite + ", " + packages[0] + " " + meta.version
-	raw, err := json.MarshalIndent(k, "", "  ")
-	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(tmp, "kernel.json"), raw, 0o644); err != nil {
-		return nil, fmt.Errorf("fetch kernel: %w", err)
+	place := filepath.Join(dir, meta.version+"-"+s.flavour())
+	if err := a.install(ctx, place, packages, func(root string) error {
+		k, err := findKernel(root)
+		if err != nil {
+			return err
+		}
+		k.Version, k.Suite, k.Flavour = meta.version, suite, s.flavour()
+		k.From = "Debian " + suite + ", " + packages[0] + " " + meta.version
+		raw, err := json.MarshalIndent(k, "", "  ")
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(root, "kernel.json"), raw, 0o644)
+	}); err != nil {
+		return nil, err
 	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return nil, fmt.Errorf("fetch kernel: %w", err)
-	}
-	if err := os.Rename(tmp, place); err != nil {
-		return nil, fmt.Errorf("fetch kernel: %w", err)
-	}
-	k.Image, k.Modules, k.Config = within(place, k.Image), within(place, k.Modules), within(place, k.Config)
-	return k, nil
+	return readKernel(filepath.Join(place, "kernel.json"))
 }
 
-// kernelPackages follows the dependencies of the newest kernel that stay in the family: image, and in newer versions binary,
-// modules and base.
+// kernelPackages follows a meta package's dependencies on packages of the kernel: image, and in newer versions binary, modules
+// and base.
 func kernelPackages(ctx context.Context, a *apt, meta debPackage) ([]string, error) {
 	var out []string
 	queue := meta.depends
 	for len(queue) > 0 {
 		name := queue[0]
 		queue = queue[1:]
-		ours := false
-		for _, p := range []string{"linux-image-", "linux-binary-", "linux-modules-", "linux-base-"} {
-			rest, ok := strings.CutPrefix(name, p)
-			ours = ours || ok && rest != "" && isDigit(rest[0])
-		}
-		if !ours || slices.Contains(out, name) {
+		if !kernelPackageRE.MatchString(name) || slices.Contains(out, name) {
 			continue
 		}
 		p, err := a.show(ctx, name)
@@ -145,7 +131,9 @@ func kernelPackages(ctx context.Context, a *apt, meta debPackage) ([]string, err
 	return out, nil
 }
 
-// findKernel finds the kernel in a root folder that packages were unpacked into; its paths are relative to the root.
+var kernelPackageRE = regexp.MustCompile(`^linux-(image|binary|modules|base)-[0-9]`)
+
+// findKernel finds the kernel in a root folder into which packages were unpacked; its paths are relative to the root.
 func findKernel(root string) (*Kernel, error) {
 	var images []string
 	for _, pattern := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz", "lib/modules/*/vmlinuz"} {
@@ -162,9 +150,9 @@ func findKernel(root string) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	modules := firstThere(filepath.Join(root, "usr/lib/modules", release), filepath.Join(root, "lib/modules", release))
+	modules := firstExisting(filepath.Join(root, "usr/lib/modules", release), filepath.Join(root, "lib/modules", release))
 	k := &Kernel{Release: release, Image: images[0], Modules: modules,
-		Config: firstThere(filepath.Join(root, "boot/config-"+release), filepath.Join(modules, "config"))}
+		Config: firstExisting(filepath.Join(root, "boot/config-"+release), filepath.Join(modules, "config"))}
 	for _, p := range []*string{&k.Image, &k.Modules, &k.Config} {
 		if *p == "" {
 			continue

@@ -9,7 +9,7 @@ import (
 	"io"
 )
 
-// A frame is what the guest sends: a magic byte, its kind, the length of its payload (4 bytes, little endian), the payload.
+// A frame is a message of the guest: a magic byte, its kind, the length of its payload (4 bytes, little endian), the payload.
 type frame struct {
 	kind    frameKind
 	payload []byte
@@ -18,11 +18,11 @@ type frame struct {
 type frameKind byte
 
 const (
-	frameHello  frameKind = 'h' // Hello as JSON: the guest's first process runs
+	frameHello  frameKind = 'h' // hello as JSON: the guest's first process runs
 	frameReady  frameKind = 'r' // Ready as JSON: the guest is set up, the program starts next
 	frameStdout frameKind = 'o'
 	frameStderr frameKind = 'e'
-	frameBeat   frameKind = 'b' // the guest lives
+	frameBeat   frameKind = 'b' // heartbeat, without payload
 	frameExit   frameKind = 'x' // exitStatus as JSON: the last frame
 )
 
@@ -39,11 +39,11 @@ func encodeFrame(b []byte, kind frameKind, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// errFrame means that the channel carries something that no agent sent.
+// errFrame means that the channel carries bytes that are no frame.
 var errFrame = errors.New("channel is garbled")
 
 // readFrame reads one frame. Its error is io.EOF at the end of the channel, io.ErrUnexpectedEOF in the middle of a frame, and
-// errFrame if it is not a frame.
+// errFrame for anything else.
 func readFrame(r io.Reader) (frame, error) {
 	var head [frameHead]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {

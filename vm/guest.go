@@ -15,13 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// agentCommand is the first argument of a program that is to run a guest's task without being its first process; the second is
-// the folder where the task is.
+// agentCommand is the first argument of the agent where virtme-ng starts it; the second is the folder of the task.
 const agentCommand = "vm-agent"
 
-// Guest returns at once unless the calling process is to run the task of a guest of the lab: as its first process, or, where
-// virtme-ng set the guest up, because it was called for that. Then it sets up what is missing, runs the program, tells the host
-// how it ended, powers off and does not return. main calls it before anything else.
+// Guest runs the task of a guest if the calling process is the guest's agent: its first process, or the process that virtme-ng
+// starts. It sets the guest up, runs the program, reports to the host, powers off and does not return. In any other process it
+// returns at once. main calls it before anything else.
 func Guest() {
 	dir, err := taskFolder(os.Args, os.Getpid(), "/proc/cmdline")
 	if err != nil {
@@ -43,9 +42,9 @@ func Guest() {
 	select {}
 }
 
-// taskFolder returns the folder of the task that a process with these arguments and this id is to run; "" if it is to run none. The error
-// is about a process that was called to run one outside a guest. Cmdline is the file of the kernel's command line, which is not read
-// for a first process: /proc is not mounted yet.
+// taskFolder returns the folder of the task of a process with these arguments and this id; "" if the process is no agent. Calling the
+// agent outside a guest is an error. Cmdline is the file with the kernel's command line; a first process does not read it, because
+// /proc is not mounted yet.
 func taskFolder(args []string, pid int, cmdline string) (string, error) {
 	switch {
 	case len(args) == 3 && args[1] == agentCommand:
@@ -56,7 +55,7 @@ func taskFolder(args []string, pid int, cmdline string) (string, error) {
 		if dir := args[2]; sharesFolder(string(line), dir) {
 			return dir, nil
 		}
-		return "", fmt.Errorf("run the task in %s: this machine is not a guest of the lab: its kernel's command line does not name that folder; "+
+		return "", fmt.Errorf("run the task in %s: this machine is not a guest of the lab: the kernel's command line does not name that folder; "+
 			"kxlab vm run boots a guest", args[2])
 	case pid == 1:
 		return guestDir, nil
@@ -64,8 +63,8 @@ func taskFolder(args []string, pid int, cmdline string) (string, error) {
 	return "", nil
 }
 
-// sharesFolder tells from a kernel's command line whether virtme-ng has mounted dir in this guest. No other machine has that, and
-// what follows ends in a power-off.
+// sharesFolder tells from a kernel's command line whether virtme-ng mounted dir in this guest. The agent powers the machine off, so it
+// must not run anywhere else.
 func sharesFolder(cmdline, dir string) bool {
 	for _, arg := range strings.Fields(cmdline) {
 		name, value, _ := strings.Cut(arg, "=")
@@ -77,11 +76,10 @@ func sharesFolder(cmdline, dir string) bool {
 	return false
 }
 
-// guest does all that Guest does but power off. Its error cannot be told to the host.
+// guest runs a task and reports its end to the host. Its error is that of the channel and cannot be reported.
 func guest(dir string, raw []byte) error {
-	// Before anything can fail in it: what the kernel kills for want of memory must be something else.
 	setupErr := mountAll()
-	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0)
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-1000"), 0) // the OOM killer must spare the agent
 	host, err := openPort()
 	if err != nil {
 		return fmt.Errorf("open channel: %w", err)
@@ -124,16 +122,16 @@ func runTask(host *port, dir string, raw []byte, h hello, setupErr error, status
 		}
 		ready.Calibration = c
 	}
-	if t.Later {
-		var err error
-		if t, err = receiveTask(); err != nil {
-			return err
+	if t.Exact {
+		var files []taskFile // of a task in the image they are written already
+		if t.Later {
+			var err error
+			if t, err = receiveTask(); err != nil {
+				return err
+			}
+			files = t.Files
 		}
-		if err := errors.Join(stirRandom(t.Seed), writeFiles(t.Files)); err != nil {
-			return fmt.Errorf("set up guest: %w", err)
-		}
-	} else if t.Exact { // a task too large to come later
-		if err := stirRandom(t.Seed); err != nil {
+		if err := errors.Join(reseedRandom(t.Seed), writeFiles(files)); err != nil {
 			return fmt.Errorf("set up guest: %w", err)
 		}
 	}
@@ -150,7 +148,7 @@ func runTask(host *port, dir string, raw []byte, h hello, setupErr error, status
 	return err
 }
 
-// uptime is the guest's time since its clock began.
+// uptime returns the guest time since its clock began.
 func uptime() time.Duration {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
@@ -163,7 +161,7 @@ func readTaint() uint64 {
 	return n
 }
 
-// oomKills is how many processes were killed for want of memory.
+// oomKills returns the number of processes that the OOM killer ended.
 func oomKills() int {
 	raw, _ := os.ReadFile("/proc/vmstat")
 	for line := range strings.Lines(string(raw)) {

@@ -331,3 +331,12 @@ func TestParentKilled(t *testing.T) {
 	}
 	t.Errorf("QEMU (process %d) is left behind", pid)
 }
+
+// ready returns the guest's Ready; nil if the guest never was. It waits until the guest has ended.
+func (c *Cmd) ready() *Ready {
+	if c.run == nil {
+		return nil
+	}
+	<-c.run.done
+	return c.run.ready
+}

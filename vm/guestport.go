@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A port is the guest's end of the channel. One thread, which is allowed to write to the port, does so for all.
+// A port is the guest's end of the channel. Only one thread has the permission for the port and writes all frames.
 type port struct{ frames chan portFrame }
 
 type portFrame struct {
@@ -32,7 +32,7 @@ func openPort() (*port, error) {
 	return p, <-ready
 }
 
-// send returns when the host has the frame.
+// send sends a frame and returns when the host has it.
 func (p *port) send(kind frameKind, payload []byte) {
 	f := portFrame{raw: encodeFrame(nil, kind, payload), done: make(chan struct{})}
 	p.frames <- f
@@ -47,7 +47,7 @@ func (p *port) sendJSON(kind frameKind, v any) error {
 	return err
 }
 
-// copy sends what can be read from r until its end, and acknowledges it unless ack is nil.
+// copy sends the content of r until its end, closes r, and acknowledges each part to ack, which may be nil.
 func (p *port) copy(kind frameKind, r, ack *os.File) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
@@ -68,7 +68,7 @@ func (p *port) copy(kind frameKind, r, ack *os.File) <-chan struct{} {
 	return done
 }
 
-// beat says in regular intervals of the guest's time that it lives, until stop is called.
+// beat sends heartbeats at intervals of guest time until stop is called.
 func (p *port) beat(every time.Duration) (stop func()) {
 	ticker := time.NewTicker(every)
 	quit := make(chan struct{})

@@ -3,6 +3,7 @@
 package vm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,22 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Codes of a program that was not run, as shells have them.
+// Exit codes of a program that was not run, as shells have them.
 const (
 	codeNotRun    = 126
 	codeNoProgram = 127
 )
 
-// run runs the program and returns its exit code. What it writes goes to the host. All children are reaped, also those
-// that others left.
+// run runs the program and returns its exit code. Its output goes to the host.
 func (p *port) run(dir string, t task) (int, error) {
-	path, err := exec.LookPath(t.Args[0])
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
-			return codeNoProgram, fmt.Errorf("run %s: no such program in the guest", t.Args[0])
-		}
-		return codeNotRun, fmt.Errorf("run %s: %w", t.Args[0], err)
-	}
 	input := os.DevNull
 	if t.Stdin {
 		input = filepath.Join(dir, stdinName)
@@ -61,22 +54,16 @@ func (p *port) run(dir string, t task) (int, error) {
 	if ack := acks[frameStdout]; ack != nil {
 		inherited = append(slices.Clone(files), ack) // ackFD
 	}
-	workDir := t.Dir
-	if workDir == "" {
-		workDir = "/root"
-	}
-	proc, err := os.StartProcess(path, t.Args, &os.ProcAttr{Dir: workDir, Env: append(os.Environ(), t.Env...), Files: inherited})
+	pid, code, err := startProgram(t, inherited, nil)
 	for _, f := range files[1:] {
 		f.Close()
 	}
 	if err != nil {
-		return codeNotRun, fmt.Errorf("run %s: %w", t.Args[0], err)
+		return code, err
 	}
-	// It has this process's protection from being killed for want of memory.
-	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", proc.Pid), []byte("0"), 0)
-	status, err := reap(proc.Pid)
+	code, err = reap(pid)
 	if err != nil {
-		return codeNotRun, err
+		return code, err
 	}
 	for _, done := range copies {
 		select {
@@ -84,53 +71,57 @@ func (p *port) run(dir string, t task) (int, error) {
 		case <-time.After(100 * time.Millisecond): // a grandchild holds the pipe
 		}
 	}
-	return exitCode(status), nil
+	return code, nil
 }
 
-// runOnConsole runs the program on the console, as the leader of a session of its own.
+// runOnConsole runs the program on the console, as the leader of its own session, and returns its exit code.
 func runOnConsole(_ string, t task) (int, error) {
-	path, err := exec.LookPath(t.Args[0])
-	if err != nil {
-		return codeNoProgram, fmt.Errorf("run %s: no such program in the guest", t.Args[0])
-	}
 	tty, err := os.OpenFile("/dev/ttyS0", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
 		return codeNotRun, fmt.Errorf("open console: %w", err)
 	}
 	defer tty.Close()
+	pid, code, err := startProgram(t, []*os.File{tty, tty, tty}, &syscall.SysProcAttr{Setsid: true, Setctty: true})
+	if err != nil {
+		return code, err
+	}
+	return reap(pid)
+}
+
+// startProgram starts the program with these descriptors and returns its process. With an error it returns the exit code to report.
+func startProgram(t task, files []*os.File, sys *syscall.SysProcAttr) (pid, code int, err error) {
+	path, err := exec.LookPath(t.Args[0])
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
+		return 0, codeNoProgram, fmt.Errorf("run %s: no such program in the guest", t.Args[0])
+	}
+	if err != nil {
+		return 0, codeNotRun, fmt.Errorf("run %s: %w", t.Args[0], err)
+	}
 	proc, err := os.StartProcess(path, t.Args, &os.ProcAttr{
-		Dir: t.Dir, Env: append(os.Environ(), t.Env...), Files: []*os.File{tty, tty, tty},
-		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: true},
+		Dir: cmp.Or(t.Dir, "/root"), Env: append(os.Environ(), t.Env...), Files: files, Sys: sys,
 	})
 	if err != nil {
-		return codeNotRun, fmt.Errorf("run %s: %w", t.Args[0], err)
+		return 0, codeNotRun, fmt.Errorf("run %s: %w", t.Args[0], err)
 	}
-	status, err := reap(proc.Pid)
-	if err != nil {
-		return codeNotRun, err
-	}
-	return exitCode(status), nil
+	// The program inherited the agent's protection from the OOM killer.
+	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", proc.Pid), []byte("0"), 0)
+	return proc.Pid, 0, nil
 }
 
-// exitCode is that of a program, or 128 and the signal that ended it.
-func exitCode(status unix.WaitStatus) int {
-	if status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return status.ExitStatus()
-}
-
-// reap waits for a child, and takes the status of all others that end until then.
-func reap(pid int) (unix.WaitStatus, error) {
+// reap waits for a child and returns its exit code, or 128 and the signal that ended it. It reaps all other children that end until
+// then, orphans included.
+func reap(pid int) (int, error) {
 	for {
 		var status unix.WaitStatus
-		got, err := unix.Wait4(-1, &status, 0, nil)
+		child, err := unix.Wait4(-1, &status, 0, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
-			return 0, fmt.Errorf("wait for program: %w", err)
-		case got == pid && (status.Exited() || status.Signaled()):
-			return status, nil
+			return codeNotRun, fmt.Errorf("wait for program: %w", err)
+		case child == pid && status.Signaled():
+			return 128 + int(status.Signal()), nil
+		case child == pid && status.Exited():
+			return status.ExitStatus(), nil
 		}
 	}
 }

@@ -11,12 +11,13 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// mountAll mounts what programs expect and nobody mounted before. All but the first three may be missing in a kernel.
+// mountAll mounts the file systems that programs expect, unless they are mounted. The kernel must have the first three.
 func mountAll() error {
-	_ = unix.Mount("proc", "/proc", "proc", 0, "") // shows what else is there
+	_ = unix.Mount("proc", "/proc", "proc", 0, "") // fails if it is mounted
 	raw, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		return fmt.Errorf("mount /proc: %w", err)
@@ -27,7 +28,7 @@ func mountAll() error {
 			mounted[f[1]] = true
 		}
 	}
-	inMemory := os.Getpid() == 1 // the root file system is: what the caller put into /tmp stays there
+	inMemory := os.Getpid() == 1 // the root file system is: a mount would hide the caller's files in /tmp
 	for i, m := range []struct{ kind, dir, options string }{
 		{"sysfs", "/sys", ""}, {"devtmpfs", "/dev", ""},
 		{"devpts", "/dev/pts", "ptmxmode=0666"}, {"tmpfs", "/dev/shm", ""}, {"tmpfs", "/tmp", "mode=1777"}, {"tmpfs", "/run", "mode=755"},
@@ -45,10 +46,10 @@ func mountAll() error {
 	return nil
 }
 
-// guestPATH is where programs are looked for in a guest.
+// guestPATH is the search path of programs in a guest.
 const guestPATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
-// setup gives the guest a name and a loopback, and tells the kernel not to look for a program that loads modules.
+// setup sets the host name, the environment and the loopback device, and disables the kernel's module loader.
 func setup(dir string) error {
 	_ = unix.Symlink("/proc/self/fd", "/dev/fd")
 	_ = os.WriteFile("/proc/sys/kernel/modprobe", []byte("\n"), 0)
@@ -60,74 +61,62 @@ func setup(dir string) error {
 			return err
 		}
 	}
-	return linkUp("lo")
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(lo)
 }
 
-// seedRandom makes the kernel's random numbers ready, as they are on every machine that has run for a while. The seed is on the kernel's
-// command line and so in its pool already, but nothing says that it is worth anything: until interrupts enough have come, and in some guests that
-// takes minutes of their time, the kernel computes each number anew from the pool. That is 27,000 instructions for a connection
-// that iptables translates and whose backend it draws, where there should be 13,000 in all. And who asks for some and waits until they are
-// ready, as a program at its start may, computes in the kernel meanwhile: wrk for half a second.
+// seedRandom initialises the kernel's random number generator, as on any machine that has run for a while. The seed in the kernel's
+// command line is in the entropy pool, but credited with no bits. Until enough interrupts have come, which takes minutes of guest
+// time in some guests, the kernel would compute each number anew from the pool: a connection whose backend iptables draws would take
+// 27,000 instructions instead of 13,000, and a program that waits for random numbers would spin in the kernel (wrk: half a second).
 func seedRandom() error {
 	line, err := os.ReadFile("/proc/cmdline")
-	if err != nil {
-		return fmt.Errorf("seed random numbers: %w", err)
+	if err == nil {
+		err = addEntropy(line)
 	}
-	if err := addEntropy(sha256.Sum256(line)); err != nil {
+	if err != nil {
 		return fmt.Errorf("seed random numbers: %w", err)
 	}
 	if _, err := unix.Getrandom(make([]byte, 1), unix.GRND_NONBLOCK); err != nil {
-		return fmt.Errorf("random numbers are not ready although the kernel was given a seed: %w", err)
+		return fmt.Errorf("seed random numbers: the kernel has a seed and is not ready: %w", err)
 	}
 	return nil
 }
 
-// stirRandom makes the random numbers from here on those of a seed: a guest that was resumed has the entropy of its snapshot.
-func stirRandom(seed uint64) error {
-	if err := addEntropy(sha256.Sum256(fmt.Appendf(nil, "kxlab.seed=%d", seed))); err != nil {
-		return fmt.Errorf("stir random numbers: %w", err)
+// reseedRandom makes random numbers depend on a task's seed: all guests that resume one snapshot have its entropy.
+func reseedRandom(seed uint64) error {
+	err := addEntropy(fmt.Appendf(nil, "kxlab.seed=%d", seed))
+	if err == nil {
+		err = randomIoctl(unix.RNDRESEEDCRNG, nil) // the kernel itself would use new entropy only after a minute
 	}
-	f, err := os.OpenFile("/dev/random", os.O_WRONLY, 0)
 	if err != nil {
-		return fmt.Errorf("stir random numbers: %w", err)
-	}
-	defer f.Close()
-	// Else the kernel would take what is new into account when a minute has passed.
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDRESEEDCRNG, 0); errno != 0 {
-		return fmt.Errorf("stir random numbers: %w", errno)
+		return fmt.Errorf("reseed random numbers: %w", err)
 	}
 	return nil
 }
 
-// addEntropy gives the kernel's pool bytes that count for as much as they could.
-func addEntropy(data [sha256.Size]byte) error {
+// addEntropy mixes the hash of seed into the kernel's pool and credits all its bits.
+func addEntropy(seed []byte) error {
 	pool := struct {
 		bits, size int32 // struct rand_pool_info of linux/random.h
 		data       [sha256.Size]byte
-	}{bits: 8 * sha256.Size, size: sha256.Size, data: data}
+	}{bits: 8 * sha256.Size, size: sha256.Size, data: sha256.Sum256(seed)}
+	return randomIoctl(unix.RNDADDENTROPY, unsafe.Pointer(&pool))
+}
+
+func randomIoctl(request uintptr, arg unsafe.Pointer) error {
 	f, err := os.OpenFile("/dev/random", os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), unix.RNDADDENTROPY, uintptr(unsafe.Pointer(&pool))); errno != 0 {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request, uintptr(arg)); errno != 0 {
 		return errno
 	}
 	return nil
-}
-
-func linkUp(name string) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	req, err := unix.NewIfreq(name)
-	if err != nil {
-		return err
-	}
-	req.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
-	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, req)
 }
 
 // loadModules loads the image's modules in their order.
@@ -150,7 +139,7 @@ func loadModules(dir string) error {
 	return nil
 }
 
-// writeFiles writes files that could not be part of the image.
+// writeFiles writes a task's files.
 func writeFiles(files []taskFile) error {
 	for _, f := range files {
 		if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {

@@ -10,25 +10,24 @@ import (
 	"time"
 )
 
-// Where a guest pauses, and where it finds its task afterwards: the ports of the devices ib700 and fw_cfg (QEMU, docs/specs).
-// All are read and written without interrupts.
+// The ports of the devices ib700 (watchdog) and fw_cfg (configuration; QEMU, docs/specs). Neither uses interrupts.
 const (
-	watchdogPort = 0x443 // starts the watchdog, which ends after as many virtual seconds as a table has for the value
-	watchdogTwo  = 0x0e  // 2 s
-	configPort   = 0x510 // selects an item; the next port has its bytes
-	configFolder = 0x19  // the item that lists the named ones
+	watchdogPort = 0x443 // a write starts the watchdog; the value is an index of time-outs
+	watchdogTwo  = 0x0e  // a time-out of 2 s, virtual time
+	configPort   = 0x510 // a write selects an item; reads of the next port return its bytes
+	configFolder = 0x19  // the item that lists the named items
 	taskItem     = "opt/kxlab/task"
 )
 
-// pauseTime is how long the guest sleeps around its pause: longer than the watchdog takes.
+// pauseTime is the guest's sleep around its pause, guest time: longer than the watchdog's time-out.
 const pauseTime = 2500 * time.Millisecond
 
-// receiveTask lets the guest be stopped at the point from which snapshots are resumed, and reads what it is to do then. Until
-// here all guests of one image execute the same instructions.
+// receiveTask stops the guest at the point from which snapshots are resumed, and then reads its task. Until this point all guests
+// of one image execute the same instructions.
 //
-// The guest is stopped by a watchdog, whose time ends while the guest sleeps, and not by an instruction of its own. QEMU counts a
-// CPU that was just stopped as idle, and its main loop may then move the clock on to the next timer before it notices the stop,
-// or not, as the host's scheduler has it. While the guest sleeps that is what the clock would have done in any case.
+// A watchdog stops the guest while it sleeps. An instruction of the guest must not: QEMU counts a CPU that was just stopped as idle,
+// and its main loop may advance the clock to the next timer before it handles the stop, depending on the host's scheduler. While
+// the guest sleeps the clock advances in either case.
 func receiveTask() (task, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -54,7 +53,7 @@ func receiveTask() (task, error) {
 	return t, nil
 }
 
-// configItem reads a named item of fw_cfg.
+// configItem returns the content of a named item of fw_cfg.
 func configItem(name string) ([]byte, error) {
 	read := func(p []byte) []byte {
 		if len(p) > 0 {

@@ -8,19 +8,18 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// findQEMU finds the emulator for this machine's kind of processor.
+// findQEMU returns the path of QEMU's emulator for amd64.
 func findQEMU() (string, error) {
 	return sys.LookTool("qemu-system-x86_64", "qemu-system-x86")
 }
 
-// QEMUVersion is the version of QEMU that boots guests. Digits in exact are comparable only within one.
+// QEMUVersion returns the version of QEMU that boots guests. Digits in exact are comparable only within one version.
 func QEMUVersion(ctx context.Context) (string, error) {
 	qemu, err := findQEMU()
 	if err != nil {
@@ -28,16 +27,16 @@ func QEMUVersion(ctx context.Context) (string, error) {
 	}
 	out, err := exec.CommandContext(ctx, qemu, "--version").Output()
 	if err != nil {
-		return "", fmt.Errorf("ask QEMU for its version: %w", err)
+		return "", fmt.Errorf("read QEMU's version: %w", err)
 	}
 	f := strings.Fields(string(out))
 	if i := slices.Index(f, "version"); i >= 0 && i+1 < len(f) {
 		return f[i+1], nil
 	}
-	return "", fmt.Errorf("ask QEMU for its version: it says %q", out)
+	return "", fmt.Errorf("read QEMU's version: no version in %q", out)
 }
 
-// freeMemory is what this machine can give a guest, in bytes.
+// freeMemory returns the memory that this machine can give a guest, bytes.
 func freeMemory() (int64, error) {
 	raw, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -49,8 +48,8 @@ func freeMemory() (int64, error) {
 			return kib << 10, nil
 		}
 	}
-	return 0, errors.New("/proc/meminfo does not say")
+	return 0, errors.New("/proc/meminfo has no MemAvailable")
 }
 
-// fdPath is the path by which a child opens a file that it inherits.
-func fdPath(fd int) string { return filepath.Join("/proc/self/fd", fmt.Sprint(fd)) }
+// fdPath returns the path by which a child opens a file that it inherits.
+func fdPath(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }

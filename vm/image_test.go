@@ -32,7 +32,7 @@ func TestImageRepeats(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer img.Close()
+		defer img.file.Close()
 		h := sha256.New()
 		if _, err := io.Copy(h, io.NewSectionReader(img.file, 0, img.size)); err != nil {
 			t.Fatal(err)

@@ -3,7 +3,6 @@
 package vm
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -19,42 +18,40 @@ import (
 // A Kernel is an image that can be booted, with its modules.
 type Kernel struct {
 	Release string `json:"release"`           // as uname -r says
-	Version string `json:"version,omitempty"` // of the package, if it came from one
-	Suite   string `json:"suite,omitempty"`   // the distribution's suite, if it came from one
-	Flavour string `json:"flavour,omitempty"` // of the package: cloud or full
+	Version string `json:"version,omitempty"` // version of the package; "" if the kernel is not of the distribution
+	Suite   string `json:"suite,omitempty"`   // the distribution's suite, likewise
+	Flavour string `json:"flavour,omitempty"` // flavour of the package: cloud or full
 	Image   string `json:"image"`             // path of the image
-	Modules string `json:"modules,omitempty"` // folder below which its modules are; "" if there are none
-	Config  string `json:"config,omitempty"`  // path of its configuration; "" if it is not known
-	From    string `json:"from"`              // where it came from, in words
+	Modules string `json:"modules,omitempty"` // folder of the modules; "" if there are none
+	Config  string `json:"config,omitempty"`  // path of the configuration; "" if it is not known
+	From    string `json:"from"`              // origin, in words
 }
 
 // String names the kernel in tables.
 func (k *Kernel) String() string { return k.Release }
 
-// options reads the kernel's configuration: option without CONFIG_ to its value (y, m, a number, a string). It is nil if the
-// configuration is not known.
+// options maps each option of the kernel's configuration, without CONFIG_, to its value (y, m, a number, a string). It is nil if
+// the configuration is not known.
 func (k *Kernel) options() (map[string]string, error) {
 	if k.Config == "" {
 		return nil, nil
 	}
-	f, err := os.Open(k.Config)
+	raw, err := os.ReadFile(k.Config)
 	if err != nil {
 		return nil, fmt.Errorf("read kernel configuration: %w", err)
 	}
-	defer f.Close()
 	out := map[string]string{}
-	s := bufio.NewScanner(f)
-	for s.Scan() {
-		name, value, found := strings.Cut(s.Text(), "=")
+	for line := range strings.Lines(string(raw)) {
+		name, value, found := strings.Cut(strings.TrimSpace(line), "=")
 		if name, ok := strings.CutPrefix(name, "CONFIG_"); ok && found {
 			out[name] = strings.Trim(value, `"`)
 		}
 	}
-	return out, s.Err()
+	return out, nil
 }
 
 // require returns a harness.Skip that names the options (without CONFIG_) which the kernel has neither built in nor as modules.
-// Of a kernel whose configuration is not known nothing is required: what it lacks shows in the guest.
+// A kernel whose configuration is not known passes.
 func (k *Kernel) require(options ...string) error {
 	have, err := k.options()
 	if err != nil || have == nil {
@@ -72,14 +69,14 @@ func (k *Kernel) require(options ...string) error {
 	return nil
 }
 
-// guestOptions is what a kernel must have to be a guest of the lab at all.
+// guestOptions are the options that every guest's kernel needs.
 var guestOptions = []string{"BLK_DEV_INITRD", "DEVTMPFS", "SERIAL_8250_CONSOLE", "X86_IOPL_IOPERM", "BPF_SYSCALL", "DEBUG_INFO_BTF"}
 
 // errNotKernel is wrapped by the error about a file that is no kernel image.
 var errNotKernel = errors.New("not a kernel image")
 
-// imageRelease reads the release out of a compressed x86 image (Documentation/arch/x86/boot.rst: HdrS at 0x202, at 0x20e where
-// the text is, less 0x200).
+// imageRelease reads the release from a compressed x86 image (Documentation/arch/x86/boot.rst: "HdrS" at 0x202, and at 0x20e the
+// offset of the text, less 0x200).
 func imageRelease(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -94,18 +91,18 @@ func imageRelease(file string) (string, error) {
 	}
 	at := int(binary.LittleEndian.Uint16(head[0x20e:])) + 0x200
 	if at >= n {
-		return "", fmt.Errorf("open kernel image %s: %w: its header points outside", file, errNotKernel)
+		return "", fmt.Errorf("open kernel image %s: %w: its header points outside the file", file, errNotKernel)
 	}
 	text, _, _ := bytes.Cut(head[at:], []byte{0})
 	release, _, _ := strings.Cut(string(text), " ")
 	if release == "" {
-		return "", fmt.Errorf("open kernel image %s: %w: it names no release", file, errNotKernel)
+		return "", fmt.Errorf("open kernel image %s: %w: it has no release", file, errNotKernel)
 	}
 	return release, nil
 }
 
-// openImage makes a kernel of an image file. Its modules and configuration are looked for where they usually are: beside it
-// (as in a modules folder), in lib/modules/RELEASE of the root it lies in, or in this machine's.
+// openImage returns the kernel of an image file. It searches modules and configuration in the usual places: beside the image (as in
+// a modules folder), in lib/modules/RELEASE of the image's root, and in that of this machine.
 func openImage(file string) (*Kernel, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
@@ -124,12 +121,12 @@ func openImage(file string) (*Kernel, error) {
 	for _, root := range []string{filepath.Dir(dir), dir, "/"} {
 		places = append(places, filepath.Join(root, "lib/modules", release), filepath.Join(root, "usr/lib/modules", release))
 	}
-	k.Modules = firstThere(places...)
-	k.Config = firstThere(filepath.Join(dir, "config-"+release), filepath.Join(k.Modules, "config"), filepath.Join(dir, "config"))
+	k.Modules = firstExisting(places...)
+	k.Config = firstExisting(filepath.Join(dir, "config-"+release), filepath.Join(k.Modules, "config"), filepath.Join(dir, "config"))
 	return k, nil
 }
 
-// openTree makes a kernel of a build tree.
+// openTree returns the kernel of a build tree.
 func openTree(dir string) (*Kernel, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -143,13 +140,13 @@ func openTree(dir string) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Kernel{Release: release, Image: image, Modules: dir, Config: firstThere(filepath.Join(dir, ".config")), From: dir}, nil
+	return &Kernel{Release: release, Image: image, Modules: dir, Config: firstExisting(filepath.Join(dir, ".config")), From: dir}, nil
 }
 
-// firstThere returns the first path that exists, or "".
-func firstThere(paths ...string) string {
+// firstExisting returns the first absolute path that exists, or "".
+func firstExisting(paths ...string) string {
 	for _, p := range paths {
-		if _, err := os.Stat(p); err == nil && filepath.IsAbs(p) {
+		if filepath.IsAbs(p) && exists(p) {
 			return p
 		}
 	}

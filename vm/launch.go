@@ -7,26 +7,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
-// cpus is how many CPUs the guest has.
+// cpus returns the number of the guest's CPUs.
 func (c *Cmd) cpus() int { return max(1, c.CPUs) }
 
-// bootSeed seeds the boot of every exact guest, so that guests of all seeds can resume one snapshot. A task brings its own seed.
+// bootSeed seeds the boot of every exact guest, so that guests of all seeds can resume one snapshot. A task has its own seed.
 const bootSeed = 1
 
-// chooseAccel returns how the guest's instructions are executed.
+// chooseAccel returns the guest's accelerator.
 func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	switch {
 	case c.accel != nil:
 		return c.accel, nil
 	case c.Exact != nil && c.Virtme:
-		return nil, errors.New("a guest with this machine's root cannot be exact: what it reads from there comes when it comes")
+		return nil, errors.New("a guest with this machine's root cannot be exact: its reads from there take host time")
 	case c.Exact != nil && c.Terminal:
-		return nil, errors.New("a guest with a terminal cannot be exact: what is typed comes when it comes")
+		return nil, errors.New("a guest with a terminal cannot be exact: its input arrives at host time")
 	case c.Exact != nil:
 		return icount{processor: cpuModel(c.Kernel.Release), cpus: c.cpus(), seed: bootSeed}, nil
 	}
@@ -40,17 +40,14 @@ func (c *Cmd) chooseAccel(ctx context.Context) (accel, error) {
 	return tcg{processor: cpuModel(c.Kernel.Release), oneThread: c.OneThread}, nil
 }
 
-// A launch is a command line of QEMU with what it refers to.
+// A launch is a command line of QEMU with the resources that it refers to.
 type launch struct {
-	qemu string
-	args []string
-	// files are inherited by QEMU, from descriptor 3 on, and closed when it was started.
-	files []*os.File
-	// undo is closed when the guest has ended.
-	undo io.Closer
-	// monitor is of a guest that stands still until it is told to go on; nil: it runs from its start.
-	monitor *monitor
-	boots   bool // with a monitor: the guest boots, and was not kept
+	qemu    string
+	args    []string
+	files   []*os.File     // inherited by QEMU, from descriptor 3 on
+	undo    []func() error // run in reverse order when the guest has ended
+	monitor *monitor       // of a guest that stands still until start; nil: the guest runs at once
+	boots   bool           // the guest of the monitor boots; false: it resumes a snapshot
 }
 
 func (l *launch) Close() error {
@@ -58,69 +55,63 @@ func (l *launch) Close() error {
 	for _, f := range l.files {
 		errs = append(errs, f.Close())
 	}
-	l.files = nil
 	if l.monitor != nil {
 		errs = append(errs, l.monitor.Close())
-		l.monitor = nil
 	}
-	if l.undo != nil {
-		errs = append(errs, l.undo.Close())
+	for _, undo := range slices.Backward(l.undo) {
+		errs = append(errs, undo())
 	}
+	*l = launch{}
 	return errors.Join(errs...)
 }
 
-// composeImage makes a guest whose root file system is an initramfs.
-func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
+// addImage makes the guest's image the launch's next file and returns it, with the device that boots it.
+func (l *launch) addImage(ctx context.Context, c *Cmd, m machine, self string, t task, stdin []byte) (*image, kernelImage, error) {
 	img, err := buildImage(ctx, c, self, t, stdin)
 	if err != nil {
-		return err
+		return nil, kernelImage{}, err
 	}
+	initrd := fdPath(firstFD + len(l.files))
 	l.files = append(l.files, img.file)
 	if least := 2*img.size + memorySpare; m.memory < least {
-		return fmt.Errorf("%d MiB of memory are not enough: with this image a guest needs %d", m.memory>>20, least>>20+1)
+		return nil, kernelImage{}, fmt.Errorf("%d MiB of memory are not enough: with this image a guest needs %d", m.memory>>20, least>>20+1)
 	}
-	boot, err := bootable(ctx, c.Kernel)
-	if err != nil {
-		return err
-	}
-	l.args = commandLine(m, kernelImage{path: boot, initrd: fdPath(firstFD), args_: kernelArgs(m.accel)})
-	return nil
+	path, err := bootable(ctx, c.Kernel)
+	return img, kernelImage{path: path, initrd: initrd, cmdline: kernelArgs(m.accel)}, err
 }
 
-// laterMax is the most that a guest reads through fw_cfg, bytes: each takes QEMU some 100 ns.
-const laterMax = 4 << 20
+// composeImage composes a guest whose root file system is an initramfs.
+func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
+	_, kernel, err := l.addImage(ctx, c, m, self, t, stdin)
+	l.args = commandLine(m, kernel)
+	return err
+}
 
-// composeExact makes a guest that is set up before it receives its task: from a snapshot, which is made if there is none, or, where
-// that fails, by booting. Both execute the same instructions. Tasks that are too large for that lie in the image.
+// taskMax limits a task that the guest reads through fw_cfg, bytes: each byte takes QEMU some 100 ns.
+const taskMax = 4 << 20
+
+// composeExact composes a guest that is set up before it receives its task. It resumes a snapshot, which is made if it is missing;
+// if that fails, it boots. Both execute the same instructions. A task larger than taskMax lies in the image instead.
 func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
-	t.Later, t.Seed = true, c.Exact.Seed
-	files, err := laterFiles(c.Files, stdin)
+	files, err := taskFiles(c.Files, stdin)
 	if err != nil {
 		return err
 	}
-	t.Files = files
+	t.Later, t.Seed, t.Files = true, c.Exact.Seed, files
 	raw, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
-	if len(raw) > laterMax {
+	if len(raw) > taskMax {
 		t.Later, t.Files = false, nil
 		return c.composeImage(ctx, l, m, self, t, stdin)
 	}
 	bare := &Cmd{Kernel: c.Kernel, Tools: c.Tools, Modules: c.Modules}
-	img, err := buildImage(ctx, bare, self, task{Later: true, Exact: true, Beat: t.Beat}, nil)
+	img, kernel, err := l.addImage(ctx, bare, m, self, task{Later: true, Exact: true, Beat: t.Beat}, nil)
 	if err != nil {
 		return err
 	}
-	l.files = append(l.files, img.file)
-	if least := 2*img.size + memorySpare; m.memory < least {
-		return fmt.Errorf("%d MiB of memory are not enough: with this image a guest needs %d", m.memory>>20, least>>20+1)
-	}
-	boot, err := bootable(ctx, c.Kernel)
-	if err != nil {
-		return err
-	}
-	item, err := createUnlinked()
+	item, err := createUnlinked("images")
 	if err != nil {
 		return fmt.Errorf("write task: %w", err)
 	}
@@ -128,10 +119,10 @@ func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self strin
 	if _, err := item.Write(raw); err != nil {
 		return fmt.Errorf("write task: %w", err)
 	}
-	devices := commandLine(m, kernelImage{path: boot, initrd: fdPath(firstFD), args_: kernelArgs(m.accel)}, watchdog{})
-	l.args = append(devices, commandLine(later{firstFD + 1})...)
+	devices := commandLine(m, kernel, watchdog{})
+	l.args = append(devices, commandLine(taskDevice{firstFD + 1})...)
 	if !c.NoSnapshots {
-		err := c.composeResume(ctx, l, devices, boot, img)
+		err := c.composeResume(ctx, l, devices, kernel.path, img)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -141,25 +132,25 @@ func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self strin
 	return l.attachMonitor("-S")
 }
 
-// attachMonitor adds a monitor and arguments to a launch. The monitor's descriptor is that of the next file.
+// attachMonitor adds a monitor and arguments to a launch.
 func (l *launch) attachMonitor(args ...string) error {
-	monitor, theirs, err := monitorPair()
+	monitor, remote, err := monitorPair()
 	if err != nil {
 		return err
 	}
 	l.monitor = monitor
-	l.args = append(append(l.args, commandLine(monitorPort{firstFD + len(l.files)})...), args...)
-	l.files = append(l.files, theirs)
+	l.args = slices.Concat(l.args, commandLine(monitorPort{firstFD + len(l.files)}), args)
+	l.files = append(l.files, remote)
 	return nil
 }
 
-// composeResume adds to a launch what lets it resume a snapshot.
+// composeResume makes a launch resume a snapshot.
 func (c *Cmd) composeResume(ctx context.Context, l *launch, devices []string, boot string, img *image) error {
 	key, err := snapshotKey(l.qemu, devices, boot, img.key)
 	if err != nil {
 		return err
 	}
-	disk, err := openSnapshot(ctx, key, func(path string) error { return c.build(ctx, l, path, devices, img.file) })
+	disk, err := openSnapshot(ctx, key, func(path string) error { return c.makeSnapshot(ctx, l.qemu, path, devices, img.file) })
 	if err != nil {
 		return err
 	}
@@ -168,18 +159,18 @@ func (c *Cmd) composeResume(ctx context.Context, l *launch, devices []string, bo
 	return l.attachMonitor(commandLine(resume{})...)
 }
 
-// note tells the caller what does not end the guest.
+// note passes a message that is not an error to the caller.
 func (c *Cmd) note(format string, args ...any) {
 	if c.Note != nil {
 		c.Note(fmt.Sprintf(format, args...))
 	}
 }
 
-// virtmeMemory is what a guest with this machine's root needs to get up: with 64 MiB it did not.
+// virtmeMemory is the least memory, bytes, of a guest with this machine's root. With 64 MiB it does not boot.
 const virtmeMemory = 128 << 20
 
-// checkVirtmePaths says which path virtme-ng cannot take: it puts those of the kernel and of the cache into QEMU's options and the
-// guest's kernel command line, where spaces, commas and quotes separate.
+// checkVirtmePaths returns an error about a path that virtme-ng cannot use. It puts the paths of the kernel and of the cache into QEMU's
+// options and the guest's kernel command line, where spaces, commas and quotes separate.
 func checkVirtmePaths(k *Kernel) error {
 	cache, err := cacheDir()
 	if err != nil {
@@ -198,10 +189,10 @@ func checkVirtmePaths(k *Kernel) error {
 	return nil
 }
 
-// composeVirtme makes a guest whose root file system is this machine's.
+// composeVirtme composes a guest whose root file system is this machine's.
 func (c *Cmd) composeVirtme(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
 	if err := c.Kernel.require("NET_9P_VIRTIO", "9P_FS"); err != nil {
-		return fmt.Errorf("%w: take the full kernel (/full), or a root of the lab's own (kxlab run --root image)", err)
+		return fmt.Errorf("%w: use the full kernel (/full), or an image as root (kxlab run --root image)", err)
 	}
 	if err := checkVirtmePaths(c.Kernel); err != nil {
 		return err
@@ -213,11 +204,7 @@ func (c *Cmd) composeVirtme(ctx context.Context, l *launch, m machine, self stri
 	if err != nil {
 		return err
 	}
-	composed, err := v.compose(ctx, c, self, t, stdin, m)
-	if err != nil {
-		return err
-	}
-	l.undo = composed
-	l.args = append(composed.args, commandLine(m.accel, quiet{})...)
-	return nil
+	args, err := v.compose(ctx, c, l, m, self, t, stdin)
+	l.args = append(args, commandLine(m.accel, bare{})...)
+	return err
 }

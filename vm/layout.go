@@ -4,7 +4,7 @@ package vm
 
 import "strings"
 
-// layout is what every guest has: the usual places, where merged folders point, and what programs look up.
+// layout lists the entries that every guest has: folders, links to merged folders, and the databases in /etc.
 func layout() []entry {
 	var out []entry
 	for _, dir := range []string{"/dev", "/proc", "/sys", "/run", "/root", "/var/tmp", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/etc", guestDir} {
@@ -30,11 +30,11 @@ func layout() []entry {
 		entry{name: "/init", mode: modeLink | 0o777, content: []byte(selfPath)})
 }
 
-// mergedDirs are the folders that lie in /usr, in the guest whether or not they do on this machine.
+// mergedDirs are the folders that are links into /usr in the guest, whether or not they are on this machine.
 var mergedDirs = []string{"/bin", "/sbin", "/lib", "/lib64"}
 
 const (
-	guestDir  = "/kxlab" // what the guest's first process needs
+	guestDir  = "/kxlab" // files of the guest's first process
 	moduleDir = guestDir + "/modules"
 	selfPath  = "/usr/bin/kxlab" // the lab's own binary
 	taskPath  = guestDir + "/task.json"
@@ -42,7 +42,7 @@ const (
 	stdinName = "stdin"
 )
 
-// guestPath is where a path of this machine lies in the guest.
+// guestPath returns the path in the guest of a path on this machine.
 func guestPath(path string) string {
 	for _, dir := range mergedDirs {
 		if strings.HasPrefix(path, dir+"/") {

@@ -18,12 +18,12 @@ import (
 
 // A module is a kernel module, decompressed.
 type module struct {
-	name string // as /proc/modules has it, underscores for hyphens
+	name string // as in /proc/modules: underscores for hyphens
 	data []byte
 }
 
-// modules returns the modules of these names and all that they need, in an order in which they can be loaded. What is built
-// into the kernel is left out; what the kernel does not have at all is a harness.Skip.
+// modules returns the modules of these names and their dependencies in loading order, without those that are built into the kernel.
+// A module that the kernel lacks is a harness.Skip.
 func (k *Kernel) modules(ctx context.Context, names []string) ([]module, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -37,14 +37,14 @@ func (k *Kernel) modules(ctx context.Context, names []string) ([]module, error) 
 		return nil, err
 	}
 	var out []module
-	state := map[string]bool{} // by name; false: being added
+	added := map[string]bool{} // by name
 	var add func(name, parent string) error
 	add = func(name, parent string) error {
 		name = moduleName(name)
-		if _, ok := state[name]; ok || builtin[name] {
+		if added[name] || builtin[name] {
 			return nil
 		}
-		state[name] = false
+		added[name] = true
 		file, ok := files[name]
 		if !ok && parent != "" {
 			return harness.Skip("kernel %s has no module %s, which %s needs", k.Release, name, parent)
@@ -65,7 +65,6 @@ func (k *Kernel) modules(ctx context.Context, names []string) ([]module, error) 
 				return err
 			}
 		}
-		state[name] = true
 		out = append(out, module{name: name, data: data})
 		return nil
 	}
@@ -114,22 +113,21 @@ func builtinModules(dir string) (map[string]bool, error) {
 	return out, nil
 }
 
-// readModule reads a module, decompressing it if need be.
+// readModule reads a module and decompresses it if it is compressed.
 func readModule(ctx context.Context, file string) ([]byte, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read module: %w", err)
 	}
-	if strings.HasSuffix(file, ".ko") {
-		return data, nil
-	}
-	if data, err = decompress(ctx, data, unpackedMax); err != nil {
-		return nil, fmt.Errorf("decompress module %s: %w", file, err)
+	if !strings.HasSuffix(file, ".ko") {
+		if data, err = decompress(ctx, data, unpackedMax); err != nil {
+			return nil, fmt.Errorf("decompress module %s: %w", file, err)
+		}
 	}
 	return data, nil
 }
 
-// moduleNeeds reads what a module says it depends on, and what it would have loaded before it.
+// moduleNeeds returns a module's dependencies.
 func moduleNeeds(data []byte) ([]string, error) {
 	f, err := elf.NewFile(bytes.NewReader(data))
 	if err != nil {

@@ -3,6 +3,7 @@
 package vm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,30 +16,27 @@ import (
 	"strings"
 )
 
-// DefaultSpec is the kernel that is booted unless another is asked for: the newest of the distribution's, which has
-// sched_ext, IPVS, netem and BTF.
+// DefaultSpec is the default kernel: the distribution's newest, which has sched_ext, IPVS, netem and BTF.
 const DefaultSpec = "forky"
 
-// suites are those whose kernels are looked through for a version: releases before what was backported to them.
+// suites are searched for a kernel's version, releases before their backports.
 var suites = []string{"bookworm", "trixie", "forky", "sid", "bookworm-backports", "trixie-backports"}
 
-// A spec is what a kernel's name means.
+// A spec is a parsed kernel name. One of path, suite and version is set.
 type spec struct {
-	path    string // of an image or a build tree; or else
+	path    string // path of an image or a build tree
 	suite   string
 	version string // prefix of the package's version: "6.12"
-	full    bool   // all drivers, not the kernel for clouds
+	full    bool   // the kernel with all drivers; false: the cloud kernel
 }
 
 var versionRE = regexp.MustCompile(`^[0-9]+\.[0-9]+[0-9a-z.+~-]*$`)
 var suiteRE = regexp.MustCompile(`^[a-z][a-z-]*$`)
 
-// parseSpec reads a kernel's name: "" (DefaultSpec), a path of an image or a build tree (with a slash), a suite ("forky",
+// parseSpec parses a kernel's name: "" (DefaultSpec), a path of an image or a build tree (with a slash), a suite ("forky",
 // "debian:forky"), a version ("6.12"); the last two may end in "/full" for the kernel with all drivers.
 func parseSpec(s string) (spec, error) {
-	if s == "" {
-		s = DefaultSpec
-	}
+	s = cmp.Or(s, DefaultSpec)
 	name, full := strings.CutSuffix(s, "/full")
 	name = strings.TrimPrefix(name, "debian:")
 	switch {
@@ -52,41 +50,35 @@ func parseSpec(s string) (spec, error) {
 	return spec{}, fmt.Errorf("kernel %q: neither a version (6.12), nor a suite (forky, debian:trixie), nor a path", s)
 }
 
-// Full is the name of the kernel with all drivers, file sharing among them, of the suite or version that a name is for. An image or a
-// build tree is what it is.
+// Full returns the name of the kernel with all drivers, 9p among them, for the suite or version of a name. The name of an image or a
+// build tree is returned unchanged.
 func Full(name string) string {
 	if s, err := parseSpec(name); err != nil || s.path != "" || s.full {
 		return name
 	}
-	if name == "" {
-		name = DefaultSpec
-	}
-	return name + "/full"
+	return cmp.Or(name, DefaultSpec) + "/full"
 }
 
-// Open returns the kernel of a name: see parseSpec. What was fetched before is taken from the cache without asking the mirror;
-// Fetch looks for something newer.
+// Open returns the kernel of a name: see parseSpec. It prefers a kernel in the cache, even if the mirror has a newer one.
 func Open(ctx context.Context, name string) (*Kernel, error) {
 	s, err := parseSpec(name)
 	if err != nil {
 		return nil, err
 	}
-	if s.path != "" {
-		return openPath(s.path)
-	}
-	cached, err := Cached()
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range cached {
-		if s.matches(k) {
-			return k, nil
+	if s.path == "" {
+		cached, err := Cached()
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(cached, s.matches); i >= 0 {
+			return cached[i], nil
 		}
 	}
-	return fetch(ctx, s)
+	return Fetch(ctx, name)
 }
 
-// Fetch gets the newest kernel of a suite or version from the distribution's mirror into the cache, unless it is there.
+// Fetch returns the kernel of a name. It downloads the newest kernel of a suite or version from the distribution's mirror unless the
+// cache has it.
 func Fetch(ctx context.Context, name string) (*Kernel, error) {
 	s, err := parseSpec(name)
 	if err != nil {
@@ -115,10 +107,10 @@ func (s spec) matches(k *Kernel) bool {
 	return k.Suite == s.suite
 }
 
-// versionMatches says that a version begins with the numbers of a prefix: 6.12.1 with 6.12, but not 6.1.
+// versionMatches tells whether a version begins with the numbers of a prefix: 6.12.1 with 6.12, but not with 6.1.
 func versionMatches(version, prefix string) bool {
 	rest, ok := strings.CutPrefix(version, prefix)
-	return ok && (rest == "" || !strings.ContainsAny(rest[:1], "0123456789"))
+	return ok && (rest == "" || !isDigit(rest[0]))
 }
 
 func openPath(path string) (*Kernel, error) {
@@ -144,36 +136,40 @@ func Cached() ([]*Kernel, error) {
 	}
 	var out []*Kernel
 	for _, file := range files {
-		raw, err := os.ReadFile(file)
+		k, err := readKernel(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read cached kernel: %w", err)
+			return nil, err
 		}
-		k := &Kernel{}
-		if err := json.Unmarshal(raw, k); err != nil {
-			return nil, fmt.Errorf("read cached kernel %s: %w: remove its folder", file, err)
-		}
-		root := filepath.Dir(file)
-		k.Image, k.Modules, k.Config = within(root, k.Image), within(root, k.Modules), within(root, k.Config)
 		out = append(out, k)
 	}
-	slices.SortStableFunc(out, func(a, b *Kernel) int { return -compareVersions(a.Version, b.Version) })
+	slices.SortStableFunc(out, func(a, b *Kernel) int { return compareVersions(b.Version, a.Version) })
 	return out, nil
 }
 
-// within makes a path below root of a relative one; "" stays what it is.
-func within(root, path string) string {
-	if path == "" {
-		return ""
+// readKernel reads the description of a kernel in the cache. Its paths are relative to the file's folder.
+func readKernel(file string) (*Kernel, error) {
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read cached kernel: %w", err)
 	}
-	return filepath.Join(root, path)
+	k := &Kernel{}
+	if err := json.Unmarshal(raw, k); err != nil {
+		return nil, fmt.Errorf("read cached kernel %s: %w: remove its folder", file, err)
+	}
+	for _, p := range []*string{&k.Image, &k.Modules, &k.Config} {
+		if *p != "" {
+			*p = filepath.Join(filepath.Dir(file), *p)
+		}
+	}
+	return k, nil
 }
 
 var numberRE = regexp.MustCompile(`[0-9]+|[^0-9]+`)
 
-// compareVersions orders versions by their numbers; what is between them is compared as text.
+// compareVersions orders versions by their numbers and compares the rest as text.
 func compareVersions(a, b string) int {
 	as, bs := numberRE.FindAllString(a, -1), numberRE.FindAllString(b, -1)
 	for i := range min(len(as), len(bs)) {
@@ -193,15 +189,4 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// checkGuest says why a kernel cannot be a guest.
-func checkGuest(k *Kernel) error {
-	if _, err := imageRelease(k.Image); err != nil {
-		return err
-	}
-	if err := k.require(guestOptions...); err != nil {
-		return fmt.Errorf("boot kernel: %w", err)
-	}
-	return nil
 }

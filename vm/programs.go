@@ -11,19 +11,18 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// toolData are the files that a tool opens at run time, as patterns of this machine's paths.
+// toolData returns patterns for the files of this machine that a tool opens at run time.
 func toolData(tool string) []string {
-	libs := []string{"/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib"}
-	var out []string
-	for _, dir := range libs {
-		switch name := filepath.Base(tool); {
-		case strings.HasPrefix(name, "iptables"), strings.HasPrefix(name, "ip6tables"), strings.HasPrefix(name, "xtables"):
-			out = append(out, dir+"/xtables/*.so")
-		case name == "tc":
-			out = append(out, dir+"/tc/*")
-		}
+	var files string
+	switch name := filepath.Base(tool); {
+	case strings.HasPrefix(name, "iptables"), strings.HasPrefix(name, "ip6tables"), strings.HasPrefix(name, "xtables"):
+		files = "/xtables/*.so"
+	case name == "tc":
+		files = "/tc/*"
+	default:
+		return nil
 	}
-	return out
+	return []string{"/usr/lib/*-linux-gnu" + files, "/usr/lib64" + files, "/usr/lib" + files}
 }
 
 // programs lists the lab's binary and the tools, with their libraries and data.
@@ -59,14 +58,14 @@ func programs(self string, tools []string) ([]entry, error) {
 	return out, nil
 }
 
-// NoTool tells whether this machine lacks a program, so that no guest can have it.
+// NoTool tells whether this machine, and therefore every guest, lacks a program.
 func NoTool(name string) bool {
 	_, err := sys.LookTool(name)
 	return err != nil
 }
 
-// appendProgram adds a program of this machine under a name in the guest, with its libraries. Links stay links, so that a
-// program that goes by several names is there once.
+// appendProgram adds a program of this machine under a name in the guest, with its libraries. Links stay links, so that a program with
+// several names is copied once.
 func appendProgram(out []entry, path, name string) ([]entry, error) {
 	out, err := appendFile(out, path, guestPath(name))
 	if err != nil {
@@ -84,7 +83,7 @@ func appendProgram(out []entry, path, name string) ([]entry, error) {
 	return out, nil
 }
 
-// appendFile adds a file of this machine, and where it is a link what it points to, under a name in the guest.
+// appendFile adds a file of this machine under a name in the guest; if it is a link, it adds the link and its target.
 func appendFile(out []entry, path, name string) ([]entry, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// writeQCOW2 writes an empty disk in the format qcow2, version 3 (QEMU, docs/interop/qcow2.txt), in which QEMU can keep a
-// snapshot of a guest. No guest has it as a disk, so its size, a megabyte, does not matter.
+// writeQCOW2 writes an empty disk of 1 MiB in the format qcow2, version 3 (QEMU, docs/interop/qcow2.txt), in which QEMU can store a
+// snapshot of a guest. No guest uses it as a disk.
 func writeQCOW2(w io.Writer) error {
 	const (
 		clusterBits = 16
@@ -25,11 +25,11 @@ func writeQCOW2(w io.Writer) error {
 	be.PutUint32(b[4:], 3) // version
 	be.PutUint32(b[20:], clusterBits)
 	be.PutUint64(b[24:], 1<<20) // size of the disk
-	be.PutUint32(b[36:], 1)     // entries of the first table of clusters
+	be.PutUint32(b[36:], 1)     // entries of the L1 table
 	be.PutUint64(b[40:], l1At)
-	be.PutUint64(b[48:], refTableAt) // table of the blocks that count who uses a cluster
-	be.PutUint32(b[56:], 1)          // its clusters
-	be.PutUint32(b[96:], 4)          // a count has 2^4 bits
+	be.PutUint64(b[48:], refTableAt) // table of reference count blocks
+	be.PutUint32(b[56:], 1)          // clusters of that table
+	be.PutUint32(b[96:], 4)          // a reference count has 2^4 bits
 	be.PutUint32(b[100:], header)
 	be.PutUint64(b[refTableAt:], refBlockAt)
 	for i := range clusters {

@@ -3,42 +3,40 @@
 package vm
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// A monitor is a connection with QEMU's monitor (QMP). It is used while the guest stands still: what is said while it runs
-// could be seen in it.
+// A monitor is a connection with QEMU's monitor (QMP). It is silent while the guest runs, because the guest could observe a command.
 type monitor struct {
-	conn   net.Conn
-	lines  *bufio.Scanner
-	events []string // that came while an answer was waited for
+	conn     net.Conn
+	messages *json.Decoder
+	events   []string // events that arrived before the result of a command
 }
 
-// monitorPair makes a connected pair of sockets: this process's end, and QEMU's, which it inherits.
+// monitorPair makes a connected pair of sockets: this process's end, and the remote end, which QEMU inherits.
 func monitorPair() (*monitor, *os.File, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("open monitor: %w", err)
 	}
-	theirs := os.NewFile(uintptr(fds[1]), "monitor")
+	remote := os.NewFile(uintptr(fds[1]), "monitor")
 	f := os.NewFile(uintptr(fds[0]), "monitor")
 	defer f.Close()
 	conn, err := net.FileConn(f)
 	if err != nil {
-		theirs.Close()
+		remote.Close()
 		return nil, nil, fmt.Errorf("open monitor: %w", err)
 	}
-	m := &monitor{conn: conn, lines: bufio.NewScanner(conn)}
-	m.lines.Buffer(nil, 1<<20)
-	return m, theirs, nil
+	return &monitor{conn: conn, messages: json.NewDecoder(conn)}, remote, nil
 }
 
 // monitorPort is the monitor, on an inherited socket.
@@ -48,17 +46,23 @@ func (p monitorPort) args() []string {
 	return []string{"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", p.fd), "-mon", "chardev=monitor,mode=control"}
 }
 
-// greet waits for QEMU's greeting, at most so long, and answers it.
-func (m *monitor) greet(patience time.Duration) error {
-	_ = m.conn.SetDeadline(time.Now().Add(patience))
-	if !m.lines.Scan() {
-		return fmt.Errorf("greet monitor: %w", m.end())
+// greet reads QEMU's greeting and enables commands.
+func (m *monitor) greet(timeout time.Duration) error {
+	_ = m.conn.SetDeadline(time.Now().Add(timeout))
+	if _, err := m.read(); err != nil {
+		return fmt.Errorf("greet monitor: %w", err)
 	}
 	_, err := m.execute("qmp_capabilities", nil)
 	return err
 }
 
-// A message is what QEMU says: an answer, an error or an event.
+// A command is a message to QEMU.
+type command struct {
+	Execute   string            `json:"execute"`
+	Arguments map[string]string `json:"arguments,omitempty"`
+}
+
+// A message is one from QEMU: a result, an error, an event or the greeting.
 type message struct {
 	Return json.RawMessage `json:"return"`
 	Error  *struct {
@@ -68,83 +72,59 @@ type message struct {
 }
 
 // execute runs a command and returns its result.
-func (m *monitor) execute(command string, arguments any) (json.RawMessage, error) {
-	raw, err := json.Marshal(map[string]any{"execute": command, "arguments": arguments})
-	if arguments == nil {
-		raw, err = json.Marshal(map[string]any{"execute": command})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("monitor: %s: %w", command, err)
-	}
-	if _, err := m.conn.Write(append(raw, '\n')); err != nil {
-		return nil, fmt.Errorf("monitor: %s: %w", command, err)
-	}
-	for {
-		msg, err := m.read()
+func (m *monitor) execute(name string, arguments map[string]string) (json.RawMessage, error) {
+	err := json.NewEncoder(m.conn).Encode(command{name, arguments})
+	for err == nil {
+		var msg message
+		msg, err = m.read()
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("monitor: %s: %w", command, err)
 		case msg.Event != "":
 			m.events = append(m.events, msg.Event)
 		case msg.Error != nil:
-			return nil, fmt.Errorf("monitor: %s: %s", command, msg.Error.Desc)
+			err = errors.New(msg.Error.Desc)
 		default:
 			return msg.Return, nil
 		}
 	}
+	return nil, fmt.Errorf("monitor: %s: %w", name, err)
 }
 
-// human runs a command of the monitor for people. What it prints is its error.
-func (m *monitor) human(command string) error {
-	raw, err := m.execute("human-monitor-command", map[string]string{"command-line": command})
+// human runs a command of QEMU's human monitor. Its output is the error.
+func (m *monitor) human(line string) error {
+	raw, err := m.execute("human-monitor-command", map[string]string{"command-line": line})
 	if err != nil {
 		return err
 	}
 	var text string
 	if err := json.Unmarshal(raw, &text); err != nil {
-		return fmt.Errorf("monitor: %s: %w", command, err)
+		return fmt.Errorf("monitor: %s: %w", line, err)
 	}
 	if text != "" {
-		return fmt.Errorf("monitor: %s: %s", command, text)
+		return fmt.Errorf("monitor: %s: %s", line, text)
 	}
 	return nil
 }
 
-// wait returns when the event has come, at most after so long.
-func (m *monitor) wait(event string, patience time.Duration) error {
-	for _, e := range m.events {
-		if e == event {
-			return nil
-		}
-	}
-	_ = m.conn.SetDeadline(time.Now().Add(patience))
-	for {
+// wait returns when the event has arrived.
+func (m *monitor) wait(event string, timeout time.Duration) error {
+	_ = m.conn.SetDeadline(time.Now().Add(timeout))
+	for !slices.Contains(m.events, event) {
 		msg, err := m.read()
 		if err != nil {
 			return fmt.Errorf("monitor: wait for %s: %w", event, err)
 		}
-		if msg.Event == event {
-			return nil
-		}
+		m.events = append(m.events, msg.Event)
 	}
+	return nil
 }
 
-func (m *monitor) read() (message, error) {
-	if !m.lines.Scan() {
-		return message{}, m.end()
+func (m *monitor) read() (msg message, err error) {
+	if err = m.messages.Decode(&msg); errors.Is(err, io.EOF) {
+		err = errors.New("QEMU has exited")
 	}
-	var msg message
-	err := json.Unmarshal(m.lines.Bytes(), &msg)
 	return msg, err
 }
 
-// end is why there is nothing more to read.
-func (m *monitor) end() error {
-	if err := m.lines.Err(); err != nil {
-		return err
-	}
-	return errors.New("QEMU has ended")
-}
-
-// Close hangs up. The guest goes on.
+// Close closes the connection. The guest is not affected.
 func (m *monitor) Close() error { return m.conn.Close() }

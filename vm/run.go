@@ -4,6 +4,7 @@ package vm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,8 +19,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/kxlab/kxlab/harness/owner"
 )
 
 // A guestRun is a guest from its start to its end.
@@ -33,14 +32,13 @@ type guestRun struct {
 	done     chan struct{} // closed when err and ready are final
 	err      error
 	frameErr error // why a frame of the guest was rejected
-	hello    *hello
 	ready    *Ready
 }
 
-// firstFD is the first descriptor that QEMU inherits beside the usual three.
+// firstFD is the first descriptor that QEMU inherits after standard error.
 const firstFD = 3
 
-// startGuest starts QEMU and what reads from it.
+// startGuest starts QEMU and the goroutines that read from it.
 func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 	consoleR, consoleW, err := pipe()
 	if err != nil {
@@ -58,42 +56,27 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 	if c.Terminal {
 		port = terminal{}
 	}
-	r.process = exec.Command(l.qemu, append(slices.Clone(l.args),
-		commandLine(mark{owner.Prefix + owner.Self() + "-guest"}, port, channel{fd: fd + 1})...)...)
+	r.process = exec.Command(l.qemu, append(slices.Clone(l.args), commandLine(ownerName{}, port, channel{fd: fd + 1})...)...)
 	r.process.ExtraFiles = append(slices.Clone(l.files), consoleW, channelW)
 	r.process.Stderr = &r.stderr
-	r.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	if c.Terminal {
 		r.process.Stdin, r.process.Stdout = os.Stdin, os.Stdout
-		r.process.SysProcAttr.Setpgid = false // a process that reads from a terminal must be in its foreground group
-		l.undo = restoreTerminal(l.undo)
+		l.undo = append(l.undo, terminalRestorer())
 	}
-	var place func()
-	if processor, one := c.processor(); one {
-		place = func() { takeTurns(processor) }
-	}
-	ended, err := startOnThread(r.process, place)
-	if err == nil && c.Exact != nil && c.cpus() > 1 {
-		if err = mainLoopFirst(r.process.Process.Pid); err != nil {
-			_ = r.process.Process.Kill()
-			<-ended
-		}
-	}
+	ended, err := c.startQEMU(r.process)
 	consoleW.Close()
 	channelW.Close()
+	if err == nil && l.monitor != nil {
+		if err = l.start(ctx, cmp.Or(c.Boot, BootTime)); err != nil {
+			_ = r.process.Process.Kill()
+			<-ended
+			err = fmt.Errorf("%w: %s", err, lastLines(r.stderr.String(), 3))
+		}
+	}
 	if err != nil {
 		consoleR.Close()
 		channelR.Close()
 		return nil, err
-	}
-	if l.monitor != nil {
-		if err := l.start(ctx, orElse(c.Boot, BootTime)); err != nil {
-			_ = r.process.Process.Kill()
-			<-ended
-			consoleR.Close()
-			channelR.Close()
-			return nil, fmt.Errorf("%w: %s", err, lastLines(r.stderr.String(), 3))
-		}
 	}
 	consoleDone := make(chan struct{})
 	go func() {
@@ -104,38 +87,49 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 	go func() {
 		defer close(r.done)
 		defer channelR.Close()
-		status, cause := r.follow(channelR, ended)
+		status, reason := r.follow(channelR, ended)
 		<-ended
 		select {
 		case <-consoleDone:
 		case <-time.After(consoleGrace): // the caller's Console blocks
 		}
-		r.err = errors.Join(r.judge(status, cause), r.launch.Close())
+		r.err = errors.Join(r.judge(status, reason), r.launch.Close())
 	}()
 	return r, nil
 }
 
-// restoreTerminal notes how standard input is set, which QEMU changes and cannot restore when it is killed, and returns what sets
-// it so again, and then closes also.
-func restoreTerminal(also io.Closer) io.Closer {
-	old, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS)
-	return closeFunc(func() error {
-		var errs []error
-		if err == nil { // it is a terminal
-			errs = append(errs, unix.IoctlSetTermios(int(os.Stdin.Fd()), unix.TCSETS, old))
+// startQEMU starts a process of QEMU for c and returns a channel that is closed when it has exited.
+func (c *Cmd) startQEMU(process *exec.Cmd) (<-chan struct{}, error) {
+	// A process that reads from a terminal must be in the terminal's foreground group.
+	process.SysProcAttr = &syscall.SysProcAttr{Setpgid: !c.Terminal, Pdeathsig: unix.SIGKILL}
+	var place func()
+	if processor, one := c.processor(); one {
+		place = func() { shareProcessor(processor) }
+	}
+	ended, err := startOnThread(process, place)
+	if err == nil && c.Exact != nil && c.cpus() > 1 {
+		if err = raiseMainLoop(process.Process.Pid); err != nil {
+			_ = process.Process.Kill()
+			<-ended
 		}
-		if also != nil {
-			errs = append(errs, also.Close())
-		}
-		return errors.Join(errs...)
-	})
+	}
+	return ended, err
 }
 
-type closeFunc func() error
+// terminalRestorer returns a function that restores the settings of standard input, which QEMU changes and leaves changed when it is
+// killed.
+func terminalRestorer() func() error {
+	stdin := int(os.Stdin.Fd())
+	old, err := unix.IoctlGetTermios(stdin, unix.TCGETS)
+	return func() error {
+		if err != nil {
+			return nil // standard input is no terminal
+		}
+		return unix.IoctlSetTermios(stdin, unix.TCSETS, old)
+	}
+}
 
-func (f closeFunc) Close() error { return f() }
-
-// pipe makes a pipe that holds as much as it may, so that QEMU need never wait for this process.
+// pipe makes a pipe of 1 MiB if the kernel permits it, so that QEMU rarely waits for this process.
 func pipe() (r, w *os.File, err error) {
 	if r, w, err = os.Pipe(); err == nil {
 		_, _ = unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 1<<20)
@@ -143,13 +137,13 @@ func pipe() (r, w *os.File, err error) {
 	return r, w, err
 }
 
-// startOnThread starts a process that is to die with this one. The kernel ends it when the thread that started it ends, so that
-// thread is kept until the process has ended, when the channel is closed. Place, which may be nil, says on that thread how and where
-// the process is to run; what it sets is inherited, so the thread is then good for nothing else and ends as well.
+// startOnThread starts a process with a Pdeathsig, which the kernel sends when the thread that started the process ends. So a thread
+// stays locked until the process has exited, when the returned channel is closed. Place, which may be nil, sets scheduling policy and
+// affinity of that thread; the process inherits them, and the thread is not used again.
 func startOnThread(process *exec.Cmd, place func()) (<-chan struct{}, error) {
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
-		runtime.LockOSThread() // with place for good
+		runtime.LockOSThread() // with place it is never unlocked
 		if place == nil {
 			defer runtime.UnlockOSThread()
 		} else {
@@ -165,7 +159,7 @@ func startOnThread(process *exec.Cmd, place func()) (<-chan struct{}, error) {
 	return ended, <-started
 }
 
-// stopReason is why this process ended a guest.
+// A stopReason is the reason for which this process ended a guest.
 type stopReason int
 
 const (
@@ -177,7 +171,7 @@ const (
 	stopFrame
 )
 
-// follow reads the channel until the guest has said how it ended, is silent for too long or is gone, and ends QEMU.
+// follow reads the channel until the final report, a time-out or the end of QEMU, and ends QEMU.
 func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus, stopReason) {
 	defer func() { _ = r.process.Process.Kill() }()
 	frames, failed := make(chan frame), make(chan error, 1)
@@ -195,8 +189,8 @@ func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus
 			}
 		}
 	}()
-	limit, reason := orElse(r.cmd.Boot, BootTime), stopBoot
-	timer := time.NewTimer(limit)
+	reason := stopBoot
+	timer := time.NewTimer(cmp.Or(r.cmd.Boot, BootTime))
 	defer timer.Stop()
 	for {
 		select {
@@ -209,14 +203,14 @@ func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus
 				r.frameErr = err
 				return nil, stopFrame
 			}
-			select { // a closed channel means that QEMU is about to end
+			select { // QEMU closes the channel when it exits
 			case <-ended:
 			case <-time.After(5 * time.Second):
 			}
 			return nil, stopNone
 		case f := <-frames:
-			status, err, stopped := r.takeUnless(f)
-			if stopped {
+			status, err := r.take(f)
+			if errors.Is(err, errStopped) {
 				return nil, stopContext
 			}
 			if err != nil {
@@ -227,54 +221,22 @@ func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus
 				return status, stopDone
 			}
 			if r.ready != nil {
-				limit, reason = orElse(r.cmd.Silence, SilenceTime), stopSilence
-				timer.Reset(limit)
+				reason = stopSilence
+				timer.Reset(cmp.Or(r.cmd.Silence, SilenceTime))
 			}
 		}
 	}
 }
 
-// writeGrace is how long a write of a guest's output may go on after the context's end.
-const writeGrace = time.Second
-
-// takeUnless acts on a frame as take does. It returns before that with stopped if the context ends and a writer of the caller's blocks.
-func (r *guestRun) takeUnless(f frame) (status *exitStatus, err error, stopped bool) {
-	var w io.Writer
-	switch f.kind {
-	case frameStdout:
-		w = r.cmd.Stdout
-	case frameStderr:
-		w = r.cmd.Stderr
-	default:
-		status, err = r.take(f)
-		return status, err, false
-	}
-	if w == nil {
-		return nil, nil, false
-	}
-	written := make(chan error, 1)
-	go func() {
-		_, err := w.Write(f.payload)
-		written <- err
-	}()
-	select {
-	case err = <-written:
-		return nil, err, false
-	case <-r.ctx.Done():
-	}
-	select {
-	case <-written:
-	case <-time.After(writeGrace):
-	}
-	return nil, nil, true
-}
-
-// take acts on a frame that is not output; it returns the status if the frame is the last.
+// take handles a frame; it returns the status if the frame is the last.
 func (r *guestRun) take(f frame) (*exitStatus, error) {
 	switch f.kind {
+	case frameStdout:
+		return nil, r.write(r.cmd.Stdout, f.payload)
+	case frameStderr:
+		return nil, r.write(r.cmd.Stderr, f.payload)
 	case frameHello:
-		r.hello = &hello{}
-		return nil, json.Unmarshal(f.payload, r.hello)
+		return nil, json.Unmarshal(f.payload, &hello{})
 	case frameReady:
 		r.ready = &Ready{}
 		err := json.Unmarshal(f.payload, r.ready)
@@ -291,24 +253,45 @@ func (r *guestRun) take(f frame) (*exitStatus, error) {
 	return nil, fmt.Errorf("%w: frame of kind %q", errFrame, f.kind)
 }
 
-func orElse(d, other time.Duration) time.Duration {
-	if d == 0 {
-		return other
+// errStopped means that the context ended while a writer of the caller's blocked.
+var errStopped = errors.New("guest was stopped")
+
+// writeGrace is the time that a blocked write of a guest's output has after the context's end.
+const writeGrace = time.Second
+
+// write passes output to a writer of the caller's, which may be nil. It returns errStopped if the context ends before the write does.
+func (r *guestRun) write(w io.Writer, output []byte) error {
+	if w == nil {
+		return nil
 	}
-	return d
+	written := make(chan error, 1)
+	go func() {
+		_, err := w.Write(output)
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		return err
+	case <-r.ctx.Done():
+	}
+	select {
+	case <-written:
+	case <-time.After(writeGrace):
+	}
+	return errStopped
 }
 
-// consoleGrace is how long a write of the console may go on after QEMU's end.
+// consoleGrace is the time that a blocked write of the console has after QEMU's end.
 const consoleGrace = 2 * time.Second
 
-// A tail keeps the last part of what is written to it, and passes all of it on.
+// A tail stores the end of the text written to it and passes all of it on.
 type tail struct {
 	also io.Writer
 	mu   sync.Mutex
 	data []byte
 }
 
-// text returns what is kept.
+// text returns the stored text.
 func (t *tail) text() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -66,7 +66,7 @@ func TestSnapshotDigits(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	if _, err := (snapshot{newest}).copy(dir); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err := (snapshot{newest}).copy(); err == nil || !strings.Contains(err.Error(), "damaged") {
 		t.Errorf("a flipped byte: %v", err)
 	}
 	if anew, _, _ := snapshotRun(t, 7, false); anew != booted {
@@ -108,8 +108,8 @@ func TestSnapshotWholeOrNotAtAll(t *testing.T) {
 	f.Close()
 }
 
-// TestPruneBytes: the snapshot that was used longest ago goes first, until the others fit.
-func TestPruneBytes(t *testing.T) {
+// TestPruneSnapshots: the snapshot that was used longest ago goes first, until the others fit.
+func TestPruneSnapshots(t *testing.T) {
 	dir := t.TempDir()
 	for i, name := range []string{"old", "middle", "new"} {
 		path := filepath.Join(dir, name+".qcow2")
@@ -123,7 +123,7 @@ func TestPruneBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pruneBytes(dir, 2000)
+	pruneSnapshots(dir, 2000)
 	left, _ := filepath.Glob(filepath.Join(dir, "*.qcow2*"))
 	if len(left) != 4 || strings.Contains(strings.Join(left, " "), "old") {
 		t.Errorf("left: %q", left)

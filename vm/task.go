@@ -7,22 +7,19 @@ import (
 	"time"
 )
 
-// A task is what the guest's first process is to do. It lies in the image, or comes later.
+// A task is the work of a guest's first process. It lies in the image, or the guest receives it after its set-up.
 type task struct {
-	// Later says that the image has none of what follows but Exact and Beat: the guest is set up, and then receives its task.
-	Later bool          `json:"later,omitempty"`
-	Seed  uint64        `json:"seed,omitempty"` // stirred into the kernel's random numbers when the task comes later
-	Args  []string      `json:"args"`
-	Env   []string      `json:"env,omitempty"`
-	Dir   string        `json:"dir,omitempty"`
-	Exact bool          `json:"exact,omitempty"`
-	Beat  time.Duration `json:"beat"` // how often the guest says that it lives, in its own time
-	// Terminal lets the program run on the console instead of its output going to the channel.
-	Terminal bool `json:"terminal,omitempty"`
-	// Acknowledge is Cmd.Acknowledge.
-	Acknowledge bool       `json:"acknowledge,omitempty"`
-	Stdin       bool       `json:"stdin,omitempty"` // the file stdin beside the task is the program's standard input
-	Files       []taskFile `json:"files,omitempty"` // to be written first, where they cannot be in the image
+	Later       bool          `json:"later,omitempty"` // the guest receives its task; the image has only Exact and Beat
+	Seed        uint64        `json:"seed,omitempty"`  // mixed into the kernel's random numbers of exact guests
+	Args        []string      `json:"args"`
+	Env         []string      `json:"env,omitempty"`
+	Dir         string        `json:"dir,omitempty"`
+	Exact       bool          `json:"exact,omitempty"`
+	Beat        time.Duration `json:"beat"`               // guest time between heartbeats
+	Terminal    bool          `json:"terminal,omitempty"` // the program runs on the console
+	Acknowledge bool          `json:"acknowledge,omitempty"`
+	Stdin       bool          `json:"stdin,omitempty"` // the file stdin beside the task is the program's standard input
+	Files       []taskFile    `json:"files,omitempty"` // written before the program starts, where the image does not have them
 }
 
 type taskFile struct {
@@ -42,7 +39,7 @@ type Ready struct {
 	Release string        `json:"release"` // of the kernel that runs
 	Init    time.Duration `json:"init"`    // guest time from the start of its clock until its first process ran
 	Uptime  time.Duration `json:"uptime"`  // guest time until the program starts
-	// Calibration is set in exact.
+	// Calibration is set in exact guests.
 	Calibration *Calibration `json:"calibration,omitempty"`
 }
 
@@ -50,6 +47,6 @@ type Ready struct {
 type exitStatus struct {
 	Code    int    `json:"code"`              // of the program, or 128 and the signal that ended it
 	Error   string `json:"error,omitempty"`   // why the program was not run
-	Tainted uint64 `json:"tainted,omitempty"` // /proc/sys/kernel/tainted: what went wrong in the kernel
-	OOM     int    `json:"oom,omitempty"`     // processes that were killed for want of memory
+	Tainted uint64 `json:"tainted,omitempty"` // /proc/sys/kernel/tainted
+	OOM     int    `json:"oom,omitempty"`     // processes that the OOM killer ended
 }

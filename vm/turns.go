@@ -8,12 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takeTurns makes the calling thread, and what it starts, run where and how QEMU's threads lose least time to one another while they
-// record a guest (see icount): at each idle period of the guest the thread that executes it wakes QEMU's main loop, which finds
-// the next timer and wakes the other again. They never have anything to do at the same time. So they share one processor, and are
-// batch threads, whose wakeup preempts no task: else the one that is woken takes the processor at once, finds the locks of the
-// other taken, and has to give it back. The guest sees nothing of it; where the machine refuses, it is only slower.
-func takeTurns(processor int) {
+// shareProcessor binds the calling thread, and the processes that it starts, to one processor with policy SCHED_BATCH. QEMU's threads
+// alternate while they record a guest (see icount): at each idle period the CPU thread wakes the main loop, which finds the next timer
+// and wakes the CPU thread. They are never busy at the same time, so one processor is enough. A batch thread does not preempt when it
+// wakes; otherwise the woken thread would preempt its waker and block on the waker's locks. Both settings only save time.
+func shareProcessor(processor int) {
 	if attr, err := unix.SchedGetAttr(0, 0); err == nil && attr.Policy == unix.SCHED_NORMAL {
 		attr.Policy = unix.SCHED_BATCH
 		_ = unix.SchedSetAttr(0, attr, 0)
@@ -23,7 +22,8 @@ func takeTurns(processor int) {
 	_ = unix.SchedSetaffinity(0, &one)
 }
 
-// processor is where all threads of QEMU run, if on one: as the caller says, and with several counted CPUs on any.
+// processor returns the processor that all threads of QEMU share, if they share one: the caller's choice, or the first that this
+// process may use if an exact guest has several CPUs.
 func (c *Cmd) processor() (n int, one bool) {
 	if c.Exact == nil {
 		return 0, false
@@ -31,25 +31,24 @@ func (c *Cmd) processor() (n int, one bool) {
 	if c.Processor != nil {
 		return *c.Processor, true
 	}
-	var mine unix.CPUSet
-	if c.cpus() == 1 || unix.SchedGetaffinity(0, &mine) != nil {
+	var usable unix.CPUSet
+	if c.cpus() == 1 || unix.SchedGetaffinity(0, &usable) != nil {
 		return 0, false
 	}
-	for !mine.IsSet(n) {
+	for !usable.IsSet(n) {
 		n++
 	}
 	return n, true
 }
 
-// mainLoopFirst lets QEMU's main loop, the first thread of the process, go before the thread that executes the guest's CPUs, with
-// which it shares a processor. A timer of QEMU's own moves on to the next CPU. If the main loop finds it due, the current CPU gives
-// up its turn; if the other thread does, between two turns, nothing happens. So the order must not depend on the machine's load.
-// The thread of the CPUs, begun by the main loop, does not inherit it.
-func mainLoopFirst(pid int) error {
+// raiseMainLoop gives QEMU's main loop, the first thread of the process, priority over the thread that executes the guest's CPUs, with
+// which it shares a processor. A timer of QEMU switches between the CPUs. If the main loop handles the timer, the current CPU ends its
+// turn; if the CPU thread does, between two turns, the timer has no effect. The priority keeps the order independent of the machine's
+// load. The CPU thread does not inherit it.
+func raiseMainLoop(pid int) error {
 	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}
 	if err := unix.SchedSetAttr(pid, &attr, 0); err != nil {
-		return fmt.Errorf("an exact guest with several CPUs repeats only if QEMU's main loop may go first (SCHED_FIFO; root may): %w; "+
-			"or use one CPU", err)
+		return fmt.Errorf("an exact guest with several CPUs needs SCHED_FIFO for QEMU's main loop: %w: run as root, or use one CPU", err)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is started after takeTurns runs on the processor, as a batch thread; what is started without it does as this process does.
+// What is started after shareProcessor runs on the processor, as a batch thread; what is started without it does as this process does.
 func TestTakeTurns(t *testing.T) {
 	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
@@ -24,7 +24,7 @@ func TestTakeTurns(t *testing.T) {
 			last = i
 		}
 	}
-	placed := startedAs(t, func() { takeTurns(last) })
+	placed := startedAs(t, func() { shareProcessor(last) })
 	if want := fmt.Sprintf("%d %d", unix.SCHED_BATCH, last); placed != want {
 		t.Errorf("placed: policy and processors %s, want %s", placed, want)
 	}

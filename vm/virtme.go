@@ -3,16 +3,14 @@
 package vm
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -20,19 +18,18 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// A virtme is virtme-ng, which composes a guest that has this machine's root file system, read-only: kernel arguments, an
-// initramfs, and QEMU's command line. QEMU is then started as for any other guest, so that it has the same console, the
-// same channel and the same end.
+// A virtme is an installation of virtme-ng, which composes a guest with this machine's root file system, read-only: kernel arguments,
+// an initramfs, and QEMU's command line. The lab itself starts QEMU, so that console, channel and exit are those of other guests.
 type virtme struct {
-	run     string   // virtme-run
-	busybox string   // a static one, for the initramfs; "": let virtme-run look for it
-	env     []string // where Python finds its parts
+	run     string   // path of virtme-run
+	busybox string   // path of a static busybox for the initramfs; "": virtme-run finds one
+	env     []string // Python's search path
 }
 
-// virtmePackages are fetched and unpacked where they are not installed. Both are in one suite and need nothing of it.
+// virtmePackages are downloaded and unpacked if virtme-ng is not installed. They need no other package of their suite.
 var virtmePackages = []string{"virtme-ng", "busybox-static"}
 
-// FindVirtme says where virtme-ng is, or what is missing for it; that it is not fetched yet is missing, too.
+// FindVirtme returns the path of virtme-run. Its error names what virtme-ng lacks on this machine, itself included.
 func FindVirtme() (string, error) {
 	for _, tool := range [][2]string{{"python3", "python3"}, {"file", "file"}, {"depmod", "kmod"}, {"modprobe", "kmod"}} {
 		if _, err := sys.LookTool(tool[0], tool[1]); err != nil {
@@ -52,7 +49,7 @@ func FindVirtme() (string, error) {
 	return "", errors.New("not fetched yet: a run that needs virtme-ng fetches it")
 }
 
-// openVirtme finds virtme-ng on this machine, or in the cache, or fetches it.
+// openVirtme finds virtme-ng on this machine or in the cache, or downloads it.
 func openVirtme(ctx context.Context) (*virtme, error) {
 	dir, err := cacheDir("virtme")
 	if err != nil {
@@ -72,51 +69,27 @@ func openVirtme(ctx context.Context) (*virtme, error) {
 		return &virtme{run: path}, nil
 	}
 	if err != nil {
-		if err := fetchVirtme(ctx, dir, root); err != nil {
+		a, err := openAPT(ctx, DefaultSpec)
+		if err == nil {
+			err = a.install(ctx, root, virtmePackages, nil)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("fetch virtme-ng, which gives guests this machine's root (kxlab run can do without: --root image): %w", err)
 		}
 	}
 	return &virtme{
 		run:     filepath.Join(root, "usr/bin/virtme-run"),
-		busybox: firstThere(filepath.Join(root, "usr/bin/busybox"), filepath.Join(root, "bin/busybox")),
+		busybox: firstExisting(filepath.Join(root, "usr/bin/busybox"), filepath.Join(root, "bin/busybox")),
 		env:     []string{"PYTHONPATH=" + filepath.Join(root, "usr/lib/python3/dist-packages"), "PYTHONDONTWRITEBYTECODE=1"},
 	}, nil
 }
 
-func fetchVirtme(ctx context.Context, dir, root string) error {
-	a, err := openAPT(ctx, DefaultSpec)
-	if err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(dir, "part-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	if err := a.download(ctx, tmp, tmp, virtmePackages); err != nil {
-		return err
-	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return err
-	}
-	return os.Rename(tmp, root)
-}
-
-// shareDir is where the guest sees what belongs to it.
+// shareDir is the path in the guest of the folder with the guest's files.
 const shareDir = "/run/kxlab"
 
-// virtmeGuest is a virtme guest that is ready to be started.
-type virtmeGuest struct {
-	dir  string   // of this machine, with all that belongs to the guest
-	args []string // of QEMU
-}
-
-// Close removes what belongs to the guest.
-func (c *virtmeGuest) Close() error { return os.RemoveAll(c.dir) }
-
-// compose prepares a virtme guest: a folder of its own with the lab's binary, the task and the modules, and QEMU's arguments.
-// The folder is named after its owner, so that it can be found when that is dead.
-func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, stdin []byte, m machine) (_ *virtmeGuest, err error) {
+// compose makes a folder with the lab's binary, the task and the modules, which the launch's undo removes, and returns QEMU's arguments.
+// The folder is named after this process, so that Clean finds it when this process is dead.
+func (v *virtme) compose(ctx context.Context, c *Cmd, l *launch, m machine, self string, t task, stdin []byte) ([]string, error) {
 	for _, tool := range c.Tools {
 		if _, err := sys.LookTool(tool); err != nil {
 			return nil, fmt.Errorf("add program to guest: %w", err)
@@ -130,22 +103,16 @@ func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, stdin
 	if err != nil {
 		return nil, fmt.Errorf("make guest folder: %w", err)
 	}
-	out := &virtmeGuest{dir: dir}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, out.Close())
-		}
-	}()
+	l.undo = append(l.undo, func() error { return os.RemoveAll(dir) })
 	share := filepath.Join(dir, "share")
 	if err := fillShare(ctx, share, c, self, t, stdin); err != nil {
 		return nil, err
 	}
-	initrd := filepath.Join(dir, "initrd")
 	args := []string{
 		v.run, "--kimg", c.Kernel.Image, "--mods", "auto", "--force-9p", "--disable-microvm", "--disable-kvm", "--disable-monitor",
 		"--memory", fmt.Sprintf("%dK", m.memory>>10), "--cpus", fmt.Sprint(m.cpus), "--rodir=" + shareDir + "=" + share,
 		"--script-sh", "exec " + shareDir + "/kxlab " + agentCommand + " " + shareDir,
-		"--save-initramfs", initrd, "--dry-run", "--show-command",
+		"--save-initramfs", filepath.Join(dir, "initrd"), "--dry-run", "--show-command",
 	}
 	if v.busybox != "" {
 		args = append(args, "--busybox", v.busybox)
@@ -157,133 +124,92 @@ func (v *virtme) compose(ctx context.Context, c *Cmd, self string, t task, stdin
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(append(os.Environ(), v.env...), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("run virtme-run: %w: %s", err, lastLines(stderr.String(), 4))
+	stdout, err := output(cmd)
+	if err != nil {
+		return nil, fmt.Errorf("run virtme-run: %w", err)
 	}
-	words, err := splitShell(lastLine(stdout.String()))
+	words, err := splitShell(lastLines(stdout, 1))
 	if err != nil || len(words) < 2 {
-		return nil, fmt.Errorf("run virtme-run: it names no QEMU command: %q", stdout.String())
+		return nil, fmt.Errorf("run virtme-run: no QEMU command in its output: %q", stdout)
 	}
-	out.args = rewire(words[1:])
-	return out, nil
+	return convertArgs(words[1:]), nil
 }
 
-// rewire makes a command line of virtme-ng one of the lab's: the script's streams lead nowhere, because the agent has a channel of
-// its own, and the console is declared elsewhere. What it leaves out is added by startGuest.
-func rewire(args []string) []string {
+// convertArgs converts a command line of virtme-ng into the lab's. The script's streams become null devices, because the agent writes
+// to the channel. Arguments that startGuest or bare add are left out.
+func convertArgs(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
-		a := args[i]
-		switch {
+		switch a := args[i]; {
+		case a == "-no-reboot":
 		case a == "-serial", a == "-display", a == "-net", a == "-name":
 			i++
-			continue
 		case a == "-chardev" && i+1 < len(args):
-			value := args[i+1]
 			i++
-			if strings.Contains(value, "id=console") {
-				continue
+			if _, id, _ := strings.Cut(args[i], "id="); !strings.HasPrefix(id, "console") {
+				id, _, _ = strings.Cut(id, ",")
+				out = append(out, a, "null,id="+id)
 			}
-			_, id, _ := strings.Cut(value, "id=")
-			id, _, _ = strings.Cut(id, ",")
-			out = append(out, a, "null,id="+id)
-			continue
-		case a == "-no-reboot":
-			continue
+		default:
+			out = append(out, a)
 		}
-		out = append(out, a)
 	}
 	return out
 }
 
-// fillShare makes the folder that the guest sees as shareDir.
+// fillShare makes the folder that the guest mounts as shareDir.
 func fillShare(ctx context.Context, share string, c *Cmd, self string, t task, stdin []byte) error {
 	if err := os.MkdirAll(filepath.Join(share, "modules"), 0o755); err != nil {
 		return fmt.Errorf("make guest folder: %w", err)
-	}
-	put := func(name string, data []byte, mode fs.FileMode) error {
-		if err := os.WriteFile(filepath.Join(share, name), data, mode); err != nil {
-			return fmt.Errorf("make guest folder: %w", err)
-		}
-		return nil
 	}
 	binary, err := os.ReadFile(self)
 	if err != nil {
 		return fmt.Errorf("make guest folder: %w", err)
 	}
-	if err := put("kxlab", binary, 0o755); err != nil {
-		return err
-	}
+	files := []taskFile{{"kxlab", binary, 0o755}}
 	if t.Stdin {
-		if err := put(stdinName, stdin, 0o644); err != nil {
-			return err
-		}
+		files = append(files, taskFile{stdinName, stdin, 0o644})
 	}
 	mods, err := c.Kernel.modules(ctx, c.Modules)
 	if err != nil {
 		return err
 	}
 	for i, m := range mods {
-		if err := put(fmt.Sprintf("modules/%03d-%s.ko", i, m.name), m.data, 0o644); err != nil {
-			return err
-		}
+		files = append(files, taskFile{fmt.Sprintf("modules/%03d-%s.ko", i, m.name), m.data, 0o644})
 	}
-	for name, f := range c.Files {
+	for name := range c.Files {
 		if !strings.HasPrefix(name, "/tmp/") && !strings.HasPrefix(name, "/run/") {
-			return fmt.Errorf("add file to guest: %s: a guest with this machine's root can have files in /tmp and /run only", name)
+			return fmt.Errorf("add file to guest: %s: in a guest with this machine's root, files must be in /tmp or /run", name)
 		}
-		data := f.Content
-		if f.Source != "" {
-			if data, err = os.ReadFile(f.Source); err != nil {
-				return fmt.Errorf("add file to guest: %w", err)
-			}
-		}
-		t.Files = append(t.Files, taskFile{Path: name, Content: data, Mode: max(f.Mode.Perm(), 0o444)})
 	}
-	slices.SortFunc(t.Files, func(a, b taskFile) int { return strings.Compare(a.Path, b.Path) })
+	if t.Files, err = taskFiles(c.Files, nil); err != nil {
+		return err
+	}
 	raw, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
-	return put("task.json", raw, 0o644)
-}
-
-func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return lines[len(lines)-1]
-}
-
-// splitShell splits a command line as a shell does that knows single quotes, which is how Python's shlex.join writes them.
-func splitShell(s string) ([]string, error) {
-	var words []string
-	var word strings.Builder
-	quote, inWord := rune(0), false
-	for _, r := range s {
-		switch {
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote != 0:
-			word.WriteRune(r)
-		case r == '\'' || r == '"':
-			quote, inWord = r, true
-		case r == ' ':
-			if inWord {
-				words = append(words, word.String())
-			}
-			word.Reset()
-			inWord = false
-		default:
-			word.WriteRune(r)
-			inWord = true
+	for _, f := range append(files, taskFile{"task.json", raw, 0o644}) {
+		if err := os.WriteFile(filepath.Join(share, f.Path), f.Content, f.Mode); err != nil {
+			return fmt.Errorf("make guest folder: %w", err)
 		}
 	}
-	if quote != 0 {
+	return nil
+}
+
+var (
+	shellWordRE  = regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^ '"])+`)
+	shellQuoteRE = regexp.MustCompile(`'([^']*)'|"([^"]*)"`)
+)
+
+// splitShell splits a command line as a shell does that knows quotes only, which is how Python's shlex.join writes it.
+func splitShell(s string) ([]string, error) {
+	if strings.Trim(shellWordRE.ReplaceAllString(s, ""), " ") != "" {
 		return nil, errors.New("quote is not closed")
 	}
-	if inWord {
-		words = append(words, word.String())
+	words := shellWordRE.FindAllString(s, -1)
+	for i, w := range words {
+		words[i] = shellQuoteRE.ReplaceAllString(w, "$1$2")
 	}
 	return words, nil
 }

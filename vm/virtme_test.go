@@ -26,8 +26,8 @@ func TestSplitShell(t *testing.T) {
 	}
 }
 
-func TestRewire(t *testing.T) {
-	got := rewire(strings.Fields("-m 1G -serial chardev:console -chardev file,id=console,path=/dev/null " +
+func TestConvertArgs(t *testing.T) {
+	got := convertArgs(strings.Fields("-m 1G -serial chardev:console -chardev file,id=console,path=/dev/null " +
 		"-chardev file,id=ret,path=/tmp/x -device virtserialport,chardev=ret -display none -no-reboot -kernel k"))
 	want := strings.Fields("-m 1G -chardev null,id=ret -device virtserialport,chardev=ret -kernel k")
 	if !cmp.Equal(got, want) {

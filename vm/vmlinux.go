@@ -10,16 +10,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// bootable returns the file that QEMU is given. A compressed image unpacks itself in the guest, which takes a good half second of
-// a boot; where the kernel can be entered without that (CONFIG_PVH), what is in it is unpacked here once and kept in the
-// cache. Where that is not possible it is the image itself.
+// bootable returns the path of the file that QEMU boots. A compressed image unpacks itself in the guest, which takes more than half a
+// second of a boot. A kernel with CONFIG_PVH boots uncompressed: bootable unpacks it once, into the cache. Else, or if the compression
+// is not supported, the file is the image itself.
 func bootable(ctx context.Context, k *Kernel) (string, error) {
 	options, err := k.options()
 	if err != nil {
@@ -49,18 +48,18 @@ func bootable(ctx context.Context, k *Kernel) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("unpack kernel image %s: %w", k.Image, err)
 	}
-	if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(vmlinux); return err }); err != nil {
+	if err := writeFile(path, func(f *os.File) error { _, err := f.Write(vmlinux); return err }); err != nil {
 		return "", fmt.Errorf("unpack kernel image: %w", err)
 	}
-	prune(dir, keepKernels)
+	prune(dir, vmlinuxMax)
 	return path, nil
 }
 
-// keepKernels is how many unpacked kernels the cache holds.
-const keepKernels = 4
+// vmlinuxMax is the number of unpacked kernels in the cache.
+const vmlinuxMax = 4
 
-// unpackImage decompresses what is in a bzImage (Documentation/arch/x86/boot.rst: payload_offset at 0x248 from the end of the
-// set-up sectors, whose number is at 0x1f1; payload_length at 0x24c; its last four bytes are the length of what is in it).
+// unpackImage decompresses the payload of a bzImage (Documentation/arch/x86/boot.rst: payload_offset at 0x248 from the end of the
+// set-up sectors, whose number is at 0x1f1; payload_length at 0x24c; the payload's last four bytes are its uncompressed length).
 func unpackImage(ctx context.Context, raw []byte) ([]byte, error) {
 	if len(raw) < 0x250 {
 		return nil, errNotKernel
@@ -76,14 +75,14 @@ func unpackImage(ctx context.Context, raw []byte) ([]byte, error) {
 	}
 	size := int(binary.LittleEndian.Uint32(raw[end-4 : end]))
 	if size > unpackedMax {
-		return nil, fmt.Errorf("%w: it says that it unpacks to %d bytes, at most %d are taken", errNotKernel, size, unpackedMax)
+		return nil, fmt.Errorf("%w: it unpacks to %d bytes by its header, at most %d are supported", errNotKernel, size, unpackedMax)
 	}
 	out, err := decompress(ctx, raw[start:end-4], int64(size))
 	if err != nil {
 		return nil, err
 	}
 	if len(out) != size || !bytes.HasPrefix(out, []byte("\x7fELF")) {
-		return nil, fmt.Errorf("%w: %d bytes of something in it, %d bytes of ELF expected", errNotKernel, len(out), size)
+		return nil, fmt.Errorf("%w: the payload is %d bytes, an ELF file of %d bytes expected", errNotKernel, len(out), size)
 	}
 	return out, nil
 }
