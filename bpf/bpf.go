@@ -2,7 +2,7 @@
 
 // Package bpf holds the compiled BPF objects, embedded and named after their sources: lb/xdp_nat is bpf/lb/xdp_nat.bpf.c.
 //
-// It only reads ELF: what comes out is a specification, independent of the running kernel. Package attach loads it.
+// It only reads ELF: a specification is independent of the running kernel. Package bpfobj loads it.
 package bpf
 
 import (
@@ -20,7 +20,7 @@ var objects embed.FS
 
 const suffix = ".bpf.o"
 
-// Open returns the specification of the named object. An unknown name is an error that lists what there is.
+// Open returns the specification of the named object. An unknown name is an error that lists all names.
 func Open(name string) (*ebpf.CollectionSpec, error) {
 	raw, err := objects.ReadFile(name + suffix)
 	if err != nil {

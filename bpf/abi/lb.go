@@ -97,7 +97,7 @@ const (
 	LBStatDropOptions   // IPv4 options or IPv6 extension headers
 	LBStatDropMalformed // truncated or inconsistent
 	LBStatDropNoreal    // a service without backends
-	LBStatDropToolong   // too long for the tunnel, and its sender does not want to be told (no "don't fragment")
+	LBStatDropToolong   // too long for the tunnel, without "don't fragment"
 	LBStatNoroute       // translated (nat) and left to the kernel, which named no next hop
 	LBStatReturn        // packets from reals, translated back (nat)
 	LBStatPass          // left to the kernel

@@ -16,7 +16,7 @@ const (
 type SchedExit struct {
 	Kind   uint64 // enum scx_exit_kind of the kernel; written last
 	Code   int64
-	BtLen  uint32 // addresses in bt
+	BtLen  uint32 // number of addresses in bt
 	Pad    uint32
 	Bt     [64]uint64 // kernel addresses, innermost first
 	Reason [128]byte

@@ -12,7 +12,7 @@ const (
 	TrafficSrc4      = 0xc6130000 // 198.19.0.0, host byte order
 	TrafficSrc6Hi    = 0x20010002 // 2001:2:0:1::, host byte order
 	TrafficSrc6Lo    = 0x00000001
-	TrafficLaps      = 256 // looks at the clock that are remembered; a power of two
+	TrafficLaps      = 256 // readings of the clock that are kept; a power of two
 	TrafficQ         = 40
 	TrafficBurst     = 32       // packets that may leave at once after a stall
 	TrafficDebtNS    = 50000000 // a longer stall is not made up for
@@ -43,7 +43,7 @@ type TrafficStream struct {
 	Proto    uint8  // 6 or 17
 	Fresh    uint8  // every packet is of a new flow
 	Pad      uint8
-	Lap      uint32 // flat out: packets between two looks at the clock, a power of two, less one
+	Lap      uint32 // flat out: packets between two readings of the clock, a power of two, less one
 }
 
 // TrafficState is struct traffic_state, 2160 bytes.
@@ -52,18 +52,18 @@ type TrafficState struct {
 	Sent    uint64 // since the run began
 	SYNs    uint64 // of them
 	Span    uint64 // the run ends this long after its first packet; 0: not by time
-	Begin   uint64 // first look at the clock
-	Stamp   uint64 // last look at the clock
+	Begin   uint64 // first reading of the clock
+	Stamp   uint64 // last reading of the clock
 	Stamped uint64 // sent at that time
-	Debt    uint64 // pacer: what is due, Q40 packets
-	Allow   uint64 // pacer: what may leave now, Q40 packets
-	Missed  uint64 // pacer: ns for which it could not make up
+	Debt    uint64 // pacer: due, Q40 packets
+	Allow   uint64 // pacer: may leave now, Q40 packets
+	Missed  uint64 // pacer: time that could not be made up, ns
 	Credit  uint64 // pacer: packets granted and not yet sent
 	Random  uint64
 	Next    uint32      // position in the round of recurring flows
 	Fresh   uint32      // number of the next new flow
-	Looks   uint64      // flat out: at the clock so far
-	Laps    [256]uint64 // when; the last ones, look n at n modulo TRAFFIC_LAPS
+	Looks   uint64      // flat out: readings of the clock so far
+	Laps    [256]uint64 // times of the last readings, reading n at n modulo TRAFFIC_LAPS
 }
 
 // TrafficCount is struct traffic_count, 16 bytes.

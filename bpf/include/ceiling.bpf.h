@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the XDP ceilings do to a packet: no balancing. They differ only in how they send it off.
+ * The processing of the XDP ceilings: no balancing. They differ only in how they send a packet.
  */
 #ifndef KXLAB_CEILING_BPF_H
 #define KXLAB_CEILING_BPF_H

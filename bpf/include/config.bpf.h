@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Where the balancer stands: the variable cfg, which the control plane sets before load, and which frames are for it.
+ * The balancer's place in the network: the variable cfg, which the control plane sets before load, and the test for frames to
+ * the balancer.
  */
 #ifndef KXLAB_CONFIG_BPF_H
 #define KXLAB_CONFIG_BPF_H
@@ -12,7 +13,7 @@
 
 const volatile struct lb_config cfg;
 
-/* Is this station the frame's destination? Frames for others, which a bridge floods, must not be touched. */
+/* Tells whether the frame is for this station. A bridge floods frames for others, which must pass unchanged. */
 static __always_inline bool is_for_us(const struct ethhdr *eth)
 {
 	return *(const __u32 *)eth->h_dest == *(const volatile __u32 *)cfg.mac &&

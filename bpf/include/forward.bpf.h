@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The way of a packet through a balancer that sends it on to a real unchanged: parse, service, real, and then into a
- * tunnel (ipip) or only to the real's MAC address (dsr). Works on whichever hook was included first. How the real is
- * chosen, track_all or track_marked, is the program's business: it passes the function.
+ * The path of a packet through a balancer that does not translate: parse, find the service, choose the real, and send, through a
+ * tunnel (ipip) or to the real's MAC address (dsr). Works on the hook that was included first. The program passes the function
+ * that chooses the real, track_all or track_marked.
  */
 #ifndef KXLAB_FORWARD_BPF_H
 #define KXLAB_FORWARD_BPF_H

@@ -36,7 +36,7 @@ struct lb_vip6 {
 	__u8 pad;
 };
 
-/* What is known of a service. A service without backends has ring_size 0. */
+/* A service. Without backends its ring_size is 0. */
 struct lb_vip {
 	__u32 ring_size; /* slots, a prime */
 	__u32 ring_line; /* first line of its ring in the map rings */
@@ -47,7 +47,7 @@ struct lb_vip {
 #define LB_VIP_DRAINS  1 /* a second ring for new connections follows in the lines after the first */
 #define LB_VIP_REMOVED 2 /* backends were taken out: the map removed names them */
 
-/* Value of generations: what is known of the service whose generation has this index. 0 is no service. */
+/* Value of generations: the service whose generation has this index. 0 is no service. */
 struct lb_generation {
 	__u32 generation;
 	__u32 flags; /* as in struct lb_vip */
@@ -87,14 +87,14 @@ enum lb_stat {
 	LB_STAT_DROP_OPTIONS, /* IPv4 options or IPv6 extension headers */
 	LB_STAT_DROP_MALFORMED, /* truncated or inconsistent */
 	LB_STAT_DROP_NOREAL, /* a service without backends */
-	LB_STAT_DROP_TOOLONG, /* too long for the tunnel, and its sender does not want to be told (no "don't fragment") */
+	LB_STAT_DROP_TOOLONG, /* too long for the tunnel, without "don't fragment" */
 	LB_STAT_NOROUTE, /* translated (nat) and left to the kernel, which named no next hop */
 	LB_STAT_RETURN, /* packets from reals, translated back (nat) */
 	LB_STAT_PASS, /* left to the kernel */
 	LB_STATS,
 };
 
-/* Where the balancer stands; the const volatile variable cfg, set before load. */
+/* The balancer's place in the network; the const volatile variable cfg, set before load. */
 struct lb_config {
 	__u64 seed;
 	__u32 ifindex; /* of the one link it receives and sends on */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whether what a flow remembers still holds: that its service is the one that it began with (the map generations) and
- * that its real is still one of that service's backends (the map removed).
+ * The test whether a flow's entry is still valid: its service is the one with which it began (the map generations), and its real
+ * is still a backend of that service (the map removed).
  *
- * A flow that remembered the real alone would outlive its service, and its backend's place in the service if another
- * service keeps that real up. So a service has a generation, which no other service has and which is a new one when it
- * is deleted and added again; flows carry it. The pair (service, real) is looked up only for services that ever lost a
- * backend, which a flag of the service tells: all others pay for the flag alone.
+ * An entry with the real alone would stay valid after its service was deleted, or after the real was taken out of the service
+ * while another service keeps it. So every service has a unique generation, a new one each time it is added, and entries store
+ * it. The pair (service, real) is looked up only for services that ever lost a backend, by a flag of the service; all others pay
+ * for the flag only.
  */
 #ifndef KXLAB_MEMBER_BPF_H
 #define KXLAB_MEMBER_BPF_H

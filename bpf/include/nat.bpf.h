@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Network address translation for xdp_nat and tc_nat: everything that both do to a packet between (data, data_end).
- * The hooks add only how a packet is taken in and sent off. What a connection is stands in natflow.bpf.h, who gets it in
- * natopen.bpf.h, how a packet is rewritten and sent in natsend.bpf.h, and ICMP errors and refusals in naterror.bpf.h.
+ * Network address translation for xdp_nat and tc_nat: all processing that both share, of a packet between (data, data_end). The
+ * hooks only receive and send packets. natflow.bpf.h holds connections, natopen.bpf.h the choice of a real, natsend.bpf.h
+ * rewriting and sending, naterror.bpf.h ICMP errors and refusals.
  */
 #ifndef KXLAB_NAT_BPF_H
 #define KXLAB_NAT_BPF_H

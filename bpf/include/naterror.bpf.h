@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a translator does with packets that have no ports of their own where they are expected: ICMP errors, which are
- * translated with what they quote, and fragments, options and malformed packets, which are refused.
+ * Translation of packets without ports in the usual place: ICMP errors are translated together with the packet that they quote;
+ * fragments, options and malformed packets are refused.
  */
 #ifndef KXLAB_NATERROR_BPF_H
 #define KXLAB_NATERROR_BPF_H

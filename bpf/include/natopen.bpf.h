@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which real a new connection is translated to, and whether one that is known may keep its own.
+ * The choice of a real for a new connection, and the test whether a known connection keeps its real.
  */
 #ifndef KXLAB_NATOPEN_BPF_H
 #define KXLAB_NATOPEN_BPF_H
@@ -39,7 +39,7 @@ static __always_inline bool nat_real_is(const struct nat_flow *flow, const struc
 	return real->addr[0] == flow->addr;
 }
 
-/* Must a packet that goes by this entry be balanced anew? */
+/* Tells whether a packet of this entry must be balanced anew. */
 static __always_inline bool nat_stale(const struct nat_flow *flow, const struct lb_generation *service,
 				      const struct packet *pkt, const bool v6)
 {
@@ -82,7 +82,7 @@ static __always_inline int nat_open(const struct packet *pkt, struct nat_key *ke
 		if (v6)
 			__builtin_memcpy(flow->addr6, real->addr, 12);
 		if (pkt->tcp_flags & TCP_RST)
-			return 0; /* the end of a connection that nobody remembers: passed on, not entered */
+			return 0; /* the end of an unknown connection: passed on, not entered */
 		nat_peer(key, flow, &peer, &back, v6);
 		if (nat_update(&peer, &back, v6, BPF_NOEXIST)) {
 			other = nat_lookup(&peer, v6);

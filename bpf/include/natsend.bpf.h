@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A packet on its way through a translator: writing an entry's address into it, and sending it off by the kernel's
- * routing table.
+ * Rewriting a packet by its table entry, and sending it by the kernel's routing table.
  */
 #ifndef KXLAB_NATSEND_BPF_H
 #define KXLAB_NATSEND_BPF_H
@@ -18,7 +17,7 @@
 #define AF_INET6 10
 #endif
 
-/* What shall be done with a packet. */
+/* The action for a packet. */
 enum nat_fate {
 	NAT_PASS, /* leave it to the kernel */
 	NAT_DROP,

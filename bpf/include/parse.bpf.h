@@ -40,7 +40,7 @@ static __always_inline void *cursor_take(struct cursor *c, __u32 n)
 	return p;
 }
 
-/* What a packet turned out to be. */
+/* The kind of a packet. */
 enum parsed {
 	PARSED_PASS, /* nothing to balance: another protocol, ICMP that is no error about a flow; for the kernel */
 	PARSED_FLOW, /* TCP or UDP */

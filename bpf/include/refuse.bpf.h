@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Of which flow is a packet that the parser refused? Fragments, options, extension headers and malformed packets are
- * dropped only if they are for a service, for the host's own traffic has such packets, too.
+ * The flow of a packet that the parser refused. Fragments, options, extension headers and malformed packets are dropped only if
+ * they are for a service, because the host's own traffic contains such packets, too.
  */
 #ifndef KXLAB_REFUSE_BPF_H
 #define KXLAB_REFUSE_BPF_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which real a hash belongs to: the map rings, filled by Go, and looking it up.
+ * The real of a hash: the map rings, filled by Go, and its look-up.
  */
 #ifndef KXLAB_RING_BPF_H
 #define KXLAB_RING_BPF_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Keeping the reason for which the kernel ends a scheduler: the variable that Go reads, and the callback that fills it.
- * Every scheduler has it: .exit = (void *)record_exit.
+ * The variable with the reason for which the kernel ended a scheduler, which Go reads, and the callback that fills it.
+ * Every scheduler uses the callback: .exit = (void *)record_exit.
  */
 #ifndef KXLAB_SCHEDEXIT_BPF_H
 #define KXLAB_SCHEDEXIT_BPF_H
@@ -26,7 +26,7 @@ void SCX_OP_SLEEPABLE(record_exit, struct scx_exit_info *ei)
 		n = SCHED_EXIT_BT;
 	if (n && ei->bt && !bpf_probe_read_kernel(sched_exit.bt, n * sizeof(sched_exit.bt[0]), ei->bt))
 		sched_exit.bt_len = n;
-	/* Go reads after the link has gone or the state has changed, both later than this; the order is for the eye. */
+	/* The order does not matter: Go reads after the link is gone or the state has changed, both later than this. */
 	sched_exit.kind = ei->kind;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Counters of a scheduler. The scheduler declares what it counts, as an enum before it includes this:
+ * Counters of a scheduler. The scheduler declares them as an enum before it includes this header:
  *
  *	enum sched_stat { STAT_SOMETHING, ..., SCHED_STATS };
  *

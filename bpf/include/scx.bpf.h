@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * sched_ext as a scheduler sees it: the kernel's types, constants and kfuncs that the schedulers here use, no more, and
- * the wrappers that hide what changed between 6.13 and 7.x.
+ * The interface between schedulers and the kernel: the types, constants and kfuncs of sched_ext in use here, and wrappers
+ * for those that changed between 6.13 and 7.x.
  *
- * Structs hold only the fields in use; the loader finds their places in the running kernel (CO-RE). Kfuncs are declared
- * with the arguments of their newest form: an older kernel does not look at those it does not know. They are resolved by
- * their exact names (harness/bpfobj/kfunc.go). A kfunc that a program asks after with scx_has() may be missing, all
- * others must be there.
+ * Structs hold only the fields in use, which the loader relocates (CO-RE). Kfuncs are declared with the arguments of their
+ * newest form; an older kernel ignores the additional ones. They are resolved by their exact names
+ * (harness/bpfobj/kfunc.go). A kfunc that a program tests with scx_has() may be missing; all others must exist.
  */
 #ifndef KXLAB_SCX_BPF_H
 #define KXLAB_SCX_BPF_H
@@ -48,7 +47,7 @@ struct cpumask {
 
 struct sched_ext_entity {
 	u32 weight;
-	unsigned long runnable_at; /* jiffies when it began to wait, as the watchdog counts */
+	unsigned long runnable_at; /* jiffies when it began to wait, by the watchdog's count */
 	u64 slice;
 	u64 dsq_vtime;
 };
@@ -140,7 +139,7 @@ extern u32 scx_bpf_nr_cpu_ids(void) __ksym;
 extern s32 scx_bpf_task_cpu(const struct task_struct *p) __ksym;
 extern bool bpf_cpumask_test_cpu(u32 cpu, const struct cpumask *mask) __ksym;
 
-/* Those that follow come in two forms each, or not at all. */
+/* The following kfuncs exist in two forms, or not at all. */
 extern bool __scx_bpf_dsq_insert_vtime(struct task_struct *p,
 				       struct scx_bpf_dsq_insert_vtime_args *args) __ksym __weak; /* since 6.19 */
 extern void scx_bpf_dsq_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime,
@@ -156,7 +155,7 @@ extern u64 scx_bpf_now(void) __ksym __weak; /* since 6.14 */
 #define SCX_OP(name, args...)		SEC("struct_ops/" #name) BPF_PROG(name, ##args)
 #define SCX_OP_SLEEPABLE(name, args...) SEC("struct_ops.s/" #name) BPF_PROG(name, ##args)
 
-/* Put a task into a queue that is ordered by vtime. If the kernel has neither form, the verifier refuses the call left. */
+/* Insert a task into a queue ordered by vtime. If the kernel has neither form, the verifier rejects the second call. */
 static __always_inline void dsq_insert_vtime(struct task_struct *p, u64 dsq_id, u64 slice, u64 vtime, u64 enq_flags)
 {
 	if (!scx_has(__scx_bpf_dsq_insert_vtime) && scx_has(scx_bpf_dsq_insert_vtime)) {
@@ -181,7 +180,7 @@ static __always_inline void set_vtime(struct task_struct *p, u64 vtime)
 		p->scx.dsq_vtime = vtime;
 }
 
-/* Set what is left of a task's slice, ns. */
+/* Set the rest of a task's slice, ns. */
 static __always_inline void set_slice(struct task_struct *p, u64 slice)
 {
 	if (scx_has(scx_bpf_task_set_slice))
@@ -191,9 +190,9 @@ static __always_inline void set_slice(struct task_struct *p, u64 slice)
 }
 
 /*
- * What a turn of used ns costs in virtual time: at most 16 slices more than who has the weight of nice 0 pays, so weights below about
- * a sixteenth of that are not held. One of the kernel's threads of the lowest weight may hold what others wait for: 4 ms would
- * put it 400 ms behind each of those that compute, and khugepaged, copying a huge page, was seen to hold up everybody for 21 s.
+ * The virtual time that a turn of used ns costs: at most 16 slices more than at the weight of nice 0, so weights below about a
+ * sixteenth of that are not enforced. Without the bound, a kernel thread of the lowest weight that holds a lock would fall 400 ms
+ * behind each computing task for a turn of 4 ms. khugepaged, copying a huge page, blocked all other tasks for 21 s.
  */
 static __always_inline u64 turn_cost(struct task_struct *p, u64 used, u64 slice)
 {
@@ -205,15 +204,15 @@ static __always_inline u64 turn_cost(struct task_struct *p, u64 used, u64 slice)
 }
 
 /*
- * Tells, in stopping, whether a task goes to sleep or ends. runnable alone does not: the kernel also stops a task, with runnable false,
- * when another changes its affinity, priority or group, and starts it again at once.
+ * Tells, in stopping, whether a task goes to sleep or exits. The argument runnable is also false when another task changes the
+ * affinity, priority or group of this one; the kernel then stops it and starts it again at once.
  */
 static __always_inline bool sleeps(struct task_struct *p, bool runnable)
 {
 	return !runnable && p->__state;
 }
 
-/* Nanoseconds; the run queue's cached clock where the kernel lends it. */
+/* The time, ns: the run queue's cached clock if the kernel has a kfunc for it. */
 static __always_inline u64 now_ns(void)
 {
 	return scx_has(scx_bpf_now) ? scx_bpf_now() : bpf_ktime_get_ns();

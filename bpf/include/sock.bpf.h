@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Translation of socket addresses for sock_connect: choosing a real for a socket, and telling which service a real
- * stands for. Includes its maps and knobs, so include it once.
+ * Translation of socket addresses for sock_connect: the choice of a real for a socket, and the service that a real
+ * represents for a socket. The header defines maps and knobs, so a program includes it once.
  *
- * Addresses are 16 bytes everywhere in the tables, IPv4 as IPv4-mapped: an IPv6 socket may talk IPv4, and then some of
- * its hooks see the one form and some the other.
+ * Addresses in the tables are 16 bytes, IPv4 as IPv4-mapped. An IPv6 socket may use IPv4, and then its hooks see either
+ * form.
  *
- * Races: these hooks run in the caller's context and may be preempted by each other, so a count of stat_count can be
- * lost; and two threads that send by one socket at once may each choose a real, of which the last entered stays.
+ * Races: the hooks run in the caller's context and may preempt each other, so stat_count may lose a count. If two threads
+ * send on one socket at once, each may choose a real; the entry that is written last stays.
  */
 #ifndef KXLAB_SOCK_BPF_H
 #define KXLAB_SOCK_BPF_H

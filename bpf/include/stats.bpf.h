@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The counters of a balancer: the map stats and counting in it. What the counters mean stands in lb.h.
+ * The counters of a balancer: the map stats and the function that counts. lb.h defines the counters.
  */
 #ifndef KXLAB_STATS_BPF_H
 #define KXLAB_STATS_BPF_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Choosing the real of a packet: the flow table first and the ring for what it does not know (track_all), or the ring
- * first and the flow table only where the ring says so (track_marked).
+ * The choice of a packet's real. track_all looks up the flow table first, and the ring for unknown flows; track_marked looks up
+ * the ring first, and the flow table only for slots with a flag.
  */
 #ifndef KXLAB_TRACK_BPF_H
 #define KXLAB_TRACK_BPF_H
@@ -14,7 +14,7 @@
 #include "ring.bpf.h"
 #include "stats.bpf.h"
 
-/* What may be done with the flow table for this packet. */
+/* The operations on the flow table that this packet permits. */
 enum track {
 	TRACK_FLOW, /* a packet of the flow: look up, insert */
 	TRACK_ABOUT, /* an ICMP error about the flow: look up only */

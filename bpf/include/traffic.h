@@ -17,7 +17,7 @@
 #define TRAFFIC_SRC6_HI	  0x20010002 /* 2001:2:0:1::, host byte order */
 #define TRAFFIC_SRC6_LO	  0x00000001
 
-#define TRAFFIC_LAPS	  256 /* looks at the clock that are remembered; a power of two */
+#define TRAFFIC_LAPS	  256 /* readings of the clock that are kept; a power of two */
 
 /* Q40 packets: the fixed point of the pacer. */
 #define TRAFFIC_Q	40
@@ -32,7 +32,7 @@
 /* Words of 8 bytes that hold all headers of either family and protocol. */
 #define TRAFFIC_WORDS 10
 
-/* What to send; the const volatile variable stream, set before load. Header bytes are as on the wire. */
+/* The stream to send; the const volatile variable stream, set before load. Header bytes are as on the wire. */
 struct traffic_stream {
 	__u64 head[TRAFFIC_WORDS]; /* the template: all headers, with 0 where something varies */
 	__u64 rate; /* Q40 packets per nanosecond; 0: flat out */
@@ -52,27 +52,27 @@ struct traffic_stream {
 	__u8 proto; /* 6 or 17 */
 	__u8 fresh; /* every packet is of a new flow */
 	__u8 pad;
-	__u32 lap; /* flat out: packets between two looks at the clock, a power of two, less one */
+	__u32 lap; /* flat out: packets between two readings of the clock, a power of two, less one */
 };
 
-/* What has been sent; the variable state. Times in ns of CLOCK_MONOTONIC. */
+/* The state of the generator; the variable state. Times in ns of CLOCK_MONOTONIC. */
 struct traffic_state {
 	__u64 limit; /* sent never exceeds this; 0 stops */
 	__u64 sent; /* since the run began */
 	__u64 syns; /* of them */
 	__u64 span; /* the run ends this long after its first packet; 0: not by time */
-	__u64 begin; /* first look at the clock */
-	__u64 stamp; /* last look at the clock */
+	__u64 begin; /* first reading of the clock */
+	__u64 stamp; /* last reading of the clock */
 	__u64 stamped; /* sent at that time */
-	__u64 debt; /* pacer: what is due, Q40 packets */
-	__u64 allow; /* pacer: what may leave now, Q40 packets */
-	__u64 missed; /* pacer: ns for which it could not make up */
+	__u64 debt; /* pacer: due, Q40 packets */
+	__u64 allow; /* pacer: may leave now, Q40 packets */
+	__u64 missed; /* pacer: time that could not be made up, ns */
 	__u64 credit; /* pacer: packets granted and not yet sent */
 	__u64 random;
 	__u32 next; /* position in the round of recurring flows */
 	__u32 fresh; /* number of the next new flow */
-	__u64 looks; /* flat out: at the clock so far */
-	__u64 laps[TRAFFIC_LAPS]; /* when; the last ones, look n at n modulo TRAFFIC_LAPS */
+	__u64 looks; /* flat out: readings of the clock so far */
+	__u64 laps[TRAFFIC_LAPS]; /* times of the last readings, reading n at n modulo TRAFFIC_LAPS */
 };
 
 /* One counter of a sink. */
@@ -81,7 +81,7 @@ struct traffic_count {
 	__u64 bytes;
 };
 
-/* What the tracking sink saw; one a CPU. */
+/* Counters of the tracking sink; one struct a CPU. */
 struct traffic_moved {
 	__u64 packets; /* of flows which changed their real, at another real than the first */
 	__u64 flows; /* which changed their real */

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Two queues: one of tasks that serve, which go first and interrupt who computes, and one of tasks that compute, which share
- * what is left by weight and are owed a part of the time. Who serves and who computes, the scheduler says; everything
- * else is the same for all that include this, so that they differ in their judgement alone.
+ * Two queues with priorities: serving tasks go first and preempt computing tasks; computing tasks share the rest of the time by
+ * weight and have a guaranteed part of it. The scheduler that includes this header decides which tasks serve. All else is the
+ * same for all schedulers that include it, so they differ in that decision only.
  *
- * What is owed. While tasks serve, a debt to those that compute grows, by owed_percent of the time. Once it has come to a
- * slice, a task that computes runs next, for a slice, and is not interrupted. So nobody starves, and who serves waits for at
- * most a slice more than for the others that serve. Time that nobody who computes waited for is not owed. Every CPU has a debt of its
- * own: what one pays does not help a task that is bound to another.
+ * The guarantee. While serving tasks run, each CPU accumulates a debt to computing tasks, owed_percent of the time. When the
+ * debt reaches a slice, a computing task runs next, for a slice, and is not preempted. So no task starves, and a serving task
+ * waits at most a slice longer than for other serving tasks. While no computing task waits, there is no debt. Every CPU has its
+ * own debt, because time on one CPU does not help a task that is bound to another.
  *
- * Where a task is put down as computing is the lowest bit of its vtime, which those that serve do not need otherwise: to read
- * it costs nothing.
+ * The lowest bit of a task's vtime marks it as computing. Reading it costs nothing, and serving tasks do not need their vtime.
  */
 #ifndef KXLAB_URGENT_BPF_H
 #define KXLAB_URGENT_BPF_H
@@ -23,25 +22,25 @@
 #define URGENT_CPUS 1024
 
 const volatile u32 slice_us =
-    2000; /* how long a task may run in a turn, and serve without being put down as computing */
-const volatile u32 owed_percent = 25; /* of the time in which both kinds want to run; below 100 */
+    2000; /* length of a turn, and the run time after which a serving task counts as computing */
+const volatile u32 owed_percent = 25; /* guaranteed to computing tasks while both kinds are runnable; below 100 */
 
-/* What a CPU runs. */
+/* The state of a CPU. */
 struct urgent_cpu {
-	u64 started; /* the run time of the task there when it was put there, ns */
-	s64 debt; /* what it owes to tasks that compute, ns; less than 0: they had more than their part */
-	u32 computing; /* the task there computes */
-	u32 owed; /* and is owed the time */
+	u64 started; /* run time of the current task when it was put on the CPU, ns */
+	s64 debt; /* to computing tasks, ns; negative: they had more than their part */
+	u32 computing; /* the current task is a computing one */
+	u32 owed; /* and its turn pays the debt */
 	u32 helped; /* the last turn went to a task that had waited too long */
-	u32 pad[9]; /* a cache line each */
+	u32 pad[9]; /* to a cache line */
 };
 
 static struct urgent_cpu urgent_cpus[URGENT_CPUS];
-static bool urgent_alone; /* there is one CPU only */
+static bool urgent_alone; /* the machine has one CPU */
 static u32 urgent_victim; /* the last CPU on which a computing task was put */
 static u64 urgent_clock; /* the largest vtime that was put on a CPU; races lose an update, the next makes up for it */
 
-/* What is running on a CPU. The mask is for the verifier: with more CPUs than that, some would share an entry. */
+/* The mask is for the verifier: on a machine with more CPUs, some would share an entry. */
 static __always_inline struct urgent_cpu *urgent_cpu(u32 cpu)
 {
 	return &urgent_cpus[cpu & (URGENT_CPUS - 1)];
@@ -57,7 +56,7 @@ static __always_inline bool urgent_computes(struct task_struct *p)
 	return p->scx.dsq_vtime & COMPUTING;
 }
 
-/* Tells whether a task that serves should interrupt what a CPU runs. A stale answer costs one preemption too many or too few. */
+/* Tells whether a serving task should preempt a CPU's task. A stale answer costs one preemption too many or too few. */
 static __always_inline bool urgent_beats(u32 cpu)
 {
 	struct urgent_cpu *c = urgent_cpu(cpu);
@@ -75,7 +74,7 @@ static __always_inline u64 urgent_vtime(struct task_struct *p)
 	return vtime;
 }
 
-/* Queue a task; one that serves and wakes, on a CPU at once if that computes. */
+/* Queue a task. A serving task that wakes preempts a computing one. */
 static __always_inline void urgent_enqueue(struct task_struct *p, u64 enq_flags)
 {
 	u64 slice = urgent_slice();
@@ -98,8 +97,8 @@ static __always_inline void urgent_enqueue(struct task_struct *p, u64 enq_flags)
 		}
 	}
 	/*
-	 * Who can run on one CPU only may as well wait in that CPU's own queue, which costs less; but not while something is
-	 * owed, because that queue comes before dispatch.
+	 * A task that can run on one CPU only waits in that CPU's local queue, which costs less. It does not while a debt is
+	 * due, because the kernel takes from the local queue before it calls dispatch.
 	 */
 	if ((urgent_alone || p->nr_cpus_allowed == 1) && urgent_cpu(cpu)->debt < (s64)slice)
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice, enq_flags);
@@ -112,7 +111,7 @@ static __always_inline void urgent_dispatch(s32 cpu)
 	struct urgent_cpu *c = urgent_cpu(cpu);
 	bool due = c->debt >= (s64)urgent_slice();
 
-	/* Where very many have waited too long, those that serve get every second turn. */
+	/* If very many tasks have waited too long, serving tasks get every second turn. */
 	if ((due || !c->helped) && wait_over(COMPUTING, cpu, urgent_clock, COMPUTING)) {
 		c->owed = c->helped = 1;
 		return;
@@ -123,7 +122,7 @@ static __always_inline void urgent_dispatch(s32 cpu)
 			c->owed = 1;
 			return;
 		}
-		c->debt = 0; /* nobody wants it here */
+		c->debt = 0; /* no computing task waits for this CPU */
 	}
 	if (!scx_bpf_dsq_move_to_local(SERVING, 0))
 		scx_bpf_dsq_move_to_local(COMPUTING, 0);
@@ -157,8 +156,8 @@ static __always_inline u64 urgent_stopping(struct task_struct *p)
 	c->computing = 0;
 	c->owed = 0;
 	/*
-	 * A slice ends with a tick of the kernel's, which may be later by as much as a slice or two: that is paid back. What was
-	 * had while nobody else wanted it is not.
+	 * A slice ends on a tick, up to two slices late, and a computing task pays that time back. Time that it had while no
+	 * serving task was runnable is not paid back.
 	 */
 	c->debt -= used;
 	if (c->debt < -2 * (s64)urgent_slice())
@@ -166,7 +165,7 @@ static __always_inline u64 urgent_stopping(struct task_struct *p)
 	return used;
 }
 
-/* Put a task down as serving or computing, from its next turn on, used being what it ran in this one. */
+/* Mark a task as serving or computing from its next turn on. It ran for used ns in this turn. */
 static __always_inline void urgent_judge(struct task_struct *p, bool computes, u64 used)
 {
 	u64 vtime;
@@ -180,7 +179,7 @@ static __always_inline void urgent_judge(struct task_struct *p, bool computes, u
 	set_vtime(p, vtime | COMPUTING);
 }
 
-/* A new task serves until it has shown that it does not. */
+/* A new task counts as serving. */
 static __always_inline void urgent_enable(struct task_struct *p)
 {
 	set_vtime(p, urgent_clock & ~(u64)COMPUTING);
@@ -195,7 +194,7 @@ static __always_inline s32 urgent_init(void)
 	return err ? err : scx_bpf_create_dsq(COMPUTING, -1);
 }
 
-/* A mean that forgets: an eighth of the new, seven of the old. */
+/* An exponentially weighted moving average: 7/8 of the mean and 1/8 of the value. */
 static __always_inline u64 ewma8(u64 mean, u64 value)
 {
 	return mean - (mean >> 3) + (value >> 3);

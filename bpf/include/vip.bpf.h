@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which service a packet is for: the maps vips4 and vips6 and looking them up.
+ * The service of a packet: the maps vips4 and vips6 and their look-up.
  *
- * The maps are four times the services that are wanted, so that few share a bucket: whether the first is the right one
- * could not be predicted. Elements are made when they are needed, so that the room costs little.
+ * The maps have room for four times the intended services, so that few services share a bucket: the CPU cannot predict whether a
+ * bucket's first entry matches. Elements are allocated on demand, so unused room costs little.
  */
 #ifndef KXLAB_VIP_BPF_H
 #define KXLAB_VIP_BPF_H

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A bound for the wait in a queue that is ordered by virtual time: order by weight alone makes a task of the lowest weight wait
- * for minutes beside a few of the highest. A task that has waited for WAIT_MOST runs next, the one that waited longest first,
- * whatever its virtual time.
+ * A bound for the wait in a queue that is ordered by virtual time. Without it a task of the lowest weight waits for minutes
+ * beside a few tasks of the highest. A task that has waited for WAIT_MOST runs next, whatever its virtual time; of several, the
+ * one that waited longest.
  *
- * Time of waiting is what the kernel's watchdog takes for it: since the task last ran or woke, changes of affinity or priority not
- * counted. The kernel keeps it in jiffies, so an ordinary switch costs a look at the clock, and no state a task.
+ * The wait is measured as by the kernel's watchdog: since the task last ran or woke, regardless of changes of affinity or
+ * priority. The kernel stores it in jiffies, so an ordinary switch costs one read of the clock and no state for each task.
  *
- * The bound. Every CPU looks through the queue four times a second. Of n tasks that wait for one CPU, each with turns of t, none
- * waits longer than WAIT_MOST + WAIT_LOOK + n * t: with turns of a tick of 4 ms, 5 s for up to 560 tasks a CPU.
+ * The bound. Every CPU scans the queue four times a second. If n tasks wait for one CPU, each with turns of t, no task waits
+ * longer than WAIT_MOST + WAIT_LOOK + n * t: with turns of a tick of 4 ms, 5 s for up to 560 tasks a CPU.
  */
 #ifndef KXLAB_WAIT_BPF_H
 #define KXLAB_WAIT_BPF_H
@@ -19,8 +19,8 @@
 #define WAIT_LOOK (250 * NSEC_PER_MSEC)
 #define WAIT_CPUS 1024
 
-static u64 wait_look_at[WAIT_CPUS]; /* when each CPU looks again, ns */
-/* One moment on both clocks, from which the length of a jiffy is computed. */
+static u64 wait_look_at[WAIT_CPUS]; /* time of each CPU's next scan, ns */
+/* The same moment on both clocks, from which the length of a jiffy is computed. */
 static u64 wait_jiffy0, wait_ns0;
 
 static __always_inline void wait_init(void)
@@ -29,7 +29,7 @@ static __always_inline void wait_init(void)
 	wait_ns0 = now_ns();
 }
 
-/* Jiffies that the task which waited longest for a CPU has waited. */
+/* The longest wait of a task for a CPU, jiffies. */
 static u64 wait_longest(u64 queue, s32 cpu, u64 jiffy)
 {
 	struct bpf_iter_scx_dsq it;
@@ -40,7 +40,7 @@ static u64 wait_longest(u64 queue, s32 cpu, u64 jiffy)
 	while ((p = bpf_iter_scx_dsq_next(&it))) {
 		u64 waited = jiffy - p->scx.runnable_at;
 
-		/* A task that came after the clock was read has waited for less than nothing. */
+		/* The wait is negative for a task that was queued after the clock was read. */
 		if ((s64)waited > (s64)longest && bpf_cpumask_test_cpu(cpu, p->cpus_ptr))
 			longest = waited;
 	}
@@ -49,8 +49,8 @@ static u64 wait_longest(u64 queue, s32 cpu, u64 jiffy)
 }
 
 /*
- * Give the CPU whose dispatch this is the task that has waited that long. Its virtual time comes down to the clock, mark
- * set: the clock would otherwise jump to it, and all others would lose what they are owed.
+ * Move the task that waits since runnable_at to this CPU's local queue. Its virtual time is reduced to the clock, with mark set;
+ * otherwise the clock would jump to that time, and all other tasks would lose their lag.
  */
 static bool wait_take(u64 queue, s32 cpu, u64 runnable_at, u64 clock, u64 mark)
 {
@@ -70,7 +70,7 @@ static bool wait_take(u64 queue, s32 cpu, u64 runnable_at, u64 clock, u64 mark)
 	return taken;
 }
 
-/* To be called in dispatch: tells whether a task that had waited too long was given to the CPU. */
+/* For dispatch: tells whether the CPU got a task that had waited too long. */
 static __always_inline bool wait_over(u64 queue, s32 cpu, u64 clock, u64 mark)
 {
 	u64 *look_at = &wait_look_at[(u32)cpu & (WAIT_CPUS - 1)];

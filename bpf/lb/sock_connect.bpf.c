@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sock-connect: service addresses are replaced where a socket names its peer, in the cgroup of the clients.
+ * sock-connect: a balancer that replaces a service's address in the socket calls of the clients' cgroup.
  *
- * Policy: connect() to a service goes to a real instead, chosen by chance along the service's ring; packets carry the
- * real's address from the first on and nothing is done to any of them. Datagrams sent to a service without connect() are
- * addressed anew one by one, and a socket that keeps sending to one service keeps its real as long as that is up and
- * the service's. What the application asks about its peer is answered with the service: getpeername(), and the source of
- * datagrams received. For that a table remembers, for each socket and real, which service it stands for, until the socket
- * talks to that real by its own address.
+ * Policy: connect() to a service connects to a real, drawn at random from the service's ring. Packets carry the real's address
+ * from the first on, and no packet is rewritten. Datagrams sent to a service without connect() are readdressed one by one; a
+ * socket that keeps sending to one service keeps its real while that is up and a backend of the service. Calls that return the
+ * peer return the service: getpeername(), and the source of received datagrams. For them a table maps each pair of socket and
+ * real to the service, until the socket addresses that real itself.
  *
  * Good for: clients on this host; long connections; any number of packets, at the cost of one look-up a connection.
  *
- * Known weakness: works only for sockets in the cgroup. A connection sticks to its real: if that goes, the application
- * must connect again. One unconnected socket that talks to two services on the same real sees the answers of both as
- * those of the one it wrote to last; the same holds of a service and the real itself. Raw sockets, and packets that do
- * not come from a socket, are not balanced.
+ * Known weakness: works only for sockets in the cgroup. A connection keeps its real: if that fails, the application must connect
+ * again. If one unconnected socket uses two services on the same real, the answers of both seem to come from the service that it
+ * addressed last; the same holds for a service and the real itself. Raw sockets, and packets without a socket, are not balanced.
  *
  * Deviations from kube-proxy:
- * 1. The translation is done to the socket, not to packets: captures show the real, and so does the real's error message.
+ * 1. The socket is translated, not packets: captures and the real's error messages show the real.
  * 2. A service without backends refuses with EPERM; kube-proxy rejects, which the client sees as ECONNREFUSED.
- * 3. The real is chosen by chance for every connect(), as kube-proxy does for every connection, but along the weighted ring.
+ * 3. The real is drawn for every connect(), as kube-proxy does for every connection, but from the weighted ring.
  * Deviations from Cilium:
- * 4. Unconnected UDP sticks to its real (Cilium chooses for each datagram, unless the service has affinity).
- * 5. No look at network namespaces, node ports, local addresses or session affinity, and no program at bind() or at the
- *    end of a socket: entries of closed sockets fall out by LRU.
+ * 4. Unconnected UDP keeps its real (Cilium chooses for each datagram, unless the service has affinity).
+ * 5. Network namespaces, node ports, local addresses and session affinity are ignored. There is no program at bind() or at a
+ *    socket's release: LRU evicts the entries of closed sockets.
  * 6. A TCP connection is entered, too, so that getpeername() shows the service; Cilium enters TCP only for that hook.
  */
 #include <linux/bpf.h>

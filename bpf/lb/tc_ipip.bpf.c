@@ -2,13 +2,13 @@
 /*
  * tc-ipip: the service of xdp-ipip on the tcx ingress hook.
  *
- * Policy: as xdp_ipip.bpf.c, from the same headers. What differs is the hook: the packet is an skb by now, room for the
- * outer header is made by bpf_skb_adjust_room, and it leaves by bpf_redirect to the egress of the same link.
+ * Policy: as xdp_ipip.bpf.c, from the same headers. Only the hook differs: the packet is an skb, bpf_skb_adjust_room makes
+ * room for the outer header, and bpf_redirect sends the packet to the egress of the same link.
  *
  * Good for: links without native XDP, packets that arrive as skbs anyway (containers, after GRO), other programs on the
  * same hook.
  *
- * Known weakness: every packet has cost an skb before the program sees it. Else as xdp-ipip.
+ * Known weakness: every packet costs an skb before the program runs. Otherwise as xdp-ipip.
  *
  * Deviations from Katran: those of xdp-ipip, and
  * 13. on tcx, where Katran is on XDP.

@@ -2,20 +2,20 @@
 /*
  * tc-nat: the service of xdp-nat on the tcx ingress hook.
  *
- * Policy: as xdp_nat.bpf.c, from the same header. What differs is the hook: the packet is an skb by now, headers are made
- * linear before they are looked at, and it leaves by bpf_redirect to the egress of the link that the routing table names.
+ * Policy: as xdp_nat.bpf.c, from the same header. Only the hook differs: the packet is an skb, headers are made linear before
+ * they are read, and bpf_redirect sends the packet to the egress of the link in the route.
  *
  * Good for: links without native XDP, packets that arrive as skbs anyway, other programs on the same hook.
  *
- * Known weakness: every packet has cost an skb before the program sees it. Else as xdp-nat. Checksums are updated in the
+ * Known weakness: every packet costs an skb before the program runs. Otherwise as xdp-nat. Checksums are updated in the
  * packet, as if they were complete. With transmit checksum offload on a virtual link, an skb arrives with
- * CHECKSUM_PARTIAL and the field holds only the sum of the pseudo header: there, adding what the port changed would be
- * wrong. The lab turns that offload off on every link (package netlab), and so must whoever uses this program on veth.
+ * CHECKSUM_PARTIAL and the field holds only the sum of the pseudo header, to which the change of the port must not be
+ * added. The lab disables that offload on every link (package netlab). Any other user on veth must disable it, too.
  *
  * Deviations from kube-proxy: 1 to 10 of xdp_nat.bpf.c. Deviations from Cilium: 11 to 13 of it, and
  * 14. Cilium writes with bpf_skb_store_bytes and bpf_l4_csum_replace, which know of CHECKSUM_PARTIAL; this program writes
  *     into the packet, as XDP does.
- * 15. A tag that the link took off (vlan_present) means: not ours.
+ * 15. A packet whose VLAN tag the link removed (vlan_present) is left to the kernel.
  */
 #include "hook_tc.bpf.h"
 #include "nat.bpf.h"

@@ -3,12 +3,12 @@
  * xdp-ipip: a layer 4 load balancer in the manner of Katran, on XDP.
  *
  * Policy. A packet for a service (address, port, protocol) is hashed by its flow. If the flow table knows the flow, it
- * goes where it went before; else the service's Maglev ring says where, and the table remembers. The packet is put
- * into an outer IP packet to that real and sent back out of the link it came by. The real takes the outer header off
- * and answers the client directly, so the balancer sees one direction only. ICMP errors about packets that a real
- * sent are brought to that real. A packet too long for the tunnel is answered with ICMP, if it may not be fragmented.
- * What is for no service, ICMP echo included, and frames for other stations are left to the kernel. What the table
- * remembers of a flow holds while the service and the real's place in it last (member.bpf.h).
+ * keeps its real; otherwise the service's Maglev ring gives the real, and the table stores it. The packet is put into an
+ * outer IP packet to that real and sent back on the link on which it arrived. The real removes the outer header and
+ * answers the client directly, so the balancer sees one direction only. ICMP errors about packets that a real sent go to
+ * that real. A packet too long for the tunnel is answered with ICMP, if it may not be fragmented. Packets for no service,
+ * ICMP echo included, and frames for other stations are left to the kernel. An entry is valid while the service exists
+ * and the real is its backend (member.bpf.h).
  *
  * Good for: high packet rates at little CPU, many balancers side by side (the ring is the same on all), SYN floods.
  *
@@ -31,7 +31,7 @@
  *  7. The next hop is the real itself: reals are on the same segment, and their MAC addresses are known.
  *  8. An entry of a removed real is noticed by a flag at the real or, if another service keeps the real, by the map
  *     removed, not by the real's index having been reused. Katran keeps such flows; here TCP and UDP are balanced anew.
- *  9. ICMP errors for all types that quote a packet are brought to the real, not a selection; echo goes to the kernel.
+ *  9. ICMP errors of all types that quote a packet go to the real, not a selection; echo goes to the kernel.
  * 10. Answers to packets too long quote 128 bytes of them.
  * 11. No QUIC connection ids, no GUE, no per-service flags, no local delivery.
  * 12. An IPv4 packet that may be fragmented and is too long for the tunnel is dropped and counted (drop_toolong): a

@@ -3,11 +3,11 @@
  * xdp-jet: the service of xdp-ipip with just-enough tracking.
  *
  * Policy. JET (Mendelson, Vargaftik, Barabash, Lorenz, Keslassy, Orda: "Load Balancing with JET: Just Enough Tracking
- * for Connection Consistency", CoNEXT 2020): if it is known which backends may be added next (the spares), it is known
- * of each flow whether any of them would take it over. Only such flows need a flow table entry: all others go by the
- * ring before and after the change, as long as their real stays. The ring is looked up first; its slot carries two
- * flags, computed by the control plane with rendezvous hashing over backends and spares. LB_SLOT_TRACK: new flows are
- * inserted. LB_SLOT_LOOK: tracked flows may exist, so look them up before going by the ring.
+ * for Connection Consistency", CoNEXT 2020). The control plane announces the backends that may be added next (the
+ * spares), so each flow that a spare would take over is known. Only such flows need a flow table entry; the ring gives
+ * all others the same real before and after the change, as long as that real stays. The ring is looked up first; its slot
+ * has two flags, computed by the control plane with rendezvous hashing over backends and spares. LB_SLOT_TRACK: new flows
+ * are inserted. LB_SLOT_LOOK: tracked flows may exist, so the flow table is looked up before the ring is used.
  *
  * Good for: many flows, high rates of new flows, SYN floods: with n backends and s spares about s/(n+s) of the flows
  * cost a table line, the others a ring line only, however many they are.
@@ -25,7 +25,7 @@
  *  5. Draining, which JET does not treat: the drained backend keeps its slots for what began before, and a second ring
  *     says where connections go that begin now, which are tracked. Only a SYN tells the two apart: UDP flows that begin
  *     on a draining backend's slots still go to it until it is removed.
- *  6. NEW counts flows on flagged slots only: others are not told from known ones.
+ *  6. NEW counts flows on flagged slots only, because other flows are not stored.
  * and from Katran those of xdp-ipip.
  */
 #include "hook_xdp.bpf.h"

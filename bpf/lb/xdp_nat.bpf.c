@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * xdp-nat: destination NAT in XDP, the service that kube-proxy gives.
+ * xdp-nat: destination NAT in XDP, the service of kube-proxy.
  *
  * Policy: a packet for a service is rewritten to the address and port of a real and sent there; the real's answers, which
- * come back through this host, are rewritten to the service's. The source is never touched. A new connection goes by the
- * service's ring, which is a hash of its 5-tuple; after that it goes by the flow table, whatever becomes of the ring, until
- * it is over (RST, FIN both ways, UDP idle), its real is down or taken out of the service, or the service is deleted. The
- * flow table is asked before the services, so what is established costs one look-up however many services there are.
- * Packets are routed: TTL taken down, next hop asked from the kernel's routing table for every packet. ICMP errors about
- * translated packets are translated both ways.
+ * return through this host, are rewritten to the service's. The source is never rewritten. A hash of a new connection's
+ * 5-tuple selects its real on the service's ring. After that the flow table determines the real, whatever changes in the
+ * ring, until the connection ends (RST, FIN both ways, UDP idle), its real is down or taken out of the service, or the
+ * service is deleted. The flow table is looked up before the services, so a packet of a known connection costs one
+ * look-up, however many services exist. Packets are routed: the TTL is decremented, and the kernel's routing table gives
+ * the next hop for every packet. ICMP errors about translated packets are translated both ways.
  *
  * Good for: one balancer that sees both directions, reals that know nothing of it, ports that differ.
  *
  * Known weakness:
- * - A first packet costs two insertions into an LRU hash, the dearest operation here, and there is no flood guard, for a
- *   connection that is not entered gets no answer. A flood evicts idle connections.
+ * - A first packet costs two insertions into an LRU hash, the most expensive operation here. There is no flood guard,
+ *   because a connection without an entry gets no answers. A flood evicts idle connections.
  * - Fragments of a service's packets are dropped.
  * - A client that uses one source port for two services on the same real gets two different reals; if there is only one,
  *   the newer connection takes the translation of answers from the older.
@@ -24,8 +24,8 @@
  * Deviations from kube-proxy (iptables DNAT and conntrack):
  * 1. The real is chosen by a hash of the 5-tuple, not by chance: a retry from the same port gets the same real.
  * 2. No source NAT, neither masquerading nor for hairpin connections: reals must route answers through this host.
- * 3. TCP is tracked by flags alone: no windows, no sequence numbers, no state-dependent time-outs. What is in nobody's
- *    use falls out of the table by LRU.
+ * 3. TCP is tracked by flags alone: no windows, no sequence numbers, no state-dependent time-outs. LRU
+ *    evicts unused entries.
  * 4. A packet of a connection whose real is down or was taken out of the service is balanced anew, and nothing is
  *    translated for a service that was deleted. kube-proxy leaves TCP connections to removed endpoints alone and flushes
  *    only UDP ones. Answers of a real that was taken out are still translated.

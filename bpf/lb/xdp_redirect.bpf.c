@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * xdp-redirect: the ceiling xdp-tx, but by bpf_redirect to the link the packet came in by: its policy and its known
- * weakness are the same.
+ * xdp-redirect: the ceiling xdp-tx with bpf_redirect to the link on which the packet arrived. Policy and known weakness are
+ * those of xdp-tx.
  *
- * Good for: what the link, the generator and the sink can do at most when the balancer is on XDP and sends by redirect.
+ * Good for: the maximum of link, generator and sink for a balancer on XDP that sends by redirect.
  */
 #include "hook_xdp.bpf.h"
 #include "ceiling.bpf.h"

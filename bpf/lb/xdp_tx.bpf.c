@@ -4,9 +4,9 @@
  *
  * Policy: none. It reads no header but Ethernet's, balances nothing and counts nothing.
  *
- * Good for: what the link, the generator and the sink can do at most when the balancer is on XDP and sends by XDP_TX.
+ * Good for: the maximum of link, generator and sink for a balancer on XDP that sends by XDP_TX.
  *
- * Known weakness: it takes what is for the host itself, too, neighbour discovery included: neighbours must be static.
+ * Known weakness: it also takes packets for the host itself, neighbour discovery included, so neighbours must be static.
  */
 #include "hook_xdp.bpf.h"
 #include "ceiling.bpf.h"

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * scx-batch: as few switches as possible.
+ * scx-batch: as few context switches as possible.
  *
- * Policy. One queue in order of arrival, and long slices: a task that computes keeps its CPU for slice_us, whoever wakes
- * meanwhile. Who used up a slice goes to the end, and if nobody waits goes on at once. A task that wakes is put on an idle
- * CPU if there is one; nothing is ever preempted. Where more than 20 wait, slices shrink, so that all have a turn in round_ms.
+ * Policy. One queue in order of arrival, and long slices: a computing task keeps its CPU for slice_us, whichever tasks wake
+ * meanwhile. A task that used up its slice goes to the end of the queue; if the queue is empty it continues at once. A task that
+ * wakes is put on an idle CPU if there is one; no task is preempted. If more than 20 tasks wait, slices shrink so that each has a
+ * turn within round_ms.
  *
- * Good for: throughput of loads that compute in large working sets, where every switch costs a cache; compilers,
- * renderers, encoders.
+ * Good for: the throughput of computations with large working sets, where every switch costs a cache; compilers, renderers,
+ * encoders.
  *
- * Known weakness: latency. One task that computes delays all others on its CPU by a whole slice, so servers and desktops
- * beside it crawl. No weights.
+ * Known weakness: latency. A computing task delays all others on its CPU by a whole slice, so servers and desktops on the same
+ * CPUs respond slowly. No weights.
  *
  * The longest wait. A slice ends with a tick, up to 4 ms late. Of n tasks that wait for one CPU, whatever their weights, each runs
- * within round_ms + n * 4 ms, or n * slice_us if that is less: 5 s hold for 700 tasks a CPU. A task whose affinity or priority is
- * changed while it waits goes to the end again, and for it nothing is promised.
+ * within round_ms + n * 4 ms, or n * slice_us if that is less: within 5 s for up to 700 tasks a CPU. A task whose affinity or
+ * priority changes while it waits goes to the end again; its wait has no bound.
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"

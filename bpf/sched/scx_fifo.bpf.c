@@ -2,22 +2,22 @@
 /*
  * scx-fifo: one queue for all CPUs, first come, first served.
  *
- * Policy. A task that wakes is put on an idle CPU at once if there is one. Else it goes to the end of the one global
- * queue, from which every CPU takes the first task that may run there. A task runs until it sleeps or its slice is used
- * up, and then queues again at the end.
+ * Policy. A task that wakes is put on an idle CPU if there is one. Otherwise it goes to the end of the global queue, from which
+ * every CPU takes the first task that may run there. A task runs until it sleeps or has used up its slice, and then goes to the
+ * end of the queue.
  *
- * Both halves are the kernel's own: without select_cpu it looks for an idle CPU itself, and without dispatch it takes from
- * the built-in global queue. So the one callback on the way of a switch is enqueue, and that only sets the slice. This is
- * the least that a scheduler in BPF can cost, and the measure for the others.
+ * Both parts are built into the kernel: without select_cpu the kernel finds an idle CPU, and without dispatch it takes tasks from
+ * the built-in global queue. So the only callback of a switch is enqueue, and enqueue only sets the slice. This is the least cost
+ * of a scheduler in BPF, and the baseline for the others.
  *
- * Good for: seeing what sched_ext itself costs; loads of equal tasks, where order of arrival is fair.
+ * Good for: measuring the cost of sched_ext itself; loads of equal tasks, where order of arrival is fair.
  *
- * Known weakness: it knows no weights (nice has no effect) and no latency: a task that wakes waits for all that queued
- * before it, up to a slice each. Tasks lose their CPU and its cache at every turn. One queue has one lock.
+ * Known weakness: no weights (nice has no effect), and high latency: a task that wakes waits for all tasks that were queued before
+ * it, up to a slice each. Tasks lose their CPU and its cache at every turn. One queue has one lock.
  *
- * The longest wait. A slice ends with a tick of the kernel's, so after 8 ms. Of n tasks that wait for one CPU, whatever their weights,
- * each runs within n * 8 ms: 5 s hold for 600 tasks a CPU, by the order alone. A task whose affinity or priority is changed
- * while it waits goes to the end again, and for it nothing is promised.
+ * The longest wait. A slice ends with a tick, after at most 8 ms. Of n tasks that wait for one CPU, whatever their weights, each
+ * runs within n * 8 ms: within 5 s for up to 600 tasks a CPU, by the order alone. A task whose affinity or priority changes while
+ * it waits goes to the end again; its wait has no bound.
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"

@@ -2,22 +2,22 @@
 /*
  * scx-interactive: short waits for tasks that run briefly between sleeps.
  *
- * Policy. Of every task a decaying mean is kept of how long it runs between waking and sleeping. Who runs for less than a slice
- * serves somebody who waits, or so it is supposed; who runs longer computes and does not care when. Those that serve go first, in
- * order of arrival, and interrupt those that compute; these share what is left by weight, in order of virtual time, and are
- * owed a quarter of the time (urgent.bpf.h). A task that runs for much longer than it usually does is put down as computing at
- * once, until it sleeps; so is a new one that does not sleep within a slice.
+ * Policy. The scheduler keeps a moving average of each task's run time between waking and sleeping. A task whose average is
+ * shorter than a slice is treated as latency-sensitive (serving), any other as computing. Serving tasks go first, in order of
+ * arrival, and preempt computing tasks; computing tasks share the rest by weight, in order of virtual time, and have a guaranteed
+ * quarter of the time (urgent.bpf.h). A task that runs for much longer than its average counts as computing at once, until it
+ * sleeps; so does a new task that does not sleep within a slice.
  *
- * Good for: servers and desktops beside batch loads. What serves requests gets up to three quarters of the CPUs if it asks for them.
- * Where all tasks compute, or all serve, it is a fair scheduler or a queue in order of arrival.
+ * Good for: servers and desktops beside batch loads. Serving tasks can use up to three quarters of the CPUs. If all tasks compute
+ * the scheduler is a fair one; if all serve, it is a queue in order of arrival.
  *
- * Known weakness: it takes from tasks that compute what it gives to those that sleep, whatever their weights: nice has no
- * effect on who serves. A task that pretends, sleeping a little often, is believed. What is known of a task lies in an
- * array by its number: where numbers go beyond NOTES, two tasks may be judged by what one of them did. Each queue has one lock.
+ * Known weakness: it takes time from computing tasks for those that sleep, whatever their weights: nice has no effect on serving
+ * tasks. A computing task that sleeps briefly and often counts as serving. The state of a task lies in an array by its pid: where
+ * pids exceed NOTES, two tasks may share one average. Each queue has one lock.
  *
- * The longest wait. What computes gets a quarter of every CPU's time, and of those the task that has waited 2.5 s runs next, whatever
- * its weight and theirs; where many have, every second turn is theirs (urgent.bpf.h, wait.bpf.h). No wait is longer than 5 s with up
- * to 280 tasks a CPU.
+ * The longest wait. Computing tasks get a quarter of every CPU's time, and of these the task that has waited 2.5 s runs next,
+ * whatever the weights; if many have, every second turn is theirs (urgent.bpf.h, wait.bpf.h). No wait is longer than 5 s with up to
+ * 280 tasks a CPU.
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"
@@ -27,7 +27,7 @@ char _license[] SEC("license") = "GPL";
 
 #define NOTES 65536
 
-/* What is known of a task, microseconds. */
+/* The state of a task, microseconds. */
 static struct note {
 	u32 ran; /* since it woke */
 	u32 mean; /* from waking to sleeping */

@@ -1,43 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * scx-learned: first those who will soon give up the CPU by themselves, as a predictor says that learns while it runs.
+ * scx-learned: priority for tasks that will soon sleep, by a predictor that learns at run time.
  *
- * Policy. A task's turn begins when it wakes, or has used up a slice, and ends when it sleeps, or has used up the next. At
- * its beginning a logistic predictor says how probable it is that the turn will end in sleep. Who will sooner sleep than not
- * serves, who will not computes (urgent.bpf.h): those that serve go first, in order of arrival, and interrupt those that
- * compute, which share what is left by weight and are owed a quarter of the time. Which tasks wait for less than they make
- * others wait is what shortest-job-first asks for, and cannot know: this guesses it. Who has run for four slices without
- * sleeping computes whatever is foretold of it, so that a predictor that is wrong makes nobody starve.
+ * Policy. A task's turn begins when it wakes or has used up a slice, and ends when it sleeps or has used up the next. At the
+ * beginning a logistic predictor estimates the probability that the turn ends in sleep. Above one half the task is serving,
+ * otherwise computing (urgent.bpf.h): serving tasks go first, in order of arrival, and preempt computing tasks, which share the
+ * rest by weight and have a guaranteed quarter of the time. So the policy approximates shortest-job-first with predicted lengths.
+ * A task that has run for four slices without sleeping counts as computing whatever the prediction, so a wrong predictor does not
+ * starve other tasks.
  *
- * The predictor. Ten numbers describe a task at the beginning of a turn (enum feature); each has a weight, the same for
- * all tasks; the sum of their products, squeezed into 0 to 1 by straight lines, is the probability. When the turn ends,
- * each weight moves by the error times its number, by 2^-rate_shift of it (stochastic gradient descent on the log
- * loss). It begins with all weights 0 and knows nothing of any load before it has seen it. All arithmetic is in
- * integers: numbers in 1/256, weights and probabilities in 1/65536.
+ * The predictor. Ten features describe a task at the beginning of a turn (enum feature). Each has a weight, the same for all
+ * tasks; the sum of the products, mapped into 0 to 1 by a piecewise linear sigmoid, is the probability. When the turn ends, each
+ * weight changes by the error times its feature times 2^-rate_shift (stochastic gradient descent on the log loss). All weights
+ * start at 0. All arithmetic is in integers: features in 1/256, weights and probabilities in 1/65536.
  *
- * Its accuracy is counted, not claimed: turns, how many ended in sleep (always guessing the commoner end is the base
- * rate), how many were foretold, and how many "as last time" would have foretold.
+ * Counters give its accuracy: turns, turns that ended in sleep (the base rate is that of always predicting the more frequent end),
+ * turns predicted correctly, and turns that "the same end as last time" would have predicted correctly.
  *
- * Good for: servers beside batch loads, like scx-interactive, from which it differs in nothing but how it tells who serves.
+ * Good for: servers beside batch loads, as scx-interactive, from which it differs only in the decision which tasks serve.
  *
- * Known weakness: as there, it takes from tasks that compute. Tasks that behave alike now and differently later are told
- * apart late. The weights are shared by all CPUs and written without a lock: an update may be lost. It costs about 500
- * instructions more a switch than a queue alone.
+ * Known weakness: as scx-interactive, it takes time from computing tasks. Tasks that behave alike first and differently later are
+ * distinguished late. All CPUs share the weights and write them without a lock: an update may be lost. A switch costs about 500
+ * instructions more than with a queue alone.
  *
- * The longest wait. What computes gets a quarter of every CPU's time, and of those the task that has waited 2.5 s runs next, whatever
- * its weight and theirs; where many have, every second turn is theirs (urgent.bpf.h, wait.bpf.h). No wait is longer than 5 s with up
- * to 280 tasks a CPU.
+ * The longest wait. Computing tasks get a quarter of every CPU's time, and of these the task that has waited 2.5 s runs next,
+ * whatever the weights; if many have, every second turn is theirs (urgent.bpf.h, wait.bpf.h). No wait is longer than 5 s with up to
+ * 280 tasks a CPU.
  *
  * Deviations from the experiment that it follows (the sched_ext cover letter of 2022):
- *  1. Linear in its features, where that had a hidden layer of 16.
- *  2. Features of what the scheduler sees anyway, where that had decaying counts of 64 system calls. To see those, every
- *     system call of every task would have to pass a tracepoint.
- *  3. It learns while it runs, in the kernel, where that was trained before.
+ *  1. The predictor is linear in its features; that one had a hidden layer of 16.
+ *  2. The features are data that the scheduler has; that one used decaying counts of 64 system calls, for which every system call
+ *     of every task would pass a tracepoint.
+ *  3. It learns at run time, in the kernel; that one was trained before.
  */
 enum sched_stat {
 	STAT_TURNS, /* turns that ended */
 	STAT_SLEPT, /* of them: in sleep */
-	STAT_FORETOLD, /* ends that the predictor had given the greater probability */
+	STAT_FORETOLD, /* turns that were predicted correctly */
 	STAT_FORETOLD_SLEPT, /* of them: sleep */
 	STAT_AS_LAST, /* turns that ended as the task's turn before */
 	SCHED_STATS,
@@ -52,16 +51,16 @@ char _license[] SEC("license") = "GPL";
 
 const volatile u32 rate_shift = 7; /* of an error, 2^-rate_shift is learned; 32 or more: nothing */
 
-/* What a task is known by. Lengths of time are logarithms of microseconds, 12/256 a doubling. */
+/* The features of a task. Durations are logarithms of microseconds, 12/256 a doubling. */
 enum feature {
 	F_ALWAYS, /* 1: its weight is what holds for all tasks */
 	F_LAST_RUN, /* how long it ran from its last waking to sleeping */
 	F_MEAN_RUN, /* the same, a decaying mean */
 	F_SLEPT, /* how many of its turns ended in sleep, a decaying mean */
-	F_AWAKE, /* how long it has run since it woke: 0 for who just did */
+	F_AWAKE, /* run time since it woke: 0 for a task that just woke */
 	F_SLEEP, /* how long it slept before this turn */
 	F_PERIOD, /* from one wake-up to the next, a decaying mean */
-	F_SYNC, /* woken by somebody about to sleep */
+	F_SYNC, /* woken by a task that is about to sleep */
 	F_WAKES, /* how many tasks it wakes in a turn, a decaying mean */
 	F_KERNEL, /* 1 for a thread of the kernel */
 	FEATURES,
@@ -70,10 +69,10 @@ enum feature {
 #define ONE  65536 /* of weights and probabilities */
 #define UNIT 256 /* of features */
 
-/* What was learned; not static, so that it can be read from outside. */
+/* The learned weights; not static, so that user space can read them. */
 s32 weights[FEATURES];
 
-/* What is known of a task. Times in nanoseconds. */
+/* The state of a task. Times in nanoseconds. */
 struct task_ctx {
 	u64 turn; /* how long it ran in this turn */
 	u64 awake; /* how long it ran since it woke */
@@ -86,7 +85,7 @@ struct task_ctx {
 	u32 wakes; /* decaying mean of tasks woken in a turn, 1/256 */
 	u32 waking; /* tasks woken in this turn */
 	u32 began; /* it has had a first turn */
-	u32 sync; /* this wake-up was by somebody about to sleep */
+	u32 sync; /* this wake-up was by a task about to sleep */
 	s32 probability; /* that this turn ends in sleep */
 	s32 last; /* the turn before ended in sleep */
 	s32 feature[FEATURES]; /* at the beginning of this turn */
@@ -177,7 +176,7 @@ static __always_inline bool computes(struct task_ctx *t)
 	return t->probability < ONE / 2 || t->awake >= 4 * urgent_slice();
 }
 
-/* End a turn: count what was foretold and learn from it. */
+/* End a turn: count the prediction and learn from its error. */
 static __always_inline void end(struct task_ctx *t, bool sleeps)
 {
 	s32 error = (sleeps ? ONE : 0) - t->probability;
@@ -234,7 +233,7 @@ void SCX_OP(learned_runnable, struct task_struct *p, u64 enq_flags)
 		t->period = ewma8(t->period, now - t->woke_at);
 		t->woke_at = now;
 		t->awake = 0;
-		/* An interrupt wakes in the name of whom it interrupts; the noise is learned to be noise. */
+		/* An interrupt counts as a wake-up by the interrupted task: noise in this feature, which its weight reflects. */
 		waker = task_ctx(bpf_get_current_task_btf());
 		if (waker && waker->waking < 64)
 			waker->waking++;

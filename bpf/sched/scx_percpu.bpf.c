@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * scx-percpu: a queue for every CPU, with stealing.
+ * scx-percpu: a queue for every CPU, with work stealing.
  *
- * Policy. A task that wakes is put on an idle CPU at once if there is one, its last one first. Else it queues at the CPU
- * where it last ran, behind whom it finds there. A CPU serves its own queue in order of arrival. When that is empty it
- * takes the oldest task that may run on it from the next CPU's queue, and so on round the circle. Who queues a task behind
- * others wakes an idle CPU that may take it, if there is one.
+ * Policy. A task that wakes is put on an idle CPU if there is one, preferably its last. Otherwise it goes to the end of the queue
+ * of the CPU where it last ran. A CPU serves its own queue in order of arrival. When that is empty it takes the oldest task that
+ * may run on it from the queue of the next CPU that has one. When a task is queued behind others, an idle CPU that may take it is
+ * woken, if there is one.
  *
- * Good for: many CPUs and short tasks: no lock is shared while all are busy, and a task finds its cache warm.
+ * Good for: many CPUs and short tasks: while all CPUs are busy no lock is shared, and a task finds its cache warm.
  *
- * Known weakness: queues are balanced only when one is empty, so two tasks may share a CPU while a third has another for
- * itself, for as long as all three compute. No weights, no preemption: a wake-up waits for the queue of its CPU. The search
+ * Known weakness: queues are balanced only when one is empty, so two computing tasks may share a CPU while a third has another for
+ * itself, as long as all three compute. No weights and no preemption: a task that wakes waits for the queue of its CPU. The search
  * for work visits every CPU's queue.
  *
- * The longest wait. A slice ends with a tick of the kernel's, so after 8 ms. A task behind n others in its CPU's queue, whatever their
- * weights, runs within n * 8 ms: 5 s hold for 600 tasks a queue, by the order alone. A task whose affinity or priority is changed
- * while it waits goes to the end of a queue again, and for it nothing is promised.
+ * The longest wait. A slice ends with a tick, after at most 8 ms. A task behind n others in its CPU's queue, whatever their
+ * weights, runs within n * 8 ms: within 5 s for up to 600 tasks a queue, by the order alone. A task whose affinity or priority
+ * changes while it waits goes to the end of a queue again; its wait has no bound.
  */
 enum sched_stat {
 	STAT_QUEUED, /* tasks put into a CPU's queue */

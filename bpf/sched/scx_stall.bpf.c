@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * scx-stall: deliberately broken. It shows what the kernel does with a scheduler that fails.
+ * scx-stall: a scheduler that fails deliberately, to show how the kernel handles that.
  *
- * Policy. For the first grace_ms it is scx-fifo. From then on, by the knob fault:
- *   0  it takes tasks and keeps them: nothing that wakes ever runs again. After timeout_ms the kernel's watchdog ends
- *      the scheduler, gives all tasks back to the kernel's own, and says which task was kept waiting for how long.
+ * Policy. For the first grace_ms it is scx-fifo. Then, by the knob fault:
+ *   0  it accepts tasks and never runs them. After timeout_ms the kernel's watchdog ends the scheduler, returns all tasks to the
+ *      kernel's own, and reports which task waited for how long.
  *   1  it sends a task to a CPU that does not exist, for which the kernel ends it at once.
  *
- * Good for: trying that a trial under an ejected scheduler does not count, and that the machine survives.
+ * Good for: testing that a trial under an ejected scheduler does not count, and that the machine survives.
  *
- * Known weakness: it is one. While it stalls, nothing runs but interrupts and real-time tasks: for timeout_ms the machine
- * is dead to its users.
+ * Known weakness: while it stalls, only interrupts and real-time tasks run: the machine does not respond for timeout_ms.
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"
@@ -21,7 +20,7 @@ const volatile u32 slice_us = 5000; /* how long a task may run in a turn */
 const volatile u32 grace_ms = 500; /* how long it works */
 const volatile u32 fault = 0; /* what it does then */
 
-/* Where tasks end: their numbers, which nobody takes out. When it is full, they are not even counted. */
+/* The pids of accepted tasks, which are never removed. When the map is full, further pids are lost. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 4096);

@@ -2,29 +2,28 @@
 /*
  * scx-vtime: weighted fair sharing by virtual time, with one queue for all CPUs.
  *
- * Policy. Every task has a virtual time that advances, while it runs, with its run time divided by its weight. The queue is
- * ordered by it: who had least, for its weight, runs next. A global clock follows the largest virtual time that was ever
- * put on a CPU; a task that comes back from sleep starts at most one slice behind it, so that sleeping does not pile up
- * credit. Who waited its turn may be further behind, as turns end with the kernel's ticks, often late: 16 slices, so that who wakes
- * does not wait longer for all those that are bound to a more crowded CPU. A task that wakes while a CPU is idle runs there at once.
+ * Policy. Every task has a virtual time that advances with its run time divided by its weight. The queue is ordered by virtual
+ * time, so the task with the least weighted run time runs next. A global clock follows the largest virtual time that was ever put
+ * on a CPU. A task that returns from sleep starts at most one slice behind the clock, so sleeping does not accumulate credit. A
+ * task that stayed queued may lag by up to 16 slices, because slices end on ticks and so run long; the limit keeps a task that
+ * wakes from waiting for all tasks that are bound to a more crowded CPU. A task that wakes while a CPU is idle runs there at once.
  *
- * Good for: loads that compute and shall share CPUs by weight; showing that fairness takes a page of code.
+ * Good for: computing loads that share CPUs by weight; a fair scheduler in a page of code.
  *
- * Known weakness: nothing is preempted, so a task that wakes waits for the end of the slice that is running, up to
- * slice_us. The slack of one slice favours tasks that sleep a little. One queue has one lock, and tasks move between CPUs
- * freely.
+ * Known weakness: no task is preempted, so a task that wakes waits for the end of the running slice, up to slice_us. The slack of
+ * one slice favours tasks that sleep briefly. One queue has one lock, and tasks move between CPUs freely.
  *
  * Deviations from scx_simple of the kernel's tools:
- *  1. What a task used is the difference of the kernel's own count of its run time. scx_simple takes what is left of the
- *     slice, and so charges a whole slice to who yields.
- *  2. Placement on an idle CPU is left to the kernel (no select_cpu callback): one callback less a wake-up.
- *  3. Who is put into the queue without having slept may be further behind the clock than a slice: with scx_simple's one slice,
- *     turns that end late cost the heavier tasks what they are owed.
- *  4. A turn costs at most 16 slices more than it took (turn_cost in scx.bpf.h), where scx_simple knows no bound.
+ *  1. A task's use is the difference of the kernel's own count of its run time. scx_simple uses the rest of the slice, and so
+ *     charges a whole slice to a task that yields.
+ *  2. The kernel chooses an idle CPU (no select_cpu callback), which saves a callback at each wake-up.
+ *  3. A task that is queued without having slept may be further behind the clock than a slice. With scx_simple's limit of one
+ *     slice, turns that end late cost the heavier tasks a part of their share.
+ *  4. A turn costs at most 16 slices more than its length (turn_cost in scx.bpf.h); scx_simple has no bound.
  *
- * The longest wait. A task of weight 1 owes up to 48 ms of virtual time for a turn, which twelve tasks of nice -20 take 50 s to pass. So
- * a task that has waited 2.5 s runs next (wait.bpf.h), whatever its weight and theirs: no wait is longer than 5 s with up to 560 tasks
- * a CPU. A task's weight is not held where it would mean less than a turn in 2.5 s.
+ * The longest wait. A turn of a task of weight 1 costs up to 48 ms of virtual time, which twelve tasks of nice -20 take 50 s to
+ * pass. So a task that has waited 2.5 s runs next (wait.bpf.h), whatever the weights: no wait is longer than 5 s with up to 560
+ * tasks a CPU. A weight is not enforced where it would mean less than a turn in 2.5 s.
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"
@@ -41,7 +40,7 @@ const volatile u32 slice_us = 3000; /* how long a task may run in a turn */
 static u64 vtime_now; /* races lose an update of a few microseconds now and then; the next one makes up for it */
 static u64 started[MAX_CPUS]; /* the run time of the task on each CPU when it was put there, ns */
 
-/* What a task has of virtual time if it may be behind the clock by so many slices. */
+/* A task's virtual time, limited to this many slices behind the clock. */
 static __always_inline u64 behind(struct task_struct *p, u64 slices)
 {
 	u64 least = vtime_now - slices * slice_us * NSEC_PER_USEC;
@@ -51,7 +50,7 @@ static __always_inline u64 behind(struct task_struct *p, u64 slices)
 
 void SCX_OP(vtime_runnable, struct task_struct *p, u64 enq_flags)
 {
-	/* A change of affinity or priority comes here too; a task that waits keeps what it is owed. */
+	/* A change of affinity or priority also enqueues; a waiting task keeps its lag. */
 	if (enq_flags & SCX_ENQ_WAKEUP)
 		set_vtime(p, behind(p, 1));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * capture: copies every frame into a ring buffer and drops it. The correctness gate puts it on the fabric's side of a
- * balancer's link, so that it sees what the balancer sent, byte for byte, and so that nobody answers.
+ * balancer's link, so that it records every byte that the balancer sent and no host answers.
  *
  * Known weakness: frames above CAPTURE_MAX bytes are cut, and a full buffer loses frames (counted in lost). The gate
  * sends little at a time.

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * decap: takes the outer header off tunnelled packets on their way into a real server, so that a real behind an IPIP
- * balancer needs no tunnel device (which not every kernel has). Everything else passes untouched.
+ * decap: removes the outer header of tunnelled packets on a real server's link, so that a real behind an IPIP balancer
+ * needs no tunnel device (which not every kernel has). All other packets pass unchanged.
  *
- * Taken off are IPv4 in IPv4, IPv4 in IPv6 and IPv6 in IPv6, without options or extension headers. The packet's link
- * address is trusted: whatever reaches this link is meant for this host, and the outer destination is not looked at.
- * The outer IPv4 checksum is, because a balancer that gets it wrong must be found out: such a packet passes unstripped
- * and the kernel counts it.
+ * The program removes IPv4 around IPv4, and IPv6 around IPv4 or IPv6, without options or extension headers. It does not
+ * check the outer destination: every packet that reaches this link is for this host. It checks the outer IPv4 checksum,
+ * so that a balancer's error shows: a packet with a wrong one passes unchanged, and the kernel counts it.
  *
- * Known weakness: fragments of the outer packet are not put together, they pass.
+ * Known weakness: fragments of the outer packet are not reassembled; they pass.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

@@ -2,17 +2,16 @@
 /*
  * generate: fills live XDP frames with packets of numbered flows and redirects them into one link.
  *
- * It is executed by BPF_PROG_TEST_RUN with BPF_F_TEST_XDP_LIVE_FRAMES. The kernel hands frames out again as the last
- * consumer left them: it puts their bounds back, not their bytes. So every header field is written for every packet; the
- * payload is not, because a load balancer has no business there (a consumer that writes into it makes checksums wrong).
- * Whatever does not vary comes ready-made from Go, its share of the checksums too: there is no table, so a million flows
- * cost the same as one.
+ * BPF_PROG_TEST_RUN executes it with BPF_F_TEST_XDP_LIVE_FRAMES. The kernel reuses frames as the last consumer left them: it
+ * restores their bounds, not their bytes. So the program writes every header field of every packet. It does not write the
+ * payload, which load balancers do not change (a consumer that changes it makes checksums wrong). Go computes all constant
+ * bytes, and their share of the checksums, in advance; there is no table, so a million flows cost the same as one.
  *
- * A run is a number of slots. A slot in which nothing is due, or that comes after the end, is dropped here and costs a few
- * nanoseconds; Go ends the run by a signal as soon as it sees that nothing more will come.
+ * A run is a number of slots. A slot in which no packet is due, or after the end, is dropped and costs a few nanoseconds; Go
+ * ends the run by a signal when no more packets are due.
  *
- * Known weakness: what is counted as sent was handed to the redirect; whether the link took it is not known here.
- * Frames that a consumer gave another length without moving their start go out with that length once more.
+ * Known weakness: a packet counts as sent when it is passed to the redirect, whether or not the link accepts it. A frame
+ * whose length a consumer changed without moving its start is sent with that length once more.
  */
 #include <linux/bpf.h>
 #include <linux/in.h>

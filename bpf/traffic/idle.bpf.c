@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * idle: how long the CPU did nothing.
+ * idle: measures the idle time of the CPU.
  *
- * Where the clock counts instructions (target exact), time that is not idle is the number of instructions that were
- * executed. The kernel's own accounts of idle time are too coarse for that: ticks, or none since 7.2. So the time is taken
- * from when the idle loop is about to halt until the first interrupt, or until it goes on.
+ * Where the clock counts instructions (target exact), time that is not idle is the number of executed instructions. The
+ * kernel's own idle time is too coarse for that: ticks, or none since 7.2. So idle time is measured from the point where
+ * the idle loop is about to halt to the first interrupt, or to the point where the loop continues.
  *
- * Good for: one CPU, which all exact guests of the experiments that use it have. Weakness: what the programs cost
- * themselves counts as work, some hundred instructions each time the CPU wakes up, the same for all variants; interrupts
- * other than the timer's and devices' end the halt unseen, and count as idle until it goes on.
+ * Good for: one CPU, as in all exact guests of the experiments that use it.
+ *
+ * Known weakness: the cost of the programs themselves counts as work, some hundred instructions at each wake-up, the same
+ * for all variants. Interrupts other than the timer's and devices' are not observed and count as idle until the loop
+ * continues.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

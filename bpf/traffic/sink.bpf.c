@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * sink: counts the generator's packets where they arrive, by the real they were sent to, and ends them there.
+ * sink: counts the generator's packets by destination real, and drops them.
  *
- * Two programs, for the fabric's side of a balancer's link. `count` counts packets and bytes; the real is known from the
- * destination MAC address that the lab gave it. `track` also remembers for every flow the real of its first packet and
- * counts flows that changed it. Both look through one outer IP header. A frame is of the stream if its innermost source
- * address is a generated one; all others (ARP, the lab's real sockets) pass.
+ * Two programs, for the fabric's side of a balancer's link. `count` counts packets and bytes; the destination MAC address,
+ * which the lab assigned, identifies the real. `track` also stores the real of every flow's first packet and counts flows
+ * whose real changes. Both parse one outer IP header. A frame belongs to the stream if its innermost source address is a
+ * generated one; all others (ARP, the lab's real sockets) pass.
  *
- * Counters are an array that user space maps, one part a CPU: reading them takes no system call and disturbs nobody.
+ * Counters are an array that user space maps, one part a CPU: reading them takes no system call and disturbs no CPU.
  *
- * Known weakness: IPv4 options and IPv6 extension headers are not looked through; such frames pass, uncounted. Two CPUs
- * that see the same flow at the same moment may both take it for new; a veth has one queue, so that does not happen here.
+ * Known weakness: IPv4 options and IPv6 extension headers are not parsed; such frames pass, uncounted. Two CPUs that
+ * process the same flow at the same moment may both count it as new; a veth has one queue, so that does not happen here.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

@@ -2,13 +2,12 @@
 /*
  * timing: measures one XDP program alone, inside BPF_PROG_TEST_RUN with repeat.
  *
- * Policy. With repeat, the kernel feeds the packet that the program rewrote back in. So this program is what is repeated:
- * each time it takes the frame back to its length, writes the headers anew with the next flow's source, and jumps into
- * the program under test by a tail call. The same with the program stub in that place gives its own cost, to be
- * subtracted.
+ * Policy. With repeat, the kernel passes the rewritten packet to the program again. So the kernel repeats this program, which
+ * restores the frame's length, writes the headers with the next flow's source, and enters the program under test by a tail
+ * call. A run with the program stub instead gives the cost of this program, to be subtracted.
  *
- * Known weakness: nothing else runs between two packets, so caches and branch predictors belong to the program alone.
- * Undoing a tunnel costs one bpf_xdp_adjust_head that the stub does not need; it is not taken off.
+ * Known weakness: nothing else runs between two packets, so caches and branch predictors serve the program under test alone.
+ * Removing a tunnel costs one bpf_xdp_adjust_head that the stub does not need; it is not subtracted.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A header is what the text of a C header declares, each in its order.
+// A header holds the declarations of a C header, in their order.
 type header struct {
 	structs   []string // names
 	comments  map[string]string

@@ -22,8 +22,8 @@ type field struct {
 	offset, size uint32
 }
 
-// readStructs returns the layouts of all named structs in the objects that Go can express. Two objects that disagree on a
-// struct are an error: one of them is older than the header.
+// readStructs returns the layouts of all named structs in the objects that Go can express. If two objects differ in a struct,
+// which is an error, one of them is older than the header.
 func readStructs(objects []string) (map[string]layout, error) {
 	all, from := map[string]layout{}, map[string]string{}
 	for _, object := range objects {
@@ -41,7 +41,7 @@ func readStructs(objects []string) (map[string]layout, error) {
 			}
 			l, err := layoutOf(s)
 			if err != nil {
-				continue // one of the kernel's, which Go does not share; a shared one is missed in write
+				continue // a struct of the kernel; write reports a shared one as missing
 			}
 			if old, ok := all[s.Name]; ok && fmt.Sprint(old) != fmt.Sprint(l) {
 				return nil, fmt.Errorf("struct %s differs between %s and %s: compile both anew", s.Name, from[s.Name], object)
