@@ -83,7 +83,6 @@ func (c *Calibration) waitIdle(busy func(window time.Duration) (float64, error),
 	return nil
 }
 
-// measure runs the loop.
 func (c *Calibration) measure() error {
 	restore, err := isolateThread()
 	if err != nil {
@@ -137,7 +136,6 @@ func isolateThread() (restore func(), err error) {
 	}, nil
 }
 
-// setAffinity binds all threads of this process to a set of CPUs.
 func setAffinity(set *unix.CPUSet) {
 	threads, _ := filepath.Glob("/proc/self/task/[0-9]*")
 	for _, t := range threads {

@@ -78,7 +78,6 @@ func writeCPIO(w io.Writer, entries []entry, first int) error {
 	return nil
 }
 
-// writeContent writes an entry's content.
 func writeContent(w io.Writer, e entry) error {
 	if e.source == "" {
 		_, err := w.Write(e.content)

@@ -95,8 +95,8 @@ func TestWriteCPIORefuses(t *testing.T) {
 	}
 	for want, e := range map[string]entry{
 		"changed while it was copied": {name: "/a", mode: modeFile, source: file, size: 5},
-		"less than 4 GiB":   {name: "/a", mode: modeFile, source: file, size: math.MaxUint32 + 1},
-		"no such file":      {name: "/a", mode: modeFile, source: file + "-none", size: 4},
+		"less than 4 GiB":             {name: "/a", mode: modeFile, source: file, size: math.MaxUint32 + 1},
+		"no such file":                {name: "/a", mode: modeFile, source: file + "-none", size: 4},
 	} {
 		if err := writeCPIO(&bytes.Buffer{}, []entry{e}, 1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

@@ -84,7 +84,6 @@ func libraryPath(f *elf.File, file string) []string {
 	return slices.Concat(dirs, configuredDirs(), []string{"/lib64", "/usr/lib64", "/lib", "/usr/lib"})
 }
 
-// configuredDirs reads the folders in the dynamic linker's configuration.
 func configuredDirs() []string {
 	var dirs []string
 	files, _ := filepath.Glob("/etc/ld.so.conf.d/*.conf")
@@ -99,7 +98,6 @@ func configuredDirs() []string {
 	return dirs
 }
 
-// findLibrary returns the first library of this name, class and machine in dirs.
 func findLibrary(name string, dirs []string, class elf.Class, machine elf.Machine) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, nil

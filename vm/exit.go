@@ -123,7 +123,6 @@ func killedFor(n int) string {
 	return fmt.Sprintf("the kernel killed %d processes", n)
 }
 
-// memoryRemedy returns the remedy for an OOM kill that the kernel reported in this line.
 func memoryRemedy(line string, memory int64) string {
 	if strings.Contains(line, "Memory cgroup") {
 		return "raise the limit of the cgroup"
@@ -159,7 +158,6 @@ func judgeConsole(text string) (cause Cause, line, context string) {
 
 const excerptBefore, excerptLines = 2, 24
 
-// excerpt returns the lines around an offset in a text.
 func excerpt(text string, at int) string {
 	before := strings.Split(text[:at], "\n")
 	lead := before[max(0, len(before)-1-excerptBefore) : len(before)-1]

@@ -24,7 +24,6 @@ func (s spec) metaPackage() string {
 	return "linux-image-cloud-amd64"
 }
 
-// fetch downloads a kernel of the distribution into the cache.
 func fetch(ctx context.Context, s spec) (*Kernel, error) {
 	dir, err := cacheDir("kernels")
 	if err != nil {

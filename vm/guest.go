@@ -148,7 +148,6 @@ func runTask(host *port, dir string, raw []byte, h hello, setupErr error, status
 	return err
 }
 
-// uptime returns the guest time since its clock began.
 func uptime() time.Duration {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)

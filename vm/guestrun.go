@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
@@ -34,34 +33,30 @@ func (p *port) run(dir string, t task) (int, error) {
 		return codeNotRun, err
 	}
 	defer stdin.Close()
-	files := []*os.File{stdin}
+	files := []*os.File{stdin, nil, nil}
 	acks := map[frameKind]*os.File{}
 	if t.Acknowledge {
-		if acks[frameStdout], err = newAck(); err != nil {
+		ack, err := newAck()
+		if err != nil {
 			return codeNotRun, err
 		}
+		files, acks[frameStdout] = append(files, ack), ack // ackFD
 	}
 	var copies []<-chan struct{}
-	for _, kind := range []frameKind{frameStdout, frameStderr} {
+	for i, kind := range []frameKind{frameStdout, frameStderr} {
 		r, w, err := os.Pipe()
 		if err != nil {
 			return codeNotRun, err
 		}
-		files = append(files, w)
+		files[1+i] = w
 		copies = append(copies, p.copy(kind, r, acks[kind]))
 	}
-	inherited := files
-	if ack := acks[frameStdout]; ack != nil {
-		inherited = append(slices.Clone(files), ack) // ackFD
+	pid, code, err := startProgram(t, files, nil)
+	files[1].Close()
+	files[2].Close()
+	if err == nil {
+		code, err = reap(pid)
 	}
-	pid, code, err := startProgram(t, inherited, nil)
-	for _, f := range files[1:] {
-		f.Close()
-	}
-	if err != nil {
-		return code, err
-	}
-	code, err = reap(pid)
 	if err != nil {
 		return code, err
 	}
@@ -82,10 +77,10 @@ func runOnConsole(_ string, t task) (int, error) {
 	}
 	defer tty.Close()
 	pid, code, err := startProgram(t, []*os.File{tty, tty, tty}, &syscall.SysProcAttr{Setsid: true, Setctty: true})
-	if err != nil {
-		return code, err
+	if err == nil {
+		return reap(pid)
 	}
-	return reap(pid)
+	return code, err
 }
 
 // startProgram starts the program with these descriptors and returns its process. With an error it returns the exit code to report.

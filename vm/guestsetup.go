@@ -139,7 +139,6 @@ func loadModules(dir string) error {
 	return nil
 }
 
-// writeFiles writes a task's files.
 func writeFiles(files []taskFile) error {
 	for _, f := range files {
 		if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {

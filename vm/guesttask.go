@@ -53,7 +53,6 @@ func receiveTask() (task, error) {
 	return t, nil
 }
 
-// configItem returns the content of a named item of fw_cfg.
 func configItem(name string) ([]byte, error) {
 	read := func(p []byte) []byte {
 		if len(p) > 0 {

@@ -32,7 +32,6 @@ type image struct {
 	key  string   // path of the base: equal inputs have equal keys
 }
 
-// buildImage makes the initramfs of one guest.
 func buildImage(ctx context.Context, c *Cmd, self string, t task, stdin []byte) (*image, error) {
 	own, err := ownEntries(c.Files, t, stdin)
 	if err != nil {

@@ -126,7 +126,6 @@ func openImage(file string) (*Kernel, error) {
 	return k, nil
 }
 
-// openTree returns the kernel of a build tree.
 func openTree(dir string) (*Kernel, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"strings"
 )
 
-// cpus returns the number of the guest's CPUs.
 func (c *Cmd) cpus() int { return max(1, c.CPUs) }
 
 // bootSeed seeds the boot of every exact guest, so that guests of all seeds can resume one snapshot. A task has its own seed.

@@ -100,7 +100,6 @@ func moduleFiles(dir string) (map[string]string, error) {
 	return files, nil
 }
 
-// builtinModules reads the names of the modules that are part of the kernel image.
 func builtinModules(dir string) (map[string]bool, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, "modules.builtin"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +112,6 @@ func builtinModules(dir string) (map[string]bool, error) {
 	return out, nil
 }
 
-// readModule reads a module and decompresses it if it is compressed.
 func readModule(ctx context.Context, file string) ([]byte, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -171,7 +171,6 @@ type ownerName struct{}
 
 func (ownerName) args() []string { return []string{"-name", owner.Prefix + owner.Self() + "-guest"} }
 
-// commandLine joins the arguments of devices.
 func commandLine(devices ...device) []string {
 	var out []string
 	for _, d := range devices {

@@ -291,7 +291,6 @@ type tail struct {
 	data []byte
 }
 
-// text returns the stored text.
 func (t *tail) text() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

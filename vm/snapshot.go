@@ -180,7 +180,6 @@ func (s snapshot) copy() (*os.File, error) {
 	return to, nil
 }
 
-// remove removes the snapshot from the cache.
 func (s snapshot) remove() {
 	_ = os.Remove(s.path + ".json")
 	_ = os.Remove(s.path)
