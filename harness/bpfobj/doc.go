@@ -2,16 +2,16 @@
 
 // Package bpfobj makes programs and maps in the kernel from compiled BPF objects.
 //
-// It owns what lies between an object's specification and its programs: knobs (const volatile variables), sizes of maps,
-// kfuncs resolved against the running kernel, structs of operations, hooks (XDP, tcx, cgroup) and the explanation of what
-// the verifier refuses. It does not know services, flows or workloads, and it sends no traffic. Programs stay attached
-// only while the returned value is held: nothing is pinned.
+// It sets knobs (const volatile variables) and sizes of maps, resolves kfuncs against the running kernel, adapts structs
+// of operations, attaches programs to hooks (XDP, tcx, cgroup) and explains the verifier's errors. It does not know
+// services, flows or workloads, and it sends no traffic. Nothing is pinned: programs stay attached only while the
+// returned value is held.
 //
-// Neighbours: package bpf has the objects; the families say what is attached where.
+// Neighbours: package bpf has the objects; the families decide which program is attached where.
 //
-//	loader.go            Options and Loader: what was read of the running kernel
-//	object.go knobs.go   an object with its variables and sizes set; verifier.go explains refusals
-//	place.go xdp.go tcx.go cgroup.go   a program at a hook
-//	opsstruct.go ccload.go schedload.go kfunc.go   structs of operations, and what they need of the kernel
-//	load.go program.go   an object that is loaded and attached to nothing, and what the kernel made of it
+//	loader.go            Options and Loader
+//	object.go knobs.go   objects with their variables and sizes set; verifier.go explains load errors
+//	place.go xdp.go tcx.go cgroup.go   programs at hooks
+//	opsstruct.go ccload.go schedload.go kfunc.go newer.go   structs of operations, and what they need of the kernel
+//	load.go              objects that are loaded and not attached, with the kernel's figures of their programs
 package bpfobj

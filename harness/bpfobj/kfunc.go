@@ -13,14 +13,14 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// resolveKfuncs points each call of a kfunc at the function of that exact name in the kernel's BTF.
+// resolveKfuncs resolves each call of a kfunc to the function of exactly that name in the kernel's BTF.
 //
-// The library finds kfuncs by their names without flavours, so a kernel that has scx_bpf_dsq_insert and
-// scx_bpf_dsq_insert___v2 has two of one name for it, and it refuses. What is resolved here it leaves alone.
+// The library ignores flavours in names, so it finds two functions in a kernel that has scx_bpf_dsq_insert and
+// scx_bpf_dsq_insert___v2, and fails. It does not touch calls that are resolved here.
 //
-// A kfunc whose existence the object asks after (a load of its address) may be missing: the question is answered, and
-// calls of what is missing become calls of nothing, which the verifier drops with the branch they are in. Any other
-// kfunc that is missing, or that the kernel has with another signature, is an error: see noKfunc.
+// A kfunc is optional if the object tests for it (loads its address). The test becomes a constant; calls of a missing
+// optional kfunc get id 0, and the verifier removes them with their branch as dead code. Any other kfunc that is
+// missing or has another signature is an error (see missingKfunc).
 func resolveKfuncs(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 	r := kfuncs{own: spec.Types, kernel: kernel, ids: map[string]btf.TypeID{}, optional: map[string]bool{}}
 	for _, p := range spec.Programs {
@@ -44,15 +44,15 @@ func resolveKfuncs(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
 // kfuncs resolves the kfuncs of one object.
 type kfuncs struct {
 	own, kernel *btf.Spec
-	ids         map[string]btf.TypeID // what was found in the kernel; 0: it is not there
-	optional    map[string]bool       // what the object asks after
+	ids         map[string]btf.TypeID // cache; 0: not in the kernel
+	optional    map[string]bool       // the object tests for it
 }
 
-// resolve replaces an instruction that calls a kfunc or asks whether it exists.
+// resolve replaces an instruction that calls a kfunc or tests for it.
 func (r *kfuncs) resolve(ins *asm.Instruction) error {
 	name := ins.Reference()
-	asks := ins.OpCode.IsDWordLoad() && r.optional[name]
-	if !asks && !ins.IsKfuncCall() {
+	test := ins.OpCode.IsDWordLoad() && r.optional[name]
+	if !test && !ins.IsKfuncCall() {
 		return nil
 	}
 	id, err := r.find(name)
@@ -60,16 +60,12 @@ func (r *kfuncs) resolve(ins *asm.Instruction) error {
 		return err
 	}
 	if id == 0 && !r.optional[name] {
-		return noKfunc(name, "is not in this kernel")
+		return missingKfunc(name, "is not in this kernel")
 	}
-	var with asm.Instruction // without the library's mark, which would have it resolved again
-	if asks {
-		with = asm.LoadImm(ins.Dst, 0, asm.DWord)
-		if id != 0 {
-			with.Constant = 1
-		}
-	} else {
-		with = asm.Instruction{OpCode: ins.OpCode, Src: asm.PseudoKfuncCall, Constant: int64(id)}
+	// A new instruction lacks the library's mark, so the library does not resolve it again.
+	with := asm.Instruction{OpCode: ins.OpCode, Src: asm.PseudoKfuncCall, Constant: int64(id)}
+	if test {
+		with = asm.LoadImm(ins.Dst, int64(min(id, 1)), asm.DWord)
 	}
 	with = with.WithSymbol(ins.Symbol()).WithSource(ins.Source())
 	if fn := btf.FuncMetadata(ins); fn != nil {
@@ -79,7 +75,7 @@ func (r *kfuncs) resolve(ins *asm.Instruction) error {
 	return nil
 }
 
-// declares reports whether the object declares a function of this name that is not its own.
+// declares is true if the object declares a kernel function of this name.
 func (r *kfuncs) declares(name string) bool {
 	f := exactFunc(r.own, name)
 	return f != nil && f.Linkage == btf.ExternFunc
@@ -90,24 +86,24 @@ func (r *kfuncs) find(name string) (btf.TypeID, error) {
 	if id, ok := r.ids[name]; ok {
 		return id, nil
 	}
-	there := exactFunc(r.kernel, name)
-	if there == nil {
+	actual := exactFunc(r.kernel, name)
+	if actual == nil {
 		r.ids[name] = 0
 		return 0, nil
 	}
-	here := exactFunc(r.own, name)
-	if here == nil {
+	declared := exactFunc(r.own, name)
+	if declared == nil {
 		return 0, fmt.Errorf("resolve kfunc %s: the object does not declare it", name)
 	}
-	err := callable(here, there)
+	err := callable(declared, actual)
 	if err != nil && r.optional[name] {
-		r.ids[name] = 0 // not there in a form that can be called
+		r.ids[name] = 0 // not in a form that can be called
 		return 0, nil
 	}
 	if err != nil {
-		return 0, noKfunc(name, fmt.Sprintf("cannot be called as the program declares it: %v", err))
+		return 0, missingKfunc(name, fmt.Sprintf("cannot be called as the program declares it: %v", err))
 	}
-	id, err := r.kernel.TypeID(there)
+	id, err := r.kernel.TypeID(actual)
 	if err != nil {
 		return 0, fmt.Errorf("resolve kfunc %s: %w", name, err)
 	}
@@ -129,35 +125,35 @@ func exactFunc(spec *btf.Spec, name string) *btf.Func {
 	return nil
 }
 
-// callable returns an error unless a call as the object declares it fits the kernel's function: each of the kernel's
-// parameters is passed, with the same kind of type, and a result that is used is there. What is passed beyond is not
-// looked at: so an object may pass what newer kernels ask for.
-func callable(here, there *btf.Func) error {
-	h, ok1 := here.Type.(*btf.FuncProto)
-	t, ok2 := there.Type.(*btf.FuncProto)
+// callable returns an error unless a call by the object's declaration fits the kernel's function: it passes each of the
+// kernel's parameters with the same kind of type, and a result that it uses exists. Further arguments are allowed, so
+// an object may pass those of newer kernels.
+func callable(declared, actual *btf.Func) error {
+	d, ok1 := declared.Type.(*btf.FuncProto)
+	a, ok2 := actual.Type.(*btf.FuncProto)
 	if !ok1 || !ok2 {
 		return fmt.Errorf("it has no prototype")
 	}
-	params := t.Params
+	params := a.Params
 	if n := len(params); n > 0 {
 		switch last := params[n-1]; {
 		case strings.HasSuffix(last.Name, "__prog"): // passed by the verifier (before 7.0)
 			params = params[:n-1]
 		case kindOf(last.Type) == "pointer to bpf_prog_aux":
-			// Since 7.0 the build takes this argument of the verifier's out of what it describes. Where it forgot to, as
-			// for some functions of Debian's 7.1.13, the verifier refuses every call: "does not have a valid func_proto".
+			// Since 7.0 the build removes this argument, which only the verifier passes, from the BTF. If the build misses
+			// a function, as for some of Debian's 7.1.13, the verifier refuses every call: "does not have a valid func_proto".
 			return fmt.Errorf("the kernel's build describes it wrongly, with an argument that only the verifier passes")
 		}
 	}
-	if len(params) > len(h.Params) {
-		return fmt.Errorf("it takes %d arguments, not %d", len(params), len(h.Params))
+	if len(params) > len(d.Params) {
+		return fmt.Errorf("it takes %d arguments, not %d", len(params), len(d.Params))
 	}
 	for i, p := range params {
-		if have, want := kindOf(h.Params[i].Type), kindOf(p.Type); have != want {
+		if have, want := kindOf(d.Params[i].Type), kindOf(p.Type); have != want {
 			return fmt.Errorf("argument %s is %s, not %s", p.Name, want, have)
 		}
 	}
-	if have, want := kindOf(t.Return), kindOf(h.Return); want != "void" && have != want {
+	if have, want := kindOf(a.Return), kindOf(d.Return); want != "void" && have != want {
 		return fmt.Errorf("it returns %s, not %s", have, want)
 	}
 	return nil
@@ -169,12 +165,10 @@ func kindOf(t btf.Type) string {
 	case *btf.Void:
 		return "void"
 	case *btf.Pointer:
-		switch to := btf.UnderlyingType(t.Target).(type) {
-		case *btf.Struct:
+		if to, ok := btf.UnderlyingType(t.Target).(*btf.Struct); ok {
 			return "pointer to " + to.Name
-		default:
-			return "pointer"
 		}
+		return "pointer"
 	case *btf.Int:
 		return fmt.Sprintf("integer of %d bytes", t.Size)
 	case *btf.Enum:

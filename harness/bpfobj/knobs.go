@@ -12,15 +12,12 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 )
 
-const mmapable = unix.BPF_F_MMAPABLE
-
-// configName is the variable that says where the balancer stands. It is no knob.
+// configName is the variable with the addresses, link and MTU of the balancer. It is not a knob.
 const configName = "cfg"
 
 // setConfig sets the variable cfg, if the object has one.
@@ -51,27 +48,24 @@ func setConfig(spec *ebpf.CollectionSpec, at harness.Site, ncpu int) error {
 	return nil
 }
 
-// setKnobs sets the object's const volatile variables and reads what concerns the control plane. ring_size is the
-// control plane's own knob: it may be given for every object with rings, whether it has such a variable or not.
+// setKnobs sets the object's const volatile variables and returns the settings for the control plane. ring_size is the
+// control plane's own knob: every object with rings accepts it, with or without such a variable.
 func setKnobs(spec *ebpf.CollectionSpec, knobs []harness.Knob) (settings, error) {
 	vars := knobVariables(spec)
 	var set settings
-	_, set.Jet = vars["ring_jet"] // to have it is to ask for it
+	_, set.Jet = vars["ring_jet"] // on by default
 	seen := make(map[string]bool, len(knobs))
 	for _, k := range knobs {
 		if seen[k.Name] {
-			return set, fmt.Errorf("knob %s is given twice", k.Name)
+			return set, fmt.Errorf("knob %s is set twice", k.Name)
 		}
 		seen[k.Name] = true
-		v := vars[k.Name]
-		switch {
-		case v != nil:
+		if v := vars[k.Name]; v != nil {
 			if err := setVariable(v, k.Value); err != nil {
 				return set, err
 			}
-		case k.Name == "ring_size" && spec.Maps["rings"] != nil:
-		default:
-			return set, fmt.Errorf("unknown knob %q (there are: %s)", k.Name, strings.Join(slices.Sorted(maps.Keys(vars)), ", "))
+		} else if k.Name != "ring_size" || spec.Maps["rings"] == nil {
+			return set, fmt.Errorf("unknown knob %q (known: %s)", k.Name, strings.Join(slices.Sorted(maps.Keys(vars)), ", "))
 		}
 		switch k.Name {
 		case "ring_size":
@@ -93,26 +87,22 @@ func setKnobs(spec *ebpf.CollectionSpec, knobs []harness.Knob) (settings, error)
 	return set, nil
 }
 
-// knobVariables are the const volatile integers of an object.
+// knobVariables returns the const volatile integers of an object.
 func knobVariables(spec *ebpf.CollectionSpec) map[string]*ebpf.VariableSpec {
-	vars := make(map[string]*ebpf.VariableSpec)
-	for name, v := range spec.Variables {
-		if name != configName && name != hzName && v.Constant() && isVolatileInt(v) {
-			vars[name] = v
-		}
-	}
+	vars := maps.Clone(spec.Variables)
+	maps.DeleteFunc(vars, func(name string, v *ebpf.VariableSpec) bool {
+		return name == configName || name == hzName || !v.Constant() || !isVolatileInt(v)
+	})
 	return vars
 }
 
-// isVolatileInt reports whether a variable is a volatile integer: what is only const, the compiler has folded away.
+// isVolatileInt is true for a volatile integer. The compiler folds constants that are not volatile.
 func isVolatileInt(v *ebpf.VariableSpec) bool {
-	switch v.Size() {
-	case 1, 2, 4, 8:
-	default:
+	if !slices.Contains([]uint32{1, 2, 4, 8}, v.Size()) {
 		return false
 	}
 	if v.Type == nil {
-		return true // no type information: nothing to go by
+		return true // no type information
 	}
 	volatile := false
 	for t := v.Type.Type; ; {
@@ -140,7 +130,7 @@ func setVariable(v *ebpf.VariableSpec, value uint64) error {
 	var b [8]byte
 	binary.NativeEndian.PutUint64(b[:], value)
 	part := b[:width]
-	if isBigEndian() {
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 { // big-endian
 		part = b[8-width:]
 	}
 	if err := v.Set(part); err != nil {
@@ -164,15 +154,13 @@ func variableValue(v *ebpf.VariableSpec) uint64 {
 	return 0
 }
 
-func isBigEndian() bool { return binary.NativeEndian.Uint16([]byte{0, 1}) == 1 }
-
-// Mac6 returns a MAC as 6 bytes; none is all zeros, for variants that leave the next hop to the kernel.
+// Mac6 returns a MAC as 6 bytes, all zeros without one: such variants leave the next hop to the kernel.
 func Mac6(m net.HardwareAddr) (mac [6]byte) {
 	copy(mac[:], m)
 	return mac
 }
 
-// IsPrime reports whether n is a prime. For ring sizes, which are small.
+// IsPrime is true for primes. It divides by every number up to the root: fast enough for ring sizes.
 func IsPrime(n int) bool {
 	for d := 2; d*d <= n; d++ {
 		if n%d == 0 {

@@ -14,16 +14,30 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// loadedName is what a congestion control or a scheduler is called that is loaded and not registered.
+// loadedName is the name of a congestion control or a scheduler that is loaded and not registered.
 const loadedName = "kx_loaded"
 
-// A loadedObject is an object in the kernel that is attached to nothing.
-type loadedObject struct {
-	name string
-	coll *ebpf.Collection
+// A Loaded is a BPF object in the kernel, verified and compiled, not attached.
+type Loaded interface {
+	harness.Extension
+	// Programs returns the kernel's figures of each program, in order of their names.
+	Programs() ([]Program, error)
 }
 
-// Load loads a variant's object as the method by which it is put in force would, and attaches it to nothing.
+// A Program holds the kernel's figures of a loaded program with its subprograms (struct bpf_prog_info).
+type Program struct {
+	Name       string
+	Verified   int // instructions that the verifier processed, once for each path
+	Translated int // instructions after the verifier's rewriting
+	Native     int // bytes of machine code
+}
+
+type loadedObject struct {
+	name string
+	coll *ebpf.Collection // nil: closed
+}
+
+// Load loads a variant's object in the way of its method and attaches nothing.
 func (a *Loader) Load(v harness.Variant, at harness.Site) (Loaded, error) {
 	spec, err := bpf.Open(v.Object)
 	if err != nil {
@@ -42,7 +56,7 @@ func (a *Loader) Load(v harness.Variant, at harness.Site) (Loaded, error) {
 		}
 		l.coll = i.coll
 	case schedExtOps:
-		o, err := findOps(v.Object, spec)
+		o, err := findOps(v.Object, spec, schedExtOps)
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +64,7 @@ func (a *Loader) Load(v harness.Variant, at harness.Site) (Loaded, error) {
 			return nil, err
 		}
 	default:
-		o, err := LoadObject(v.Object, spec, a.AddFlowEntries(spec, v.Knobs), at, a.RingLines)
+		o, err := a.LoadObject(v, spec, at)
 		if err != nil {
 			return nil, err
 		}
@@ -59,7 +73,12 @@ func (a *Loader) Load(v harness.Variant, at harness.Site) (Loaded, error) {
 	return l, nil
 }
 
-// opsKind names the type of an object's struct of operations; "" if it has none.
+// LoadObject is the function LoadObject with the loader's sizes for maps whose sizes the variant does not set.
+func (a *Loader) LoadObject(v harness.Variant, spec *ebpf.CollectionSpec, at harness.Site) (*Object, error) {
+	return LoadObject(v.Object, spec, a.addFlowEntries(spec, v.Knobs), at, a.RingLines)
+}
+
+// opsKind returns the type of an object's struct of operations, "" if it has none.
 func opsKind(spec *ebpf.CollectionSpec) string {
 	for _, m := range spec.Maps {
 		if m.Type == ebpf.StructOpsMap && m.Value != nil {
@@ -76,10 +95,9 @@ func (l *loadedObject) Programs() ([]Program, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read info of program %s: %w", name, err)
 		}
-		p := Program{Name: name}
 		verified, ok := info.VerifiedInstructions()
 		if !ok {
-			return nil, harness.Skip("read info of program %s: this kernel does not say how much it verified (5.16 does)", name)
+			return nil, harness.Skip("read info of program %s: this kernel does not count verified instructions (since 5.16)", name)
 		}
 		native, err := info.JitedSize()
 		if err != nil {
@@ -89,13 +107,12 @@ func (l *loadedObject) Programs() ([]Program, error) {
 		if err != nil {
 			return nil, harness.Skip("read info of program %s: %v", name, err)
 		}
-		p.Verified, p.Translated, p.Native = int(verified), bytes/asm.InstructionSize, int(native)
-		out = append(out, p)
+		out = append(out, Program{name, int(verified), bytes / asm.InstructionSize, int(native)})
 	}
 	return out, nil
 }
 
-// InForce returns an error once it is closed: there is no other way out for what is attached to nothing.
+// InForce returns an error only after Close: an object that is not attached cannot be detached.
 func (l *loadedObject) InForce() error {
 	if l.coll == nil {
 		return fmt.Errorf("check %s: it is closed", l.name)
@@ -103,7 +120,7 @@ func (l *loadedObject) InForce() error {
 	return nil
 }
 
-// Counters are none: the programs never run.
+// Counters returns nothing: the programs never run.
 func (l *loadedObject) Counters() (map[string]uint64, error) { return nil, nil }
 
 // Close unloads the object. A second call does nothing.

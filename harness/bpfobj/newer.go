@@ -14,10 +14,10 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// What a program asks for and this kernel does not have is either of another kernel, or it is of none and the program is wrong.
-// These tables tell which: what is in none of them is the program's fault.
+// The tables below list the kfuncs and operations that some kernel has. If this kernel lacks one of them, the program is
+// not supported; a kfunc or operation that is in no table is a fault of the program.
 
-// kfuncSince is the release with which a kfunc came.
+// kfuncSince holds the release that introduced a kfunc.
 var kfuncSince = map[string]string{
 	"bpf_cpumask_test_cpu": "6.3",
 	"tcp_slow_start":       "5.13", "tcp_cong_avoid_ai": "5.13", "tcp_reno_undo_cwnd": "5.13", "tcp_reno_ssthresh": "5.13",
@@ -42,20 +42,20 @@ var kfuncSince = map[string]string{
 	"__scx_bpf_select_cpu_and": "6.19", "scx_bpf_task_set_dsq_vtime": "6.19", "scx_bpf_task_set_slice": "6.19",
 }
 
-// memberSince is the release with which an operation came, or changed what it is called with.
+// memberSince holds the release that introduced an operation or changed its arguments.
 var memberSince = map[string]map[string]string{
 	ccOps:       {"cong_control": "4.9, with four arguments since 6.10", "cwnd_event_tx_start": "7.1"},
 	schedExtOps: {"cgroup_set_bandwidth": "6.17", "cgroup_set_idle": "6.19", "sub_attach": "7.1", "sub_detach": "7.1"},
 }
 
-// baseName is a kfunc's name without the flavour of a later form.
+// baseName returns a kfunc's name without the suffix of its flavour (___v2).
 func baseName(kfunc string) string {
 	name, _, _ := strings.Cut(kfunc, "___")
 	return name
 }
 
-// noKfunc is the error for a kfunc that this kernel does not have, or not in the form that the program asks for.
-func noKfunc(name, detail string) error {
+// missingKfunc returns the error for a kfunc that this kernel lacks or declares in another form.
+func missingKfunc(name, detail string) error {
 	if since, known := kfuncSince[baseName(name)]; known {
 		return harness.Skip("kernel has another API generation: kfunc %s %s (it came with %s)", name, detail, since)
 	}
@@ -66,16 +66,16 @@ func noKfunc(name, detail string) error {
 	return fmt.Errorf("kfunc %s %s, and is not known to come with another kernel%s", name, detail, hint)
 }
 
-// noMember is the error for an operation that this kernel does not have, or calls otherwise.
-func noMember(object, ops, member, detail string) error {
+// missingMember returns the error for an operation that this kernel lacks or calls with other arguments.
+func missingMember(object, ops, member, detail string) error {
 	if since, known := memberSince[ops][member]; known {
 		return harness.Skip("load %s: this kernel's struct %s %s (%s came with %s)", object, ops, detail, member, since)
 	}
 	return fmt.Errorf("load %s: this kernel's struct %s %s, and %s is not known to come with another kernel", object, ops, detail, member)
 }
 
-// strangers are the functions that an object declares, of which this kernel has none and no other is known to have one.
-func strangers(own *btf.Spec) []string {
+// unknownKfuncs returns the functions an object declares that neither this kernel nor, by kfuncSince, another one has.
+func unknownKfuncs(own *btf.Spec) []string {
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil || own == nil {
 		return nil
@@ -93,7 +93,7 @@ func strangers(own *btf.Spec) []string {
 	return out
 }
 
-// knownHelper tells whether any kernel has a helper of the number.
+// knownHelper is true if a kernel has a helper of the number.
 func knownHelper(n int) bool {
 	return n > 0 && !strings.HasPrefix(asm.BuiltinFunc(n).String(), "BuiltinFunc(")
 }

@@ -3,82 +3,91 @@
 package bpfobj
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// defaultRingLines is the room for rings in an object: 64 MiB, which holds 4,096 distinct rings of 8191 slots.
+// defaultRingLines is the default size of the map rings, lines: 64 MiB, enough for 4,096 different rings of 8191 slots.
 const defaultRingLines = 1 << 20
 
-// flowsPerLine is how many connections stand in one line of a flow table that is an array.
+// flowsPerLine is the number of connections in a line of a flow table that is an array.
 const flowsPerLine = 8
 
-// maxFlowEntries is how many connections the bits of a hash that select a line tell apart (bpf/include/flow.bpf.h).
+// maxFlowEntries is the largest such table: 24 bits of a connection's hash select its line (bpf/include/flow.bpf.h).
 const maxFlowEntries = flowsPerLine << 24
 
-// An Object is a loaded BPF object: its programs and maps are in the kernel, attached to nothing.
+// An Object is a loaded BPF object. Its programs are not attached yet.
 type Object struct {
 	Name string
-	spec *ebpf.CollectionSpec // as it was loaded; programs' sections and attach types
+	spec *ebpf.CollectionSpec // with the sections and attach types of the programs
 	Coll *ebpf.Collection
 	Set  settings
 }
 
-// settings are what the variables of an object say to the control plane.
+// settings are the values of an object's variables that the control plane needs.
 type settings struct {
 	FlowEntries uint32 // entries of one flow table; 0: there is none
-	FlowSides   uint32 // entries that a connection takes
+	FlowSides   uint32 // entries of a connection
 	RingSize    int    // slots of every ring; 0: by the number of backends
-	Jet         bool   // rings by rendezvous, with the slots to track marked
-	RingLines   uint32 // room for rings; 0: the object has none
+	Jet         bool   // rings by rendezvous hashing, with the slots to track marked
+	RingLines   uint32 // size of the map rings; 0: the object has none
 }
 
-// LoadObject sets the variables and the sizes of maps in the specification and loads it. The specification is used up.
+// LoadObject sets the variables and the sizes of maps and loads the object. The specification cannot be used again.
 func LoadObject(name string, spec *ebpf.CollectionSpec, knobs []harness.Knob, at harness.Site, ringLines uint32) (*Object, error) {
 	ncpu, err := ebpf.PossibleCPU()
 	if err != nil {
 		return nil, fmt.Errorf("count possible CPUs: %w", err)
 	}
-	if err := setConfig(spec, at, ncpu); err != nil {
-		return nil, fmt.Errorf("configure %s: %w", name, err)
+	var set settings
+	if err = setConfig(spec, at, ncpu); err == nil {
+		set, err = setKnobs(spec, knobs)
 	}
-	set, err := setKnobs(spec, knobs)
+	if err == nil {
+		err = sizeMaps(spec, &set, ncpu, ringLines)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", name, err)
 	}
-	if err := sizeMaps(spec, &set, ncpu, ringLines); err != nil {
-		return nil, fmt.Errorf("configure %s: %w", name, err)
-	}
-	if err := rlimit.RemoveMemlock(); err != nil { // kernels before 5.11 count maps against it
-		return nil, fmt.Errorf("load %s: %w", name, err)
-	}
-	coll, err := ebpf.NewCollection(spec)
+	coll, err := load(name, spec, nil)
 	if err != nil {
-		return nil, explainLoad(name, spec.Types, err)
+		return nil, err
 	}
 	return &Object{Name: name, spec: spec, Coll: coll, Set: set}, nil
 }
 
-// Close unloads the object. Programs that are still attached live on.
+// load loads a specification. types caches the kernel's types and may be nil.
+func load(name string, spec *ebpf.CollectionSpec, types *btf.Cache) (*ebpf.Collection, error) {
+	if err := rlimit.RemoveMemlock(); err != nil { // kernels before 5.11 count maps against the limit
+		return nil, fmt.Errorf("load %s: %w", name, err)
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
+	if err != nil {
+		return nil, explainLoad(name, spec.Types, err)
+	}
+	return coll, nil
+}
+
+// Close unloads the object. Programs that are still attached stay in the kernel.
 func (o *Object) Close() error {
 	o.Coll.Close()
 	return nil
 }
 
-// sizeMaps gives the maps whose sizes depend on settings their sizes.
+// sizeMaps sets the sizes of the maps that depend on settings, and the settings that depend on the maps.
 func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint32) error {
 	if rings := spec.Maps["rings"]; rings != nil {
-		if ringLines == 0 {
-			ringLines = defaultRingLines
-		}
-		rings.MaxEntries = max(rings.MaxEntries, ringLines)
-		rings.Flags |= mmapable
+		rings.MaxEntries = max(rings.MaxEntries, cmp.Or(ringLines, defaultRingLines))
+		rings.Flags |= unix.BPF_F_MMAPABLE
 		set.RingLines = rings.MaxEntries
 	}
 	has := false
@@ -90,9 +99,7 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 		has = true
 		entries := set.FlowEntries
 		if m.Type != ebpf.Array {
-			if entries > 0 {
-				m.MaxEntries = entries
-			}
+			m.MaxEntries = cmp.Or(entries, m.MaxEntries)
 			set.FlowEntries = max(set.FlowEntries, m.MaxEntries)
 			if translates(spec) {
 				set.FlowSides = 2
@@ -111,7 +118,7 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 			return fmt.Errorf("flow_entries %d on %d CPUs takes %d bytes, more than a map can hold", entries, ncpu, bytes)
 		}
 		m.MaxEntries = uint32(lines)
-		m.Flags |= mmapable
+		m.Flags |= unix.BPF_F_MMAPABLE
 	}
 	if !has {
 		set.FlowEntries = 0
@@ -119,8 +126,8 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 	return nil
 }
 
-// translates reports whether the programs see packets of both directions. Such an object, if its flow tables are hash
-// tables, has an entry for each direction of a connection.
+// translates is true if the programs see packets of both directions. The hash tables of such an object have an entry for
+// each direction of a connection.
 func translates(spec *ebpf.CollectionSpec) bool {
 	for _, p := range spec.Programs {
 		if p.Type == ebpf.XDP || p.Type == ebpf.SchedCLS {
@@ -130,15 +137,16 @@ func translates(spec *ebpf.CollectionSpec) bool {
 	return false
 }
 
-// IsFlows reports whether a map of this name remembers connections.
+// IsFlows is true for the name of a flow table.
 func IsFlows(name string) bool { return name == "flows" || strings.HasPrefix(name, "flows_") }
 
-// sized adds the size of flow tables to the knobs of an object that has such tables and no such knob.
-func (a *Loader) AddFlowEntries(spec *ebpf.CollectionSpec, knobs []harness.Knob) []harness.Knob {
-	v := spec.Variables["flow_entries"]
-	given := slices.ContainsFunc(knobs, func(k harness.Knob) bool { return k.Name == "flow_entries" })
-	if v == nil || a.flowEntries == 0 || given || variableValue(v) <= uint64(a.flowEntries) {
+// addFlowEntries adds the loader's size of flow tables to knobs without one, if the object's own size is larger.
+func (a *Loader) addFlowEntries(spec *ebpf.CollectionSpec, knobs []harness.Knob) []harness.Knob {
+	const name = "flow_entries"
+	v := spec.Variables[name]
+	set := slices.ContainsFunc(knobs, func(k harness.Knob) bool { return k.Name == name })
+	if v == nil || a.flowEntries == 0 || set || variableValue(v) <= uint64(a.flowEntries) {
 		return knobs
 	}
-	return append(slices.Clone(knobs), harness.Knob{Name: "flow_entries", Value: uint64(a.flowEntries)})
+	return append(slices.Clone(knobs), harness.Knob{Name: name, Value: uint64(a.flowEntries)})
 }

@@ -71,15 +71,15 @@ func TestRefusalShowsTheLog(t *testing.T) {
 	}
 }
 
-func TestRelevant(t *testing.T) {
+func TestLogEnd(t *testing.T) {
 	log := []string{"; int x = f(); @ a.c:1"}
 	for i := range 100 {
 		log = append(log, fmt.Sprintf("%d: (b7) r3 = 1", i))
 	}
 	log = append(log, "100: "+strings.Repeat("R", 1000), "R0 !read_ok", "processed 3 insns (limit 1000000)", "")
-	got := relevant(log)
+	got := logEnd(log)
 	if len(got) != logLines+2 || got[1] != log[0] || got[len(got)-1] != "R0 !read_ok" || len(got[len(got)-2]) > logWidth+8 {
-		t.Errorf("relevant: %q", got)
+		t.Errorf("logEnd: %q", got)
 	}
 }
 

@@ -14,18 +14,18 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// An OpsStruct is the struct of operations of a BPF object before it is loaded: which programs implement what.
+// An OpsStruct is the struct of operations of a BPF object that is not loaded yet, with the programs that implement it.
 type OpsStruct struct {
 	Object string
 	Spec   *ebpf.CollectionSpec
 	m      *ebpf.MapSpec
 	Typ    *btf.Struct
-	data   []byte            // the initial value; programs are not in it
+	data   []byte            // the initial value, without the programs
 	progs  map[string]string // member → program
 }
 
-// findOps returns an object's one struct of operations.
-func findOps(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
+// findOps returns an object's one struct of operations, which must have the named type.
+func findOps(object string, spec *ebpf.CollectionSpec, want string) (*OpsStruct, error) {
 	o := &OpsStruct{Object: object, Spec: spec, progs: map[string]string{}}
 	for name, m := range spec.Maps {
 		if m.Type != ebpf.StructOpsMap {
@@ -47,6 +47,9 @@ func findOps(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
 	o.Typ = typ
 	if o.data, ok = o.m.Contents[0].Value.([]byte); !ok {
 		return nil, fmt.Errorf("read %s: %s has no initial value", object, o.m.Name)
+	}
+	if typ.Name != want {
+		return nil, fmt.Errorf("read %s: %s is a struct %s, not %s", object, o.m.Name, typ.Name, want)
 	}
 	for name, p := range spec.Programs {
 		if member, ok := strings.CutPrefix(p.AttachTo, typ.Name+":"); ok {
@@ -73,14 +76,11 @@ func (o *OpsStruct) Field(name string) ([]byte, error) {
 	return o.data[at : at+size], nil
 }
 
-// Name is the name in the initial value.
+// Name returns the name in the initial value.
 func (o *OpsStruct) Name() (string, error) {
 	b, err := o.Field("name")
-	if err != nil {
-		return "", err
-	}
 	s, _, _ := strings.Cut(string(b), "\x00")
-	return s, nil
+	return s, err
 }
 
 // SetName changes the name in the initial value.
@@ -97,56 +97,54 @@ func (o *OpsStruct) SetName(name string) error {
 	return nil
 }
 
-// drop leaves a member out, with its program: nothing refers to either any more.
+// drop removes a member and its program.
 func (o *OpsStruct) drop(member string) {
 	delete(o.Spec.Programs, o.progs[member])
 	delete(o.progs, member)
 }
 
-// FitKernel compares the operations with the running kernel's. What the kernel lacks and may be left out is dropped;
-// anything else that it lacks, or calls with other arguments, is an error: see noMember.
+// FitKernel compares the operations with the running kernel's. An operation in mayLack that the kernel lacks is removed
+// with its program. Any other that it lacks, or calls with other arguments, is an error (see missingMember).
 func (o *OpsStruct) FitKernel(types *btf.Cache, mayLack ...string) error {
 	kernel, err := types.Kernel()
 	if err != nil {
 		return harness.Skip("load %s: this kernel does not describe its types (BTF): %v", o.Object, err)
 	}
-	var theirs *btf.Struct
-	if err := kernel.TypeByName(o.Typ.Name, &theirs); errors.Is(err, btf.ErrNotFound) {
+	var actual *btf.Struct
+	if err := kernel.TypeByName(o.Typ.Name, &actual); errors.Is(err, btf.ErrNotFound) {
 		return harness.Skip("load %s: this kernel has no struct %s", o.Object, o.Typ.Name)
 	} else if err != nil {
 		return fmt.Errorf("load %s: look up struct %s: %w", o.Object, o.Typ.Name, err)
 	}
 	for member := range o.progs {
-		i := MemberIndex(theirs, member)
+		i := MemberIndex(actual, member)
 		if i < 0 && slices.Contains(mayLack, member) {
 			o.drop(member)
 			continue
 		}
 		if i < 0 {
-			return noMember(o.Object, o.Typ.Name, member, "has no member "+member)
+			return missingMember(o.Object, o.Typ.Name, member, "has no member "+member)
 		}
-		mine := o.Typ.Members[MemberIndex(o.Typ, member)]
-		if want, have := params(theirs.Members[i].Type), params(mine.Type); want != have {
-			return noMember(o.Object, o.Typ.Name, member,
+		declared := o.Typ.Members[MemberIndex(o.Typ, member)]
+		if want, have := params(actual.Members[i].Type), params(declared.Type); want != have {
+			return missingMember(o.Object, o.Typ.Name, member,
 				fmt.Sprintf("calls %s with %d arguments, the program takes %d", member, want, have))
 		}
 	}
 	return nil
 }
 
+// MemberIndex returns the index of a struct's member, -1 if there is none of the name.
 func MemberIndex(s *btf.Struct, name string) int {
 	return slices.IndexFunc(s.Members, func(m btf.Member) bool { return m.Name == name })
 }
 
-// params counts the parameters of a pointer to a function; -1: it is none.
+// params returns the number of parameters of a pointer to a function, -1 for any other type.
 func params(t btf.Type) int {
-	p, ok := btf.As[*btf.Pointer](t)
-	if !ok {
-		return -1
+	if p, ok := btf.As[*btf.Pointer](t); ok {
+		if f, ok := btf.As[*btf.FuncProto](p.Target); ok {
+			return len(f.Params)
+		}
 	}
-	f, ok := btf.As[*btf.FuncProto](p.Target)
-	if !ok {
-		return -1
-	}
-	return len(f.Params)
+	return -1
 }

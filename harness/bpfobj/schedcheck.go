@@ -9,32 +9,28 @@ import (
 	"strings"
 )
 
-// schedExitVariable is where a scheduler keeps why the kernel ended it.
+// schedExitVariable is the variable in which a scheduler records the reason of its ejection.
 const schedExitVariable = "sched_exit"
 
-// checkSched finds callbacks of a scheduler that were forgotten. The kernel would take such a scheduler, and end it later or tell
-// nobody why it ended.
+// checkSched returns an error if callbacks of a scheduler are missing. The kernel would accept such a scheduler and eject
+// it later, or eject it without a recorded reason.
 func (o *OpsStruct) checkSched() error {
-	bound := map[string]bool{}
-	for _, program := range o.progs {
-		bound[program] = true
-	}
+	bound := slices.Collect(maps.Values(o.progs))
 	for _, name := range slices.Sorted(maps.Keys(o.Spec.Programs)) {
-		if strings.HasPrefix(o.Spec.Programs[name].SectionName, "struct_ops") && !bound[name] {
-			return fmt.Errorf("program %s is no member of %s: name it there, .init = (void *)%[1]s or whatever it is", name, o.m.Name)
+		if strings.HasPrefix(o.Spec.Programs[name].SectionName, "struct_ops") && !slices.Contains(bound, name) {
+			return fmt.Errorf("program %s is no member of %s: add it there, for example .init = (void *)%[1]s", name, o.m.Name)
 		}
 	}
 	if o.progs["exit"] == "" || o.Spec.Variables[schedExitVariable] == nil {
-		return fmt.Errorf("%s has no .exit that keeps why the scheduler ended: include schedexit.bpf.h and set .exit = (void *)record_exit",
-			o.m.Name)
+		return fmt.Errorf("%s does not record its exit reason: include schedexit.bpf.h and set .exit = (void *)record_exit", o.m.Name)
 	}
 	if o.progs["init"] == "" && o.calls("scx_bpf_dsq_move_to_local") {
-		return fmt.Errorf("%s takes tasks from queues of its own and has no .init that creates them (scx_bpf_create_dsq)", o.m.Name)
+		return fmt.Errorf("%s moves tasks from its own queues and has no .init that creates them (scx_bpf_create_dsq)", o.m.Name)
 	}
 	return nil
 }
 
-// calls tells whether a program of the object calls a function of the kernel.
+// calls is true if a program of the object calls the kfunc.
 func (o *OpsStruct) calls(kfunc string) bool {
 	for _, p := range o.Spec.Programs {
 		for _, ins := range p.Instructions {

@@ -27,7 +27,7 @@ func TestForgottenCallback(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o, err := findOps("sched/scx_vtime", spec)
+			o, err := findOps("sched/scx_vtime", spec, schedExtOps)
 			if err != nil {
 				t.Fatal(err)
 			}

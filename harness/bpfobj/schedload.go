@@ -10,7 +10,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/bpf"
@@ -20,14 +19,14 @@ import (
 // schedExtOps is the kernel's struct of a scheduler.
 const schedExtOps = "sched_ext_ops"
 
-// schedOpsKnobs are knobs that set members of a scheduler's ops struct rather than variables of its object.
+// schedOpsKnobs are knobs that set members of a scheduler's ops struct, not variables of its object.
 var schedOpsKnobs = map[string]string{
 	"ops_flags":         "flags",         // enum scx_ops_flags of the kernel
-	"ops_timeout_ms":    "timeout_ms",    // after which the watchdog ends it; 0: 30 s
+	"ops_timeout_ms":    "timeout_ms",    // of the watchdog; 0: 30 s
 	"ops_exit_dump_len": "exit_dump_len", // bytes; 0: 32768
 }
 
-// OpenSched reads a variant's object and checks what can be checked without the kernel.
+// OpenSched reads a variant's object and checks it as far as that needs no kernel.
 func OpenSched(object string) (*OpsStruct, error) {
 	spec, err := bpf.Open(object)
 	if err != nil {
@@ -36,14 +35,11 @@ func OpenSched(object string) (*OpsStruct, error) {
 	return ReadSched(object, spec)
 }
 
-// ReadSched is OpenSched for a specification that is read already.
+// ReadSched is OpenSched for an open specification.
 func ReadSched(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
-	o, err := findOps(object, spec)
+	o, err := findOps(object, spec, schedExtOps)
 	if err != nil {
 		return nil, err
-	}
-	if o.Typ.Name != schedExtOps {
-		return nil, fmt.Errorf("read %s: %s is a struct %s, not %s", object, o.m.Name, o.Typ.Name, schedExtOps)
 	}
 	if err := o.checkSched(); err != nil {
 		return nil, fmt.Errorf("read %s: %w", object, err)
@@ -51,8 +47,8 @@ func ReadSched(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
 	return o, nil
 }
 
-// LoadSched gives a scheduler its name, sets the knobs, resolves it for the running kernel and loads it. It returns the
-// loaded ops map beside the collection that owns it. The specification is used up.
+// LoadSched sets a scheduler's name and knobs, adapts it to the running kernel and loads it. It returns the loaded ops
+// map beside the collection that owns it. The specification cannot be used again.
 func LoadSched(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob) (*ebpf.Collection, *ebpf.Map, error) {
 	rest, err := setSchedOps(o, knobs)
 	if err == nil {
@@ -67,23 +63,20 @@ func LoadSched(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob
 	if err := o.FitKernel(types); err != nil {
 		return nil, nil, err
 	}
-	kernel, err := types.Kernel()
+	kernel, err := types.Kernel() // cached: FitKernel has read them
+	if err == nil {
+		err = resolveKfuncs(o.Spec, kernel)
+	}
 	if err != nil {
-		return nil, nil, harness.Skip("load %s: this kernel does not describe its types (BTF): %v", o.Object, err)
-	}
-	if err := resolveKfuncs(o.Spec, kernel); err != nil {
 		return nil, nil, fmt.Errorf("load %s: %w", o.Object, err)
 	}
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return nil, nil, fmt.Errorf("load %s: %w", o.Object, err)
-	}
-	coll, err := ebpf.NewCollectionWithOptions(o.Spec, ebpf.CollectionOptions{Cache: types})
+	coll, err := load(o.Object, o.Spec, types)
 	if err != nil {
 		var refusal *ebpf.VerifierError
 		if !errors.As(err, &refusal) && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.E2BIG)) {
-			return nil, nil, fmt.Errorf("load %s: the kernel refuses the name, flags, timeout_ms or exit_dump_len given: %w", o.Object, err)
+			err = fmt.Errorf("the kernel rejects the name, flags, timeout_ms or exit_dump_len: %w", err)
 		}
-		return nil, nil, explainLoad(o.Object, o.Spec.Types, err)
+		return nil, nil, err
 	}
 	return coll, coll.Maps[o.m.Name], nil
 }
@@ -98,7 +91,7 @@ func setSchedOps(o *OpsStruct, knobs []harness.Knob) (rest []harness.Knob, err e
 			continue
 		}
 		if seen[k.Name] {
-			return nil, fmt.Errorf("knob %s is given twice", k.Name)
+			return nil, fmt.Errorf("knob %s is set twice", k.Name)
 		}
 		seen[k.Name] = true
 		b, err := o.Field(member)
@@ -117,36 +110,29 @@ func setSchedOps(o *OpsStruct, knobs []harness.Knob) (rest []harness.Knob, err e
 	return rest, nil
 }
 
-// SchedName makes a name for the kernel, which takes letters, digits, _ and . only, from a variant's. The process and the
-// number of the scheduler since boot make it this instance's alone.
+// SchedName returns a scheduler's name for the kernel, which takes letters, digits, _ and . only. The process and the
+// number of the scheduler since boot make it unique.
 func SchedName(variant string, pid int, seq uint64) string {
 	clean := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.':
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' {
 			return r
 		}
 		return '_'
 	}, variant)
-	if len(clean) > 80 {
-		clean = clean[:80]
-	}
-	return fmt.Sprintf("kxlab.%s.%d.%d", clean, pid, seq)
+	return fmt.Sprintf("kxlab.%.80s.%d.%d", clean, pid, seq)
 }
 
-// SchedStatNames are the names of an object's counters, in the order of its enum sched_stat.
-func SchedStatNames(spec *ebpf.CollectionSpec) []string {
+// SchedStatNames returns the names of an object's counters, in the order of its enum sched_stat.
+func SchedStatNames(spec *ebpf.CollectionSpec) (names []string) {
 	m := spec.Maps["stats"]
 	if m == nil {
 		return nil
 	}
-	enum, ok := m.Key.(*btf.Enum)
-	if !ok {
-		return nil
-	}
-	var names []string
-	for _, v := range enum.Values {
-		if name, ok := strings.CutPrefix(v.Name, "STAT_"); ok {
-			names = append(names, strings.ToLower(name))
+	if enum, ok := m.Key.(*btf.Enum); ok {
+		for _, v := range enum.Values {
+			if name, ok := strings.CutPrefix(v.Name, "STAT_"); ok {
+				names = append(names, strings.ToLower(name))
+			}
 		}
 	}
 	return names

@@ -5,8 +5,6 @@ package bpfobj
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -15,53 +13,30 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// AttachTCX attaches the object's tc programs to the site's link: each at the hook that its section names, ingress
-// where it names none. The link gets the XDP program that lets all through.
-func AttachTCX(o *Object, at harness.Site) (places []Place, err error) {
-	stand, err := StandXDP(at)
-	if err != nil {
-		return nil, err
-	}
-	places = append(places, stand)
-	for _, name := range slices.Sorted(maps.Keys(o.spec.Programs)) {
-		spec := o.spec.Programs[name]
-		if spec.Type != ebpf.SchedCLS {
-			continue
+// AttachTCX attaches the object's tc programs to the site's link, each at the hook that its section names, by default
+// ingress. The link also gets the pass program.
+func AttachTCX(o *Object, at harness.Site) ([]Place, error) {
+	tc := func(spec *ebpf.ProgramSpec) bool { return spec.Type == ebpf.SchedCLS }
+	places, err := attachEach(o, at, tc, func(p *ebpf.Program, spec *ebpf.ProgramSpec) (Place, error) {
+		if spec.AttachType == ebpf.AttachTCXEgress {
+			return attachTCX(p, ebpf.AttachTCXEgress, at)
 		}
-		where := spec.AttachType
-		if where != ebpf.AttachTCXEgress {
-			where = ebpf.AttachTCXIngress
-		}
-		t, err := putTCX(o.Coll.Programs[name], where, at)
-		if err != nil {
-			return places, fmt.Errorf("attach %s: %w", o.Name, err)
-		}
-		places = append(places, t)
+		return attachTCX(p, ebpf.AttachTCXIngress, at)
+	})
+	if err == nil && len(places) == 1 {
+		err = fmt.Errorf("attach %s: it has no tc program", o.Name)
 	}
-	if len(places) == 1 {
-		return places, fmt.Errorf("attach %s: it has no tc program", o.Name)
-	}
-	return places, nil
+	return places, err
 }
 
-// A TcxPlace is a tc program on a link.
-type TcxPlace struct {
-	Link    link.Link // holds the program there
-	where   ebpf.AttachType
-	ns      string
-	ifindex int
-	name    string
-	id      ebpf.ProgramID
-}
-
-func putTCX(p *ebpf.Program, where ebpf.AttachType, at harness.Site) (*TcxPlace, error) {
+func attachTCX(p *ebpf.Program, where ebpf.AttachType, at harness.Site) (*Attachment, error) {
 	id, err := programID(p)
 	if err != nil {
 		return nil, err
 	}
-	t := &TcxPlace{where: where, ns: at.NS, ifindex: at.Ifindex, name: at.Link, id: id}
+	var l link.Link
 	err = sys.InNS(at.NS, func() (err error) {
-		t.Link, err = link.AttachTCX(link.TCXOptions{Interface: at.Ifindex, Program: p, Attach: where})
+		l, err = link.AttachTCX(link.TCXOptions{Interface: at.Ifindex, Program: p, Attach: where})
 		return err
 	})
 	if errors.Is(err, link.ErrNotSupported) {
@@ -70,35 +45,14 @@ func putTCX(p *ebpf.Program, where ebpf.AttachType, at harness.Site) (*TcxPlace,
 	if err != nil {
 		return nil, fmt.Errorf("attach tcx to %s: %w", at.Link, err)
 	}
-	return t, nil
-}
-
-// InForce asks the link for its programs. Ours must be there, and be the only one: another would change what is
-// measured.
-func (t *TcxPlace) InForce() error {
-	return sys.InNS(t.ns, func() error {
-		have, err := link.QueryPrograms(link.QueryOptions{Target: t.ifindex, Attach: t.where})
-		if err != nil {
-			return fmt.Errorf("query tcx of %s: %w", t.name, err)
-		}
-		return onlyProgram("tcx on "+t.name, have.Programs, t.id)
-	})
-}
-
-func (t *TcxPlace) Close() error {
-	if err := t.Link.Close(); err != nil {
-		return fmt.Errorf("detach tcx from %s: %w", t.name, err)
-	}
-	return nil
-}
-
-// onlyProgram returns an error unless have is just the program id.
-func onlyProgram(where string, have []link.AttachedProgram, id ebpf.ProgramID) error {
-	if !slices.ContainsFunc(have, func(p link.AttachedProgram) bool { return p.ID == id }) {
-		return fmt.Errorf("%s: detached (%d programs there)", where, len(have))
-	}
-	if len(have) != 1 {
-		return fmt.Errorf("%s: %d programs run there, not one", where, len(have))
-	}
-	return nil
+	hook := "tcx on " + at.Link
+	return &Attachment{l, hook, func() error {
+		return sys.InNS(at.NS, func() error {
+			have, err := link.QueryPrograms(link.QueryOptions{Target: at.Ifindex, Attach: where})
+			if err != nil {
+				return fmt.Errorf("query tcx of %s: %w", at.Link, err)
+			}
+			return onlyProgram(hook, have.Programs, id)
+		})
+	}}, nil
 }

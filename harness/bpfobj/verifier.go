@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,31 +17,27 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// Bounds of what is shown of a verifier's log.
+// Bounds of the part of a verifier's log in an error.
 const (
-	logLines = 16  // instructions and source lines before the verdict
+	logLines = 16  // instructions and source lines before the last line
 	logWidth = 160 // bytes a line
 )
 
-// helperRE finds the number of a helper that the kernel does not have, and kfuncRE the name of a kfunc that the library did
-// not find in it.
+// helperRE finds the number of a helper that the kernel lacks, kfuncRE the name of a kfunc that the library did not find.
 var (
 	helperRE = regexp.MustCompile(`invalid func unknown#([0-9]+)`)
 	kfuncRE  = regexp.MustCompile(`kfunc "([^"]+)": not supported`)
 )
 
-// noForm are the words with which a load fails that calls a kfunc of which the kernel has no form.
-var noForm = [...]string{"unknown kfunc", "invalid kernel function call not eliminated"}
+// missingKfuncTexts are the kernel's messages for a call of a kfunc that it lacks in every form.
+var missingKfuncTexts = [...]string{"unknown kfunc", "invalid kernel function call not eliminated"}
 
-// explainLoad turns the error of loading an object into one for people. A feature that the kernel lacks and another one has
-// wraps harness.ErrNotSupported. All else is the program's fault; a refusal of the verifier shows the end of its log. own is
-// what the object says of its types.
+// explainLoad adds the cause to the error of loading an object. The error for a feature that only another kernel has
+// wraps harness.ErrNotSupported. Every other error is the program's fault; the verifier's comes with the end of its log.
+// own are the object's types.
 func explainLoad(object string, own *btf.Spec, err error) error {
-	if err == nil {
-		return nil
-	}
 	if m := kfuncRE.FindStringSubmatch(err.Error()); m != nil && errors.Is(err, ebpf.ErrNotSupported) {
-		return fmt.Errorf("load %s: %w", object, noKfunc(m[1], "is not in this kernel"))
+		return fmt.Errorf("load %s: %w", object, missingKfunc(m[1], "is not in this kernel"))
 	}
 	if errors.Is(err, ebpf.ErrNotSupported) {
 		return harness.Skip("load %s: this kernel lacks a feature: %v", object, err)
@@ -49,20 +46,17 @@ func explainLoad(object string, own *btf.Spec, err error) error {
 	if !errors.As(err, &refusal) {
 		return fmt.Errorf("load %s: %w", object, err)
 	}
-	refused := &refusalError{object: object, err: err, log: relevant(refusal.Log)}
-	text := err.Error() + "\n" + strings.Join(lastLines(refusal.Log, 4), "\n")
+	refused := &refusalError{object: object, err: err, log: logEnd(refusal.Log)}
+	text := err.Error() + "\n" + strings.Join(refusal.Log[max(0, len(refusal.Log)-4):], "\n")
 	if m := helperRE.FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil && knownHelper(n) {
 			return harness.Skip("load %s: this kernel lacks the helper %v", object, asm.BuiltinFunc(n))
 		}
 		return refused
 	}
-	for _, words := range noForm {
-		if !strings.Contains(text, words) {
-			continue
-		}
-		if none := strangers(own); len(none) > 0 {
-			return fmt.Errorf("load %s: %w", object, noKfunc(none[0], "is not in this kernel"))
+	if slices.ContainsFunc(missingKfuncTexts[:], func(s string) bool { return strings.Contains(text, s) }) {
+		if unknown := unknownKfuncs(own); len(unknown) > 0 {
+			return fmt.Errorf("load %s: %w", object, missingKfunc(unknown[0], "is not in this kernel"))
 		}
 		return harness.Skip("load %s: this kernel lacks a kfunc: %v", object, err)
 	}
@@ -82,22 +76,20 @@ func (r *refusalError) Error() string {
 
 func (r *refusalError) Unwrap() error { return r.err }
 
-// relevant returns what decides of a verifier's log: the verdict, the last instructions before it, and the source line
-// that they belong to. Statistics are left out and long lines of register states cut.
-func relevant(log []string) []string {
-	end := len(log)
-	for end > 0 && isStatistics(log[end-1]) {
-		end--
+// logEnd returns the end of a verifier's log: its last line, the instructions before it and the source line they belong
+// to. Statistics are left out and long lines cut.
+func logEnd(log []string) []string {
+	for len(log) > 0 && isStatistics(log[len(log)-1]) {
+		log = log[:len(log)-1]
 	}
-	log = log[:end]
 	from := max(0, len(log)-logLines)
-	shown := make([]string, 0, logLines+2)
+	var shown []string
 	if from > 0 {
+		shown = append(shown, fmt.Sprintf("… (%d lines above)", from))
 		source := from
 		for source >= 0 && !strings.HasPrefix(log[source], ";") {
 			source--
 		}
-		shown = append(shown, fmt.Sprintf("… (%d lines above)", from))
 		if source >= 0 && source < from {
 			shown = append(shown, cut(log[source]))
 		}
@@ -108,14 +100,12 @@ func relevant(log []string) []string {
 	return shown
 }
 
-// isStatistics reports whether a line of the log is one of the counts at its end.
+// isStatistics is true for the lines of statistics at the end of a log.
 func isStatistics(line string) bool {
-	for _, prefix := range [...]string{"processed ", "verification time ", "stack depth ", "insns processed "} {
-		if strings.HasPrefix(line, prefix) {
-			return true
-		}
-	}
-	return strings.TrimSpace(line) == ""
+	return strings.TrimSpace(line) == "" ||
+		slices.ContainsFunc([]string{"processed ", "verification time ", "stack depth ", "insns processed "}, func(prefix string) bool {
+			return strings.HasPrefix(line, prefix)
+		})
 }
 
 func cut(line string) string {
@@ -124,5 +114,3 @@ func cut(line string) string {
 	}
 	return strings.ToValidUTF8(line[:logWidth], "") + " …"
 }
-
-func lastLines(log []string, n int) []string { return log[max(0, len(log)-n):] }

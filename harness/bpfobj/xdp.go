@@ -19,7 +19,7 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// passObject is the XDP program that lets everything through.
+// passObject has an XDP program that passes every packet.
 const passObject = "traffic/pass"
 
 // attachedNative is XDP_ATTACHED_DRV of the kernel's if_link.h.
@@ -35,19 +35,19 @@ func AttachXDP(o *Object, at harness.Site) ([]Place, error) {
 	}
 	if len(names) != 1 {
 		slices.Sort(names)
-		return nil, fmt.Errorf("attach %s: it has %d XDP programs (%s), not one", o.Name, len(names), strings.Join(names, ", "))
+		return nil, fmt.Errorf("attach %s: it has %d XDP programs (%s), want one", o.Name, len(names), strings.Join(names, ", "))
 	}
-	x, err := putXDP(o.Coll.Programs[names[0]], at)
+	x, err := attachXDP(o.Coll.Programs[names[0]], at)
 	if err != nil {
 		return nil, fmt.Errorf("attach %s: %w", o.Name, err)
 	}
 	return []Place{x}, nil
 }
 
-// StandXDP puts the pass program on the site's link. XDP wants a program at the peer of a veth before it redirects or
-// sends frames into it, and attaching one changes what the link costs: so every balancer's link carries one, the
-// variant's own or this. A site without a link needs none.
-func StandXDP(at harness.Site) (Place, error) {
+// AttachPass attaches the pass program to the site's link. A veth accepts redirected frames only if its peer has an XDP
+// program, and a program changes the cost of a link; so every balancer's link carries one, the variant's own or this.
+// A site without a link needs none.
+func AttachPass(at harness.Site) (Place, error) {
 	if at.Link == "" {
 		return nopPlace{}, nil
 	}
@@ -66,7 +66,7 @@ func StandXDP(at harness.Site) (Place, error) {
 	return &owningPlace{places[0], o}, nil
 }
 
-// An owningPlace is a place that closes what is attached there along with it.
+// An owningPlace is a place that also closes the object attached there.
 type owningPlace struct {
 	Place
 	owned io.Closer
@@ -74,31 +74,22 @@ type owningPlace struct {
 
 func (p *owningPlace) Close() error { return errors.Join(p.Place.Close(), p.owned.Close()) }
 
-// A nopPlace is nowhere.
+// A nopPlace is the place at a site without a link.
 type nopPlace struct{}
 
 func (nopPlace) Close() error   { return nil }
 func (nopPlace) InForce() error { return nil }
 
-// An XdpPlace is an XDP program on a link.
-type XdpPlace struct {
-	Link    link.Link // holds the program there
-	ns      string
-	ifindex int
-	name    string
-	id      ebpf.ProgramID
-}
-
-// putXDP attaches a program in native mode. A link whose driver has none is not supported; a link that carries a program
-// already is an error.
-func putXDP(p *ebpf.Program, at harness.Site) (*XdpPlace, error) {
+// attachXDP attaches a program in native mode. A link whose driver has no native mode is not supported; a link that
+// already carries a program is an error.
+func attachXDP(p *ebpf.Program, at harness.Site) (*Attachment, error) {
 	id, err := programID(p)
 	if err != nil {
 		return nil, err
 	}
-	x := &XdpPlace{ns: at.NS, ifindex: at.Ifindex, name: at.Link, id: id}
+	var l link.Link
 	err = sys.InNS(at.NS, func() (err error) {
-		x.Link, err = link.AttachXDP(link.XDPOptions{Program: p, Interface: at.Ifindex, Flags: link.XDPDriverMode})
+		l, err = link.AttachXDP(link.XDPOptions{Program: p, Interface: at.Ifindex, Flags: link.XDPDriverMode})
 		return err
 	})
 	switch {
@@ -109,45 +100,23 @@ func putXDP(p *ebpf.Program, at harness.Site) (*XdpPlace, error) {
 	case err != nil:
 		return nil, fmt.Errorf("attach XDP to %s: %w", at.Link, err)
 	}
-	return x, nil
-}
-
-// InForce asks the link, not only the attachment: this is what runs.
-func (x *XdpPlace) InForce() error {
-	return sys.InNS(x.ns, func() error {
-		dev, err := netlink.LinkByIndex(x.ifindex)
-		if err != nil {
-			return fmt.Errorf("find link %s: %w", x.name, err)
-		}
-		xdp := dev.Attrs().Xdp
-		switch {
-		case xdp == nil || !xdp.Attached:
-			return fmt.Errorf("XDP on %s: detached", x.name)
-		case ebpf.ProgramID(xdp.ProgId) != x.id:
-			return fmt.Errorf("XDP on %s: program %d runs there, not %d", x.name, xdp.ProgId, x.id)
-		case xdp.AttachMode != attachedNative:
-			return fmt.Errorf("XDP on %s: it does not run in native mode", x.name)
-		}
-		return nil
-	})
-}
-
-func (x *XdpPlace) Close() error {
-	if err := x.Link.Close(); err != nil {
-		return fmt.Errorf("detach XDP from %s: %w", x.name, err)
-	}
-	return nil
-}
-
-// programID returns the kernel's id of a program.
-func programID(p *ebpf.Program) (ebpf.ProgramID, error) {
-	info, err := p.Info()
-	if err != nil {
-		return 0, fmt.Errorf("read program info: %w", err)
-	}
-	id, ok := info.ID()
-	if !ok {
-		return 0, harness.Skip("read program info: this kernel gives programs no ids")
-	}
-	return id, nil
+	hook := "XDP on " + at.Link
+	return &Attachment{l, hook, func() error {
+		return sys.InNS(at.NS, func() error {
+			dev, err := netlink.LinkByIndex(at.Ifindex)
+			if err != nil {
+				return fmt.Errorf("find link %s: %w", at.Link, err)
+			}
+			xdp := dev.Attrs().Xdp
+			switch {
+			case xdp == nil || !xdp.Attached:
+				return fmt.Errorf("%s: detached", hook)
+			case ebpf.ProgramID(xdp.ProgId) != id:
+				return fmt.Errorf("%s: program %d runs there, want %d", hook, xdp.ProgId, id)
+			case xdp.AttachMode != attachedNative:
+				return fmt.Errorf("%s: it does not run in native mode", hook)
+			}
+			return nil
+		})
+	}}, nil
 }

@@ -28,7 +28,7 @@ func newBalancer(a *bpfobj.Loader, v harness.Variant, at harness.Site, attach bp
 	if err != nil {
 		return nil, err
 	}
-	o, err := bpfobj.LoadObject(v.Object, spec, a.AddFlowEntries(spec, v.Knobs), at, a.RingLines)
+	o, err := a.LoadObject(v, spec, at)
 	if err != nil {
 		return nil, err
 	}

@@ -181,13 +181,7 @@ func TestInForceNotices(t *testing.T) {
 		if err := b.InForce(); err != nil {
 			t.Error(err)
 		}
-		switch p := b.places[len(b.places)-1].(type) {
-		case *bpfobj.XdpPlace:
-			err = p.Link.Detach()
-		case *bpfobj.TcxPlace:
-			err = p.Link.Detach()
-		}
-		if err != nil {
+		if err := b.places[len(b.places)-1].(*bpfobj.Attachment).Link.Detach(); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.InForce(); err == nil || !strings.Contains(err.Error(), "detached") {
@@ -230,7 +224,7 @@ func TestCgroupHooks(t *testing.T) {
 	if err := b.InForce(); err != nil || len(b.places) != 3 {
 		t.Errorf("in force: %v, %d places; want no error and 3: XDP and two hooks", err, len(b.places))
 	}
-	if err := b.places[1].(*bpfobj.CgroupPlace).Link.Close(); err != nil {
+	if err := b.places[1].(*bpfobj.Attachment).Link.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.InForce(); err == nil || !strings.Contains(err.Error(), "detached") {

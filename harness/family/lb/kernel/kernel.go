@@ -50,7 +50,7 @@ func newKernel(at harness.Site) (_ *kernel, err error) {
 	if err := k.forwarding(); err != nil {
 		return nil, err
 	}
-	if k.stand, err = bpfobj.StandXDP(at); err != nil {
+	if k.stand, err = bpfobj.AttachPass(at); err != nil {
 		return nil, err
 	}
 	k.undo = append(k.undo, k.stand.Close)
