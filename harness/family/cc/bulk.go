@@ -6,81 +6,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/tcp"
 )
 
 // oneFlow measures one flow on a path.
-func (s *stage) oneFlow(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	if c.Axis("load") == loadIperf {
-		return s.iperf(ctx, m, c, b)
+func (s *stage) oneFlow(ctx context.Context, r *bulkRun) (harness.Result, error) {
+	if r.cell.Axis("load") == loadIperf {
+		return s.iperf(ctx, r)
 	}
-	return s.measureLikeFlows(ctx, m, c, b, 1)
+	return s.measureFlows(ctx, r, 1)
 }
 
 // likeFlows measures several flows of the variant that start together.
-func (s *stage) likeFlows(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	n, err := axisNumber(c, "flows", 1)
+func (s *stage) likeFlows(ctx context.Context, r *bulkRun) (harness.Result, error) {
+	n, err := axisNumber(r.cell, "flows", 1)
 	if err != nil {
 		return harness.Result{}, err
 	}
-	return s.measureLikeFlows(ctx, m, c, b, int(n))
+	return s.measureFlows(ctx, r, int(n))
 }
 
-func (s *stage) measureLikeFlows(ctx context.Context, m *member, c harness.Cell, b harness.Budget, n int) (harness.Result, error) {
-	r, err := newRun(c, b)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	r.add(s, m.name, n, 0)
-	modes := r.watchModes(m)
-	report, cost, err := s.runCounted(ctx, r, b)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	res := r.result(report)
-	if res.Invalid != "" {
-		return res, nil
-	}
-	report = report.After(r.warm)
-	res.Metrics = append(flowMetrics(report, report.Flows), cost...)
-	res.Metrics = append(res.Metrics, r.windows(report, report.Flows)...)
-	res.Metrics = append(res.Metrics, modes()...)
-	if n > 1 {
-		res.Metrics = append(res.Metrics, fairnessMetrics(report)...)
-	}
-	return res, nil
+func (s *stage) measureFlows(ctx context.Context, r *bulkRun, n int) (harness.Result, error) {
+	r.add(s, r.member.name, n, 0)
+	r.count()
+	modes := r.watchModes()
+	return r.measure(ctx, s, func(report *tcp.BulkReport, res *harness.Result) {
+		report = report.After(r.warm)
+		res.Metrics = slices.Concat(flowMetrics(report, report.Flows), r.cost, r.windows(report, report.Flows), modes())
+		if n > 1 {
+			res.Metrics = append(res.Metrics, fairnessMetrics(report)...)
+		}
+	})
 }
 
 // coexist measures one flow of the variant beside one of another.
-func (s *stage) coexist(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	r, err := newRun(c, b)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	against := c.Axis("against")
+func (s *stage) coexist(ctx context.Context, r *bulkRun) (harness.Result, error) {
+	against := r.cell.Axis("against")
 	if why, ok := s.absent[against]; ok {
 		return harness.Result{}, fmt.Errorf("start flows of %s: %w", against, why)
 	}
-	r.add(s, m.name, 1, 0)
+	r.add(s, r.member.name, 1, 0)
 	r.add(s, against, 1, 0)
-	modes := r.watchModes(m)
-	report, err := r.run(ctx, s)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	res := r.result(report)
-	if res.Invalid != "" {
-		return res, nil
-	}
-	report = report.After(r.warm)
-	own, other := report.Flows[0].Goodput(report.Elapsed), report.Flows[1].Goodput(report.Elapsed)
-	res.Metrics = append(flowMetrics(report, report.Flows[:1]), fairnessMetrics(report)...)
-	res.Metrics = append(res.Metrics, harness.Metric{Unit: "taken-share", Value: own / max(own+other, 1)})
-	res.Metrics = append(res.Metrics, modes()...)
-	return res, nil
+	modes := r.watchModes()
+	return r.measure(ctx, s, func(report *tcp.BulkReport, res *harness.Result) {
+		report = report.After(r.warm)
+		own, other := report.Flows[0].Goodput(report.Elapsed), report.Flows[1].Goodput(report.Elapsed)
+		res.Metrics = append(flowMetrics(report, report.Flows[:1]), fairnessMetrics(report)...)
+		res.Metrics = append(res.Metrics, harness.Metric{Unit: "taken-share", Value: own / max(own+other, 1)})
+		res.Metrics = append(res.Metrics, modes()...)
+	})
 }
 
 // The values of axis spread: the round-trip times of several flows.
@@ -90,12 +69,8 @@ const (
 )
 
 // fairness measures flows of the variant that join one after another in the first third of the time.
-func (s *stage) fairness(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	r, err := newRun(c, b)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	flows, err := axisNumber(c, "flows", 2)
+func (s *stage) fairness(ctx context.Context, r *bulkRun) (harness.Result, error) {
+	flows, err := axisNumber(r.cell, "flows", 2)
 	if err != nil {
 		return harness.Result{}, err
 	}
@@ -104,23 +79,18 @@ func (s *stage) fairness(ctx context.Context, m *member, c harness.Cell, b harne
 		return harness.Result{}, fmt.Errorf("flows=%d: fairness needs at least two flows", n)
 	}
 	for i := range n {
-		r.add(s, m.name, 1, time.Duration(i)*b.Measure/time.Duration(3*n))
+		r.add(s, r.member.name, 1, time.Duration(i)*r.budget.Measure/time.Duration(3*n))
 	}
-	if c.Axis("spread") == spreadMixed {
+	if r.cell.Axis("spread") == spreadMixed {
 		r.path.Far = []time.Duration{r.path.RTT, 2 * r.path.RTT, 3 * r.path.RTT}
 		for i := range r.flows {
 			r.flows[i].From = s.chain.ServerAddrs[i%len(s.chain.ServerAddrs)]
 		}
 	}
-	report, err := r.run(ctx, s)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	res := r.result(report)
-	if report = report.After(r.warm); res.Invalid == "" {
+	return r.measure(ctx, s, func(report *tcp.BulkReport, res *harness.Result) {
+		report = report.After(r.warm)
 		res.Metrics = append(flowMetrics(report, report.Flows), fairnessMetrics(report)...)
-	}
-	return res, nil
+	})
 }
 
 // Check runs the correctness gate on a member: a flow delivers its data unchanged, uses the link, and reduces its
@@ -136,7 +106,7 @@ func (s *stage) Check(ctx context.Context, member string) error {
 	const length = 3 * time.Second
 	r := &bulkRun{
 		path:   netlab.Path{Rate: 10e6, RTT: 20 * time.Millisecond, Buffer: 1, Seed: s.seed},
-		length: length, verify: true, seed: s.seed,
+		length: length, verify: true, budget: harness.Budget{Seed: s.seed},
 	}
 	r.add(s, member, 2, 0)
 	r.flows[1].Start, r.flows[1].Size = time.Second, 20_000

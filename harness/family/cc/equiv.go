@@ -9,39 +9,30 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/tcp"
 )
 
 // equivalence measures the figures that compare a port with its original: first a flow of the variant alone, with its
 // window over time; then a flow that competes with a flow of the original (for an original: of the same algorithm).
 // All variants get the same seeds, so reports pair their trials.
-func (s *stage) equivalence(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	r, err := newRun(c, b)
-	if err != nil {
-		return harness.Result{}, err
+func (s *stage) equivalence(ctx context.Context, r *bulkRun) (harness.Result, error) {
+	versus := *r
+	r.add(s, r.member.name, 1, 0)
+	r.count()
+	res, err := r.measure(ctx, s, func(report *tcp.BulkReport, res *harness.Result) {
+		report = report.After(r.warm)
+		res.Metrics = append(flowMetrics(report, report.Flows), r.cost...)
+	})
+	if err != nil || res.Invalid != "" {
+		return res, err
 	}
-	r.add(s, m.name, 1, 0)
-	report, cost, err := s.runCounted(ctx, r, b)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	res := r.result(report)
-	if res.Invalid != "" {
-		return res, nil
-	}
-	report = report.After(r.warm)
-	res.Metrics = append(flowMetrics(report, report.Flows), cost...)
 
-	original := cmp.Or(m.original, strings.TrimSuffix(m.name, harness.SuffixAA))
+	original := cmp.Or(r.member.original, strings.TrimSuffix(r.member.name, harness.SuffixAA))
 	if why, ok := s.absent[original]; ok {
 		return harness.Result{}, fmt.Errorf("start a flow of the original %s: %w", original, why)
 	}
-	versus, err := newRun(c, b)
-	if err != nil {
-		return harness.Result{}, err
-	}
 	versus.path.Seed++
-	versus.add(s, m.name, 1, 0)
+	versus.add(s, r.member.name, 1, 0)
 	versus.add(s, original, 1, 0)
 	both, err := versus.run(ctx, s)
 	if err != nil {
@@ -55,10 +46,4 @@ func (s *stage) equivalence(ctx context.Context, m *member, c harness.Cell, b ha
 	res.Metrics = append(res.Metrics, harness.Metric{Unit: "versus-jain-share", Value: life})
 	res.Measured += both.Elapsed
 	return res, nil
-}
-
-// pathMarks is true if a cell's path may mark packets (ECN) instead of dropping them.
-func pathMarks(c harness.Cell) bool {
-	aqm := c.Axis("aqm")
-	return aqm != "" && aqm != netlab.AQMNone
 }

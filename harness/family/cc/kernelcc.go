@@ -35,13 +35,10 @@ func newKernelCC(v harness.Variant, at harness.Site) (CongestionControl, error) 
 		return nil, harness.Skip("this kernel does not list %s (available: %s); it needs the module tcp_%s: run in a guest",
 			c.name, strings.Join(names, ", "), c.name)
 	}
-	if at.NS == "" {
-		return c, nil
+	if at.NS != "" {
+		err = sys.InNS(at.NS, func() error { return selectCC(c.name) })
 	}
-	if err := sys.InNS(at.NS, func() error { return selectCC(c.name) }); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, err
 }
 
 // selectCC selects the algorithm on a socket in the calling thread's network namespace.
@@ -64,12 +61,8 @@ func (c *kernelCC) Replace(context.Context, harness.Variant) error {
 }
 
 func (c *kernelCC) InForce() error {
-	names, err := availableCC()
-	if err != nil {
-		return err
-	}
-	if !slices.Contains(names, c.name) {
-		return fmt.Errorf("check %s: the kernel no longer lists the name", c.name)
+	if err := checkListed(c.name); err != nil {
+		return fmt.Errorf("check %s: %w", c.name, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package cc
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -58,4 +59,13 @@ func availableCC() ([]string, error) {
 		return nil, fmt.Errorf("list congestion controls: %w", err)
 	}
 	return strings.Fields(string(raw)), nil
+}
+
+// checkListed returns an error unless the kernel lists the algorithm.
+func checkListed(name string) error {
+	names, err := availableCC()
+	if err == nil && !slices.Contains(names, name) {
+		err = errors.New("the kernel no longer lists the name")
+	}
+	return err
 }

@@ -18,7 +18,7 @@ func (Family) Axes() []string {
 	return []string{"rate", "rtt", "buffer", "loss", "burst", "flows", "aqm", "against", "spread", "change", "load", "swaps"}
 }
 
-// ccWords are the axes whose values are words.
+// axisWords returns the values of an axis whose values are words, nil for any other axis.
 func axisWords(axis string) []string {
 	switch axis {
 	case "aqm":
@@ -101,4 +101,10 @@ func pathOf(c harness.Cell, seed uint64) (netlab.Path, error) {
 	}
 	p.RTT = time.Duration(rtt * float64(time.Second))
 	return p, p.Check()
+}
+
+// pathMarks is true if a cell's path may mark packets (ECN) instead of dropping them.
+func pathMarks(c harness.Cell) bool {
+	aqm := c.Axis("aqm")
+	return aqm != "" && aqm != netlab.AQMNone
 }

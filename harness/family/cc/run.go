@@ -21,31 +21,31 @@ const startWithin = 100 * time.Millisecond
 
 // A bulkRun is one set of flows on one path.
 type bulkRun struct {
-	path   netlab.Path
-	flows  []tcp.BulkFlow
-	names  []string // of the flows' variants, for people
-	events []tcp.BulkEvent
-	warm   time.Duration // from the start of the run; recorded, but not part of the metrics
-	length time.Duration // of the whole run, warm-up included
-	verify bool
-	seed   uint64
-	exact  bool                           // the clock counts instructions
-	around func(flows func() error) error // tcp.Bulk.Around; may be nil
+	member *member // the variant under test
+	cell   harness.Cell
+	budget harness.Budget
+
+	path    netlab.Path
+	flows   []tcp.BulkFlow
+	names   []string // of the flows' variants, for people
+	events  []tcp.BulkEvent
+	warm    time.Duration // from the start of the run; recorded, but not part of the metrics
+	length  time.Duration // of the whole run, warm-up included
+	verify  bool
+	counted bool             // see count
+	cost    []harness.Metric // of a counted run
 }
 
 // newRun returns a run without flows on the cell's path.
-func newRun(c harness.Cell, b harness.Budget) (*bulkRun, error) {
+func newRun(m *member, c harness.Cell, b harness.Budget) (*bulkRun, error) {
 	p, err := pathOf(c, b.Seed)
-	if err != nil {
-		return nil, err
-	}
-	return &bulkRun{path: p, warm: b.Warm, length: b.Warm + b.Measure, seed: b.Seed, exact: b.Exact}, nil
+	return &bulkRun{member: m, cell: c, budget: b, path: p, warm: b.Warm, length: b.Warm + b.Measure}, err
 }
 
 // add adds n flows of a variant. They start within startWithin after at.
 func (r *bulkRun) add(s *stage, variant string, n int, at time.Duration) {
 	for range n {
-		rng := rand.New(rand.NewPCG(r.seed, uint64(len(r.flows))))
+		rng := rand.New(rand.NewPCG(r.budget.Seed, uint64(len(r.flows))))
 		r.flows = append(r.flows, tcp.BulkFlow{
 			Algorithm: s.algorithm(variant), From: s.chain.ServerAddrs[0], To: s.chain.ClientAddr,
 			Start: at + time.Duration(rng.Int64N(int64(startWithin))),
@@ -54,63 +54,73 @@ func (r *bulkRun) add(s *stage, variant string, n int, at time.Duration) {
 	}
 }
 
+// count makes run measure the instructions for each acknowledged packet, if the clock counts instructions.
+func (r *bulkRun) count() { r.counted = r.budget.Exact && runtime.NumCPU() == 1 }
+
 // run configures the path and runs the flows.
 func (r *bulkRun) run(ctx context.Context, s *stage) (*tcp.BulkReport, error) {
+	around := func(flows func() error) error { return flows() }
+	var busy time.Duration // one nanosecond is one instruction
+	if r.counted {
+		clock, err := exact.OpenIdleClock()
+		if err != nil {
+			return nil, err
+		}
+		defer clock.Close()
+		around = func(flows func() error) error {
+			before, err := clock.Total()
+			if err != nil {
+				return err
+			}
+			began := time.Now()
+			if err := flows(); err != nil {
+				return err
+			}
+			after, err := clock.Total()
+			busy = time.Since(began) - (after - before)
+			return err
+		}
+	}
 	if err := s.chain.Shape(r.path); err != nil {
 		return nil, err
 	}
-	around := r.around
-	if around == nil {
-		around = func(flows func() error) error { return flows() }
-	}
-	return tcp.Bulk{
+	report, err := tcp.Bulk{
 		Server: s.chain.Server, Client: s.chain.Client, Flows: r.flows, Duration: r.length, Events: r.events,
-		Verify: r.verify, Seed: r.seed, Around: func(flows func() error) error {
-			if r.exact {
+		Verify: r.verify, Seed: r.budget.Seed, Around: func(flows func() error) error {
+			if r.budget.Exact {
 				defer exact.Quiet()()
 			}
 			return around(flows)
 		},
 	}.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if acked := totalAcked(report.Flows); r.counted && acked != 0 {
+		r.cost = []harness.Metric{{Unit: "insn/seg", Value: float64(busy) / acked}}
+	}
+	return report, nil
 }
 
-// runCounted runs the flows and, where the clock counts instructions, returns the instructions for each acknowledged packet.
-func (s *stage) runCounted(ctx context.Context, r *bulkRun, b harness.Budget) (*tcp.BulkReport, []harness.Metric, error) {
-	if !b.Exact || runtime.NumCPU() != 1 {
-		report, err := r.run(ctx, s)
-		return report, nil, err
+// totalAcked returns the number of packets acknowledged on all flows.
+func totalAcked(flows []tcp.FlowReport) (acked float64) {
+	for i := range flows {
+		acked += flows[i].Acked()
 	}
-	clock, err := exact.OpenIdleClock()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer clock.Close()
-	var busy time.Duration // one nanosecond is one instruction
-	r.around = func(flows func() error) error {
-		before, err := clock.Total()
-		if err != nil {
-			return err
-		}
-		began := time.Now()
-		if err := flows(); err != nil {
-			return err
-		}
-		after, err := clock.Total()
-		busy = time.Since(began) - (after - before)
-		return err
-	}
+	return acked
+}
+
+// measure runs the flows. If the trial is valid, add adds its metrics to the result.
+func (r *bulkRun) measure(ctx context.Context, s *stage, add func(*tcp.BulkReport, *harness.Result)) (harness.Result, error) {
 	report, err := r.run(ctx, s)
 	if err != nil {
-		return nil, nil, err
+		return harness.Result{}, err
 	}
-	var acked float64
-	for i := range report.Flows {
-		acked += report.Flows[i].Acked()
+	res := r.result(report)
+	if res.Invalid == "" {
+		add(report, &res)
 	}
-	if acked == 0 {
-		return report, nil, nil
-	}
-	return report, []harness.Metric{{Unit: "insn/seg", Value: float64(busy) / acked}}, nil
+	return res, nil
 }
 
 // result returns a result with the reason of an invalid trial, if any, and the series of the first flows.

@@ -15,28 +15,18 @@ import (
 const leastEpochs = 4
 
 // sawtooth measures the epochs of one flow that fills the buffer repeatedly: their length and the growth of the window.
-func (s *stage) sawtooth(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	r, err := newRun(c, b)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	r.add(s, m.name, 1, 0)
-	report, err := r.run(ctx, s)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	res := r.result(report)
-	if res.Invalid != "" {
-		return res, nil
-	}
-	report = report.After(r.warm)
-	epochs := report.Flows[0].Epochs()
-	if len(epochs) < leastEpochs {
-		res.Invalid = fmt.Sprintf("the window fell %d times within %v, too few for %d epochs: measure for more time", len(epochs)+1, b.Measure, leastEpochs)
-		return res, nil
-	}
-	res.Metrics = append(flowMetrics(report, report.Flows), epochMeans(epochs)...)
-	return res, nil
+func (s *stage) sawtooth(ctx context.Context, r *bulkRun) (harness.Result, error) {
+	r.add(s, r.member.name, 1, 0)
+	return r.measure(ctx, s, func(report *tcp.BulkReport, res *harness.Result) {
+		report = report.After(r.warm)
+		epochs := report.Flows[0].Epochs()
+		if len(epochs) < leastEpochs {
+			res.Invalid = fmt.Sprintf("the window fell %d times within %v, too few for %d epochs: measure for more time",
+				len(epochs)+1, r.budget.Measure, leastEpochs)
+			return
+		}
+		res.Metrics = append(flowMetrics(report, report.Flows), epochMeans(epochs)...)
+	})
 }
 
 // epochMeans returns means over epochs; the means of growth are over the epochs that have a point of inflection.

@@ -21,42 +21,35 @@ var shortSizes = []struct {
 // shortFlows measures the completion times of short flows of the variant. Short flows run one after another and
 // compete with one long flow of the variant, which is alone for the first quarter of the time. A flow that has not
 // completed by the end is censored at its running time. A median that depends on censored flows is not reported.
-func (s *stage) shortFlows(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	r, err := newRun(c, b)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	r.add(s, m.name, 1, 0)
+func (s *stage) shortFlows(ctx context.Context, r *bulkRun) (harness.Result, error) {
+	name, total := r.member.name, r.budget.Measure
+	r.add(s, name, 1, 0)
 	// A flow's slot is the time of its bytes at a twentieth of the link's rate plus ten round trips.
-	at := b.Measure / 4
+	at := total / 4
 	for i := 0; ; i++ {
 		kind := shortSizes[i%len(shortSizes)]
 		length := 10*r.path.RTT + time.Duration(20*8*float64(kind.size)/r.path.Rate*float64(time.Second))
-		if at+length > b.Measure && i >= len(shortSizes) {
+		if at+length > total && i >= len(shortSizes) {
 			break
 		}
-		r.add(s, m.name, 1, at)
+		r.add(s, name, 1, at)
 		r.flows[len(r.flows)-1].Size = kind.size
 		at += length / 4
-		if at > b.Measure {
-			return harness.Result{}, fmt.Errorf("%v is too short for flows of all sizes: measure for more time", b.Measure)
+		if at > total {
+			return harness.Result{}, fmt.Errorf("%v is too short for flows of all sizes: measure for more time", total)
 		}
 	}
-	report, err := r.run(ctx, s)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	res := r.result(report)
-	if res.Invalid != "" {
-		return res, nil
-	}
+	return r.measure(ctx, s, addCompletions)
+}
+
+// addCompletions adds the metrics of the long flow and, for each size of short flows, the median and a series.
+func addCompletions(report *tcp.BulkReport, res *harness.Result) {
 	res.Metrics = flowMetrics(report, report.Flows[:1])
 	unfinished, all := 0, 0
 	for _, kind := range shortSizes {
 		done, running := completions(report, report.Flows[1:], kind.size)
 		unfinished, all = unfinished+len(running), all+len(running)+len(done)
-		median, known := tcp.CensoredQuantile(done, running, 0.5)
-		if known {
+		if median, known := tcp.CensoredQuantile(done, running, 0.5); known {
 			res.Metrics = append(res.Metrics, harness.Metric{Unit: kind.word + "-sec", Value: median.Seconds()})
 		}
 		y := harness.Series{Name: "completion/" + kind.word, Unit: "sec"}
@@ -71,7 +64,6 @@ func (s *stage) shortFlows(ctx context.Context, m *member, c harness.Cell, b har
 		}
 	}
 	res.Metrics = append(res.Metrics, harness.Metric{Unit: "unfinished-share", Value: float64(unfinished) / float64(max(all, 1))})
-	return res, nil
 }
 
 // completions returns the completion times of the flows of a size and the running times of the censored flows, both ascending.

@@ -22,7 +22,7 @@ type Family struct{ Loader *bpfobj.Loader }
 func (f Family) Methods() []string { return methods(f.Loader).Names() }
 
 // A measurement measures one trial of one workload.
-type measurement func(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error)
+type measurement func(ctx context.Context, r *bulkRun) (harness.Result, error)
 
 // workloads is the table of workloads, by name in an experiment's definition.
 func (s *stage) workloads() map[string]measurement {
@@ -77,28 +77,20 @@ func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, 
 		}
 	}()
 	site := harness.Site{NS: s.chain.Server.NSPath, Seed: g.Seed}
-	for _, member := range g.Members {
+	for _, m := range g.Members {
 		if g.Progress != nil {
-			g.Progress("set up " + member.Name)
+			g.Progress("set up " + m.Name)
 		}
-		if err := s.add(ctx, member, site); err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			s.absent[member.Name] = err
+		control, err := s.methods.Put(ctx, m.Variant, site)
+		if err == nil {
+			s.members[m.Name] = &member{name: m.Name, variant: m.Variant, original: m.Original, control: control}
+		} else if ctx.Err() != nil {
+			return nil, ctx.Err()
+		} else {
+			s.absent[m.Name] = err
 		}
 	}
 	return s, nil
-}
-
-// add puts one member in force.
-func (s *stage) add(ctx context.Context, m harness.Member, site harness.Site) error {
-	control, err := s.methods.Put(ctx, m.Variant, site)
-	if err != nil {
-		return err
-	}
-	s.members[m.Name] = &member{name: m.Name, variant: m.Variant, original: m.Original, control: control}
-	return nil
 }
 
 // Absent returns the errors of members that could not be put in force.
@@ -128,7 +120,11 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	if err := s.chain.ECN(pathMarks(c)); err != nil {
 		return harness.Result{}, err
 	}
-	r, err := measure(ctx, m, c, b)
+	run, err := newRun(m, c, b)
+	if err != nil {
+		return harness.Result{}, err
+	}
+	r, err := measure(ctx, run)
 	if err != nil {
 		return r, err
 	}

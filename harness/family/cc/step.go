@@ -23,14 +23,11 @@ const settledShare = 0.8
 
 // step measures how a flow adapts to a link that changes at one third of the time and changes back at two thirds: the
 // time until the queue is short again (give), and until the flow uses the restored rate (take).
-func (s *stage) step(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	r, err := newRun(c, b)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	r.add(s, m.name, 1, 0)
-	worse, down, up := r.path, b.Measure/3, 2*b.Measure/3
-	switch c.Axis("change") {
+func (s *stage) step(ctx context.Context, r *bulkRun) (harness.Result, error) {
+	total, change := r.budget.Measure, r.cell.Axis("change")
+	r.add(s, r.member.name, 1, 0)
+	worse, down, up := r.path, total/3, 2*total/3
+	switch change {
 	case changeRate:
 		worse.Rate /= 2
 		worse.Buffer *= 2 // the queue keeps its length in packets
@@ -39,36 +36,29 @@ func (s *stage) step(ctx context.Context, m *member, c harness.Cell, b harness.B
 		worse.Buffer /= 2
 	case changeOutage:
 		worse.Loss = 1
-		up = down + b.Measure/20
+		up = down + total/20
 	default:
-		return harness.Result{}, fmt.Errorf("unknown change %q", c.Axis("change"))
+		return harness.Result{}, fmt.Errorf("unknown change %q", change)
 	}
 	worse.Seed++
 	r.events = []tcp.BulkEvent{
 		{At: down, Do: func() error { return s.chain.Change(worse) }},
 		{At: up, Do: func() error { return s.chain.Change(r.path) }},
 	}
-	report, err := r.run(ctx, s)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	res := r.result(report)
-	if res.Invalid != "" {
-		return res, nil
-	}
-	f := &report.Flows[0]
-	res.Metrics = flowMetrics(report, report.Flows)
-	if c.Axis("change") != changeOutage {
-		// The queue is short if the round-trip time is at most 1.5 times the path's own.
-		give := timeUntil(f.Samples, down, up, func(_, now tcp.FlowSample) bool { return now.RTT <= worse.RTT*3/2 })
-		res.Metrics = append(res.Metrics, harness.Metric{Unit: "give-sec", Value: give.Seconds()})
-	}
-	took := timeUntil(f.Samples, up, report.Elapsed, func(before, now tcp.FlowSample) bool {
-		rate := 8 * float64(now.Acked-before.Acked) / (now.At - before.At).Seconds()
-		return rate >= settledShare*r.path.Rate
+	return r.measure(ctx, s, func(report *tcp.BulkReport, res *harness.Result) {
+		samples := report.Flows[0].Samples
+		res.Metrics = flowMetrics(report, report.Flows)
+		if change != changeOutage {
+			// The queue is short if the round-trip time is at most 1.5 times the path's own.
+			give := timeUntil(samples, down, up, func(_, now tcp.FlowSample) bool { return now.RTT <= worse.RTT*3/2 })
+			res.Metrics = append(res.Metrics, harness.Metric{Unit: "give-sec", Value: give.Seconds()})
+		}
+		take := timeUntil(samples, up, report.Elapsed, func(before, now tcp.FlowSample) bool {
+			rate := 8 * float64(now.Acked-before.Acked) / (now.At - before.At).Seconds()
+			return rate >= settledShare*r.path.Rate
+		})
+		res.Metrics = append(res.Metrics, harness.Metric{Unit: "take-sec", Value: take.Seconds()})
 	})
-	res.Metrics = append(res.Metrics, harness.Metric{Unit: "take-sec", Value: took.Seconds()})
-	return res, nil
 }
 
 // timeUntil returns the time from from to the first sample for which holds is true; to the end if there is none.

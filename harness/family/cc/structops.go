@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -81,72 +80,82 @@ func registerCC(types *btf.Cache, o *bpfobj.OpsStruct, name string, knobs []harn
 
 // explainRegister adds the cause to the kernel's error number.
 func explainRegister(object, name string, err error) error {
+	cause := ""
 	switch {
 	case errors.Is(err, unix.EEXIST):
-		return fmt.Errorf("register %s: a congestion control of the name %s exists: %w", object, name, err)
+		cause = "a congestion control of this name exists: "
 	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("register %s as %s: the kernel refuses these operations: %w", object, name, err)
+		cause = "the kernel rejects these operations: "
 	}
-	return fmt.Errorf("register %s as %s: %w", object, name, err)
+	return fmt.Errorf("register %s as %s: %s%w", object, name, cause, err)
 }
 
 func (c *bpfCC) Algorithm() string { return c.name }
 
 // Replace updates the link: sockets that select the name from now on get the new operations.
 func (c *bpfCC) Replace(ctx context.Context, v harness.Variant) error {
-	if err := ctx.Err(); err != nil {
+	if err := c.replace(ctx, v); err != nil {
 		return fmt.Errorf("replace %s: %w", c.name, err)
 	}
+	return nil
+}
+
+func (c *bpfCC) replace(ctx context.Context, v harness.Variant) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if c.link == nil {
-		return fmt.Errorf("replace %s: the congestion control is closed", c.name)
+		return errClosed
 	}
 	if v.Attach != "struct_ops" {
-		return harness.Skip("replace %s by %s: the method is %q, want struct_ops", c.name, v.Name, v.Attach)
+		return harness.Skip("the method of %s is %q, want struct_ops", v.Name, v.Attach)
 	}
 	o, err := bpfobj.OpenCC(v)
 	if err != nil {
-		return fmt.Errorf("replace %s: %w", c.name, err)
+		return err
 	}
 	next, err := bpfobj.LoadCC(c.types, o, c.name, v.Knobs)
 	if err != nil {
-		return fmt.Errorf("replace %s: %w", c.name, err)
+		return err
 	}
 	fd, err := linkFD(c.link)
-	if err != nil {
-		return errors.Join(fmt.Errorf("replace %s: %w", c.name, err), next.Close())
+	if err == nil {
+		err = updateStructOps(fd, next.Ops, c.instance.Ops)
 	}
-	if err := updateStructOps(fd, next.Ops, c.instance.Ops); err != nil {
-		return errors.Join(fmt.Errorf("replace %s: %w", c.name, err), next.Close())
+	if err != nil {
+		return errors.Join(err, next.Close())
 	}
 	old := c.instance
 	c.instance = next
 	return old.Close()
 }
 
+var errClosed = errors.New("the congestion control is closed")
+
 // InForce returns an error unless the kernel lists the name and the registered map is that of the present operations.
 func (c *bpfCC) InForce() error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("check %s: %w", c.name, err)
+	}
+	return nil
+}
+
+func (c *bpfCC) check() error {
 	if c.link == nil {
-		return fmt.Errorf("check %s: the congestion control is closed", c.name)
+		return errClosed
 	}
-	names, err := availableCC()
-	if err != nil {
+	if err := checkListed(c.name); err != nil {
 		return err
-	}
-	if !slices.Contains(names, c.name) {
-		return fmt.Errorf("check %s: the kernel no longer lists the name", c.name)
 	}
 	fd, err := linkFD(c.link)
 	if err != nil {
-		return fmt.Errorf("check %s: %w", c.name, err)
+		return err
 	}
 	id, err := structOpsMapID(fd)
-	if err != nil {
-		return fmt.Errorf("check %s: %w", c.name, err)
+	if err == nil && id != c.instance.Id {
+		err = fmt.Errorf("map %d is registered, not %d", id, c.instance.Id)
 	}
-	if id != c.instance.Id {
-		return fmt.Errorf("check %s: map %d is registered, not %d", c.name, id, c.instance.Id)
-	}
-	return nil
+	return err
 }
 
 // Counters returns the number of sockets that use the present operations, and the object's own counters.

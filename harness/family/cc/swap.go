@@ -22,27 +22,23 @@ const lateFlows = 5
 // swap replaces the variant by itself repeatedly under running flows and compares every delivered byte. The number of
 // sockets that use the present operations is read before and after each swap: connected sockets keep their
 // operations.
-func (s *stage) swap(ctx context.Context, m *member, c harness.Cell, b harness.Budget) (harness.Result, error) {
-	r, err := newRun(c, b)
+func (s *stage) swap(ctx context.Context, r *bulkRun) (harness.Result, error) {
+	flows, err := axisNumber(r.cell, "flows", 10)
 	if err != nil {
 		return harness.Result{}, err
 	}
-	flows, err := axisNumber(c, "flows", 10)
-	if err != nil {
-		return harness.Result{}, err
-	}
-	swaps, err := axisNumber(c, "swaps", 20)
+	swaps, err := axisNumber(r.cell, "swaps", 20)
 	if err != nil {
 		return harness.Result{}, err
 	}
 	r.verify = true
-	r.add(s, m.name, int(flows), 0)
-	first := b.Measure / 5
-	span := time.Duration(swapShare * float64(b.Measure))
+	r.add(s, r.member.name, int(flows), 0)
+	first := r.budget.Measure / 5
+	span := time.Duration(swapShare * float64(r.budget.Measure))
 	for i := range lateFlows {
-		r.add(s, m.name, 1, first+time.Duration(i+1)*span/(lateFlows+1))
+		r.add(s, r.member.name, 1, first+time.Duration(i+1)*span/(lateFlows+1))
 	}
-	sw := newSwapper(ctx, m, int(swaps), first, span/time.Duration(swaps))
+	sw := newSwapper(ctx, r.member, int(swaps), first, span/time.Duration(swaps))
 	report, err := r.run(ctx, s)
 	took, sockets, serr := sw.stop()
 	if errors.Is(serr, harness.ErrNotSupported) {
@@ -64,11 +60,10 @@ func (s *stage) swap(ctx context.Context, m *member, c harness.Cell, b harness.B
 		}
 		lost += f.Lost
 	}
-	if res.Invalid != "" {
-		return res, nil
-	}
-	if len(took) != int(swaps) {
+	if res.Invalid == "" && len(took) != int(swaps) {
 		res.Invalid = fmt.Sprintf("only %d of %d swaps were made in time", len(took), int(swaps))
+	}
+	if res.Invalid != "" {
 		return res, nil
 	}
 	slices.Sort(took)

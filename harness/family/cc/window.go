@@ -10,9 +10,9 @@ import (
 
 // watchModes reads the time in each of the variant's modes at the end of the warm-up. The returned function is called
 // after the run and returns the share of the competitive mode, or nothing if the variant does not count modes.
-func (r *bulkRun) watchModes(m *member) func() []harness.Metric {
+func (r *bulkRun) watchModes() func() []harness.Metric {
 	read := func() (standard, competitive uint64, ok bool) {
-		counts, err := m.control.Counters()
+		counts, err := r.member.control.Counters()
 		if err != nil {
 			return 0, 0, false
 		}
@@ -41,9 +41,8 @@ func (r *bulkRun) watchModes(m *member) func() []harness.Metric {
 // the congestion window, the data in flight (by Little's law, the data acknowledged in a round trip), and the part of
 // it in the queue. All are means of one flow, packets.
 func (r *bulkRun) windows(report *tcp.BulkReport, flows []tcp.FlowReport) []harness.Metric {
-	var acked, life float64
+	acked, life := totalAcked(flows), 0.0
 	for i := range flows {
-		acked += flows[i].Acked()
 		life += (report.Elapsed - flows[i].Start).Seconds()
 	}
 	if life <= 0 || acked == 0 {
