@@ -15,32 +15,35 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// A Subject is a balancer in force with all that is needed to judge it.
+// A Subject is a balancer in force with its surroundings.
 type Subject struct {
 	Segment   *netlab.Segment
-	Host      *netlab.Host // where it stands
-	Cgroup    string       // in which clients run, for the class socket
+	Host      *netlab.Host // of the balancer
+	Cgroup    string       // of the clients, for the class socket
 	Class     string
 	Balancer  service.Balancer
 	Services  []service.Service // the last is the TCP service to test; one with the same address is its UDP service
-	ReturnVia bool              // replies travel back through the balancer
+	ReturnVia bool              // replies return through the balancer
 	ClientMTU int               // largest IP packet that clients and reals exchange, bytes
 }
 
 const (
-	// patience is how long to wait for a frame that must come, silence for one that must not.
-	patience = 500 * time.Millisecond
-	silence  = 15 * time.Millisecond
+	// arrivalTime is the longest wait for a frame that must come.
+	arrivalTime = 500 * time.Millisecond
+	// absenceTime is the wait for a frame that must not come.
+	absenceTime = 15 * time.Millisecond
 )
 
-// Check proves that the subject does its class's job, within seconds. The error names the case that failed. The
-// subject's connections are forgotten and its services left as they were.
+// Check returns an error that names the failed case unless the subject does the work of its class. It takes seconds.
+// Afterwards the subject has its services as before and no connections.
 func Check(ctx context.Context, s Subject) error {
 	steps := []struct {
 		name string
 		run  func(context.Context, Subject) error
 	}{
-		{"packets", checkPackets},
+		{"packets", func(ctx context.Context, s Subject) error {
+			return s.withJudge(func(j *judge) error { return j.packets(ctx, s.ClientMTU) })
+		}},
 		{"changes", checkChanges},
 		{"services", checkServices},
 		{"flood", checkFlood},
@@ -57,7 +60,7 @@ func Check(ctx context.Context, s Subject) error {
 	return s.Balancer.Flush(ctx)
 }
 
-// hostAddr is a host's own address in one family.
+// hostAddr returns a host's own address in one IP family.
 func hostAddr(h *netlab.Host, v6 bool) netip.Addr {
 	if v6 {
 		return h.Addr6.Addr()
@@ -65,8 +68,8 @@ func hostAddr(h *netlab.Host, v6 bool) netip.Addr {
 	return h.Addr4.Addr()
 }
 
-// judged runs scenes with a judge at the subject's link. A class that handles no packets has none.
-func (s Subject) judged(run func(*judge) error) (err error) {
+// withJudge calls run with a judge at the subject's link, or not at all for a class that handles no packets.
+func (s Subject) withJudge(run func(*judge) error) (err error) {
 	expect := s.expectation()
 	if expect == nil {
 		return nil
@@ -83,7 +86,6 @@ func (s Subject) judged(run func(*judge) error) (err error) {
 	return run(&judge{wire: t, sc: sc, class: s.Class, expect: expect})
 }
 
-// scene sets up who takes part.
 func (s Subject) scene() (*scene, error) {
 	sc := &scene{client: s.Segment.Client, balancer: s.Host, tcp: s.Services[len(s.Services)-1]}
 	i := slices.IndexFunc(s.Services, func(x service.Service) bool {
@@ -94,9 +96,4 @@ func (s Subject) scene() (*scene, error) {
 	}
 	sc.udp = s.Services[i]
 	return sc, nil
-}
-
-// checkPackets runs the fixtures.
-func checkPackets(ctx context.Context, s Subject) error {
-	return s.judged(func(j *judge) error { return j.packets(ctx, s.ClientMTU) })
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package conform proves that a balancer in force does its job: correct before fast. It sends packet fixtures into the
-// balancer's link and reads what comes out of it byte for byte, and runs real streams through it.
+// Package conform is the correctness gate of load balancers. It sends packet fixtures into a balancer's link, compares
+// the frames that leave it byte for byte with a slow reference of the class, and runs real streams through it.
 //
-// It judges against a slow reference of its own, class by class, and knows neither variants nor how they are built. It
-// measures nothing.
+// It does not know variants or how they are built, and it measures nothing.
 //
-// Neighbours: family lb calls Check before the numbers of a variant; netlab gives the segment, tcp the real sockets.
+// Neighbours: family lb calls Check before it measures a variant; netlab builds the segment, tcp has the sockets.
 package conform

@@ -12,11 +12,11 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// An expectation judges one frame that a balancer of a class sent for one frame that it was given. It is the slow
-// reference: it takes packets apart and computes every checksum anew.
+// An expectation returns an error unless out is right for the packet in and its backend. It is the slow reference: it
+// parses packets and computes every checksum anew.
 type expectation func(in, out packet, to service.Backend) error
 
-// expectations is the table of what each class does with a packet of a service.
+// expectations is the table of the work of each class on a packet of a service.
 func expectations() map[string]expectation {
 	return map[string]expectation{
 		"nat":                expectNAT,
@@ -26,7 +26,7 @@ func expectations() map[string]expectation {
 	}
 }
 
-// expectation is what is expected of the subject, with its peculiarities; nil if its class does nothing to packets.
+// expectation returns the expectation of the subject's class and peculiarities, nil if the class handles no packets.
 func (s Subject) expectation() expectation {
 	expect := expectations()[s.Class]
 	p, ok := s.Balancer.(service.Peculiar)
@@ -38,8 +38,8 @@ func (s Subject) expectation() expectation {
 		if has.Routes {
 			in.ip = routed(in.ip)
 		}
-		if has.FillsChecksum && in.proto == protoUDP && in.ip[0]>>4 == 4 && in.segment[6] == 0 && in.segment[7] == 0 {
-			in.ip = append([]byte(nil), in.ip...)
+		if has.FillsChecksum && in.lacksChecksum() {
+			in.ip = bytes.Clone(in.ip)
 			in.segment = in.ip[len(in.ip)-len(in.segment):]
 			setTransportSum(in.from.Addr(), in.to.Addr(), in.proto, in.segment)
 		}
@@ -47,12 +47,12 @@ func (s Subject) expectation() expectation {
 	}
 }
 
-// expectSame: the IP packet is untouched (dsr).
+// expectSame wants the IP packet unchanged (dsr).
 func expectSame(in, out packet, _ service.Backend) error {
 	return same("packet", in.ip, out.ip)
 }
 
-// expectRouted: the IP packet is untouched, or its time to live is one less, as a router leaves it.
+// expectRouted wants the IP packet unchanged, or with a time to live that is one less, as after a router.
 func expectRouted(in, out packet, _ service.Backend) error {
 	if in.ttl == out.ttl {
 		return same("packet", in.ip, out.ip)
@@ -60,9 +60,9 @@ func expectRouted(in, out packet, _ service.Backend) error {
 	return same("packet", routed(in.ip), out.ip)
 }
 
-// expectTunnel: the packet is whole inside an outer header to the backend.
+// expectTunnel wants the whole packet after an outer header to the backend.
 func expectTunnel(in, out packet, to service.Backend) error {
-	inner := out.inner()
+	inner, v6 := out.inner(), out.ip[0]>>4 == 6
 	switch {
 	case inner == nil:
 		return fmt.Errorf("no packet in a tunnel, but protocol %d", out.proto)
@@ -72,24 +72,16 @@ func expectTunnel(in, out packet, to service.Backend) error {
 		return fmt.Errorf("%d bytes in the tunnel, want %d", len(out.segment), len(in.ip))
 	case out.ttl < 2:
 		return fmt.Errorf("outer time to live %d", out.ttl)
-	case out.ip[0]>>4 == 4 && fold(sum(0, out.ip[:20])) != 0:
+	case !v6 && fold(sum(0, out.ip[:20])) != 0:
 		return fmt.Errorf("wrong checksum of the outer header")
-	case out.ip[0]>>4 != out.kindVersion():
+	case v6 != (out.kind == etherIPv6):
 		return fmt.Errorf("ethertype %#x before IP version %d", out.kind, out.ip[0]>>4)
 	}
 	return same("inner packet", in.ip, inner.ip)
 }
 
-// kindVersion is the IP version that the ethertype announces.
-func (p *packet) kindVersion() byte {
-	if p.kind == etherIPv6 {
-		return 6
-	}
-	return 4
-}
-
-// expectNAT: destination and port are the backend's, the time to live is one less, the rest is as it was, and all
-// checksums are as right as they were.
+// expectNAT wants the backend's address and port as destination, a time to live that is one less, nothing else changed,
+// and checksums that are right if they were right before.
 func expectNAT(in, out packet, to service.Backend) error {
 	if in.proto == protoICMP || in.proto == protoICMPv6 {
 		return expectNATQuote(in, out, to)
@@ -100,12 +92,11 @@ func expectNAT(in, out packet, to service.Backend) error {
 	binary.BigEndian.PutUint16(segment[2:], to.Addr.Port())
 	at := checksumAt(in.proto)
 	switch {
-	case in.proto == protoUDP && in.ip[0]>>4 == 4 && in.segment[6] == 0 && in.segment[7] == 0:
-		// none before, none after
+	case in.lacksChecksum(): // none before, none after
 	case in.transportChecksum() == nil:
 		setTransportSum(in.from.Addr(), to.Addr.Addr(), in.proto, segment)
 	default:
-		// Wrong before: any value but the right one. What came out is taken over so that the rest can be compared.
+		// Wrong before: every value but the right one is allowed, and copied to compare the rest.
 		if out.transportChecksum() == nil {
 			return fmt.Errorf("a wrong checksum was repaired")
 		}
@@ -116,7 +107,7 @@ func expectNAT(in, out packet, to service.Backend) error {
 	return same("packet", want, out.ip)
 }
 
-// expectNATQuote: an ICMP error about a reply reaches the backend and quotes what the backend sent.
+// expectNATQuote wants an ICMP error about a reply at the backend, with a quote of the backend's own packet.
 func expectNATQuote(_, out packet, to service.Backend) error {
 	q := out.quoted()
 	switch {
@@ -130,9 +121,9 @@ func expectNATQuote(_, out packet, to service.Backend) error {
 	return out.checksums()
 }
 
-// routed is a copy of a packet after one hop.
+// routed returns a copy of a packet after one hop.
 func routed(b []byte) []byte {
-	c := append([]byte(nil), b...)
+	c := bytes.Clone(b)
 	if c[0]>>4 == 6 {
 		c[7]--
 		return c
@@ -152,7 +143,7 @@ func setDestination(b []byte, to netip.AddrPort) {
 	setHeaderSum(b)
 }
 
-// same returns an error that shows where two packets differ first.
+// same returns an error with the first difference of two packets.
 func same(what string, want, got []byte) error {
 	if bytes.Equal(want, got) {
 		return nil

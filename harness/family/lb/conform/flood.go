@@ -12,31 +12,30 @@ import (
 )
 
 const (
-	// floodFlows bounds the new flows of a flood. A table of up to half as many is filled twice over.
+	// floodFlows is the largest number of new flows of a flood: twice the size of a small table.
 	floodFlows = 4096
-	// floodBurst is how many are sent before what came out is read: fewer than the capture's buffer holds.
+	// floodBurst is the number of frames sent before the results are read: fewer than the capture's buffer holds.
 	floodBurst = 256
 	// floodPort is the first client port of a flood, above those of fixtures.
 	floodPort = 40000
 )
 
-// checkFlood runs the scene of a SYN flood, which is larger than the flow table where that is small.
+// checkFlood runs the check of a SYN flood, which overflows a flow table of less than floodFlows.
 func checkFlood(ctx context.Context, s Subject) error {
 	n := floodFlows
-	if most := s.Balancer.MaxFlows(); most > 0 {
-		n = min(n, 2*most)
+	if limit := s.Balancer.MaxFlows(); limit > 0 {
+		n = min(n, 2*limit)
 	}
-	return s.judged(func(j *judge) error { return j.flood(ctx, n) })
+	return s.withJudge(func(j *judge) error { return j.flood(ctx, n) })
 }
 
-// flood sends n SYNs of as many clients while a few flows are established: those keep their backends, and every SYN
-// reaches a backend, whether or not there is room to remember it.
+// flood sends n SYNs from different ports while a few flows are established. These keep their backends, and every SYN
+// reaches a backend, even if the table is full.
 func (j *judge) flood(ctx context.Context, n int) error {
 	if j.class == harness.ClassCeiling {
 		return nil
 	}
-	w := &watch{j}
-	before, err := w.open(changeFlows)
+	before, err := j.open(changeFlows, j.sc.syn)
 	if err != nil {
 		return err
 	}
@@ -51,20 +50,20 @@ func (j *judge) flood(ctx context.Context, n int) error {
 		}
 		sent += burst
 		if sent%(8*floodBurst) == 0 || sent == n {
-			if err := w.stay(fmt.Sprintf("after %d SYNs of others", sent), before, service.Backend{}); err != nil {
-				return err
+			if err := j.checkStay(before, service.Backend{}); err != nil {
+				return fmt.Errorf("after %d SYNs of other flows: %w", sent, err)
 			}
 		}
 	}
 	return nil
 }
 
-// burst sends n SYNs from consecutive ports and judges as many frames.
+// burst sends n SYNs from consecutive ports and checks as many frames.
 func (j *judge) burst(client netip.Addr, port, n int) error {
 	sent := make(map[netip.AddrPort]packet, n)
 	for i := range n {
 		from := netip.AddrPortFrom(client, uint16(port+i))
-		frame := j.sc.tcpTo(from, j.sc.tcp.VIP, tcpSYN, "")
+		frame := j.sc.syn(from)
 		if err := j.send(frame); err != nil {
 			return err
 		}
@@ -75,7 +74,7 @@ func (j *judge) burst(client netip.Addr, port, n int) error {
 		sent[from] = in
 	}
 	for len(sent) > 0 {
-		out, err := j.next(patience, true)
+		out, err := j.next(arrivalTime, true)
 		if err != nil {
 			return err
 		}
@@ -88,14 +87,10 @@ func (j *judge) burst(client netip.Addr, port, n int) error {
 		}
 		in, ok := sent[from]
 		if !ok {
-			return fmt.Errorf("a packet from %s that nobody sent, or sent once", from)
+			return fmt.Errorf("a packet from %s, not sent or received twice", from)
 		}
 		delete(sent, from)
-		to, err := j.sc.backend(in, *out, j.class)
-		if err != nil {
-			return err
-		}
-		if err := j.expect(in, *out, *to); err != nil {
+		if _, err := j.delivered(in, *out); err != nil {
 			return err
 		}
 	}

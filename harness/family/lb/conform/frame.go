@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // Numbers of the protocols in fixtures.
@@ -28,13 +29,9 @@ const (
 	tcpACK = 0x10
 )
 
-// ether puts a packet into an Ethernet frame.
+// ether returns a packet in an Ethernet frame.
 func ether(dst, src net.HardwareAddr, kind uint16, packet []byte) []byte {
-	f := make([]byte, 0, 14+len(packet))
-	f = append(f, dst...)
-	f = append(f, src...)
-	f = binary.BigEndian.AppendUint16(f, kind)
-	return append(f, packet...)
+	return slices.Concat[[]byte](dst, src, []byte{byte(kind >> 8), byte(kind)}, packet)
 }
 
 // sum adds bytes to a ones' complement sum (RFC 1071).
@@ -57,8 +54,7 @@ func fold(acc uint32) uint16 {
 	return ^uint16(acc)
 }
 
-// transportSum is the checksum of a TCP, UDP or ICMPv6 segment with its pseudo header; the checksum field in it counts
-// as it stands.
+// transportSum returns the checksum of a TCP, UDP or ICMPv6 segment with its pseudo header and its present checksum field.
 func transportSum(src, dst netip.Addr, proto byte, segment []byte) uint16 {
 	acc := sum(0, src.AsSlice())
 	acc = sum(acc, dst.AsSlice())
@@ -66,7 +62,7 @@ func transportSum(src, dst netip.Addr, proto byte, segment []byte) uint16 {
 	return fold(sum(acc, segment))
 }
 
-// checksumAt is the offset of the checksum field in a transport header.
+// checksumAt returns the offset of the checksum field in a transport header.
 func checksumAt(proto byte) int {
 	switch proto {
 	case protoTCP:
@@ -81,11 +77,9 @@ func checksumAt(proto byte) int {
 func setTransportSum(src, dst netip.Addr, proto byte, segment []byte) {
 	at := checksumAt(proto)
 	segment[at], segment[at+1] = 0, 0
-	var check uint16
+	check := transportSum(src, dst, proto, segment)
 	if proto == protoICMP {
 		check = fold(sum(0, segment))
-	} else {
-		check = transportSum(src, dst, proto, segment)
 	}
 	if check == 0 && proto == protoUDP {
 		check = 0xffff
@@ -93,7 +87,7 @@ func setTransportSum(src, dst netip.Addr, proto byte, segment []byte) {
 	binary.BigEndian.PutUint16(segment[at:], check)
 }
 
-// ip builds an IPv4 or IPv6 packet, after the family of src, around a segment. Options are IPv4's, a multiple of 4 bytes.
+// ip returns an IPv4 or IPv6 packet, by the family of src, with a segment. Options are IPv4's, a multiple of 4 bytes.
 func ip(src, dst netip.Addr, proto byte, ttl byte, options, segment []byte) []byte {
 	if src.Is6() {
 		p := make([]byte, 40, 40+len(segment))
@@ -131,7 +125,7 @@ const (
 	realSeq   = 2000
 )
 
-// tcp builds a TCP segment of a client with the right checksum: a SYN, or what follows when the handshake is done.
+// tcpSegment returns a client's TCP segment with the right checksum: a SYN, or the first segment after the handshake.
 func tcpSegment(src, dst netip.AddrPort, flags byte, payload []byte) []byte {
 	s := make([]byte, 20, 20+len(payload))
 	binary.BigEndian.PutUint16(s[0:], src.Port())
@@ -151,7 +145,7 @@ func tcpSegment(src, dst netip.AddrPort, flags byte, payload []byte) []byte {
 	return s
 }
 
-// synAck builds a real's answer to a SYN.
+// synAck returns a real's answer to a SYN.
 func synAck(src, dst netip.AddrPort) []byte {
 	s := tcpSegment(src, dst, tcpSYN|tcpACK, nil)
 	binary.BigEndian.PutUint32(s[4:], realSeq-1)
@@ -160,7 +154,7 @@ func synAck(src, dst netip.AddrPort) []byte {
 	return s
 }
 
-// udp builds a UDP datagram with the right checksum.
+// udpDatagram returns a UDP datagram with the right checksum.
 func udpDatagram(src, dst netip.AddrPort, payload []byte) []byte {
 	s := make([]byte, 8, 8+len(payload))
 	binary.BigEndian.PutUint16(s[0:], src.Port())
@@ -171,7 +165,7 @@ func udpDatagram(src, dst netip.AddrPort, payload []byte) []byte {
 	return s
 }
 
-// icmp builds an ICMP or ICMPv6 message of the given type and code from src to dst.
+// icmp returns an ICMP or ICMPv6 message with the type and code.
 func icmp(src, dst netip.Addr, kind, code byte, rest uint32, quoted []byte) (proto byte, message []byte) {
 	m := make([]byte, 8, 8+len(quoted))
 	m[0], m[1] = kind, code
@@ -185,8 +179,7 @@ func icmp(src, dst netip.Addr, kind, code byte, rest uint32, quoted []byte) (pro
 	return proto, m
 }
 
-// tooBig is the ICMP error that tells the sender of a packet that it must be smaller than mtu: fragmentation needed or
-// packet too big.
+// tooBig returns the ICMP error "fragmentation needed" or "packet too big" with the MTU.
 func tooBig(from, to netip.Addr, mtu int, quoted []byte) []byte {
 	kind, code := byte(3), byte(4)
 	if from.Is6() {

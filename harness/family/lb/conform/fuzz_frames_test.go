@@ -63,7 +63,7 @@ func (sc *scene) edit(f []byte, op byte, at int, value byte, real netip.AddrPort
 	case op == 1:
 		return f[:at%(len(f)+1)]
 	case op == 2 && len(f) >= 14:
-		return sc.vlan(f)
+		return vlan(f)
 	case op == 3:
 		return append(f, make([]byte, at%64)...)
 	}

@@ -88,14 +88,14 @@ func TestChangeMutants(t *testing.T) {
 			}
 		})},
 		{fault: "moves flows when a backend goes", want: "a backend was removed: the flow", broken: forget(func(m *model) bool { return len(m.service.Backends) == 3 })},
-		{fault: "loses flows when a backend goes", want: "a backend was removed: a packet of a flow was lost", broken: broken{
+		{fault: "loses flows when a backend goes", want: "a backend was removed: nothing came out of the balancer", broken: broken{
 			in: func(m *model, in *packet) bool { return len(m.service.Backends) != 3 || in.isSYN() }}},
 		{fault: "cuts drained flows", want: "a backend was drained: the flow", broken: forget(func(m *model) bool { return m.service.Backends[0].Weight == 0 })},
 		{fault: "does not drain", want: "a backend was drained: the new flow", broken: as(func(_ *model, s *service.Service) {
 			s.Backends = append([]service.Backend(nil), s.Backends...)
 			s.Backends[0].Weight = 1
 		})},
-		{fault: "leaves a new backend idle", want: "none to it", broken: as(func(_ *model, s *service.Service) { s.Backends = s.Backends[:min(4, len(s.Backends))] })},
+		{fault: "leaves a new backend idle", want: "a backend was added: 96 flows and none to backend", broken: as(func(_ *model, s *service.Service) { s.Backends = s.Backends[:min(4, len(s.Backends))] })},
 		{fault: "moves flows to a new backend", want: "a backend was added: the flow", broken: forget(func(m *model) bool { return len(m.service.Backends) == 5 })},
 		{fault: "spoils packets once something changed", want: "differs at byte", broken: after(func(m *model, _ *packet, f []byte) []byte {
 			if scattered(m) {
@@ -146,10 +146,10 @@ func TestFloodMutants(t *testing.T) {
 		{fault: "drops what it has no room for", want: "reached no backend", broken: broken{in: func(m *model, in *packet) bool {
 			return !many(m) || !in.isSYN()
 		}}},
-		{fault: "forgets in favour of the flood", want: "SYNs of others: the flow from", broken: broken{pick: func(m *model, in *packet) (service.Backend, bool) {
+		{fault: "forgets in favour of the flood", want: "SYNs of other flows: the flow from", broken: broken{pick: func(m *model, in *packet) (service.Backend, bool) {
 			return m.service.Backends[int(in.from.Port()+1)%4], many(m)
 		}}},
-		{fault: "sends SYNs twice", want: "sent once", broken: after(func(m *model, in *packet, f []byte) []byte {
+		{fault: "sends SYNs twice", want: "received twice", broken: after(func(m *model, in *packet, f []byte) []byte {
 			if many(m) {
 				m.out = append(m.out, f)
 			}

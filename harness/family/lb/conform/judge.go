@@ -14,15 +14,15 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// A wire leads into a balancer and out of it again.
+// A wire is both directions of a balancer's link.
 type wire interface {
-	// send gives the balancer one frame.
+	// send sends one frame to the balancer.
 	send(frame []byte) error
 	// receive returns the next frame that the balancer sent, or nil after the time.
 	receive(wait time.Duration) ([]byte, error)
 }
 
-// A judge gives frames to a balancer and judges what becomes of them.
+// A judge sends frames to a balancer and checks the frames that the balancer sends.
 type judge struct {
 	wire
 	sc     *scene
@@ -36,74 +36,75 @@ func (j *judge) packets(ctx context.Context, clientMTU int) error {
 		if f.class != "" && f.class != j.class {
 			continue
 		}
-		if j.class == harness.ClassCeiling && (f.fate != forwarded || f.quotes) {
-			continue // a ceiling moves packets and knows nothing of services
+		if j.class == harness.ClassCeiling && (f.action != actForward || f.quotes) {
+			continue // a ceiling forwards all packets and has no services
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := j.judge(f); err != nil {
+		if err := j.check(f); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
 	return nil
 }
 
-// judge sends a fixture's frames one after the other and judges what comes out.
-func (j *judge) judge(f fixture) error {
-	var first *service.Backend
+// check sends a fixture's frames one after the other and checks the result of each.
+func (j *judge) check(f fixture) error {
+	var to service.Backend
 	for i, frame := range f.frames {
-		if err := j.send(frame); err != nil {
-			return err
-		}
-		if f.fate != forwarded && f.fate != answered {
-			continue
-		}
-		in, err := parse(frame)
-		if err != nil {
-			return fmt.Errorf("fixture: %w", err)
-		}
-		out, err := j.next(patience, f.fate == forwarded)
-		if err != nil {
+		if err := j.checkFrame(f, frame, &to); err != nil {
 			return fmt.Errorf("frame %d: %w", i, err)
-		}
-		if out == nil {
-			return fmt.Errorf("frame %d: nothing came out of the balancer", i)
-		}
-		if f.fate == answered {
-			if err := f.reply(*out); err != nil {
-				return fmt.Errorf("frame %d: %w", i, err)
-			}
-			continue
-		}
-		to, err := j.sc.backend(in, *out, j.class)
-		if err != nil {
-			return fmt.Errorf("frame %d: %w", i, err)
-		}
-		if first == nil {
-			first = to
-		} else if first.Addr != to.Addr {
-			return fmt.Errorf("frame %d went to %s, the flow began at %s", i, to.Addr, first.Addr)
-		}
-		if err := j.expect(in, *out, *to); err != nil {
-			return fmt.Errorf("frame %d: %w", i, err)
-		}
-		if j.class == "nat" && in.isSYN() {
-			if err := j.answer(in, *to); err != nil {
-				return fmt.Errorf("answer to frame %d: %w", i, err)
-			}
 		}
 	}
-	return j.quiet(f)
+	return j.checkRest(f)
 }
 
-// answer sends the backend's SYN-ACK through the balancer, as replies of the class nat travel, and expects it at the
-// client with the service's address: without it no connection is established, and conntrack would drop what follows.
+// checkFrame sends a frame of a fixture and, if it must be forwarded or answered, checks the result. to is the backend
+// of the flow, set by its first frame.
+func (j *judge) checkFrame(f fixture, frame []byte, to *service.Backend) error {
+	if err := j.send(frame); err != nil || f.action != actForward && f.action != actReply {
+		return err
+	}
+	in, err := parse(frame)
+	if err != nil {
+		return fmt.Errorf("fixture: %w", err)
+	}
+	out, err := j.next(arrivalTime, f.action == actForward)
+	switch {
+	case err != nil:
+		return err
+	case out == nil:
+		return errors.New("nothing came out of the balancer")
+	case f.action == actReply:
+		return f.reply(*out)
+	}
+	b, err := j.sc.backend(in, *out, j.class)
+	if err != nil {
+		return err
+	}
+	if to.MAC != nil && to.Addr != b.Addr {
+		return fmt.Errorf("it went to %s, the flow began at %s", b.Addr, to.Addr)
+	}
+	*to = *b
+	if err := j.expect(in, *out, *b); err != nil {
+		return err
+	}
+	if j.class == "nat" && in.isSYN() {
+		if err := j.answer(in, *b); err != nil {
+			return fmt.Errorf("answer to the SYN: %w", err)
+		}
+	}
+	return nil
+}
+
+// answer sends the backend's SYN-ACK through the balancer, as the class nat requires, and expects it at the client with
+// the service's address. Without it conntrack has no established connection and drops the packets that follow.
 func (j *judge) answer(syn packet, from service.Backend) error {
 	if err := j.send(j.sc.reply(from, ip(from.Addr.Addr(), syn.from.Addr(), protoTCP, 64, nil, synAck(from.Addr, syn.from)))); err != nil {
 		return err
 	}
-	out, err := j.next(patience, false)
+	out, err := j.next(arrivalTime, false)
 	switch {
 	case err != nil:
 		return err
@@ -116,43 +117,43 @@ func (j *judge) answer(syn packet, from service.Backend) error {
 	return same("packet", want, out.ip)
 }
 
-// quiet looks at what came out unasked: for frames that must not reach a backend nothing may, and what may come out
-// must be right.
-func (j *judge) quiet(f fixture) error {
-	if f.fate == forwarded || f.fate == answered {
+// checkRest checks the frames that reached a backend although the fixture does not require it.
+func (j *judge) checkRest(f fixture) error {
+	if f.action == actForward || f.action == actReply {
 		return nil
 	}
 	for {
-		out, err := j.next(silence, true)
+		out, err := j.next(absenceTime, true)
 		if err != nil || out == nil {
 			return err
 		}
 		in, err := parse(f.frames[0])
 		switch {
-		case f.fate == dropped:
+		case f.action == actDrop:
 			return fmt.Errorf("a frame reached a backend: %x", out.frame)
 		case err != nil:
 			return fmt.Errorf("fixture: %w", err)
-		case f.fate == alone:
-			if out.to != in.to {
-				return fmt.Errorf("it was balanced, to %s", out.to)
-			}
-			continue
+		case f.action == actIgnore && out.to != in.to:
+			return fmt.Errorf("it was balanced, to %s", out.to)
+		case f.action == actIgnore, expectRouted(in, *out, service.Backend{}) == nil:
+			continue // routed, not balanced
 		}
-		if expectRouted(in, *out, service.Backend{}) == nil {
-			continue // routed on, not balanced
-		}
-		to, err := j.sc.backend(in, *out, j.class)
-		if err != nil {
-			return err
-		}
-		if err := j.expect(in, *out, *to); err != nil {
+		if _, err := j.delivered(in, *out); err != nil {
 			return err
 		}
 	}
 }
 
-// next returns the next frame from the balancer: with toReal only those whose destination MAC is a real's.
+// delivered returns the backend of a frame and an error unless the frame is right for it.
+func (j *judge) delivered(in, out packet) (*service.Backend, error) {
+	to, err := j.sc.backend(in, out, j.class)
+	if err == nil {
+		err = j.expect(in, out, *to)
+	}
+	return to, err
+}
+
+// next returns the next frame from the balancer whose destination MAC is a real's (toReal), or is not.
 func (j *judge) next(wait time.Duration, toReal bool) (*packet, error) {
 	deadline := time.Now().Add(wait)
 	for {

@@ -73,13 +73,13 @@ func is(proto byte, what string) func(*packet) bool {
 func packetMutants() []mutant {
 	all := func(*packet) bool { return true }
 	return []mutant{
-		{"forgets TCP flows", "", 0, astray(is(protoTCP, "hello")), "TCP: SYN, then data of the same flow: frame 1 went to"},
+		{"forgets TCP flows", "", 0, astray(is(protoTCP, "hello")), "TCP: SYN, then data of the same flow: frame 1: it went to"},
 		{"wants to see a SYN first", "", 0, drop(is(protoTCP, "stray")), "TCP: data of a flow whose SYN was not seen: frame 0: nothing"},
 		{"drops resets", "", 0, drop(func(in *packet) bool { return in.proto == protoTCP && in.segment[13]&tcpRST != 0 }),
 			"TCP: reset follows its flow: frame 1: nothing"},
 		{"resets go elsewhere", "", 0, astray(func(in *packet) bool { return in.proto == protoTCP && in.segment[13]&tcpRST != 0 }),
-			"TCP: reset follows its flow: frame 1 went to"},
-		{"forgets UDP flows", "", 0, astray(is(protoUDP, "two")), "UDP: two datagrams of one flow: frame 1 went to"},
+			"TCP: reset follows its flow: frame 1: it went to"},
+		{"forgets UDP flows", "", 0, astray(is(protoUDP, "two")), "UDP: two datagrams of one flow: frame 1: it went to"},
 		{"drops an odd last byte", "", 0, after(func(_ *model, in *packet, f []byte) []byte {
 			if strings.HasPrefix(payload(in), "odd") {
 				f[len(f)-1] = 0
@@ -153,7 +153,7 @@ func packetMutants() []mutant {
 				copy(f, b.MAC)
 			}
 			return f
-		}}, "ICMP: too big, about a reply, reaches the flow's backend: frame 1 went to"},
+		}}, "ICMP: too big, about a reply, reaches the flow's backend: frame 1: it went to"},
 		{"leaves the quote as it is", "nat", 0, broken{out: func(m *model, in *packet, f []byte) []byte {
 			if in.quoted() != nil {
 				b := m.flows[in.quoted().to]
@@ -251,12 +251,12 @@ func packetMutants() []mutant {
 				return nil
 			}
 			return f
-		}}, "answer to frame 0: nothing"},
+		}}, "frame 0: answer to the SYN: nothing"},
 		{"leaves the backend's address in answers", "nat", 0, broken{out: func(m *model, in *packet, f []byte) []byte {
 			if in.to.Addr() == clientAddr(in.to.Addr().Is6()) {
 				return m.ether(m.sc.client.MAC, routed(in.ip))
 			}
 			return f
-		}}, "answer to frame 0: it goes from"},
+		}}, "frame 0: answer to the SYN: it goes from"},
 	}
 }

@@ -3,13 +3,14 @@
 package conform
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
 )
 
-// packet is a frame taken apart. It is lenient: what is not there is zero.
+// A packet is a parsed frame. Missing parts are zero.
 type packet struct {
 	frame    []byte
 	dst, src net.HardwareAddr
@@ -21,7 +22,7 @@ type packet struct {
 	segment  []byte // TCP, UDP or ICMP, header included
 }
 
-// parse takes a frame apart and returns an error where its lengths contradict one another.
+// parse parses a frame. It returns an error if the lengths in it contradict each other.
 func parse(frame []byte) (packet, error) {
 	p := packet{frame: frame}
 	if len(frame) < 14 {
@@ -69,8 +70,7 @@ func (p *packet) parseIP(b []byte) error {
 	return nil
 }
 
-// checksums returns an error if the IPv4 header's or the transport's checksum is wrong. A zero UDP checksum over IPv4
-// means none and is right.
+// checksums returns an error if the IPv4 header's or the transport's checksum is wrong.
 func (p *packet) checksums() error {
 	if p.ip[0]>>4 == 4 && fold(sum(0, p.ip[:int(p.ip[0]&15)*4])) != 0 {
 		return fmt.Errorf("wrong IPv4 header checksum")
@@ -78,25 +78,24 @@ func (p *packet) checksums() error {
 	return p.transportChecksum()
 }
 
+// lacksChecksum is true for UDP over IPv4 without a checksum, which is allowed.
+func (p *packet) lacksChecksum() bool {
+	return p.proto == protoUDP && p.ip[0]>>4 == 4 && p.segment[6] == 0 && p.segment[7] == 0
+}
+
 // transportChecksum returns an error if the transport checksum is wrong.
 func (p *packet) transportChecksum() error {
-	at := checksumAt(p.proto)
-	if len(p.segment) < at+2 {
+	if len(p.segment) < checksumAt(p.proto)+2 {
 		return fmt.Errorf("segment of %d bytes", len(p.segment))
 	}
 	var got uint16
 	switch p.proto {
 	case protoICMP:
 		got = fold(sum(0, p.segment))
-	case protoTCP, protoICMPv6:
-		got = transportSum(p.from.Addr(), p.to.Addr(), p.proto, p.segment)
-	case protoUDP:
-		if p.ip[0]>>4 == 4 && p.segment[6] == 0 && p.segment[7] == 0 {
-			return nil
-		}
+	case protoTCP, protoUDP, protoICMPv6:
 		got = transportSum(p.from.Addr(), p.to.Addr(), p.proto, p.segment)
 	}
-	if got != 0 {
+	if got != 0 && !p.lacksChecksum() {
 		return fmt.Errorf("wrong transport checksum")
 	}
 	return nil
@@ -114,7 +113,7 @@ func (p *packet) inner() *packet {
 	return in
 }
 
-// quoted returns the packet that an ICMP error quotes, or nil. What is quoted is cut short, so lengths are not checked.
+// quoted returns the packet that an ICMP error quotes, or nil. Quotes are truncated, so their lengths are not checked.
 func (p *packet) quoted() *packet {
 	if p.proto != protoICMP && p.proto != protoICMPv6 || len(p.segment) < 8+20 {
 		return nil
@@ -123,7 +122,7 @@ func (p *packet) quoted() *packet {
 	if p.proto == protoICMP && kind != 3 && kind != 11 && kind != 12 || p.proto == protoICMPv6 && kind >= 128 {
 		return nil
 	}
-	b := append([]byte(nil), p.segment[8:]...)
+	b := bytes.Clone(p.segment[8:])
 	if b[0]>>4 == 4 {
 		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
 	} else if len(b) >= 40 {
@@ -136,7 +135,7 @@ func (p *packet) quoted() *packet {
 	return q
 }
 
-// isSYN tells whether the packet opens a TCP connection.
+// isSYN is true if the packet opens a TCP connection.
 func (p *packet) isSYN() bool {
 	return p.proto == protoTCP && len(p.segment) >= 20 && p.segment[13]&(tcpSYN|tcpACK) == tcpSYN
 }

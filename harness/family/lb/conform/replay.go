@@ -9,20 +9,21 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// Replay sends n packets of a seeded mix through the subject, TCP connections and UDP flows in both directions where the
-// class translates both, and returns for each what came out, or nil: as it came to the client, or as it came to the
-// backend with the service's address and port in place of the backend's. So subjects of one class must return the same
-// for the same seed, whomever they chose. An error says that a packet went astray.
+// Replay sends n packets of a seeded mix through the subject: TCP connections and UDP flows, in both directions if the
+// class translates both. It returns the packet that came out for each, nil if none did. In packets to a backend it
+// replaces the backend's address and port by the service's, so two subjects of one class must return the same for the
+// same seed. It returns an error if a packet goes to a wrong destination.
 func Replay(ctx context.Context, s Subject, seed uint64, n int) (seen [][]byte, err error) {
 	if err := s.Balancer.Flush(ctx); err != nil {
 		return nil, fmt.Errorf("forget connections: %w", err)
 	}
-	err = s.judged(func(j *judge) (err error) {
+	err = s.withJudge(func(j *judge) (err error) {
 		seen, err = j.replay(ctx, seed, n)
 		return err
 	})
@@ -44,7 +45,7 @@ func (j *judge) replay(ctx context.Context, seed uint64, n int) (seen [][]byte, 
 	return seen, nil
 }
 
-// A replay is a mix of packets under way.
+// A replay is the state of a mix of packets.
 type replay struct {
 	*judge
 	rnd   *rand.Rand
@@ -57,11 +58,11 @@ type replayFlow struct {
 	service service.Service
 	backend *service.Backend // nil: the first packet is still to come
 	replied bool             // the backend has answered the first packet
-	over    bool
+	ended   bool
 	seq     [2]uint32 // next sequence number of the client and of the backend
 }
 
-// replayFlows is how many conversations are under way at once.
+// replayFlows is the number of concurrent conversations.
 const replayFlows = 32
 
 // step sends one packet of one conversation.
@@ -78,8 +79,8 @@ func (r *replay) step() ([]byte, error) {
 	both := r.class == "nat"
 	handshake := both && f.service.Proto == harness.TCP && f.backend != nil && !f.replied
 	packet, back := r.packet(f, handshake || both && f.backend != nil && r.rnd.IntN(3) == 0)
-	if f.over {
-		r.flows = append(r.flows[:i], r.flows[i+1:]...)
+	if f.ended {
+		r.flows = slices.Delete(r.flows, i, i+1)
 	}
 	if back {
 		return r.toClient(f, packet)
@@ -87,7 +88,7 @@ func (r *replay) step() ([]byte, error) {
 	return r.toBackend(f, packet)
 }
 
-// packet makes the next packet of a conversation: from the client, or back.
+// packet returns the next packet of a conversation, from the client or (back) from the backend.
 func (r *replay) packet(f *replayFlow, back bool) ([]byte, bool) {
 	src, dst, me := f.client, f.service.VIP, 0
 	if back {
@@ -110,15 +111,14 @@ func (r *replay) packet(f *replayFlow, back bool) ([]byte, bool) {
 		binary.BigEndian.PutUint32(p, 6<<28|r.rnd.Uint32()>>4&^(3<<20)) // traffic class, flow label
 		return p, back
 	}
-	p[1] = byte(r.rnd.Uint32()) &^ 3 // no ECN: marks on a SYN mean something
+	p[1] = byte(r.rnd.Uint32()) &^ 3 // no ECN: it would change the meaning of a SYN
 	binary.BigEndian.PutUint16(p[4:], uint16(r.rnd.Uint32()))
 	p[6] = byte(r.rnd.IntN(2)) << 6
 	setHeaderSum(p)
 	return p, back
 }
 
-// tcp makes the next TCP segment: the handshake first, then data with the flags and options that data may have, and a
-// reset in the end.
+// tcp returns the next TCP segment: the handshake, then data with various flags and options, last a reset.
 func (r *replay) tcp(f *replayFlow, src, dst netip.AddrPort, me int, load []byte) []byte {
 	flags := byte(tcpACK)
 	switch {
@@ -127,7 +127,7 @@ func (r *replay) tcp(f *replayFlow, src, dst netip.AddrPort, me int, load []byte
 	case me == 1 && !f.replied:
 		flags, load = tcpSYN|tcpACK, nil
 	case r.rnd.IntN(24) == 0:
-		flags, load, f.over = tcpRST|tcpACK, nil, true
+		flags, load, f.ended = tcpRST|tcpACK, nil, true
 	case r.rnd.IntN(2) == 0:
 		flags |= 0x08 // PSH
 	}
@@ -150,13 +150,13 @@ func (r *replay) tcp(f *replayFlow, src, dst netip.AddrPort, me int, load []byte
 	return s
 }
 
-// toBackend sends a packet of the client and returns it as the backend gets it, with the service's address put back.
+// toBackend sends a packet of the client and returns it as the backend receives it, with the service's address restored.
 func (r *replay) toBackend(f *replayFlow, packet []byte) ([]byte, error) {
 	frame := r.sc.ether(packet)
 	if err := r.send(frame); err != nil {
 		return nil, err
 	}
-	out, err := r.next(patience, true)
+	out, err := r.next(arrivalTime, true)
 	if err != nil || out == nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (r *replay) toBackend(f *replayFlow, packet []byte) ([]byte, error) {
 	return r.undo(*out, to, f.service.VIP)
 }
 
-// undo puts the service's address back into what a backend gets.
+// undo restores the service's address in a packet that a backend receives.
 func (r *replay) undo(out packet, to *service.Backend, vip netip.AddrPort) ([]byte, error) {
 	switch r.class {
 	case "ipip":
@@ -191,7 +191,7 @@ func (r *replay) undo(out packet, to *service.Backend, vip netip.AddrPort) ([]by
 		if err := out.checksums(); err != nil {
 			return nil, err
 		}
-		none := out.proto == protoUDP && out.segment[6] == 0 && out.segment[7] == 0
+		none := out.proto == protoUDP && out.segment[6] == 0 && out.segment[7] == 0 // over either IP version
 		p := bytes.Clone(out.ip)
 		setDestination(p, vip)
 		segment := p[len(p)-len(out.segment):]
@@ -204,13 +204,13 @@ func (r *replay) undo(out packet, to *service.Backend, vip netip.AddrPort) ([]by
 	return bytes.Clone(out.ip), nil
 }
 
-// toClient sends an answer of the backend and returns it as the client gets it.
+// toClient sends an answer of the backend and returns it as the client receives it.
 func (r *replay) toClient(f *replayFlow, packet []byte) ([]byte, error) {
 	f.replied = true
 	if err := r.send(r.sc.reply(*f.backend, packet)); err != nil {
 		return nil, err
 	}
-	out, err := r.next(patience, false)
+	out, err := r.next(arrivalTime, false)
 	if err != nil || out == nil {
 		return nil, err
 	}

@@ -16,11 +16,11 @@ import (
 const (
 	// streamBytes is the size of each request and response of the stream check: many segments either way.
 	streamBytes = 20000
-	// streamTime bounds how long to wait until every backend has been asked.
+	// streamTime is the time within which every backend must answer.
 	streamTime = 5 * time.Second
 )
 
-// checkStreams sends real streams through the balancer until every backend has answered: whole, unmodified, in both
+// checkStreams sends streams through the balancer until every backend has answered, and compares all bytes of both
 // directions. The servers of package tcp must be running on the reals.
 func checkStreams(ctx context.Context, s Subject) error {
 	sc, err := s.scene()
@@ -52,7 +52,7 @@ func checkStreams(ctx context.Context, s Subject) error {
 	return nil
 }
 
-// unconnected is UDP with the address named in every datagram, one socket an exchange.
+// unconnected runs UDP exchanges on sockets that are not connected, one socket an exchange.
 func unconnected(l tcp.Load, ctx context.Context, d time.Duration) (*tcp.LoadReport, error) {
 	l.Unconnected = true
 	return l.CRR(ctx, d)

@@ -18,17 +18,17 @@ import (
 	"github.com/kxlab/kxlab/harness/netlab"
 )
 
-// A tap sends frames into a balancer's link and catches everything that the balancer sends, which then reaches nobody
-// else. All frames are sent on one CPU, because flow tables may be a CPU's own.
+// A tap sends frames into a balancer's link and captures all frames that the balancer sends, which then go no further.
+// It sends on one CPU, because flow tables may be per CPU.
 type tap struct {
 	host   *netlab.Host
 	fd     int // packet socket in the fabric
 	coll   *ebpf.Collection
 	reader *ringbuf.Reader
-	cpus   unix.CPUSet // of the thread before
+	cpus   unix.CPUSet // of the thread before openTap
 }
 
-// openTap puts the capture program on the fabric's side of the host's link. It locks the calling goroutine to its
+// openTap attaches the capture program to the fabric's side of the host's link. It locks the calling goroutine to its
 // thread until close.
 func openTap(fabric, host *netlab.Host) (_ *tap, err error) {
 	t := &tap{host: host, fd: -1}
@@ -105,7 +105,7 @@ func (t *tap) receive(wait time.Duration) ([]byte, error) {
 	return record.RawSample[header : header+n], nil
 }
 
-// close gives the link back as it was.
+// close restores the link and the thread.
 func (t *tap) close() error {
 	var errs []error
 	if t.coll != nil {
