@@ -83,7 +83,7 @@ func explainRegister(object, name string, err error) error {
 	cause := ""
 	switch {
 	case errors.Is(err, unix.EEXIST):
-		cause = "a congestion control of this name exists: "
+		cause = "a congestion control of the name " + name + " exists: "
 	case errors.Is(err, unix.EINVAL):
 		cause = "the kernel rejects these operations: "
 	}

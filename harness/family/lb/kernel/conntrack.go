@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,7 @@ func (k *kernel) flushConntrack() error {
 	return nil
 }
 
-// conntrackMax reads how many connections may be tracked in the namespace.
+// conntrackMax returns the limit of tracked connections in the namespace, 0 if it cannot be read.
 func (k *kernel) conntrackMax() (n int) {
 	_ = sys.InNS(k.at.NS, func() error {
 		v, err := os.ReadFile("/proc/sys/net/netfilter/nf_conntrack_max")
@@ -38,10 +39,10 @@ func (k *kernel) conntrackMax() (n int) {
 	return n
 }
 
-// forgetStale deletes the UDP connections that lead to backends which their service no longer has, or which began
-// before the service was added or while it had no backends: UDP has no end that conntrack could see, so they would lead
-// there, or nowhere, for as long as packets come. kube-proxy does the same when a service gets its first endpoint.
-// A drained backend keeps its connections. TCP connections are left to break at the backend.
+// forgetStale deletes the UDP connections to backends that their service no longer has, and those that began before the
+// service was added or while it had no backends. Conntrack sees no end of a UDP flow, so they would keep their old
+// destination as long as packets come. kube-proxy does the same when a service gets its first endpoint. A drained
+// backend keeps its connections. TCP connections break at the backend.
 func (k *kernel) forgetStale(old, now []service.Service) error {
 	stale := staleUDP(old, now)
 	for _, f := range [...]struct {
@@ -64,10 +65,10 @@ func (k *kernel) forgetStale(old, now []service.Service) error {
 	return nil
 }
 
-// A staleFilter holds, for each UDP service that was added, lost a backend or got its first, the backends it has now.
+// A staleFilter holds the present backends of each UDP service that was added, lost a backend or got its first.
 type staleFilter map[netip.AddrPort]map[netip.AddrPort]bool
 
-// MatchConntrackFlow says whether the connection is to be deleted.
+// MatchConntrackFlow is true for a connection to delete.
 func (s staleFilter) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
 	if f.Forward.Protocol != unix.IPPROTO_UDP {
 		return false
@@ -83,37 +84,27 @@ func addrPort(ip net.IP, port uint16) netip.AddrPort {
 
 // staleUDP compares the UDP services before with those now.
 func staleUDP(old, now []service.Service) staleFilter {
-	stale := staleFilter{}
-	has := map[netip.AddrPort]map[netip.AddrPort]bool{}
+	stale := staleFilter{} // first all, then without those that only kept or gained backends
 	for i := range now {
 		if s := &now[i]; s.Proto == harness.UDP {
-			set := map[netip.AddrPort]bool{}
+			stale[s.VIP] = map[netip.AddrPort]bool{}
 			for _, b := range s.Backends {
-				set[b.Addr] = true
+				stale[s.VIP][b.Addr] = true
 			}
-			has[s.VIP] = set
 		}
 	}
-	known := map[netip.AddrPort]bool{}
 	for i := range old {
 		s := &old[i]
 		if s.Proto != harness.UDP {
 			continue
 		}
-		known[s.VIP] = true
-		if len(s.Backends) == 0 && len(has[s.VIP]) > 0 {
-			stale[s.VIP] = has[s.VIP]
-		}
-		for _, b := range s.Backends {
-			if !has[s.VIP][b.Addr] {
-				stale[s.VIP] = has[s.VIP]
-				break
-			}
-		}
-	}
-	for vip, backends := range has {
-		if !known[vip] {
-			stale[vip] = backends
+		has := stale[s.VIP]
+		lost := slices.ContainsFunc(s.Backends, func(b service.Backend) bool { return !has[b.Addr] })
+		first := len(s.Backends) == 0 && len(has) > 0
+		if lost || first {
+			stale[s.VIP] = has
+		} else {
+			delete(stale, s.VIP)
 		}
 	}
 	return stale

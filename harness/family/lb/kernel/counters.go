@@ -11,8 +11,7 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// stackCounters reads what conntrack and the IP stack of the namespace count. All of them only grow, except
-// conntrack_entries.
+// stackCounters returns the counters of conntrack and the IP stack in the namespace, and the gauge conntrack_entries.
 func (k *kernel) stackCounters() (map[string]uint64, error) {
 	counts := map[string]uint64{}
 	err := sys.InNS(k.at.NS, func() error {
@@ -42,7 +41,7 @@ func (k *kernel) stackCounters() (map[string]uint64, error) {
 	return counts, err
 }
 
-// stackDrops are the counts of the IP stack that mean a lost packet.
+// stackDrops are the counters of the IP stack for lost packets.
 var stackDrops = map[string]string{
 	"Ip:InHdrErrors": "drop_ip_header", "Ip:InAddrErrors": "drop_ip_address", "Ip:InDiscards": "drop_ip_in",
 	"Ip:OutDiscards": "drop_ip_out", "Ip:OutNoRoutes": "drop_ip_out_noroute", "IpExt:InNoRoutes": "drop_ip_in_noroute",
@@ -52,14 +51,14 @@ var stackDrops = map[string]string{
 	"Ip6InTruncatedPkts": "drop_ip6_truncated", "Ip6InTooBigErrors": "drop_ip6_too_big",
 }
 
-// conntrackStats are the columns of /proc/net/stat/nf_conntrack that are told. Only packets that are lost are drops:
-// an early drop makes room for a new connection at the cost of another.
+// conntrackStats are the columns of /proc/net/stat/nf_conntrack that are reported. Only lost packets are drops: an early
+// drop evicts a connection in favour of a new one.
 var conntrackStats = map[string]string{
 	"drop": "drop_conntrack_full", "insert_failed": "drop_conntrack_insert", "invalid": "conntrack_invalid",
 	"early_drop": "conntrack_evicted", "clashres": "conntrack_clash", "chainlength": "conntrack_chain_too_long",
 }
 
-// readConntrackStat sums the lines, one a CPU, of hexadecimal columns. entries is the same in every line.
+// readConntrackStat sums the lines of the CPUs. Columns are hexadecimal; entries is the same in every line.
 func readConntrackStat(text string, counts map[string]uint64) error {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	names := strings.Fields(lines[0])
@@ -89,12 +88,8 @@ func readSNMP(text string, counts map[string]uint64) error {
 	for i := 0; i+1 < len(lines); i += 2 {
 		names, values := strings.Fields(lines[i]), strings.Fields(lines[i+1])
 		for j := 1; j < min(len(names), len(values)); j++ {
-			if key, ok := stackDrops[names[0]+names[j]]; ok {
-				v, err := strconv.ParseUint(values[j], 10, 64)
-				if err != nil {
-					return err
-				}
-				counts[key] += v
+			if err := addDrop(counts, names[0]+names[j], values[j]); err != nil {
+				return err
 			}
 		}
 	}
@@ -104,17 +99,22 @@ func readSNMP(text string, counts map[string]uint64) error {
 // readSNMP6 reads lines "Name value".
 func readSNMP6(text string, counts map[string]uint64) error {
 	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) != 2 {
-			continue
-		}
-		if key, ok := stackDrops[f[0]]; ok {
-			v, err := strconv.ParseUint(f[1], 10, 64)
-			if err != nil {
+		if f := strings.Fields(line); len(f) == 2 {
+			if err := addDrop(counts, f[0], f[1]); err != nil {
 				return err
 			}
-			counts[key] += v
 		}
 	}
 	return nil
+}
+
+// addDrop adds a counter of the IP stack, if it is one of stackDrops.
+func addDrop(counts map[string]uint64, name, value string) error {
+	key, ok := stackDrops[name]
+	if !ok {
+		return nil
+	}
+	v, err := strconv.ParseUint(value, 10, 64)
+	counts[key] += v
+	return err
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 
@@ -16,9 +15,9 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// A forwarder routes and balances nothing: the ceiling of what goes through the kernel's stack. All virtual addresses
-// of an IP family go to the first backend of its first service, by one route, whatever their number: looking up a
-// service is the work that the ceiling is without. There is no rule, and so no conntrack.
+// A forwarder routes without balancing: the ceiling of variants in the kernel's stack. One route for each IP family
+// leads all virtual addresses to the first backend of the first service, so the ceiling has no look-up of a service.
+// There are no rules and therefore no conntrack.
 type forwarder struct {
 	baseBalancer
 	routes []netlink.Route
@@ -40,7 +39,7 @@ func (f *forwarder) Sync(ctx context.Context, services []service.Service) error 
 	return f.route(ctx)
 }
 
-// Update does what Sync does: the way may have changed.
+// Update sets all routes, since the first backend may have changed.
 func (f *forwarder) Update(ctx context.Context, s service.Service) error {
 	if _, err := f.replace(s); err != nil {
 		return err
@@ -48,7 +47,7 @@ func (f *forwarder) Update(ctx context.Context, s service.Service) error {
 	return f.route(ctx)
 }
 
-// route makes the routes those that the services need. A route that stays is never away in between.
+// route sets the routes that the services need. Routes that stay are not removed in between.
 func (f *forwarder) route(ctx context.Context) error {
 	var want []netlink.Route
 	for _, family := range [...]ipFamily{ipv4, ipv6} {
@@ -56,15 +55,10 @@ func (f *forwarder) route(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		for _, own := range [...]netip.Addr{f.at.Addr4.Addr(), f.at.Addr6.Addr(), via} {
-			if to.Contains(own) {
-				return fmt.Errorf("route services: no one route for all holds %s but not %s", to, own)
-			}
+		if err := f.checkRoute(to, via); err != nil {
+			return fmt.Errorf("route services: %w", err)
 		}
-		want = append(want, netlink.Route{
-			LinkIndex: f.at.Ifindex, Gw: via.AsSlice(),
-			Dst: &net.IPNet{IP: to.Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), to.Addr().BitLen())},
-		})
+		want = append(want, netlink.Route{LinkIndex: f.at.Ifindex, Gw: via.AsSlice(), Dst: prefixNet(to)})
 	}
 	old := f.routes
 	for i := range want {
@@ -79,6 +73,16 @@ func (f *forwarder) route(ctx context.Context) error {
 	return f.remove(slices.DeleteFunc(slices.Clone(old), func(r netlink.Route) bool {
 		return slices.ContainsFunc(want, func(w netlink.Route) bool { return w.Dst.String() == r.Dst.String() })
 	}))
+}
+
+// checkRoute returns an error if a route for all virtual addresses would include the balancer's own or another address.
+func (k *kernel) checkRoute(to netip.Prefix, others ...netip.Addr) error {
+	for _, a := range append(others, k.at.Addr4.Addr(), k.at.Addr6.Addr()) {
+		if to.Contains(a) {
+			return fmt.Errorf("one route for all virtual addresses (%s) would include %s", to, a)
+		}
+	}
+	return nil
 }
 
 func (f *forwarder) remove(routes []netlink.Route) error {
@@ -101,8 +105,7 @@ func forwardRoute(services []service.Service) (to netip.Prefix, via netip.Addr, 
 	return spanning(services), via, ok
 }
 
-// spanning returns the smallest network that holds all virtual addresses, which are of one IP family; the zero Prefix
-// if there are none.
+// spanning returns the smallest network of all virtual addresses, which are of one IP family; the zero Prefix for none.
 func spanning(services []service.Service) (to netip.Prefix) {
 	for i := range services {
 		a := services[i].VIP.Addr()
@@ -116,7 +119,7 @@ func spanning(services []service.Service) (to netip.Prefix) {
 	return to
 }
 
-// InForce returns an error if a route is not what the kernel takes, or nothing is forwarded.
+// InForce returns an error if the kernel no longer uses the routes or does not forward.
 func (f *forwarder) InForce() error {
 	for _, r := range f.routes {
 		taken, err := f.handle.RouteGet(r.Dst.IP)
@@ -133,10 +136,10 @@ func (f *forwarder) InForce() error {
 // MaxFlows is 0: nothing is tracked.
 func (f *forwarder) MaxFlows() int { return 0 }
 
-// Flush has nothing to forget.
+// Flush does nothing: no connections are tracked.
 func (f *forwarder) Flush(ctx context.Context) error { return nil }
 
-// Close takes the routes away.
+// Close removes the routes.
 func (f *forwarder) Close() error {
 	if f.handle == nil {
 		return nil

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/kxlab/kxlab/harness"
@@ -14,8 +16,8 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// An ipTables is the iptables variant in force, in one of its two forms: legacy, which exchanges whole tables with the
-// kernel, or nft, which speaks to nftables in iptables' words.
+// An ipTables is the iptables variant in force, in one of two forms: legacy, which exchanges whole tables with the kernel,
+// or nft, which translates its rules to nftables.
 type ipTables struct {
 	baseBalancer
 	legacy   bool
@@ -28,9 +30,9 @@ type ipTablesFamily struct {
 	restore tool
 	list    tool
 	used    bool // tables were made
-	dirty   bool // a change failed: what is there is not known
+	dirty   bool // a change failed: the rules are not known
 	chains  map[string]bool
-	mark    []byte // what the tables looked like after our last change
+	state   []byte // of the tables after the last change, see tableState
 }
 
 // newIPTables puts iptables in force, without services yet. form is "legacy" or "nft".
@@ -53,12 +55,12 @@ func newIPTables(v harness.Variant, at harness.Site, form string) (_ service.Bal
 	if t.kernel, err = newKernel(at); err != nil {
 		return nil, err
 	}
-	// Tries every match and target, and leaves an empty set.
+	// The test uses every match and target and changes nothing.
 	probe := []service.Service{{Proto: harness.TCP}}
 	probe[0].VIP = at4("192.0.2.1", 80)
 	probe[0].Backends = []service.Backend{{Addr: at4("192.0.2.2", 8080), Weight: 1}, {Addr: at4("192.0.2.3", 8080), Weight: 1}}
 	if _, err := t.families[0].restore.run(context.Background(), at.NS, iptablesSync(probe, nil, false), "--test", "--noflush"); err != nil {
-		return nil, errors.Join(missing("what iptables rules of kube-proxy need", err), t.kernel.close())
+		return nil, errors.Join(missing("a match or target of kube-proxy's iptables rules", err), t.kernel.close())
 	}
 	return t, nil
 }
@@ -87,28 +89,23 @@ func (f *ipTablesFamily) sync(ctx context.Context, t *ipTables, services []servi
 			chains[c] = true
 		}
 	}
-	var gone []string
-	for c := range f.chains {
-		if !chains[c] {
-			gone = append(gone, c)
-		}
-	}
+	maps.DeleteFunc(f.chains, func(c string, _ bool) bool { return chains[c] })
 	f.used = true
 	whole := !t.legacy || f.dirty
-	if err := f.commit(ctx, t, iptablesSync(services, gone, whole), whole); err != nil {
+	if err := f.commit(ctx, t, iptablesSync(services, slices.Collect(maps.Keys(f.chains)), whole), whole); err != nil {
 		return err
 	}
 	f.chains = chains
 	return nil
 }
 
-// commit hands the input to the tool and remembers what the tables look like then.
-func (f *ipTablesFamily) commit(ctx context.Context, t *ipTables, input []byte, whole bool) error {
+// commit runs the tool with the input and records the state of the tables afterwards.
+func (f *ipTablesFamily) commit(ctx context.Context, t *ipTables, input []byte, whole bool) (err error) {
 	var args []string
 	if !whole {
 		args = append(args, "--noflush")
 	}
-	if t.legacy { // wait for whoever else changes legacy tables, in whichever namespace
+	if t.legacy { // wait for the lock of legacy tables, which all namespaces share
 		args = append(args, "-w")
 	}
 	f.dirty = true
@@ -116,16 +113,12 @@ func (f *ipTablesFamily) commit(ctx context.Context, t *ipTables, input []byte, 
 		return err
 	}
 	f.dirty = false
-	mark, err := t.look(f)
-	if err != nil {
-		return err
-	}
-	f.mark = mark
-	return nil
+	f.state, err = t.tableState(f)
+	return err
 }
 
 // Update writes the chains of one service, as kube-proxy does when few services changed. In the legacy form the tool
-// still reads and writes the whole table behind the scenes.
+// still reads and writes the whole table.
 func (t *ipTables) Update(ctx context.Context, s service.Service) error {
 	old, err := t.replace(s)
 	if err != nil {
@@ -148,58 +141,49 @@ func (t *ipTables) Update(ctx context.Context, s service.Service) error {
 	return t.forgetStale([]service.Service{old}, []service.Service{s})
 }
 
-// look returns what tells one state of the tables from another, at a cost that does not grow with them. For legacy it
-// is the number of rules, the size and the entry points of the table nat; for nft the generation of the rules, which
-// every change in the namespace counts up.
-func (t *ipTables) look(f *ipTablesFamily) (mark []byte, err error) {
+// tableState returns a value that changes with the tables, at a cost that does not grow with them. For legacy it is the
+// number of rules, the size and the entry points of the table nat; for nft the generation of the rules, which every
+// change in the namespace increments.
+func (t *ipTables) tableState(f *ipTablesFamily) (state []byte, err error) {
 	err = sys.InNS(t.at.NS, func() error {
 		if t.legacy {
-			mark, err = legacyTableInfo(f.ip, "nat")
+			state, err = legacyTableInfo(f.ip, "nat")
 			return err
 		}
 		gen, err := nftGeneration()
-		mark = strconv.AppendUint(nil, uint64(gen), 10)
+		state = strconv.AppendUint(nil, uint64(gen), 10)
 		return err
 	})
-	return mark, err
+	return state, err
 }
 
-// InForce returns an error if the tables are no longer as they were left, or nothing is forwarded.
+// InForce returns an error if the tables have changed since the last change made here, or nothing is forwarded.
 func (t *ipTables) InForce() error {
-	last := map[bool][]byte{} // with nft both families share one generation: that of the later change counts
+	changed := "" // with nft both families share one generation: that of the later change counts
 	for _, f := range t.families {
 		if !f.used {
 			continue
 		}
-		now, err := t.look(f)
+		now, err := t.tableState(f)
 		if err != nil {
 			return fmt.Errorf("check %s: %w", f.list.name, err)
 		}
-		if !t.legacy {
-			last[true] = now
-			continue
-		}
-		if !bytes.Equal(now, f.mark) {
-			return fmt.Errorf("check %s: the table nat was changed by someone else", f.list.name)
+		if t.legacy && !bytes.Equal(now, f.state) || !t.legacy && !t.latest(now) {
+			changed = f.list.name
 		}
 	}
-	if now, ok := last[true]; ok && !t.newest(now) {
-		return errors.New("check iptables-nft: the rules were changed by someone else")
+	if changed != "" {
+		return fmt.Errorf("check %s: another process changed the rules", changed)
 	}
 	return t.forwards()
 }
 
-// newest says whether the generation is that after the last change of one of the families.
-func (t *ipTables) newest(gen []byte) bool {
-	for _, f := range t.families {
-		if f.used && bytes.Equal(f.mark, gen) {
-			return true
-		}
-	}
-	return false
+// latest is true for the generation after the last change of one of the families.
+func (t *ipTables) latest(generation []byte) bool {
+	return slices.ContainsFunc(t.families, func(f *ipTablesFamily) bool { return f.used && bytes.Equal(f.state, generation) })
 }
 
-// Close removes all rules and chains and forgets all connections. Legacy tables once made stay in the namespace, empty.
+// Close removes all rules and chains and forgets all connections. Legacy tables stay in the namespace, empty.
 func (t *ipTables) Close() error {
 	if t.handle == nil {
 		return nil
@@ -216,26 +200,21 @@ func (t *ipTables) Close() error {
 	return errors.Join(errs...)
 }
 
-// clear empties the tables. It does not hear of the run's end: that is when it is needed.
+// clear empties the tables. It has its own time limit, because it also runs after the run's context has ended.
 func (f *ipTablesFamily) clear(t *ipTables) error {
 	const empty = "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n" +
 		"COMMIT\n*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	if !t.legacy {
-		name := "ip"
-		if f.ip == ipv6 {
-			name = "ip6"
+	var args []string
+	if t.legacy {
+		args = append(args, "-w")
+	} else if nft, err := findTool("nft", "nftables"); err == nil { // removes the hooks as well
+		input := fmt.Appendf(nil, "delete table %[1]s nat\ndelete table %[1]s filter\n", nftFamily(f.ip).family)
+		if _, err := nft.run(ctx, t.at.NS, input, "-f", "-"); err == nil {
+			return nil
 		}
-		if nft, err := findTool("nft", "nftables"); err == nil { // takes the hooks away as well
-			if _, err := nft.run(ctx, t.at.NS, fmt.Appendf(nil, "delete table %[1]s nat\ndelete table %[1]s filter\n", name),
-				"-f", "-"); err == nil {
-				return nil
-			}
-		}
-		_, err := f.restore.run(ctx, t.at.NS, []byte(empty))
-		return err
 	}
-	_, err := f.restore.run(ctx, t.at.NS, []byte(empty), "-w")
+	_, err := f.restore.run(ctx, t.at.NS, []byte(empty), args...)
 	return err
 }

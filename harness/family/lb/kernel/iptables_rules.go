@@ -7,24 +7,26 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
 // The rules are those of kube-proxy's iptables mode for services with a cluster address: KUBE-SERVICES finds the
-// service, one rule each, in a row; KUBE-SVC-… draws the backend; KUBE-SEP-… translates. Every name, match and
-// comment is there, as each costs memory that every packet's walk must pass. Where this deviates:
+// service by one rule for each; KUBE-SVC-… selects the backend; KUBE-SEP-… translates. Every name, match and comment is
+// kept, because each takes memory that packets traverse. Deviations:
 //
 //  1. KUBE-NODEPORTS, KUBE-EXTERNAL-SERVICES, KUBE-PROXY-FIREWALL and the canaries are left out: no service here has a
 //     node port, an external address or a source range, and their chains would be empty.
 //  2. No rule marks packets that come from outside the cluster for masquerading: the lab's reals answer through the
 //     balancer. The mark's own rules and that for a backend that calls itself are there.
-//  3. The drop of invalid packets is kube-proxy's default (without tcpBeLiberal) and is kept: conntrack_invalid counts
-//     what it can drop. A packet that nothing translated and no route leads on is refused before it comes there.
-//  4. Weights, which kube-proxy does not have, are told by the probabilities. At equal weights they are kube-proxy's.
-//  5. An update writes the chains of its service only. kube-proxy writes KUBE-SERVICES as well each time, whether or
-//     not it changed: this is in favour of iptables.
-//  6. Chains to be deleted are known from the last sync and not from iptables-save.
+//  3. The drop of invalid packets is kube-proxy's default (without tcpBeLiberal) and is kept; conntrack_invalid counts
+//     them. A packet that is not translated and has no route is refused before this rule.
+//  4. Probabilities express weights, which kube-proxy does not have. For equal weights they are kube-proxy's.
+//  5. An update writes the chains of its service only. kube-proxy also writes KUBE-SERVICES each time, changed or not:
+//     this favours iptables.
+//  6. The chains to delete are known from the last sync, not from iptables-save.
 //  7. In the nft form a full sync replaces both tables instead of going chain by chain (--noflush): iptables-nft-restore
 //     1.8.9 compares each declared chain with all others, 27 s for 4,000 services where replacing takes 1.8 s.
 const (
@@ -35,16 +37,13 @@ const (
 	chainPostroute = "KUBE-POSTROUTING"
 )
 
-// chainHash is kube-proxy's way from long names to the 28 characters that a chain's name may have.
+// chainHash is kube-proxy's hash of long names: a chain's name has at most 28 characters.
 func chainHash(parts ...string) string {
-	h := sha256.New()
-	for _, p := range parts {
-		h.Write([]byte(p))
-	}
-	return base32.StdEncoding.EncodeToString(h.Sum(nil))[:16]
+	h := sha256.Sum256([]byte(strings.Join(parts, "")))
+	return base32.StdEncoding.EncodeToString(h[:])[:16]
 }
 
-// serviceName is what the service would be called in a cluster.
+// serviceName returns the service's name in a cluster.
 func serviceName(s *service.Service) string {
 	return fmt.Sprintf("kxlab/%s:%s-%d", s.VIP.Addr(), protoName(s.Proto), s.VIP.Port())
 }
@@ -57,7 +56,7 @@ func sepChain(s *service.Service, b service.Backend) string {
 	return "KUBE-SEP-" + chainHash(serviceName(s), protoName(s.Proto), b.Addr.String())
 }
 
-// svcChains lists the chains of a service. One that gives nobody anything has none: it is refused in the table filter.
+// svcChains returns the chains of a service: none without serving backends, as the table filter then rejects it.
 func svcChains(s *service.Service) []string {
 	backends := serving(s)
 	if len(backends) == 0 {
@@ -70,15 +69,15 @@ func svcChains(s *service.Service) []string {
 	return out
 }
 
-// iptablesSync writes the input of iptables-restore that makes the services the only ones. All of them must be of one
-// IP family. gone are chains that are no longer used. whole says that the tables are replaced: without --noflush.
+// iptablesSync returns the input of iptables-restore that sets exactly the services, all of one IP family. gone are
+// chains that are no longer used. whole: the tables are replaced (without --noflush).
 func iptablesSync(services []service.Service, gone []string, whole bool) []byte {
 	var b bytes.Buffer
 	b.WriteString("*filter\n")
 	writeBuiltin(&b, whole, "INPUT", "FORWARD", "OUTPUT")
 	b.WriteString(":" + chainServices + " - [0:0]\n:" + chainForward + " - [0:0]\n")
 	if !whole {
-		// The jumps are written anew each time: the built-in chains are ours, and this way nothing can double.
+		// No other process uses the built-in chains; flushing them keeps the jumps from being doubled.
 		b.WriteString("-F FORWARD\n-F OUTPUT\n")
 	}
 	b.WriteString(`-A FORWARD -m comment --comment "kubernetes forwarding rules" -j ` + chainForward + "\n")
@@ -88,7 +87,7 @@ func iptablesSync(services []service.Service, gone []string, whole bool) []byte 
 	}
 	for i := range services {
 		if s := &services[i]; len(serving(s)) == 0 {
-			writeRefusal(&b, "-A", s)
+			writeReject(&b, "-A", s)
 		}
 	}
 	b.WriteString("-A " + chainForward + " -m conntrack --ctstate INVALID -j DROP\n" +
@@ -143,17 +142,13 @@ func writeBuiltin(b *bytes.Buffer, whole bool, chains ...string) {
 	}
 }
 
-// iptablesUpdate writes the input that turns service old into s, both of one address.
+// iptablesUpdate returns the input that replaces service old by s, both of one address.
 func iptablesUpdate(old, s *service.Service) []byte {
 	var b bytes.Buffer
 	had, has := len(serving(old)) > 0, len(serving(s)) > 0
 	if had != has {
 		b.WriteString("*filter\n")
-		if has {
-			writeRefusal(&b, "-D", s)
-		} else {
-			writeRefusal(&b, "-A", s)
-		}
+		writeReject(&b, map[bool]string{true: "-D", false: "-A"}[has], s)
 		b.WriteString("COMMIT\n")
 	}
 	now := svcChains(s)
@@ -177,29 +172,29 @@ func iptablesUpdate(old, s *service.Service) []byte {
 	return b.Bytes()
 }
 
-// writeChainNames declares chains, which makes those that are missing and empties those that are there.
+// writeChainNames declares chains, which creates or empties them.
 func writeChainNames(b *bytes.Buffer, chains []string) {
 	for _, c := range chains {
 		b.WriteString(":" + c + " - [0:0]\n")
 	}
 }
 
-// writePortal writes the rule that finds the service.
+// writePortal writes the rule that matches the service.
 func writePortal(b *bytes.Buffer, op string, s *service.Service) {
 	proto := protoName(s.Proto)
 	fmt.Fprintf(b, "%s %s -m comment --comment \"%s cluster IP\" -m %s -p %s -d %s --dport %d -j %s\n", op, chainServices,
 		serviceName(s), proto, proto, s.VIP.Addr(), s.VIP.Port(), svcChain(s))
 }
 
-// writeRefusal writes the rule that refuses new connections to a service without backends.
-func writeRefusal(b *bytes.Buffer, op string, s *service.Service) {
+// writeReject writes the rule that rejects new connections to a service without backends.
+func writeReject(b *bytes.Buffer, op string, s *service.Service) {
 	proto := protoName(s.Proto)
 	fmt.Fprintf(b, "%s %s -m comment --comment \"%s has no endpoints\" -m %s -p %s -d %s --dport %d -j REJECT\n", op,
 		chainServices, serviceName(s), proto, proto, s.VIP.Addr(), s.VIP.Port())
 }
 
-// writeServiceRules writes the draw of a backend and the translation to each. Rule i is reached by what the rules
-// before left over, so its probability is its weight's share of what is left; the last takes all.
+// writeServiceRules writes the random selection of a backend and the translation to each. Rule i sees the packets that
+// the rules before it did not match, so its probability is its weight's share of the remaining weights.
 func writeServiceRules(b *bytes.Buffer, s *service.Service) {
 	name, chain, proto := serviceName(s), svcChain(s), protoName(s.Proto)
 	backends := serving(s)
@@ -223,17 +218,7 @@ func writeServiceRules(b *bytes.Buffer, s *service.Service) {
 	}
 }
 
-// without returns what of a is not in b.
+// without returns the elements of a that are not in b.
 func without(a, b []string) []string {
-	in := make(map[string]bool, len(b))
-	for _, s := range b {
-		in[s] = true
-	}
-	var out []string
-	for _, s := range a {
-		if !in[s] {
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
 }

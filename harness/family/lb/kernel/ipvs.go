@@ -15,23 +15,22 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// An ipvs is the kernel's IPVS in force, in one of its ways of forwarding. Its packets are for this machine, as far as
-// routing goes: the virtual addresses are local, by one local route for each IP family, and IPVS takes them where local
-// packets come in.
+// An ipvs is the kernel's IPVS in force with one forwarding method. One local route for each IP family makes the virtual
+// addresses local, because IPVS hooks into local input.
 //
-// What is chosen, and why: conntrack is off (IPVS's own default; kube-proxy, which masquerades by iptables, needs it on).
-// sloppy_tcp is on, so that a connection whose SYN another balancer saw is taken over, as Katran and the BPF variants do.
-// conn_reuse_mode is 1, the default. expire_nodest_conn is on, as in kube-proxy: connections of a backend that was
-// removed end at once. run_estimation is off: rates are for the eyes only, and one kernel thread would compute them for
-// all services every two seconds in the trials of everybody else.
+// Sysctls: conntrack is off (the default; kube-proxy, which masquerades by iptables, needs it on). sloppy_tcp is on, so
+// that connections whose SYN another balancer saw are forwarded, as by Katran and the BPF variants. conn_reuse_mode is
+// 1, the default. expire_nodest_conn is on, as in kube-proxy: connections of a removed backend end at once.
+// run_estimation is off: otherwise a kernel thread computes the rates of all services every two seconds, also during
+// trials of other members.
 type ipvs struct {
 	*kernel
 	socket    *ipvsSocket
 	forward   ipvsForward
 	scheduler ipvsScheduler
-	owned     map[ipFamily]netip.Prefix // the local route for virtual addresses
-	paths     map[netip.Addr]bool       // backends with a route that leaves room for the outer header
-	dirty     bool                      // a change failed: what is there is not known
+	local     map[ipFamily]netip.Prefix // the local route for virtual addresses
+	paths     map[netip.Addr]bool       // backends with a route whose MTU allows for the outer header
+	dirty     bool                      // a change failed: the services in the kernel are not known
 }
 
 // newIPVS puts IPVS in force, without services yet.
@@ -40,7 +39,7 @@ func newIPVS(v harness.Variant, at harness.Site, forward ipvsForward) (_ service
 	if err != nil {
 		return nil, err
 	}
-	b := &ipvs{forward: forward, scheduler: scheduler, owned: map[ipFamily]netip.Prefix{}, paths: map[netip.Addr]bool{}}
+	b := &ipvs{forward: forward, scheduler: scheduler, local: map[ipFamily]netip.Prefix{}, paths: map[netip.Addr]bool{}}
 	socket, err := openIPVS(at.NS)
 	if err != nil {
 		return nil, err
@@ -61,7 +60,7 @@ func ipvsSetting(settings []harness.Setting) (ipvsScheduler, error) {
 	name := "rr"
 	for _, s := range settings {
 		if s.Name != "scheduler" {
-			return ipvsScheduler{}, fmt.Errorf("unknown setting %q (there is: scheduler)", s.Name)
+			return ipvsScheduler{}, fmt.Errorf("unknown setting %q (known: scheduler)", s.Name)
 		}
 		name = s.Value
 	}
@@ -79,13 +78,13 @@ func (b *ipvs) probe() error {
 	if errors.Is(err, unix.ENOENT) {
 		return harness.Skip("this kernel's IPVS has no scheduler %[1]s (module ip_vs_%[1]s)", b.scheduler.name)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = b.socket.do(context.Background(), []ipvsRequest{{command: ipvsDelService, service: key}})
 	}
-	return b.socket.do(context.Background(), []ipvsRequest{{command: ipvsDelService, service: key}})
+	return err
 }
 
-// Sync brings IPVS from the services it has to those wanted: what stays is not touched.
+// Sync changes the services of IPVS to those wanted. Services that stay are not touched.
 func (b *ipvs) Sync(ctx context.Context, services []service.Service) error {
 	if err := b.weights(services); err != nil {
 		return err
@@ -94,7 +93,7 @@ func (b *ipvs) Sync(ctx context.Context, services []service.Service) error {
 	if err != nil {
 		return err
 	}
-	if err := b.own(services); err != nil {
+	if err := b.makeLocal(services); err != nil {
 		return err
 	}
 	var requests []ipvsRequest
@@ -143,18 +142,18 @@ func (b *ipvs) commit(ctx context.Context, what string, requests []ipvsRequest) 
 	return nil
 }
 
-// change appends what brings a service from before (nil: not there) to after. Backends come before others go, so that
-// there is always one.
+// change appends the requests that change a service from before (nil: it is new) to after. Backends are added before
+// others are removed, so that there is always one.
 func (b *ipvs) change(requests []ipvsRequest, before, after *service.Service) []ipvsRequest {
 	key := after.Key()
 	if before == nil {
-		// A scheduler with a table comes last, or it would build one for every backend.
+		// A scheduler with a table is set last, or it would build the table for every backend.
 		first := b.scheduler
 		if first.table {
 			first = ipvsScheduler{name: ipvsUnscheduled}
 		}
 		requests = append(requests, ipvsRequest{command: ipvsNewService, service: key, scheduler: first})
-		requests = b.backends(requests, ipvsNewDest, key, after.Backends)
+		requests = b.backends(requests, ipvsNewDest, key, after.Backends...)
 		if b.scheduler.table {
 			requests = append(requests, ipvsRequest{command: ipvsSetService, service: key, scheduler: b.scheduler})
 		}
@@ -166,20 +165,20 @@ func (b *ipvs) change(requests []ipvsRequest, before, after *service.Service) []
 	for _, d := range after.Backends {
 		switch i := backendAt(before.Backends, d.Addr); {
 		case i < 0:
-			requests = b.backends(requests, ipvsNewDest, key, []service.Backend{d})
+			requests = b.backends(requests, ipvsNewDest, key, d)
 		case before.Backends[i].Weight != d.Weight:
-			requests = b.backends(requests, ipvsSetDest, key, []service.Backend{d})
+			requests = b.backends(requests, ipvsSetDest, key, d)
 		}
 	}
 	for _, d := range before.Backends {
 		if backendAt(after.Backends, d.Addr) < 0 {
-			requests = b.backends(requests, ipvsDelDest, key, []service.Backend{d})
+			requests = b.backends(requests, ipvsDelDest, key, d)
 		}
 	}
 	return requests
 }
 
-func (b *ipvs) backends(requests []ipvsRequest, command byte, key service.Key, list []service.Backend) []ipvsRequest {
+func (b *ipvs) backends(requests []ipvsRequest, command byte, key service.Key, list ...service.Backend) []ipvsRequest {
 	for _, d := range list {
 		requests = append(requests, ipvsRequest{command: command, service: key, backend: d, forward: b.forward})
 	}
@@ -206,7 +205,7 @@ func (b *ipvs) weights(services []service.Service) error {
 		list := serving(&services[i])
 		for _, d := range list {
 			if d.Weight != list[0].Weight {
-				return harness.Skip("scheduler %s of IPVS knows no weights but 0: backend %s of service %s has %d, another %d", b.scheduler.name,
+				return harness.Skip("scheduler %s of IPVS has no weights but 0: backend %s of service %s has %d, another %d", b.scheduler.name,
 					d.Addr, services[i].VIP, d.Weight, list[0].Weight)
 			}
 		}
@@ -214,8 +213,7 @@ func (b *ipvs) weights(services []service.Service) error {
 	return nil
 }
 
-// Peculiarities tells that IPVS takes one from a packet's time to live whichever way it forwards it, and computes a whole
-// checksum where it translates and there was none.
+// Peculiarities: every forwarding method decrements the time to live, and translation adds a missing UDP checksum.
 func (b *ipvs) Peculiarities() service.Peculiarities {
 	return service.Peculiarities{Routes: b.forward != ipvsMasquerade, FillsChecksum: b.forward == ipvsMasquerade}
 }

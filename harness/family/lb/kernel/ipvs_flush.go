@@ -20,17 +20,17 @@ import (
 )
 
 const (
-	// ipvsFlushLimit is how long connections may take to end.
+	// ipvsFlushLimit is the time limit for connections to end.
 	ipvsFlushLimit = 20 * time.Second
 	ipvsFlushPoll  = time.Millisecond
-	// ipvsGlimpse is how much of the list of connections is read at a time, bytes.
-	ipvsGlimpse = 16 << 10
+	// ipvsListed is the part of the list of connections that is read at a time, bytes.
+	ipvsListed = 16 << 10
 )
 
-// Flush forgets all connections. IPVS has no command for it; what it has, since 5.9 and with expire_nodest_conn on, is
-// that connections whose backend was removed are ended at once, from a work queue. So the backends of services that have
-// connections are removed, and put back when the list of connections is empty: put back earlier, they would come out
-// of the kernel's waste basket and keep them.
+// Flush forgets all connections. IPVS has no command for it; but since 5.9, with expire_nodest_conn on, a work queue ends
+// the connections of removed backends. So Flush removes the backends of services with connections and adds them again
+// when the list of connections is empty. Added earlier, a backend would be restored from IPVS's trash with its
+// connections.
 func (b *ipvs) Flush(ctx context.Context) (err error) {
 	if b.dirty {
 		return errors.New("flush connections of IPVS: a change failed before, Sync first")
@@ -39,7 +39,7 @@ func (b *ipvs) Flush(ctx context.Context) (err error) {
 	defer func() {
 		var back []ipvsRequest
 		for key := range removed {
-			back = b.backends(back, ipvsNewDest, key, b.services[b.index[key]].Backends)
+			back = b.backends(back, ipvsNewDest, key, b.services[b.index[key]].Backends...)
 		}
 		err = errors.Join(err, b.commit(context.WithoutCancel(ctx), "put back backends of", back))
 	}()
@@ -58,10 +58,10 @@ func (b *ipvs) Flush(ctx context.Context) (err error) {
 		for _, key := range connected {
 			i, ours := b.index[key]
 			if !ours || removed[key] {
-				continue // their backends are gone
+				continue // its backends are removed already
 			}
 			removed[key] = true
-			out = b.backends(out, ipvsDelDest, key, b.services[i].Backends)
+			out = b.backends(out, ipvsDelDest, key, b.services[i].Backends...)
 		}
 		if err := b.commit(ctx, "remove backends of", out); err != nil {
 			return err
@@ -69,7 +69,7 @@ func (b *ipvs) Flush(ctx context.Context) (err error) {
 	}
 }
 
-// connected returns the services that the first connections of the list lead to; none if there are no connections.
+// connected returns the services of the first connections in the list, none if there are no connections.
 func (b *ipvs) connected() (keys []service.Key, err error) {
 	err = sys.InNS(b.at.NS, func() error {
 		f, err := os.Open("/proc/thread-self/net/ip_vs_conn")
@@ -77,7 +77,7 @@ func (b *ipvs) connected() (keys []service.Key, err error) {
 			return fmt.Errorf("list connections of IPVS: %w", err)
 		}
 		defer f.Close()
-		text, err := io.ReadAll(io.LimitReader(f, ipvsGlimpse))
+		text, err := io.ReadAll(io.LimitReader(f, ipvsListed))
 		if err != nil {
 			return fmt.Errorf("list connections of IPVS: %w", err)
 		}
@@ -87,8 +87,8 @@ func (b *ipvs) connected() (keys []service.Key, err error) {
 	return keys, err
 }
 
-// readIPVSConns reads the services of a list of connections: after one line of headings a line each, with protocol,
-// client and service in the first five columns, numbers in hexadecimal, IPv6 addresses as such. The last line may be cut.
+// readIPVSConns returns the services in a list of connections. After one line of headings, each line has protocol,
+// client and service in its first five columns, with numbers and IPv4 addresses in hexadecimal. The last line may be cut.
 func readIPVSConns(text string) ([]service.Key, error) {
 	_, text, _ = strings.Cut(text, "\n")
 	var keys []service.Key

@@ -3,10 +3,10 @@
 package kernel
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -14,7 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// The part of IPVS's generic netlink interface that is needed here (include/uapi/linux/ip_vs.h).
+// Constants of IPVS's generic netlink interface (include/uapi/linux/ip_vs.h).
 const (
 	ipvsVersion = 1
 
@@ -49,7 +49,7 @@ const (
 	destFamily = 11
 )
 
-// An ipvsForward is how a packet gets to its backend (the values of IP_VS_CONN_F_*).
+// An ipvsForward is a forwarding method (the values of IP_VS_CONN_F_*).
 type ipvsForward uint32
 
 const (
@@ -61,7 +61,7 @@ const (
 // ipvsUnscheduled is the scheduler of a service that has none yet.
 const ipvsUnscheduled = "none"
 
-// An ipvsScheduler is a scheduler by the kernel's name with the flags that select its variety.
+// An ipvsScheduler is a scheduler by the kernel's name, with flags.
 type ipvsScheduler struct {
 	name  string
 	flags uint32
@@ -69,9 +69,9 @@ type ipvsScheduler struct {
 	weigh bool // honours weights other than 0
 }
 
-// ipvsSchedulers are those that may be asked for. mh is Maglev's hashing, with its fallback: without, new connections
-// whose slot is that of a drained backend are refused. Without mh-port the client's port does not count, and all
-// connections of one address go to one backend.
+// ipvsSchedulers returns the schedulers by the names of the setting. mh is Maglev hashing with fallback: without it, new
+// connections in a drained backend's slot are refused. mh ignores the client's port, so all connections of one address
+// go to one backend; mh-port does not.
 func ipvsSchedulers() map[string]ipvsScheduler {
 	const fallback, port = 0x08, 0x10 // IP_VS_SVC_F_SCHED_MH_*
 	return map[string]ipvsScheduler{
@@ -107,7 +107,7 @@ func (r *ipvsRequest) String() string {
 	return s
 }
 
-// attributes appends what the command needs.
+// attributes appends the attributes that the command needs.
 func (r *ipvsRequest) attributes(out []byte) []byte {
 	if !r.service.VIP.IsValid() {
 		return out
@@ -177,7 +177,7 @@ func nested(out []byte, kind uint16, inner func([]byte) []byte) []byte {
 	return out
 }
 
-// attr finds an attribute in a list; nil if it is not there or the list is malformed.
+// attr returns an attribute of a list, nil if there is none or the list is malformed.
 func attr(list []byte, kind uint16) []byte {
 	for len(list) >= 4 {
 		n := int(binary.NativeEndian.Uint16(list))
@@ -192,41 +192,38 @@ func attr(list []byte, kind uint16) []byte {
 	return nil
 }
 
-// parseIPVSService reads an entry of a list of services.
+// parseIPVSService parses an entry of a list of services.
 func parseIPVSService(entry []byte) (key service.Key, scheduler string, err error) {
 	s := attr(entry, ipvsAttrService)
 	family, proto, port := attr(s, svcFamily), attr(s, svcProtocol), attr(s, svcPort)
-	if len(family) < 2 || len(proto) < 2 || len(port) < 2 {
-		return key, "", fmt.Errorf("read service of IPVS: %x", entry)
+	var a netip.Addr
+	if len(family) >= 2 {
+		a = parseIPVSAddr(binary.NativeEndian.Uint16(family), attr(s, svcAddr))
 	}
-	a, ok := parseIPVSAddr(binary.NativeEndian.Uint16(family), attr(s, svcAddr))
-	if !ok {
+	if !a.IsValid() || len(proto) < 2 || len(port) < 2 {
 		return key, "", fmt.Errorf("read service of IPVS: %x", entry)
 	}
 	key = service.Key{VIP: netip.AddrPortFrom(a, binary.BigEndian.Uint16(port)), Proto: harness.Proto(binary.NativeEndian.Uint16(proto))}
-	name := attr(s, svcScheduler)
-	if i := slices.Index(name, 0); i >= 0 {
-		name = name[:i]
-	}
+	name, _, _ := bytes.Cut(attr(s, svcScheduler), []byte{0})
 	return key, string(name), nil
 }
 
-// An ipvsDest is a backend as IPVS has it.
+// An ipvsDest is a backend in IPVS's lists.
 type ipvsDest struct {
 	addr    netip.AddrPort
 	weight  int
 	forward ipvsForward
 }
 
-// parseIPVSDest reads an entry of a list of backends of a service of the family.
+// parseIPVSDest parses an entry of the list of backends of a service of the family.
 func parseIPVSDest(entry []byte, family uint16) (ipvsDest, error) {
 	d := attr(entry, ipvsAttrDest)
 	port, method, weight := attr(d, destPort), attr(d, destMethod), attr(d, destWeight)
 	if f := attr(d, destFamily); len(f) >= 2 {
 		family = binary.NativeEndian.Uint16(f)
 	}
-	a, ok := parseIPVSAddr(family, attr(d, destAddr))
-	if !ok || len(port) < 2 || len(method) < 4 || len(weight) < 4 {
+	a := parseIPVSAddr(family, attr(d, destAddr))
+	if !a.IsValid() || len(port) < 2 || len(method) < 4 || len(weight) < 4 {
 		return ipvsDest{}, fmt.Errorf("read backend of IPVS: %x", entry)
 	}
 	const methods = 7 // IP_VS_CONN_F_FWD_MASK
@@ -236,13 +233,13 @@ func parseIPVSDest(entry []byte, family uint16) (ipvsDest, error) {
 	}, nil
 }
 
-// parseIPVSAddr reads an address, for which the kernel always leaves 16 bytes.
-func parseIPVSAddr(family uint16, b []byte) (netip.Addr, bool) {
+// parseIPVSAddr parses an address, for which the kernel always leaves 16 bytes; the zero Addr if it is malformed.
+func parseIPVSAddr(family uint16, b []byte) netip.Addr {
 	switch {
 	case family == unix.AF_INET && len(b) >= 4:
-		return netip.AddrFrom4([4]byte(b)), true
+		return netip.AddrFrom4([4]byte(b))
 	case family == unix.AF_INET6 && len(b) >= 16:
-		return netip.AddrFrom16([16]byte(b)), true
+		return netip.AddrFrom16([16]byte(b))
 	}
-	return netip.Addr{}, false
+	return netip.Addr{}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -16,8 +17,8 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// An ipvsSocket speaks generic netlink to the IPVS of one namespace. It keeps several requests under way: 10,000
-// services are 50,000 requests, and waiting for the answer to each would be most of the time.
+// An ipvsSocket is a generic netlink socket to the IPVS of one namespace. It sends requests in batches: 10,000 services are
+// 50,000 requests, and waiting for each answer would take most of the time.
 type ipvsSocket struct {
 	fd     int
 	family uint16
@@ -26,21 +27,21 @@ type ipvsSocket struct {
 }
 
 const (
-	// ipvsBatch is how many requests one message to the kernel holds. Only the last asks for an acknowledgement; one
-	// that fails is answered in any case.
+	// ipvsBatch is the number of requests in one message to the kernel. Only the last requests an acknowledgement; the
+	// kernel answers failed requests in any case.
 	ipvsBatch = 128
-	// ipvsReceive is the room for answers, bytes: the kernel makes dumps as large as what is asked for, up to this.
+	// ipvsReceive is the size of the buffer for answers, bytes: the largest that the kernel uses for dumps.
 	ipvsReceive = 32 << 10
-	// ipvsPatience bounds one answer, seconds.
-	ipvsPatience = 10
-	genlHeader   = 4
+	// ipvsTimeout is the time limit for one answer, seconds.
+	ipvsTimeout = 10
+	genlHeader  = 4
 )
 
-// openIPVS opens a socket in the namespace. A kernel without IPVS is a skip that says where there is one.
+// openIPVS opens a socket in the namespace. Without IPVS the error wraps harness.ErrNotSupported and names a target.
 func openIPVS(ns string) (*ipvsSocket, error) {
 	s := &ipvsSocket{fd: -1, buf: make([]byte, ipvsReceive)}
 	err := sys.InNS(ns, func() error {
-		// Asking for the family makes the kernel load the module, where it can.
+		// Looking up the family makes the kernel load the module.
 		family, err := netlink.GenlFamilyGet("IPVS")
 		if errors.Is(err, unix.ENOENT) {
 			return harness.Skip("this kernel has no IPVS (CONFIG_IP_VS, module ip_vs): run with --target exact or vm")
@@ -55,8 +56,8 @@ func openIPVS(ns string) (*ipvsSocket, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: ipvsPatience}); err != nil {
-		return nil, errors.Join(fmt.Errorf("bound netlink answers: %w", err), s.close())
+	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: ipvsTimeout}); err != nil {
+		return nil, errors.Join(fmt.Errorf("set netlink timeout: %w", err), s.close())
 	}
 	return s, nil
 }
@@ -70,18 +71,16 @@ func (s *ipvsSocket) close() error {
 	return unix.Close(fd)
 }
 
-// do carries requests out in order. The first that the kernel refuses is the error; those after it in the same batch are
-// carried out all the same.
+// do executes requests in order and returns the error of the first that the kernel refuses. The kernel still executes
+// those after it in the same batch.
 func (s *ipvsSocket) do(ctx context.Context, requests []ipvsRequest) error {
-	for len(requests) > 0 {
+	for batch := range slices.Chunk(requests, ipvsBatch) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := min(ipvsBatch, len(requests))
-		if err := s.batch(requests[:n]); err != nil {
+		if err := s.batch(batch); err != nil {
 			return err
 		}
-		requests = requests[n:]
 	}
 	return nil
 }
@@ -112,7 +111,7 @@ func (s *ipvsSocket) batch(requests []ipvsRequest) error {
 	return errors.Join(failed, err)
 }
 
-// dump asks for a list and hands on the attributes of each entry.
+// dump requests a list and calls entry with the attributes of each entry.
 func (s *ipvsSocket) dump(request ipvsRequest, entry func(attrs []byte) error) error {
 	if err := s.send(s.message(nil, &request, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)); err != nil {
 		return err
@@ -136,7 +135,7 @@ func (s *ipvsSocket) dump(request ipvsRequest, entry func(attrs []byte) error) e
 	})
 }
 
-// message appends a request with the next number.
+// message appends a request with the next sequence number.
 func (s *ipvsSocket) message(out []byte, r *ipvsRequest, flags uint16) []byte {
 	s.seq++
 	at := len(out)
@@ -158,8 +157,8 @@ func (s *ipvsSocket) send(out []byte) error {
 	return nil
 }
 
-// answers reads until each says that it was the last one. An error of each ends the reading as well; what is still
-// under way then has an old number and is passed over later.
+// answers calls each with every answer until that returns done or an error. Answers that arrive later have an old
+// sequence number and are ignored.
 func (s *ipvsSocket) answers(each func(h unix.NlMsghdr, body []byte) (done bool, err error)) error {
 	for {
 		n, _, err := unix.Recvfrom(s.fd, s.buf, 0)

@@ -18,19 +18,18 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// A kernel is what the kernel's own balancers have in common: a namespace that forwards, a handle into it, and the
-// services as they were last set.
+// A kernel is the part that the kernel's own balancers share: a namespace that forwards, a netlink handle in it, and the
+// services that were last set.
 type kernel struct {
 	at       harness.Site
-	handle   *netlink.Handle
-	stand    bpfobj.Place // the program at the link
+	handle   *netlink.Handle // nil: closed
+	pass     bpfobj.Place    // the pass program at the link
 	services []service.Service
 	index    map[service.Key]int // into services
-	undo     []func() error      // in the order of doing
+	undo     []func() error      // run in reverse order
 }
 
-// newKernel makes the namespace of the site forward packets out of the link they came in by, and has the program
-// that passes everything stand at the link, as frames sent by XDP need one.
+// newKernel turns on forwarding in the site's namespace and attaches the pass program to its link.
 func newKernel(at harness.Site) (_ *kernel, err error) {
 	k := &kernel{at: at, index: map[service.Key]int{}}
 	defer func() {
@@ -50,14 +49,14 @@ func newKernel(at harness.Site) (_ *kernel, err error) {
 	if err := k.forwarding(); err != nil {
 		return nil, err
 	}
-	if k.stand, err = bpfobj.AttachPass(at); err != nil {
+	if k.pass, err = bpfobj.AttachPass(at); err != nil {
 		return nil, err
 	}
-	k.undo = append(k.undo, k.stand.Close)
+	k.undo = append(k.undo, k.pass.Close)
 	return k, nil
 }
 
-// close undoes everything in reverse order. It may be called again.
+// close undoes everything in reverse order. A second call does nothing.
 func (k *kernel) close() error {
 	var errs []error
 	for _, undo := range slices.Backward(k.undo) {
@@ -67,7 +66,7 @@ func (k *kernel) close() error {
 	return errors.Join(errs...)
 }
 
-// set checks the services and makes them the known ones; it returns those from before.
+// set checks and stores the services and returns the old ones.
 func (k *kernel) set(services []service.Service) (old []service.Service, err error) {
 	index := make(map[service.Key]int, len(services))
 	for i := range services {
@@ -77,7 +76,7 @@ func (k *kernel) set(services []service.Service) (old []service.Service, err err
 		}
 		key := s.Key()
 		if _, twice := index[key]; twice {
-			return nil, fmt.Errorf("check service %s: given twice", key)
+			return nil, fmt.Errorf("check service %s: it is listed twice", key)
 		}
 		index[key] = i
 	}
@@ -85,7 +84,7 @@ func (k *kernel) set(services []service.Service) (old []service.Service, err err
 	return old, nil
 }
 
-// replace checks the service and puts it in the place of the one with its address; it returns that one.
+// replace checks a service, stores it in place of the one with its address and returns the old one.
 func (k *kernel) replace(s service.Service) (old service.Service, err error) {
 	if err := checkTranslated(&s); err != nil {
 		return old, err
@@ -99,7 +98,7 @@ func (k *kernel) replace(s service.Service) (old service.Service, err error) {
 	return old, nil
 }
 
-// checkTranslated checks a service whose packets are rewritten: that cannot lead from one IP family to the other.
+// checkTranslated checks a service and that its backends have its own IP family, as translation requires.
 func checkTranslated(s *service.Service) error {
 	if err := service.CheckService(s); err != nil {
 		return err
@@ -112,7 +111,7 @@ func checkTranslated(s *service.Service) error {
 	return nil
 }
 
-// An ipFamily is the set of a service's addresses that one tool and one table serve.
+// An ipFamily is an IP version. Each has its own tools, tables and routes.
 type ipFamily int
 
 const (
@@ -127,26 +126,14 @@ func familyOf(a netip.Addr) ipFamily {
 	return ipv6
 }
 
-// ofFamily selects the services of one family, in order.
+// ofFamily returns the services of one family, in order.
 func ofFamily(services []service.Service, f ipFamily) []service.Service {
-	var out []service.Service
-	for i := range services {
-		if familyOf(services[i].VIP.Addr()) == f {
-			out = append(out, services[i])
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(services), func(s service.Service) bool { return familyOf(s.VIP.Addr()) != f })
 }
 
 // serving returns the backends that get new connections.
 func serving(s *service.Service) []service.Backend {
-	out := make([]service.Backend, 0, len(s.Backends))
-	for _, b := range s.Backends {
-		if b.Weight > 0 {
-			out = append(out, b)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(s.Backends), func(b service.Backend) bool { return b.Weight <= 0 })
 }
 
 func protoName(p harness.Proto) string {
@@ -156,14 +143,14 @@ func protoName(p harness.Proto) string {
 	return "tcp"
 }
 
-// baseBalancer has the methods that need nothing of the rules.
+// A baseBalancer has the methods that are the same for all rules.
 type baseBalancer struct{ *kernel }
 
 // Flush forgets all connections of the namespace.
 func (b baseBalancer) Flush(ctx context.Context) error { return b.flushConntrack() }
 
-// MaxFlows is how many connections the kernel tracks in the namespace; 0 if that cannot be read.
+// MaxFlows returns the limit of connections in the namespace, 0 if it cannot be read.
 func (b baseBalancer) MaxFlows() int { return b.conntrackMax() }
 
-// Counters are those of conntrack and of the IP stack in the namespace.
+// Counters returns those of conntrack and of the IP stack in the namespace.
 func (b baseBalancer) Counters() (map[string]uint64, error) { return b.stackCounters() }

@@ -11,7 +11,7 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// KernelMethods are the ways to put the kernel's own balancers in force.
+// Methods returns the ways to put the kernel's own balancers in force.
 func Methods() harness.Methods[service.Balancer] {
 	iptables := func(backend string) harness.Method[service.Balancer] {
 		return func(_ context.Context, v harness.Variant, at harness.Site) (service.Balancer, error) {
@@ -35,7 +35,7 @@ func Methods() harness.Methods[service.Balancer] {
 	}
 }
 
-// KernelSettings are what Variant.Settings may hold: the values of each setting of each method that has any.
+// Settings returns the values of each setting, for each method with settings (harness.Variant.Settings).
 func Settings() map[string]map[string][]string {
 	s := map[string][]string{"scheduler": slices.Sorted(maps.Keys(ipvsSchedulers()))}
 	return map[string]map[string][]string{"ipvs-nat": s, "ipvs-tun": s, "ipvs-dr": s}

@@ -20,9 +20,9 @@ import (
 type nfTables struct {
 	baseBalancer
 	nft        tool
-	addresses  map[ipFamily]map[netip.Addr]int // services at each virtual address; one for each table made
-	dirty      map[ipFamily]bool               // a change failed half-way
-	generation uint32                          // of the namespace's rules after our last change
+	addresses  map[ipFamily]map[netip.Addr]int // number of services at each virtual address, for each table made
+	dirty      map[ipFamily]bool               // a change failed: the rules are not known
+	generation uint32                          // of the namespace's rules after the last change made here
 }
 
 // newNFTables puts nftables in force, without services yet.
@@ -34,17 +34,17 @@ func newNFTables(v harness.Variant, at harness.Site) (_ service.Balancer, err er
 	if n.kernel, err = newKernel(at); err != nil {
 		return nil, err
 	}
-	// Tries every expression and leaves nothing.
+	// The check uses every expression and changes nothing.
 	probe := service.Service{VIP: at4("192.0.2.1", 80), Proto: harness.TCP, Backends: []service.Backend{
 		{Addr: at4("192.0.2.2", 8080), Weight: 1}, {Addr: at4("192.0.2.3", 8080), Weight: 2}}}
 	if err := n.run(context.Background(), []string{"--check"}, nftablesTable(ipv4),
 		nftablesChange(ipv4, []nftChange{{nil, &probe}}, false, map[netip.Addr]int{})); err != nil {
-		return nil, errors.Join(missing("what nftables rules of kube-proxy need", err), n.kernel.close())
+		return nil, errors.Join(missing("an expression of kube-proxy's nftables rules", err), n.kernel.close())
 	}
 	return n, nil
 }
 
-// Sync writes every service anew, nftBatch of them in a transaction, and removes those that are no longer wanted.
+// Sync writes every service, nftBatch of them in a transaction, and removes the services that are no longer wanted.
 func (n *nfTables) Sync(ctx context.Context, services []service.Service) error {
 	old, err := n.set(services)
 	if err != nil {
@@ -63,9 +63,9 @@ func (n *nfTables) sync(ctx context.Context, f ipFamily, old, services []service
 		return nil
 	}
 	if n.dirty[f] {
-		old = nil // what is there is not known: begin with a new table
+		old = nil // the rules are not known: make a new table
 	}
-	n.dirty[f] = true // from the first commit on: if that of the table fails, the next sync makes the table
+	n.dirty[f] = true // until the last commit: if one fails, the next sync makes a new table
 	if len(old) == 0 {
 		n.addresses[f] = map[netip.Addr]int{}
 		if err := n.commit(ctx, nftablesTable(f)); err != nil {
@@ -96,7 +96,7 @@ func (n *nfTables) sync(ctx context.Context, f ipFamily, old, services []service
 	return nil
 }
 
-// Update writes what changes of one service.
+// Update writes the changes of one service.
 func (n *nfTables) Update(ctx context.Context, s service.Service) error {
 	old, err := n.replace(s)
 	if err != nil {
@@ -110,8 +110,8 @@ func (n *nfTables) Update(ctx context.Context, s service.Service) error {
 	return n.forgetStale([]service.Service{old}, []service.Service{s})
 }
 
-// run gives the transactions to nft as one. It is not knftables that runs nft: tool.run does it in the namespace, and ends
-// nft if this process dies.
+// run runs nft with the transactions as one. knftables could not run it in the namespace, nor kill it if this process
+// dies; tool.run does both.
 func (n *nfTables) run(ctx context.Context, args []string, txs ...*knftables.Transaction) error {
 	var input []byte
 	for _, tx := range txs {
@@ -132,7 +132,8 @@ func (n *nfTables) commit(ctx context.Context, tx *knftables.Transaction) error 
 	return sys.InNS(n.at.NS, func() (err error) { n.generation, err = nftGeneration(); return err })
 }
 
-// InForce returns an error if any rule of the namespace was changed since our last change, or nothing is forwarded.
+// InForce returns an error if a rule of the namespace has changed since the last change made here, or nothing is
+// forwarded.
 func (n *nfTables) InForce() error {
 	if len(n.addresses) > 0 {
 		var now uint32
@@ -140,14 +141,13 @@ func (n *nfTables) InForce() error {
 			return fmt.Errorf("check nftables: %w", err)
 		}
 		if now != n.generation {
-			return errors.New("check nftables: the rules were changed by someone else")
+			return errors.New("check nftables: another process changed the rules")
 		}
 	}
 	return n.forwards()
 }
 
-// Peculiarities tells what kube-proxy's nftables mode leaves to the administrator: it has no rule that drops packets
-// which connection tracking finds invalid.
+// Peculiarities: kube-proxy's nftables mode has no rule that drops packets that conntrack marks as invalid.
 func (n *nfTables) Peculiarities() service.Peculiarities {
 	return service.Peculiarities{LeaksInvalid: true}
 }
@@ -162,7 +162,7 @@ func (n *nfTables) Close() error {
 	var errs []error
 	for f := range n.addresses {
 		tx := newNFTTransaction(f)
-		tx.Add(&knftables.Table{}) // it may have been deleted by someone else
+		tx.Add(&knftables.Table{}) // deleting a table that another process deleted would fail
 		tx.Delete(&knftables.Table{})
 		errs = append(errs, n.run(ctx, nil, tx))
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// nftElements collects what goes into and out of the table's maps.
+// nftElements collects the elements to add to and delete from the table's maps.
 type nftElements struct{ add, del []*knftables.Element }
 
-// change notes the elements of one service, which had and has somebody to serve it, or not.
+// change adds the changes of one service. had and has: it had and has serving backends.
 func (e *nftElements) change(c nftChange, s *service.Service, had, has bool, addresses map[netip.Addr]int) {
 	key := []string{s.VIP.Addr().String(), protoName(s.Proto), fmt.Sprint(s.VIP.Port())}
-	// What was and what is to be in the two maps of services, one of which holds each service.
+	// Each service is in one of two maps.
 	for _, m := range [...]struct {
 		name, to string
 		was, is  bool
@@ -48,7 +48,7 @@ func (e *nftElements) change(c nftChange, s *service.Service, had, has bool, add
 	}
 }
 
-// write adds them to the transaction: first what goes, so that a key may go and come.
+// write adds the changes to the transaction: deletions first, so that a key can be deleted and added.
 func (e *nftElements) write(tx *knftables.Transaction) {
 	for _, element := range e.del {
 		tx.Delete(element)

@@ -14,34 +14,29 @@ import (
 )
 
 // The rules are those of kube-proxy's nftables mode for services with a cluster address: one verdict map finds the
-// service by address, protocol and port, a chain a service draws the backend by numgen, a chain a backend translates.
-// Where this deviates:
+// service by address, protocol and port, a chain for each service selects the backend by numgen, a chain for each
+// backend translates. Deviations:
 //
-//  1. What serves node ports, source ranges and session affinity is left out: the map of firewalled addresses, which
-//     would be empty, stays, as every new connection passes it.
+//  1. Rules for node ports, source ranges and session affinity are left out. The map of firewalled addresses stays, empty,
+//     because every new connection is looked up in it.
 //  2. No rule marks packets from outside the cluster for masquerading: the lab's reals answer through the balancer.
-//  3. Weights, which kube-proxy does not have, are told by ranges of the drawn number. At equal weights the draw is
-//     kube-proxy's.
-//  4. A full sync is many transactions of nftBatch services each, not one: for each anonymous map the kernel (6.18)
-//     walks all that the transaction holds already, 7 s for 4,000 services in one. Each service changes in one
-//     transaction. kube-proxy splits nothing and writes only what changed after its first sync; here a full sync
-//     writes everything.
-//     Chains that are no longer used go in the transaction that replaces them, not in a later one.
-//  5. A name is "kxlab/ADDRESS" where a cluster has a namespace and a name.
+//  3. Ranges of the random number express weights, which kube-proxy does not have. For equal weights they are kube-proxy's.
+//  4. A full sync is split into transactions of nftBatch services and writes everything; kube-proxy uses one and, after
+//     its first sync, writes only changes. For each anonymous map the kernel (6.18) walks the whole transaction: 7 s for
+//     4,000 services in one. Each service still changes in one transaction, which also deletes its unused chains.
+//  5. Names have "kxlab/ADDRESS" in place of a cluster's namespace and name.
 //
-// As in kube-proxy, no rule drops packets that connection tracking finds invalid (kubernetes/kubernetes, pull request
-// 122663): iptables mode has that rule, against resets of long connections on kernels before 6.1, and nftables mode leaves
-// them to the option --conntrack-tcp-be-liberal, which is off by default. The balancer names it as its peculiarity.
+// As in kube-proxy, no rule drops packets that conntrack marks as invalid (kubernetes/kubernetes, pull request 122663):
+// iptables mode has that rule, against resets of long connections on kernels before 6.1, and nftables mode has the
+// option --conntrack-tcp-be-liberal, which is off by default. See Peculiarities.
 //
-// What remains is the kernel's own: a table's maps are a list that it walks to its end five times for each new map (is
-// there one of this name, which number is free, which has its elements, which does the rule mean), so the time grows with
-// the square of the services. First setting of 10,000 services with 4 backends each on 6.18, quiet machine: 9.7 s, of
-// which nft itself takes 1.5 s and the kernel 8.3 s, three quarters of that in those walks (perf). With a name for each
-// map in place of none, which saves the search for a number, it is 6.1 to 7.1 s (4.4 s in the kernel), whatever the size
-// of a transaction: not enough to be worth another layout than kube-proxy's.
+// The set-up time grows with the square of the services: for each new map the kernel walks the table's list of maps five
+// times. 10,000 services with 4 backends each take 9.7 s on 6.18, quiet machine: 1.5 s in nft and 8.3 s in the kernel,
+// three quarters of that in those walks (perf). Named maps, which save the search for a free number, take 6.1 to 7.1 s
+// (4.4 s in the kernel) for every size of a transaction; the layout of kube-proxy is kept nevertheless.
 const nftTable = "kube-proxy"
 
-// nftWords are the words that differ between the tables of the two IP families.
+// nftWords are the names that differ between the tables of the two IP families.
 type nftWords struct {
 	family   knftables.Family // also the name of the header in rules
 	addrType string
@@ -54,8 +49,8 @@ func nftFamily(f ipFamily) nftWords {
 	return nftWords{family: knftables.IPv4Family, addrType: "ipv4_addr"}
 }
 
-// newNFTTransaction begins a transaction on the family's table. The library's fake is the one maker of transactions that
-// does not run nft: nfTables.commit runs it, in the balancer's namespace.
+// newNFTTransaction returns an empty transaction on the family's table. Only the library's fake makes transactions
+// without running nft; nfTables.commit runs it in the balancer's namespace.
 func newNFTTransaction(f ipFamily) *knftables.Transaction {
 	return knftables.NewFake(nftFamily(f).family, nftTable).NewTransaction()
 }
@@ -69,7 +64,7 @@ func nftText(tx *knftables.Transaction) ([]byte, error) {
 	return []byte(text), nil
 }
 
-// nftName makes a chain's name: a hash to tell it apart and the words for the reader. A colon may not be in it.
+// nftName returns a chain's name: a hash that makes it unique and a readable part. Colons are not allowed.
 func nftName(kind string, s *service.Service, more string) string {
 	full := "kxlab/" + s.VIP.Addr().String() + "/" + protoName(s.Proto) + "/p" + fmt.Sprint(s.VIP.Port())
 	if more != "" {
@@ -91,7 +86,7 @@ func nftEndpointChains(s *service.Service) (out []string) {
 	return out
 }
 
-// nftablesTable is the transaction that makes the table, without services.
+// nftablesTable returns the transaction that makes the table, without services.
 func nftablesTable(f ipFamily) *knftables.Transaction {
 	w, tx := nftFamily(f), newNFTTransaction(f)
 	tx.Add(&knftables.Table{})
@@ -117,19 +112,18 @@ func nftablesTable(f ipFamily) *knftables.Transaction {
 	return tx
 }
 
-// nftBatch is how many services one transaction of a full sync holds.
+// nftBatch is the number of services in one transaction of a full sync.
 const nftBatch = 1000
 
-// A nftChange is a service before and after; before is nil for a new one, after for one that goes.
+// An nftChange is a service before and after; before is nil for a new service, after for a removed one.
 type nftChange struct{ before, after *service.Service }
 
-// nftablesChange is a transaction that brings the changes, all of one IP family. anew says that the chains of
-// backends which stay are written as well. addresses counts the services of each virtual address before the transaction;
-// it is brought up to date.
-func nftablesChange(f ipFamily, changes []nftChange, anew bool, addresses map[netip.Addr]int) *knftables.Transaction {
+// nftablesChange returns a transaction with the changes, all of one IP family. whole: the chains of backends that stay
+// are written again. addresses, the number of services at each virtual address, is updated.
+func nftablesChange(f ipFamily, changes []nftChange, whole bool, addresses map[netip.Addr]int) *knftables.Transaction {
 	w, tx := nftFamily(f), newNFTTransaction(f)
 	var e nftElements
-	var dead []string
+	var unused []string
 	for _, c := range changes {
 		s := c.after
 		if s == nil {
@@ -142,43 +136,43 @@ func nftablesChange(f ipFamily, changes []nftChange, anew bool, addresses map[ne
 		if c.after != nil {
 			is = nftEndpointChains(c.after)
 		}
-		addNFTEndpoints(tx, w, c, was, anew)
+		addNFTEndpoints(tx, w, c, was, whole)
 		chain := nftServiceChain(s)
 		if len(is) > 0 {
 			tx.Add(&knftables.Chain{Name: chain})
 			if len(was) > 0 {
 				tx.Flush(&knftables.Chain{Name: chain})
 			}
-			tx.Add(&knftables.Rule{Chain: chain, Rule: nftDraw(s, serving(s))})
+			tx.Add(&knftables.Rule{Chain: chain, Rule: nftSelect(s, serving(s))})
 		} else if len(was) > 0 {
-			dead = append(dead, chain)
+			unused = append(unused, chain)
 		}
-		dead = append(dead, without(was, is)...)
+		unused = append(unused, without(was, is)...)
 		e.change(c, s, len(was) > 0, len(is) > 0, addresses)
 	}
 	e.write(tx)
-	for _, c := range dead { // when nothing leads there any more
+	for _, c := range unused { // after the last reference to them
 		tx.Flush(&knftables.Chain{Name: c})
 	}
-	for _, c := range dead {
+	for _, c := range unused {
 		tx.Delete(&knftables.Chain{Name: c})
 	}
 	return tx
 }
 
-// addNFTEndpoints adds the chains of the service's backends, which must be there before the draw leads to them.
-func addNFTEndpoints(tx *knftables.Transaction, w nftWords, c nftChange, was []string, anew bool) {
+// addNFTEndpoints adds the chains of the service's backends, which must exist before the selection refers to them.
+func addNFTEndpoints(tx *knftables.Transaction, w nftWords, c nftChange, was []string, whole bool) {
 	if c.after == nil {
 		return
 	}
 	for _, r := range serving(c.after) {
 		chain := nftEndpointChain(c.after, r)
-		there := slices.Contains(was, chain)
-		if there && !anew {
+		exists := slices.Contains(was, chain)
+		if exists && !whole {
 			continue
 		}
 		tx.Add(&knftables.Chain{Name: chain})
-		if there {
+		if exists {
 			tx.Flush(&knftables.Chain{Name: chain})
 		}
 		tx.Add(&knftables.Rule{Chain: chain, Rule: knftables.Concat(w.family, "saddr", r.Addr.Addr(), "jump", nftMarkChain)})
@@ -186,15 +180,11 @@ func addNFTEndpoints(tx *knftables.Transaction, w nftWords, c nftChange, was []s
 	}
 }
 
-// nftDraw is the rule that draws a backend.
-func nftDraw(s *service.Service, backends []service.Backend) string {
+// nftSelect returns the rule that selects a backend at random.
+func nftSelect(s *service.Service, backends []service.Backend) string {
 	step := 0
 	for _, r := range backends {
 		step = gcd(step, r.Weight)
-	}
-	total := 0
-	for _, r := range backends {
-		total += r.Weight / step
 	}
 	elements := make([]string, 0, len(backends))
 	from := 0
@@ -206,7 +196,7 @@ func nftDraw(s *service.Service, backends []service.Backend) string {
 		}
 		elements = append(elements, numbers+" : goto "+nftEndpointChain(s, r))
 	}
-	return knftables.Concat("numgen random mod", total, "vmap {", strings.Join(elements, ", "), "}")
+	return knftables.Concat("numgen random mod", from, "vmap {", strings.Join(elements, ", "), "}")
 }
 
 func gcd(a, b int) int {

@@ -12,31 +12,26 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// forwarding sets what a router on a stick needs: forwarding, no redirects to the better way, no doubt about sources.
-// What was set before comes back on close. /proc/sys/net is that of the reading thread's namespace.
-func (k *kernel) forwarding() error {
-	return sys.InNS(k.at.NS, func() error {
-		for _, s := range [...]struct {
-			path, value string
-		}{
-			// ip_forward first: it sets other values anew.
-			{"ipv4/ip_forward", "1"},
-			{"ipv6/conf/all/forwarding", "1"},
-			{"ipv4/conf/all/send_redirects", "0"}, // in force if either all or the link says so
-			{"ipv4/conf/" + k.at.Link + "/send_redirects", "0"},
-			{"ipv4/conf/all/rp_filter", "0"}, // the larger of the two counts
-			{"ipv4/conf/" + k.at.Link + "/rp_filter", "0"},
-		} {
-			old, err := setSysctl(s.path, s.value)
-			if errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(s.path, "ipv6/") {
-				continue // a kernel without IPv6 still balances IPv4
+// A sysctl is a setting to make. If it is optional, a kernel may lack it.
+type sysctl struct {
+	path, value string
+	optional    bool
+}
+
+// setSysctls sets values below a directory of /proc/sys/net in the balancer's namespace. On close the old values return.
+func (k *kernel) setSysctls(dir string, list []sysctl) error {
+	return sys.InNS(k.at.NS, func() error { // /proc/sys/net is that of the calling thread's namespace
+		for _, s := range list {
+			old, err := setSysctl(dir+s.path, s.value)
+			if s.optional && errors.Is(err, fs.ErrNotExist) {
+				continue
 			}
 			if err != nil {
 				return err
 			}
 			if old != s.value {
 				k.undo = append(k.undo, func() error {
-					return sys.InNS(k.at.NS, func() error { _, err := setSysctl(s.path, old); return err })
+					return sys.InNS(k.at.NS, func() error { _, err := setSysctl(dir+s.path, old); return err })
 				})
 			}
 		}
@@ -44,9 +39,21 @@ func (k *kernel) forwarding() error {
 	})
 }
 
-// forwards returns an error if the namespace no longer forwards.
+// forwarding turns on forwarding, without redirects to a shorter path and without checks of source addresses.
+func (k *kernel) forwarding() error {
+	return k.setSysctls("", []sysctl{
+		{"ipv4/ip_forward", "1", false},              // first: it resets others
+		{"ipv6/conf/all/forwarding", "1", true},      // missing in a kernel without IPv6
+		{"ipv4/conf/all/send_redirects", "0", false}, // in force if all or the link says so
+		{"ipv4/conf/" + k.at.Link + "/send_redirects", "0", false},
+		{"ipv4/conf/all/rp_filter", "0", false}, // the larger of the two counts
+		{"ipv4/conf/" + k.at.Link + "/rp_filter", "0", false},
+	})
+}
+
+// forwards returns an error if the namespace no longer forwards or the pass program is detached.
 func (k *kernel) forwards() error {
-	if err := k.stand.InForce(); err != nil {
+	if err := k.pass.InForce(); err != nil {
 		return err
 	}
 	return sys.InNS(k.at.NS, func() error {
@@ -61,7 +68,7 @@ func (k *kernel) forwards() error {
 	})
 }
 
-// setSysctl sets a value below /proc/sys/net in the calling thread's namespace and returns the one from before.
+// setSysctl sets a value below /proc/sys/net in the calling thread's namespace and returns the old one.
 func setSysctl(path, value string) (old string, err error) {
 	path = "/proc/sys/net/" + path
 	was, err := os.ReadFile(path)

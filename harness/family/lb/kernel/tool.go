@@ -21,20 +21,17 @@ type tool struct {
 	name string
 }
 
-// findTool returns a skip that says how to get the tool if it is not there.
+// findTool looks a tool up. Without it the error wraps harness.ErrNotSupported and names its package.
 func findTool(name, pkg string) (tool, error) {
 	path, err := sys.LookTool(name, pkg)
-	if err != nil {
-		return tool{}, err
-	}
-	return tool{path, name}, nil
+	return tool{path, name}, err
 }
 
 // run runs the tool in the namespace with the given standard input and returns its standard output. When ctx is done,
 // or this process dies, the tool is killed. An error holds the first lines the tool wrote.
 func (t tool) run(ctx context.Context, ns string, input []byte, args ...string) ([]byte, error) {
 	var out, problem bytes.Buffer
-	// The thread stays in the namespace until the tool has ended: Pdeathsig means the thread, not the process.
+	// The thread stays in the namespace until the tool has ended: Pdeathsig refers to the thread, not the process.
 	err := sys.InNS(ns, func() error {
 		cmd := exec.CommandContext(ctx, t.path, args...)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &out, &problem
@@ -51,17 +48,17 @@ func (t tool) run(ctx context.Context, ns string, input []byte, args ...string) 
 	return nil, fmt.Errorf("run %s: %w", t.name, toolError{err, firstLines(problem.String(), 3)})
 }
 
-// A toolError is a tool's failure with what it said.
+// A toolError is a tool's failure with its output.
 type toolError struct {
-	err  error
-	said string
+	err    error
+	output string
 }
 
 func (e toolError) Error() string {
-	if e.said == "" {
+	if e.output == "" {
 		return e.err.Error()
 	}
-	return e.err.Error() + ": " + e.said
+	return e.err.Error() + ": " + e.output
 }
 
 func (e toolError) Unwrap() error { return e.err }
@@ -74,11 +71,11 @@ func firstLines(s string, n int) string {
 	return strings.Join(lines, "; ")
 }
 
-// missing turns what a tool says about a kernel that lacks a feature into a skip.
+// missing returns a skip for the feature if the error is a tool's.
 func missing(feature string, err error) error {
-	var said toolError
-	if errors.As(err, &said) {
-		return harness.Skip("this kernel or tool lacks %s: %s", feature, said.said)
+	var failed toolError
+	if errors.As(err, &failed) {
+		return harness.Skip("this kernel or tool lacks %s: %s", feature, failed.output)
 	}
 	return err
 }

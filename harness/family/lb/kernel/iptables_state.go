@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// closeLimit is how long the removal of a variant's rules may take.
+// closeLimit is the time limit for the removal of a variant's rules.
 const closeLimit = 30 * time.Second
 
-// ipt_getinfo of linux/netfilter_ipv4/ip_tables.h, which ip6_tables.h repeats.
+// tableInfo is ipt_getinfo of linux/netfilter_ipv4/ip_tables.h, which ip6_tables.h repeats.
 type tableInfo struct {
 	name       [32]byte
 	validHooks uint32
@@ -30,8 +30,7 @@ type tableInfo struct {
 // soGetInfo is IPT_SO_GET_INFO and IP6T_SO_GET_INFO.
 const soGetInfo = 64
 
-// legacyTableInfo asks the kernel for the facts about a legacy table in the calling thread's namespace. It copies no
-// rules.
+// legacyTableInfo returns the kernel's description of a legacy table in the calling thread's namespace, without rules.
 func legacyTableInfo(f ipFamily, table string) ([]byte, error) {
 	domain, level := unix.AF_INET, unix.IPPROTO_IP
 	if f == ipv6 {
@@ -58,7 +57,7 @@ const (
 	nftaGenID    = 1  // NFTA_GEN_ID
 )
 
-// nftGeneration asks the kernel for the generation of the nftables rules in the calling thread's namespace.
+// nftGeneration returns the generation of the nftables rules in the calling thread's namespace.
 func nftGeneration() (uint32, error) {
 	req := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|nftMsgGetGen, 0)
 	req.AddData(&nl.Nfgenmsg{NfgenFamily: unix.AF_UNSPEC, Version: nl.NFNETLINK_V0})
@@ -83,7 +82,7 @@ func nftGeneration() (uint32, error) {
 	return 0, errors.New("get generation of nftables: the kernel gave none")
 }
 
-// at4 is an address and port from constants.
+// at4 returns the address and port of constants.
 func at4(addr string, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(addr), port)
 }

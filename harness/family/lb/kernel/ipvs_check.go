@@ -16,11 +16,11 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// ipvsSample is of how many services InForce looks at the backends. That all services are there it always checks.
+// ipvsSample is the number of services whose backends InForce checks. It checks the existence of all services.
 const ipvsSample = 8
 
-// InForce returns an error unless the kernel has the services, all of them and no others, in this namespace, with their
-// scheduler; the backends of some of them, the last among these; and takes packets to them as local ones.
+// InForce returns an error unless the kernel has exactly the services, with their scheduler, and some of them, among
+// these the last, have their backends and a local address.
 func (b *ipvs) InForce() error {
 	if b.handle == nil {
 		return errors.New("check IPVS: it is closed")
@@ -35,7 +35,7 @@ func (b *ipvs) InForce() error {
 			return err
 		}
 		if _, ours := b.index[key]; !ours {
-			return fmt.Errorf("service %s was added by someone else", key)
+			return fmt.Errorf("another process added service %s", key)
 		}
 		if scheduler != b.scheduler.name {
 			return fmt.Errorf("service %s has scheduler %s, not %s", key, scheduler, b.scheduler.name)
@@ -57,7 +57,7 @@ func (b *ipvs) InForce() error {
 	return b.forwards()
 }
 
-// checkService compares a service's backends and that its address is local.
+// checkService checks a service's backends and that its address is local.
 func (b *ipvs) checkService(s *service.Service) error {
 	key := s.Key()
 	taken, err := b.handle.RouteGet(s.VIP.Addr().AsSlice())
@@ -72,7 +72,7 @@ func (b *ipvs) checkService(s *service.Service) error {
 		}
 		i := backendAt(s.Backends, d.addr)
 		if i < 0 || s.Backends[i].Weight != d.weight || d.forward != b.forward {
-			return fmt.Errorf("service %s: backend %s was changed by someone else", key, d.addr)
+			return fmt.Errorf("service %s: another process changed backend %s", key, d.addr)
 		}
 		seen++
 		return nil
@@ -83,15 +83,15 @@ func (b *ipvs) checkService(s *service.Service) error {
 	return err
 }
 
-// ipvsConnBytes is what a tracked connection takes, with its place in the hash table, bytes, rounded up.
+// ipvsConnBytes is the memory of a tracked connection with its hash table slot, bytes, rounded up.
 const ipvsConnBytes = 512
 
-// MaxFlows is how many connections fit into a quarter of the machine's memory: IPVS itself has no limit.
+// MaxFlows returns the number of connections in a quarter of the machine's memory: IPVS itself has no limit.
 func (b *ipvs) MaxFlows() int {
 	return int(max(bpfobj.MachineMemory(), 256<<20) / 4 / ipvsConnBytes)
 }
 
-// Counters are those of IPVS and of the IP stack in the namespace.
+// Counters returns those of IPVS and of the IP stack in the namespace.
 func (b *ipvs) Counters() (map[string]uint64, error) {
 	counts, err := b.stackCounters()
 	if err != nil {
@@ -108,7 +108,7 @@ func (b *ipvs) Counters() (map[string]uint64, error) {
 }
 
 // readIPVSStats sums the lines of the CPUs: number, connections, packets in, packets out, in hexadecimal. The file without
-// "percpu" in its name lags by up to two seconds, and stands still where nothing is estimated.
+// "percpu" in its name lags by up to two seconds, and is not updated without estimation.
 func readIPVSStats(text string, counts map[string]uint64) error {
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)

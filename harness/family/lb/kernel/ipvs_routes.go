@@ -5,7 +5,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 
@@ -13,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness/family/lb/service"
-	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // Outer headers of tunnels, bytes.
@@ -22,59 +20,37 @@ const (
 	outer6 = 40
 )
 
-// configure sets what the type's comment says. The namespace's settings of IPVS go with the namespace; what was set
-// before comes back on close all the same.
+// configure sets the sysctls that the type's comment names, and restores them on close.
 func (b *ipvs) configure() error {
-	return sys.InNS(b.at.NS, func() error {
-		for _, s := range [...]struct {
-			name, value string
-			optional    bool
-		}{
-			{"conntrack", "0", true}, // not there: no conntrack in IPVS either
-			{"sloppy_tcp", "1", false},
-			{"conn_reuse_mode", "1", true},
-			{"expire_nodest_conn", "1", false},
-			{"run_estimation", "0", true}, // since 5.17
-		} {
-			old, err := setSysctl("ipv4/vs/"+s.name, s.value)
-			if s.optional && errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if old != s.value {
-				b.undo = append(b.undo, func() error {
-					return sys.InNS(b.at.NS, func() error { _, err := setSysctl("ipv4/vs/"+s.name, old); return err })
-				})
-			}
-		}
-		return nil
+	return b.setSysctls("ipv4/vs/", []sysctl{
+		{"conntrack", "0", true}, // missing if IPVS is built without conntrack
+		{"sloppy_tcp", "1", false},
+		{"conn_reuse_mode", "1", true},
+		{"expire_nodest_conn", "1", false},
+		{"run_estimation", "0", true}, // since 5.17
 	})
 }
 
-// own makes the virtual addresses local, and prepares the ways to the backends.
-func (b *ipvs) own(services []service.Service) error {
+// makeLocal makes the virtual addresses local and sets the routes to the backends.
+func (b *ipvs) makeLocal(services []service.Service) error {
 	for _, family := range [...]ipFamily{ipv4, ipv6} {
 		of := ofFamily(services, family)
-		want, old := spanning(of), b.owned[family]
+		want, old := spanning(of), b.local[family]
 		if want != old && want.IsValid() {
-			for _, own := range [...]netip.Addr{b.at.Addr4.Addr(), b.at.Addr6.Addr()} {
-				if want.Contains(own) {
-					return fmt.Errorf("own virtual addresses: no one local route for all holds %s but not %s", want, own)
-				}
+			if err := b.checkRoute(want); err != nil {
+				return fmt.Errorf("make virtual addresses local: %w", err)
 			}
 			if err := b.handle.RouteReplace(localRoute(want)); err != nil {
-				return fmt.Errorf("own %s: %w", want, err)
+				return fmt.Errorf("make %s local: %w", want, err)
 			}
-			b.owned[family] = want
+			b.local[family] = want
 		}
 		if want != old && old.IsValid() {
 			if err := b.handle.RouteDel(localRoute(old)); err != nil {
-				return fmt.Errorf("disown %s: %w", old, err)
+				return fmt.Errorf("remove local route %s: %w", old, err)
 			}
 			if !want.IsValid() {
-				delete(b.owned, family)
+				delete(b.local, family)
 			}
 		}
 		for i := range of {
@@ -86,14 +62,14 @@ func (b *ipvs) own(services []service.Service) error {
 	return nil
 }
 
-// localRoute makes all addresses of a network local: what is for them comes in, without an address on any link.
+// localRoute returns the route that makes all addresses of a network local, without an address on a link.
 func localRoute(to netip.Prefix) *netlink.Route {
 	const lo = 1 // in every namespace
 	return &netlink.Route{LinkIndex: lo, Dst: prefixNet(to), Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST}
 }
 
-// pathTo gives tunnels to backends an MTU with which clients' largest packets, and no larger ones, fit in: IPVS tells
-// senders of larger ones what is left of the path after the outer header.
+// pathTo sets routes to backends of tunnels with an MTU for the clients' largest packets. IPVS reports to senders of
+// larger packets this MTU less the outer header.
 func (b *ipvs) pathTo(backends []service.Backend) error {
 	if b.forward != ipvsTunnel {
 		return nil
@@ -119,12 +95,12 @@ func (b *ipvs) pathRoute(a netip.Addr) *netlink.Route {
 	return r
 }
 
-// unroute takes all routes away.
+// unroute removes all routes.
 func (b *ipvs) unroute() error {
 	var errs []error
-	for family, p := range b.owned {
+	for family, p := range b.local {
 		errs = append(errs, b.handle.RouteDel(localRoute(p)))
-		delete(b.owned, family)
+		delete(b.local, family)
 	}
 	for a := range b.paths {
 		errs = append(errs, b.handle.RouteDel(b.pathRoute(a)))
