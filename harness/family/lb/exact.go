@@ -133,33 +133,33 @@ func addInstructions(r harness.Result) harness.Result {
 	for _, m := range r.Metrics {
 		has[m.Unit] = m.Value
 	}
-	add := func(unit string, value float64) {
-		r.Metrics = append(r.Metrics, harness.Metric{Unit: unit, Value: value})
-	}
 	for _, m := range r.Metrics {
 		if m.Value == 0 && m.Unit != "broken/op" {
 			continue
 		}
+		add := harness.Metric{Value: second * m.Value}
 		switch m.Unit {
 		case "pkt/s":
+			add = harness.Metric{Unit: "insn/pkt", Value: second / m.Value}
 			if cpu, paced := has["cpu-ns/pkt"]; paced {
-				add("insn/pkt", cpu)
-			} else {
-				add("insn/pkt", second/m.Value)
+				add.Value = cpu
 			}
 		case "sec/pkt":
-			add("insn/pkt", second*m.Value)
-		case "conn/s":
-			add("insn/conn", second*has["p50-sec"])
-		case "req/s":
-			add("insn/req", second*has["p50-sec"])
+			add.Unit = "insn/pkt"
 		case "sec/update":
-			add("insn/update", second*m.Value)
+			add.Unit = "insn/update"
 		case "sec/sync":
-			add("insn/sync", second*m.Value)
+			add.Unit = "insn/sync"
+		case "conn/s":
+			add = harness.Metric{Unit: "insn/conn", Value: second * has["p50-sec"]}
+		case "req/s":
+			add = harness.Metric{Unit: "insn/req", Value: second * has["p50-sec"]}
 		case "broken/op": // churn: from the first connection to the last probe, for each connection
-			add("insn/op", float64(r.Measured)/float64(max(r.Iterations, 1)))
+			add = harness.Metric{Unit: "insn/op", Value: float64(r.Measured) / float64(max(r.Iterations, 1))}
+		default:
+			continue
 		}
+		r.Metrics = append(r.Metrics, add)
 	}
 	return r
 }

@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -106,7 +108,7 @@ type path struct {
 	generator *packets.Generator
 	sink      *packets.Sink
 	balancer  *netlab.NAPIThread // nil if all runs on one CPU
-	port      *netlab.NAPIThread
+	open      []io.Closer        // closed in reverse order
 }
 
 // openPath puts a counting sink and a generator on the fabric's side of a member's link.
@@ -120,12 +122,14 @@ func openPath(m *member, stream packets.Stream) (_ *path, err error) {
 	if p.sink, err = packets.OpenSink(m.host.Port, packets.SinkOptions{Flows: 1}); err != nil {
 		return nil, fmt.Errorf("open sink: %w", err)
 	}
+	p.open = append(p.open, p.sink)
 	if err = p.sink.Mode(packets.Count); err != nil {
 		return nil, fmt.Errorf("open sink: %w", err)
 	}
 	if p.generator, err = packets.NewGenerator(m.host.Port, stream); err != nil {
 		return nil, fmt.Errorf("open generator: %w", err)
 	}
+	p.open = append(p.open, p.generator)
 	return p, nil
 }
 
@@ -134,9 +138,11 @@ func (p *path) assignThreads() (err error) {
 	if p.balancer, err = p.member.host.Thread(cpuOr(balancerCPU)); err != nil {
 		return fmt.Errorf("assign the balancer a NAPI thread: %w", err)
 	}
-	if p.port, err = p.member.host.Port.Thread(packetCPU); err != nil {
-		return fmt.Errorf("assign the sink a NAPI thread: %w", err)
+	port, err := p.member.host.Port.Thread(packetCPU)
+	if err != nil {
+		return errors.Join(fmt.Errorf("assign the sink a NAPI thread: %w", err), p.balancer.Close())
 	}
+	p.open = slices.Insert(p.open, 1, io.Closer(p.balancer), io.Closer(port)) // closed after the generator, before the sink
 	return nil
 }
 
@@ -215,15 +221,14 @@ func (p *path) measure(ctx context.Context, run func() (packets.Transmission, er
 	if r.Invalid != "" || arrived == 0 {
 		return r, nil
 	}
+	rate := float64(arrived) / sent.Elapsed.Seconds()
 	if p.balancer == nil {
-		rate := float64(arrived) / sent.Elapsed.Seconds()
 		if len(sent.Laps) > 0 {
 			rate, r.Series = lapRate(sent.Laps)
 		}
 		r.Metrics = []harness.Metric{{Unit: "pkt/s", Value: rate}}
 		return r, nil
 	}
-	rate := float64(arrived) / sent.Elapsed.Seconds()
 	if r.Invalid = offRate(p.rate, rate); r.Invalid != "" {
 		return r, nil
 	}
@@ -278,17 +283,8 @@ func (p *path) readCounters() (pathCounters, error) {
 // close closes everything open, in reverse order.
 func (p *path) close() error {
 	var errs []error
-	if p.generator != nil {
-		errs = append(errs, p.generator.Close())
-	}
-	if p.port != nil {
-		errs = append(errs, p.port.Close())
-	}
-	if p.balancer != nil {
-		errs = append(errs, p.balancer.Close())
-	}
-	if p.sink != nil {
-		errs = append(errs, p.sink.Close())
+	for _, c := range slices.Backward(p.open) {
+		errs = append(errs, c.Close())
 	}
 	return errors.Join(errs...)
 }

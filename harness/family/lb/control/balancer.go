@@ -22,7 +22,7 @@ type bpfBalancer struct {
 	services *serviceTable
 }
 
-// newBPF loads a variant's object and attaches it.
+// newBalancer loads a variant's object and attaches it.
 func newBalancer(a *bpfobj.Loader, v harness.Variant, at harness.Site, attach bpfobj.Hook) (service.Balancer, error) {
 	spec, err := bpf.Open(v.Object)
 	if err != nil {
@@ -40,7 +40,7 @@ func newBalancer(a *bpfobj.Loader, v harness.Variant, at harness.Site, attach bp
 	return b, nil
 }
 
-// newBPFBalancer attaches a loaded object, which it owns from now on, also on error.
+// newBPFBalancer attaches a loaded object and takes ownership of it, also on error.
 func newBPFBalancer(o *bpfobj.Object, at harness.Site, attach bpfobj.Hook) (*bpfBalancer, error) {
 	b := &bpfBalancer{obj: o}
 	var err error
@@ -93,8 +93,8 @@ func (b *bpfBalancer) InForce() error {
 
 func (b *bpfBalancer) Counters() (map[string]uint64, error) { return b.maps.counters() }
 
-// MaxFlows is the size of one flow table. Where each CPU has its own, a connection stands in that of the CPU on which
-// its packets arrive, so more fit only if they arrive on several.
+// MaxFlows returns the size of one flow table in connections. With tables per CPU, a connection is in the table of the
+// CPU that receives its packets, so more connections fit only if several CPUs receive them.
 func (b *bpfBalancer) MaxFlows() int { return int(b.obj.Set.FlowEntries / b.obj.Set.FlowSides) }
 
 // Close detaches the programs, last attached first, and unloads the object. A second call does nothing.

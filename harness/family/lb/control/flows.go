@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errFull is what a map without room for another element answers.
+// errFull is the kernel's error for adding an element to a full map.
 var errFull error = unix.E2BIG
 
 // flush empties the flow tables.
@@ -24,7 +24,7 @@ func (m *lbMaps) flush() error {
 		case ebpf.Hash, ebpf.LRUHash, ebpf.PerCPUHash, ebpf.LRUCPUHash:
 			err = empty(f)
 		default:
-			err = fmt.Errorf("map type %s is not known as a flow table", f.Type())
+			err = fmt.Errorf("map type %s is not one of flow tables", f.Type())
 		}
 		if err != nil {
 			return fmt.Errorf("flush flow table %s of %s: %w", f, m.object, err)
@@ -33,24 +33,22 @@ func (m *lbMaps) flush() error {
 	return nil
 }
 
-// zero overwrites an array through its shared memory.
+// zero clears an array through its shared memory.
 func zero(f *ebpf.Map) error {
 	mem, err := f.Memory()
 	if err != nil {
 		return err
 	}
-	const chunk = 1 << 20
-	zeros := make([]byte, min(chunk, mem.Size()))
-	for off := uint32(0); off < mem.Size(); off += uint32(len(zeros)) {
-		n := min(uint32(len(zeros)), mem.Size()-off)
-		if _, err := mem.WriteAt(zeros[:n], int64(off)); err != nil {
+	zeros := make([]byte, min(1<<20, mem.Size()))
+	for off := 0; off < int(mem.Size()); off += len(zeros) {
+		if _, err := mem.WriteAt(zeros[:min(len(zeros), int(mem.Size())-off)], int64(off)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// empty deletes every element of a hash table, in batches where the kernel can.
+// empty deletes every element of a hash table, in batches if the kernel supports them.
 func empty(f *ebpf.Map) error {
 	if f.Type() == ebpf.PerCPUHash || f.Type() == ebpf.LRUCPUHash {
 		return emptySlowly(f)
@@ -59,18 +57,15 @@ func empty(f *ebpf.Map) error {
 	keys, values := byteArrays(batch, int(f.KeySize())), byteArrays(batch, int(f.ValueSize()))
 	var cursor ebpf.MapBatchCursor
 	for {
-		_, err := f.BatchLookupAndDelete(&cursor, keys, values, nil)
-		switch {
-		case err == nil:
-		case errors.Is(err, ebpf.ErrKeyNotExist):
+		if _, err := f.BatchLookupAndDelete(&cursor, keys, values, nil); errors.Is(err, ebpf.ErrKeyNotExist) {
 			return nil
-		default:
+		} else if err != nil {
 			return emptySlowly(f)
 		}
 	}
 }
 
-// byteArrays returns a slice of n byte arrays of the given length, as batch operations want it.
+// byteArrays returns a slice of n byte arrays of the length, the type that batch operations need.
 func byteArrays(n, length int) any {
 	array := reflect.ArrayOf(length, reflect.TypeFor[byte]())
 	return reflect.MakeSlice(reflect.SliceOf(array), n, n).Interface()
@@ -90,5 +85,5 @@ func emptySlowly(f *ebpf.Map) error {
 			return err
 		}
 	}
-	return errors.New("it fills as fast as it is emptied")
+	return errors.New("programs add elements as fast as they are deleted")
 }

@@ -19,8 +19,7 @@ import (
 // lineSize is the size of a line of a ring in bytes.
 const lineSize = 2 * abi.LBSlotsPerLine
 
-// lbMaps are the maps of a loaded object that the control plane writes and reads. Those that the object does not
-// declare are nil.
+// lbMaps are the maps of a loaded object that the control plane uses. A map that the object does not declare is nil.
 type lbMaps struct {
 	object               string
 	vips4, vips6         *ebpf.Map
@@ -31,7 +30,7 @@ type lbMaps struct {
 	line                 []byte // scratch
 }
 
-// newLBMaps finds the maps by their names. The maps stay the collection's.
+// newLBMaps finds the maps by their names. The collection still owns them.
 func newLBMaps(object string, c *ebpf.Collection) (*lbMaps, error) {
 	m := &lbMaps{
 		object: object,
@@ -90,17 +89,17 @@ func (m *lbMaps) writeRing(first uint32, r Ring) error {
 	return nil
 }
 
-// vipKey returns the map of the service and its key in it. The map is nil if the object knows no services at all.
+// vipKey returns the map of the service and its key in it. The map is nil if the object has no services at all.
 func (m *lbMaps) vipKey(k service.Key) (*ebpf.Map, any, error) {
 	port := [2]byte(binary.BigEndian.AppendUint16(nil, k.VIP.Port()))
 	if k.VIP.Addr().Is4() {
 		if m.vips4 == nil && m.vips6 != nil {
-			return nil, nil, harness.Skip("%s knows no IPv4 services", m.object)
+			return nil, nil, harness.Skip("%s supports no IPv4 services", m.object)
 		}
 		return m.vips4, &abi.LBVIP4{Addr: k.VIP.Addr().As4(), Port: port, Proto: uint8(k.Proto)}, nil
 	}
 	if m.vips6 == nil && m.vips4 != nil {
-		return nil, nil, harness.Skip("%s knows no IPv6 services", m.object)
+		return nil, nil, harness.Skip("%s supports no IPv6 services", m.object)
 	}
 	return m.vips6, &abi.LBVIP6{Addr: k.VIP.Addr().As16(), Port: port, Proto: uint8(k.Proto)}, nil
 }
@@ -110,11 +109,10 @@ func (m *lbMaps) writeVIP(k service.Key, v abi.LBVIP) error {
 	if err != nil || vips == nil {
 		return err
 	}
-	err = vips.Put(key, &v)
-	if err != nil && errors.Is(err, errFull) {
+	switch err := vips.Put(key, &v); {
+	case errors.Is(err, errFull):
 		return fmt.Errorf("write service: the object has room for %d: %w", vips.MaxEntries(), err)
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("write service: %w", err)
 	}
 	return nil

@@ -3,6 +3,7 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -10,24 +11,24 @@ import (
 	"github.com/kxlab/kxlab/bpf/abi"
 )
 
-// lineGrace is how long lines of a ring stay as they are after no service uses them: a program that read the service
-// just before still reads its ring. Programs run for microseconds.
+// lineGrace is the time for which lines stay unchanged after their last use: a program that has read the service may
+// still read its ring. Programs run for microseconds.
 const lineGrace = 20 * time.Millisecond
 
-// linesOf returns how many lines a ring of size slots takes.
+// linesOf returns the number of lines of a ring of size slots.
 func linesOf(size int) uint32 { return uint32((size + abi.LBSlotsPerLine - 1) / abi.LBSlotsPerLine) }
 
-// A lineTable hands out extents of the map rings. Free extents are kept by length: rings come in a few sizes only.
+// A lineTable allocates extents of the map rings. Free extents are kept by length: rings have a few sizes only.
 type lineTable struct {
 	now   func() time.Time
 	sleep func(time.Duration)
 	total uint32
-	top   uint32              // lines never handed out begin here
+	top   uint32              // the first line that was never allocated
 	free  map[uint32][]uint32 // length -> first lines
-	limbo []limboLines        // released, oldest first
+	held  []heldLines         // released less than lineGrace ago, oldest first
 }
 
-type limboLines struct {
+type heldLines struct {
 	first, n uint32
 	since    time.Time
 }
@@ -36,11 +37,11 @@ func newLineTable(total uint32, now func() time.Time, sleep func(time.Duration))
 	return &lineTable{now: now, sleep: sleep, total: total, free: make(map[uint32][]uint32)}
 }
 
-// alloc returns the first of n consecutive lines that nobody reads. Where only lines that were just released are
-// left, it waits for them.
+// alloc returns the first of n consecutive lines that no program reads. It waits for released lines if no others are
+// free.
 func (t *lineTable) alloc(n uint32) (uint32, error) {
 	for {
-		t.ripen()
+		t.reclaim()
 		if l := t.free[n]; len(l) > 0 {
 			t.free[n] = l[:len(l)-1]
 			return l[len(l)-1], nil
@@ -49,34 +50,34 @@ func (t *lineTable) alloc(n uint32) (uint32, error) {
 			t.top += n
 			return t.top - n, nil
 		}
-		if first, ok := t.carve(n); ok {
+		if first, ok := t.merge(n); ok {
 			return first, nil
 		}
-		if len(t.limbo) == 0 {
+		if len(t.held) == 0 {
 			return 0, fmt.Errorf("allocate ring: no %d consecutive lines of %d are free; load with more (Options.RingLines)",
 				n, t.total)
 		}
-		t.sleep(lineGrace - t.now().Sub(t.limbo[0].since))
+		t.sleep(lineGrace - t.now().Sub(t.held[0].since))
 	}
 }
 
-// release gives an extent back.
+// release frees an extent after lineGrace.
 func (t *lineTable) release(first, n uint32) {
-	t.limbo = append(t.limbo, limboLines{first, n, t.now()})
+	t.held = append(t.held, heldLines{first, n, t.now()})
 }
 
-// ripen moves what nobody can be reading any more from limbo to the free extents.
-func (t *lineTable) ripen() {
+// reclaim frees the extents that were released at least lineGrace ago.
+func (t *lineTable) reclaim() {
 	i := 0
-	for ; i < len(t.limbo) && t.now().Sub(t.limbo[i].since) >= lineGrace; i++ {
-		l := t.limbo[i]
+	for ; i < len(t.held) && t.now().Sub(t.held[i].since) >= lineGrace; i++ {
+		l := t.held[i]
 		t.free[l.n] = append(t.free[l.n], l.first)
 	}
-	t.limbo = slices.Delete(t.limbo, 0, i)
+	t.held = slices.Delete(t.held, 0, i)
 }
 
-// carve joins neighbouring free extents and cuts n lines out of the first that is long enough.
-func (t *lineTable) carve(n uint32) (uint32, bool) {
+// merge joins adjacent free extents and allocates n lines of the first that is long enough.
+func (t *lineTable) merge(n uint32) (uint32, bool) {
 	type extent struct{ first, n uint32 }
 	var all []extent
 	for length, firsts := range t.free {
@@ -84,7 +85,7 @@ func (t *lineTable) carve(n uint32) (uint32, bool) {
 			all = append(all, extent{f, length})
 		}
 	}
-	slices.SortFunc(all, func(a, b extent) int { return int(a.first) - int(b.first) })
+	slices.SortFunc(all, func(a, b extent) int { return cmp.Compare(a.first, b.first) })
 	var joined []extent
 	for _, e := range all {
 		if k := len(joined) - 1; k >= 0 && joined[k].first+joined[k].n == e.first {

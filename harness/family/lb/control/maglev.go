@@ -4,6 +4,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness/bpfobj"
@@ -19,13 +20,12 @@ const (
 // permutation of the slots that depends on its identity alone, and in turn takes the next slot of its permutation that
 // is still free.
 //
-// Weights decide who takes a turn. All take one in the first round, so that even the lightest member is in the ring;
-// after it a member takes a turn in a share Weight/heaviest of the rounds, evenly spread: an accumulator takes in
-// Weight a round and pays the heaviest weight a turn. So slots follow weights to within two slots, and equal weights
-// differ by at most one slot.
+// In the first round all members take a turn, so that even the lightest is in the ring; later a member takes a turn in a
+// share Weight/heaviest of the rounds, evenly spread: an accumulator gains Weight each round and loses the heaviest
+// weight each turn. So slots follow weights to within two slots, and those of equal weights differ by at most one.
 //
-// The ring is the same for every order of the members and on every machine. Without members of positive weight it is
-// nil. It is an error if there are more members than slots, or if size is not a prime.
+// The ring does not depend on the order of the members or the machine. Without members of positive weight it is nil.
+// More members than slots, or a size that is not a prime, is an error.
 func Maglev(size int, members []Member) (Ring, error) {
 	in := inOrder(members)
 	switch {
@@ -54,10 +54,7 @@ func Maglev(size int, members []Member) (Ring, error) {
 		}
 	}
 
-	ring := make(Ring, size)
-	for i := range ring {
-		ring[i] = slotFree
-	}
+	ring := slices.Repeat(Ring{slotFree}, size)
 	for left := size; ; {
 		for i := range turns {
 			t := &turns[i]
@@ -77,12 +74,12 @@ func Maglev(size int, members []Member) (Ring, error) {
 	}
 }
 
-// slotFree marks a slot that nobody has taken yet: no member's slot has flags.
+// slotFree marks a slot without a member: no member's slot has flags.
 const slotFree = abi.LBSlotTrack
 
-// A turn is where a member stands while a ring is filled.
+// A turn is the state of a member while a ring is filled.
 type turn struct {
 	next, skip uint32 // the next slot of its permutation, and the step from there
-	due, gain  uint64 // the accumulator of weight, and what it takes in a round
+	due, gain  uint64 // the accumulator of weight, and its gain in a round
 	slot       uint16
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/kxlab/kxlab/bpf/abi"
 )
 
-// generationIndices is how many indices there are: the low 18 bits of a generation are its index in the map generations.
+// generationIndices is the number of indices: the low 18 bits of a generation are its index in the map generations.
 const generationIndices = abi.LBGenerations
 
-// A generationTable hands out generations of services: numbers that no service has had for 2^32 turns, of which no two
-// in use have one index. 0 is none.
+// A generationTable allocates generations of services: numbers that repeat after 2^32 and differ in index from all others
+// in use. 0 is none.
 type generationTable struct {
 	last  uint32
 	inUse map[uint32]bool // by index
@@ -37,8 +37,8 @@ func (t *generationTable) next() (uint32, error) {
 
 func (t *generationTable) release(generation uint32) { delete(t.inUse, generation%generationIndices) }
 
-// changeReals tells programs which reals were taken out of service s, and which came back, since it was old. It must be
-// called before the service is written, whose flags say whether there are any.
+// changeReals writes which reals were removed from the service and which were added again, from old to s. It must be
+// called before the service is written, whose flags depend on it.
 func (t *serviceTable) changeReals(s, old *serviceState) error {
 	s.removed = maps.Clone(old.removed)
 	for _, i := range s.reals {
@@ -69,8 +69,7 @@ func (t *serviceTable) changeReals(s, old *serviceState) error {
 	return nil
 }
 
-// renew gives a service another generation, where there is no room to say which reals left it: all its flows are
-// balanced anew.
+// renew gives a service another generation if the map of removed reals is full: all its flows are balanced again.
 func (t *serviceTable) renew(s *serviceState) error {
 	before := s.generation
 	if err := t.forgetRemoved(s); err != nil {
@@ -84,7 +83,7 @@ func (t *serviceTable) renew(s *serviceState) error {
 	return t.w.writeGeneration(before, 0, false)
 }
 
-// forgetRemoved takes back all that was said about reals taken out of the service.
+// forgetRemoved deletes all removed reals of the service from the map.
 func (t *serviceTable) forgetRemoved(s *serviceState) error {
 	for i := range s.removed {
 		if err := t.w.writeRemoved(s.generation, i, false); err != nil {
@@ -95,7 +94,7 @@ func (t *serviceTable) forgetRemoved(s *serviceState) error {
 	return nil
 }
 
-// writeRemoved says that a real was taken out of the service of a generation, or takes that back.
+// writeRemoved marks a real as removed from the service of a generation, or not removed.
 func (m *lbMaps) writeRemoved(generation uint32, real uint16, is bool) error {
 	if m.removed == nil {
 		return nil
@@ -108,12 +107,12 @@ func (m *lbMaps) writeRemoved(generation uint32, real uint16, is bool) error {
 		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("write real taken out of a service: %w", err)
+		return fmt.Errorf("write removed real of a service: %w", err)
 	}
 	return nil
 }
 
-// writeGeneration says that a service of this generation and flags is in force, or is not any more.
+// writeGeneration writes that a service of this generation and flags is in force, or no longer.
 func (m *lbMaps) writeGeneration(generation, flags uint32, inForce bool) error {
 	if m.generations == nil {
 		return nil

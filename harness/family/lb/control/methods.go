@@ -10,7 +10,7 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// BPFMethods are the ways to put a balancer in force that is a BPF object.
+// Methods returns the ways to put a BPF object in force as a balancer.
 func Methods(l *bpfobj.Loader) harness.Methods[service.Balancer] {
 	by := func(h bpfobj.Hook) harness.Method[service.Balancer] {
 		return func(_ context.Context, v harness.Variant, at harness.Site) (service.Balancer, error) {

@@ -10,12 +10,12 @@ import (
 	"github.com/kxlab/kxlab/bpf/abi"
 )
 
-// realGrace is how long the index of a removed real stays its own, so that entries of flow tables, which name an index,
-// do not come to point to another machine. Flushing the flow tables ends it.
+// realGrace is the time for which the index of a removed real is not used again, because entries of flow tables hold
+// indices. Flushing the flow tables ends it.
 const realGrace = 2 * time.Minute
 
-// A realTable gives each real server in use an index that does not change. An index is taken anew only when no fresh
-// ones are left, longest unused first. It is pure: what must be written is returned.
+// A realTable assigns each real server in use a fixed index. It uses an index again only if no new ones are left, the
+// longest unused first. It is pure: it returns what must be written.
 type realTable struct {
 	now     func() time.Time
 	byID    map[ID]uint16
@@ -27,21 +27,21 @@ type realUse struct {
 	id    ID
 	index uint16
 	refs  int
-	left  uint64    // how often refs fell to 0: tells a stale entry of retired
+	left  uint64    // number of times that refs fell to 0: identifies a stale entry of retired
 	since time.Time // when refs last fell to 0
-	ready bool      // may be given to another real at once
+	ready bool      // the index may be used again at once
 }
 
 func newRealTable(now func() time.Time) *realTable {
 	return &realTable{now: now, byID: make(map[ID]uint16)}
 }
 
-// acquire returns the index of a real and counts one more use of it. fresh says that it must be written.
+// acquire returns the index of a real and adds one use. fresh: the real must be written.
 func (t *realTable) acquire(id ID) (index uint16, fresh bool, err error) {
 	if i, ok := t.byID[id]; ok {
 		u := &t.used[i]
 		u.refs++
-		// Without uses it was marked down, unless that is still to be done: then writing it again does no harm.
+		// Without uses it was marked down, or will be: writing it again is harmless.
 		return i, u.refs == 1, nil
 	}
 	i, err := t.free()
@@ -53,7 +53,7 @@ func (t *realTable) acquire(id ID) (index uint16, fresh bool, err error) {
 	return i, true, nil
 }
 
-// free returns an index that no flow entry names any more.
+// free returns an index that no flow entry holds.
 func (t *realTable) free() (uint16, error) {
 	if len(t.used) < abi.LBMaxReals {
 		t.used = append(t.used, realUse{})
@@ -75,7 +75,7 @@ func (t *realTable) free() (uint16, error) {
 	return 0, fmt.Errorf("add real: all %d indices are in use", abi.LBMaxReals)
 }
 
-// release takes one use back and reports whether it was the last.
+// release removes one use and reports whether it was the last.
 func (t *realTable) release(i uint16) (last bool) {
 	u := &t.used[i]
 	if u.refs--; u.refs > 0 {
@@ -95,7 +95,7 @@ func (t *realTable) release(i uint16) (last bool) {
 // inUse reports whether anything uses index i.
 func (t *realTable) inUse(i uint16) bool { return t.used[i].refs > 0 }
 
-// flushed says that no flow entry names a retired index any more.
+// flushed makes all retired indices ready: no flow entry holds one.
 func (t *realTable) flushed() {
 	for _, r := range t.retired {
 		if t.used[r.index].refs == 0 {

@@ -12,15 +12,15 @@ import (
 
 const saltRendezvous = 0x72656e64657a0001
 
-// A Rendezvous fills rings by highest random weight: each slot goes to the member with the highest score there, and a
-// score depends on the slot, the member's identity and its weight alone. So a member that comes or goes moves exactly
-// the slots that it wins or had won, which is what just-enough tracking needs (JET, CoNEXT 2020): only connections in
-// slots that a known spare would win need to be remembered.
+// A Rendezvous fills rings by highest random weight: each slot goes to the member with the highest score, which depends
+// only on the slot and the member's identity and weight. So adding or removing a member moves exactly the slots that it
+// wins, as just-enough tracking requires (JET, CoNEXT 2020): only connections in slots that a known spare would win need
+// tracking.
 //
 // With weights the score is -w/ln(u), u uniform in (0,1): the chance to win is w over the sum of weights. It is
 // computed in integers, so rings are the same on every machine.
 //
-// A Rendezvous holds a table of logarithms only: it is safe for concurrent use and made with NewRendezvous.
+// A Rendezvous is only a table of logarithms and safe for concurrent use.
 type Rendezvous struct {
 	log [logSteps + 1]uint64 // log2(1 + i/logSteps), logFrac fractional bits
 }
@@ -41,7 +41,7 @@ func NewRendezvous() *Rendezvous {
 }
 
 // log2 returns log2(n/logSteps) for n in [logSteps, 2*logSteps] with logFrac fractional bits, by squaring: each
-// squaring doubles the logarithm, and what crosses 2 is its next bit.
+// squaring doubles the logarithm, and the overflow above 2 is its next bit.
 func log2(n uint64) uint64 {
 	if n == 2*logSteps {
 		return 1 << logFrac
@@ -61,18 +61,18 @@ func log2(n uint64) uint64 {
 	return log
 }
 
-// cost is -log2(u) for u = (h+1)/2^64, with logFrac fractional bits. It never rises with h.
+// cost returns -log2(u) for u = (h+1)/2^64, with logFrac fractional bits. It decreases monotonically with h.
 func (r *Rendezvous) cost(h uint64) uint64 {
 	h |= 1 // h = 0 has no logarithm
 	lead := bits.LeadingZeros64(h)
 	h <<= lead
 	i := h << 1 >> (64 - logBits)
-	low := h << (1 + logBits) >> (64 - 32) // how far into step i, 32 bits
+	low := h << (1 + logBits) >> (64 - 32) // the position within step i, 32 bits
 	log := r.log[i] + (r.log[i+1]-r.log[i])*low>>32
 	return uint64(lead+1)<<logFrac - log
 }
 
-// A score is what a member bids for a slot. The lower cost/weight wins; where that is equal, the higher hash.
+// A score is a member's for a slot. The lower cost/weight wins; if equal, the higher hash.
 type score struct{ cost, weight, hash uint64 }
 
 func (a score) beats(b score) bool {
@@ -82,18 +82,18 @@ func (a score) beats(b score) bool {
 	return a.hash > b.hash
 }
 
-// Ring fills a ring of size slots with the members of positive weight. Slots that one of the spares would win, were it
-// a member, carry abi.LBSlotTrack and abi.LBSlotLook. Slots of look are given abi.LBSlotLook as well: connections that were tracked
-// there may still live. look is nil or as long as the ring.
+// Ring fills a ring of size slots with the members of positive weight. Slots that a spare would win as a member have the
+// flags abi.LBSlotTrack and abi.LBSlotLook. Slots in tracked, where older tracked connections may exist, have
+// abi.LBSlotLook; tracked is nil or as long as the ring.
 //
 // Without members of positive weight the ring is nil.
-func (r *Rendezvous) Ring(size int, members, spares []Member, look []bool) (Ring, error) {
+func (r *Rendezvous) Ring(size int, members, spares []Member, tracked []bool) (Ring, error) {
 	in := inOrder(members)
 	if len(in) == 0 {
 		return nil, nil
 	}
-	if look != nil && len(look) != size {
-		return nil, fmt.Errorf("fill ring: look has %d slots, the ring %d", len(look), size)
+	if tracked != nil && len(tracked) != size {
+		return nil, fmt.Errorf("fill ring: %d slots with tracked connections, the ring has %d", len(tracked), size)
 	}
 	all := append(in, inOrder(spares)...)
 	seeds := make([]uint64, len(all))
@@ -118,15 +118,15 @@ func (r *Rendezvous) Ring(size int, members, spares []Member, look []bool) (Ring
 			continue
 		}
 		ring[slot] = all[w].Real & abi.LBSlotReal
-		if look != nil && look[slot] {
+		if tracked != nil && tracked[slot] {
 			ring[slot] |= abi.LBSlotLook
 		}
 	}
 	return ring, nil
 }
 
-// highest returns the winner of a slot among the first n, all of equal weight, where the order of hashes is the order
-// of scores. If one of the others would beat it, the winner's index comes back complemented.
+// highest returns the winner of a slot among the first n, complemented if one of the others would beat it. All weights
+// are equal, so the order of hashes is the order of scores.
 func highest(seeds []uint64, slot uint64, n int) int {
 	win, best := 0, mix(seeds[0]^slot)
 	for i := 1; i < n; i++ {

@@ -5,18 +5,19 @@ package control
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/kxlab/kxlab/bpf/abi"
 )
 
-// A set is who a service is spread over. Drained members, with the weight they had, are kept apart: they matter to
-// just-enough tracking only.
+// A set holds the members of a service. Drained members, with their weight before the drain, are separate: only
+// just-enough tracking needs them.
 type set struct{ members, spares, drained []Member }
 
-// acquireRing returns the ring of a set, made and written if no service has it yet. look are the slots where tracked
-// connections may live, as ring.tracked of the ring that the service had. It is nil without members of positive
-// weight, and for programs that read no rings.
-func (t *serviceTable) acquireRing(name string, of set, look string) (*ring, error) {
+// acquireRing returns the ring of a set and writes it if it is new. tracked are the slots with tracked connections:
+// ring.tracked of the service's last ring. The ring is nil without members of positive weight, and for programs that
+// read no rings.
+func (t *serviceTable) acquireRing(name string, of set, tracked string) (*ring, error) {
 	in := inOrder(of.members)
 	if len(in) == 0 || t.lines.total == 0 {
 		return nil, nil
@@ -28,15 +29,15 @@ func (t *serviceTable) acquireRing(name string, of set, look string) (*ring, err
 			return nil, err
 		}
 	}
-	if look != "" && len(look) != size {
-		look = everywhere(size) // another size: every slot holds other connections than before
+	if tracked != "" && len(tracked) != size {
+		tracked = strings.Repeat("\x01", size) // another size: connections may be in any slot
 	}
-	key := ringKey{name, look}
+	key := ringKey{name, tracked}
 	if r, ok := t.rings[key]; ok {
 		r.refs++
 		return r, nil
 	}
-	parts, err := t.fill(size, of, look)
+	parts, err := t.fill(size, of, tracked)
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +52,13 @@ func (t *serviceTable) acquireRing(name string, of set, look string) (*ring, err
 		}
 	}
 	if t.jet != nil {
-		r.tracked = lookOf(parts[0])
+		r.tracked = trackedSlots(parts[0])
 	}
 	t.rings[key] = r
 	return r, nil
 }
 
-// releaseRing takes one use of a ring back. r may be nil.
+// releaseRing removes one use of a ring. r may be nil.
 func (t *serviceTable) releaseRing(r *ring) {
 	if r == nil {
 		return
@@ -69,25 +70,24 @@ func (t *serviceTable) releaseRing(r *ring) {
 	t.lines.release(r.first, r.lines)
 }
 
-// fill makes the ring of a set and, if members are drained under just-enough tracking, the second one for new
-// connections.
-func (t *serviceTable) fill(size int, of set, look string) ([]Ring, error) {
+// fill returns the ring of a set and, for drained members under just-enough tracking, a second one for new connections.
+func (t *serviceTable) fill(size int, of set, tracked string) ([]Ring, error) {
 	if t.jet == nil {
 		r, err := Maglev(size, of.members)
 		return []Ring{r}, err
 	}
 	var at []bool
-	if look != "" {
+	if tracked != "" {
 		at = make([]bool, size)
 		for i := range at {
-			at[i] = look[i] != 0
+			at[i] = tracked[i] != 0
 		}
 	}
 	now, err := t.jet.Ring(size, of.members, of.spares, at)
 	if err != nil || len(of.drained) == 0 {
 		return []Ring{now}, err
 	}
-	// Who had each slot before the drain: drained members keep theirs for the connections they have.
+	// Drained members keep the slots that they had before the drain, for their connections.
 	before, err := t.jet.Ring(size, slices.Concat(of.members, of.drained), nil, nil)
 	if err != nil {
 		return nil, err
@@ -101,30 +101,21 @@ func (t *serviceTable) fill(size int, of set, look string) ([]Ring, error) {
 	return []Ring{main, now}, nil
 }
 
-// lookOf notes in which slots of a ring there may be tracked connections: one byte each, or "" for none.
-func lookOf(r Ring) string {
-	look, some := make([]byte, len(r)), false
+// trackedSlots returns a byte for each slot, 1 if it may have tracked connections; "" if none may.
+func trackedSlots(r Ring) string {
+	tracked := make([]byte, len(r))
 	for i, s := range r {
 		if s&(abi.LBSlotLook|abi.LBSlotTrack) != 0 {
-			look[i], some = 1, true
+			tracked[i] = 1
 		}
 	}
-	if !some {
+	if !slices.Contains(tracked, 1) {
 		return ""
 	}
-	return string(look)
+	return string(tracked)
 }
 
-// everywhere is what lookOf gives for a ring with abi.LBSlotLook in every slot.
-func everywhere(size int) string {
-	look := make([]byte, size)
-	for i := range look {
-		look[i] = 1
-	}
-	return string(look)
-}
-
-// format writes down what decides a ring: of members, spares and drained members, in order, the number and of each its
+// format encodes the input of a ring: members, spares and drained members, each list with its length and, of each member,
 // weight, index and identity.
 func (s set) format() string {
 	b := make([]byte, 0, 12+(len(s.members)+len(s.spares)+len(s.drained))*memberLen)
@@ -141,7 +132,7 @@ func (s set) format() string {
 
 const memberLen = 4 + 2 + len(ID{})
 
-// parseSet reads what format wrote.
+// parseSet is the inverse of format.
 func parseSet(text string) set {
 	var s set
 	b := []byte(text)

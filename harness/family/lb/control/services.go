@@ -14,8 +14,8 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
-// A lbWriter writes what programs read. Each call is seen whole or not at all by a program, but for rings, which are
-// written before a service names them.
+// An lbWriter writes the maps that programs read. Each call is atomic for a program, except writeRing: rings are written
+// before a service refers to them.
 type lbWriter interface {
 	writeReal(index uint16, id ID, down bool) error
 	writeRing(firstLine uint32, r Ring) error
@@ -25,12 +25,12 @@ type lbWriter interface {
 	writeGeneration(generation, flags uint32, inForce bool) error
 }
 
-// A serviceTable turns services into what programs read: vips, each with a ring of reals. Equal sets of backends share
-// a ring. It holds the state of the control plane and nothing of the kernel.
+// A serviceTable computes the contents of the maps from services: vips, each with a ring of reals. Equal sets of backends
+// share a ring. It is the state of the control plane and does not touch the kernel.
 //
-// What flow tables remember holds for a service and a real: the connections of a service that was deleted are nobody's,
-// also if it is added again, and those to a backend that was taken out are balanced anew, also if the real stays up as
-// another service's. A backend whose connections shall end by themselves is drained: given the weight 0.
+// An entry of a flow table is valid for one service and one real: it becomes invalid if the service is deleted, even if
+// it is added again, and if the real is removed from the service, even if another service has it. A drained backend
+// (weight 0) keeps its connections.
 type serviceTable struct {
 	w        lbWriter
 	size     int         // slots of every ring; 0: by the number of backends
@@ -45,15 +45,15 @@ type serviceTable struct {
 }
 
 type serviceState struct {
-	set        string // whom it is spread over, see set.format
-	ring       *ring  // nil: nobody to send to
+	set        string // see set.format
+	ring       *ring  // nil: no member has a positive weight
 	reals      []uint16
 	generation uint32
-	removed    map[uint16]bool // reals taken out since the service was added
+	removed    map[uint16]bool // reals removed since the service was added
 }
 
-// A ringKey tells rings apart: what goes in decides what comes out.
-type ringKey struct{ set, look string }
+// A ringKey is the input of a ring.
+type ringKey struct{ set, tracked string }
 
 type ring struct {
 	key     ringKey
@@ -78,8 +78,8 @@ func newServiceTable(w lbWriter, size int, jet *Rendezvous, lines uint32) *servi
 	}
 }
 
-// sync makes the services exactly the given ones. All are checked before the first is changed; an error after that
-// leaves whole services, some old and some new.
+// sync sets exactly the services. It checks all before it changes the first; a later error leaves whole services, some
+// old and some new.
 func (t *serviceTable) sync(ctx context.Context, services []service.Service) error {
 	want := make(map[service.Key]bool, len(services))
 	for i := range services {
@@ -88,16 +88,15 @@ func (t *serviceTable) sync(ctx context.Context, services []service.Service) err
 			return err
 		}
 		if want[k] {
-			return fmt.Errorf("check service %s: given twice", k)
+			return fmt.Errorf("check service %s: it is listed twice", k)
 		}
 		want[k] = true
 	}
 	for k := range t.services {
-		if want[k] {
-			continue
-		}
-		if err := t.remove(k); err != nil {
-			return err
+		if !want[k] {
+			if err := t.remove(k); err != nil {
+				return err
+			}
 		}
 	}
 	for i := range services {
@@ -122,25 +121,25 @@ func (t *serviceTable) update(s service.Service) error {
 	return t.settle()
 }
 
-// flushed says that the flow tables are empty: no slot needs to be looked up for what was tracked once, indices of
-// removed reals are free, and nothing needs to be known of reals that were taken out of services.
+// flushed is called when the flow tables are empty: it forgets tracked slots and removed reals, and frees the indices
+// of removed reals.
 func (t *serviceTable) flushed() error {
 	t.reals.flushed()
 	for k, s := range t.services {
-		if len(s.removed) == 0 && (s.ring == nil || s.ring.key.look == "") {
+		if len(s.removed) == 0 && (s.ring == nil || s.ring.key.tracked == "") {
 			continue
 		}
 		if err := t.forgetRemoved(s); err != nil {
 			return err
 		}
-		if err := t.point(k, s, parseSet(s.set), ""); err != nil {
+		if err := t.write(k, s, parseSet(s.set), ""); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// set gives one service its backends, if it does not have just these.
+// set sets one service, unless it has these backends already.
 func (t *serviceTable) set(n *service.Service) (err error) {
 	k := n.Key()
 	old := t.services[k]
@@ -176,7 +175,7 @@ func (t *serviceTable) set(n *service.Service) (err error) {
 		}
 	}
 	s := &serviceState{set: of.format(), reals: reals}
-	look := ""
+	tracked := ""
 	if old == nil {
 		if s.generation, err = t.generations.next(); err != nil {
 			return err
@@ -184,14 +183,14 @@ func (t *serviceTable) set(n *service.Service) (err error) {
 	} else {
 		s.ring, s.generation = old.ring, old.generation
 		if old.ring != nil {
-			look = old.ring.tracked
+			tracked = old.ring.tracked
 		}
 		if err := t.changeReals(s, old); err != nil {
 			return fmt.Errorf("set service %s: %w", k, err)
 		}
 	}
 	if old == nil || old.set != s.set || old.generation != s.generation || !maps.Equal(old.removed, s.removed) {
-		if err := t.point(k, s, of, look); err != nil {
+		if err := t.write(k, s, of, tracked); err != nil {
 			return err
 		}
 	}
@@ -202,9 +201,9 @@ func (t *serviceTable) set(n *service.Service) (err error) {
 	return nil
 }
 
-// point makes service s, until now at s.ring, use the ring of the members: first the ring, then the service.
-func (t *serviceTable) point(k service.Key, s *serviceState, of set, look string) error {
-	r, err := t.acquireRing(s.set, of, look)
+// write writes the ring of the members, then the service with it, and releases the service's old ring.
+func (t *serviceTable) write(k service.Key, s *serviceState, of set, tracked string) error {
+	r, err := t.acquireRing(s.set, of, tracked)
 	if err != nil {
 		return fmt.Errorf("set service %s: %w", k, err)
 	}
@@ -231,7 +230,7 @@ func (t *serviceTable) point(k service.Key, s *serviceState, of set, look string
 	return nil
 }
 
-// remove takes a service out.
+// remove deletes a service.
 func (t *serviceTable) remove(k service.Key) error {
 	s := t.services[k]
 	if err := t.w.deleteVIP(k); err != nil {
@@ -244,7 +243,7 @@ func (t *serviceTable) remove(k service.Key) error {
 	return errors.Join(t.w.writeGeneration(s.generation, 0, false), t.forgetRemoved(s))
 }
 
-// settle marks the reals down that nobody uses after a change.
+// settle marks reals without uses down, after a change.
 func (t *serviceTable) settle() error {
 	for i := range t.idle {
 		delete(t.idle, i)

@@ -5,14 +5,15 @@ package service
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// maxWeight is the largest weight of a backend: a logarithm of rendezvous hashing times a weight fits into 64 bits.
+// MaxWeight is the largest weight of a backend: a logarithm of rendezvous hashing times a weight fits into 64 bits.
 const MaxWeight = 1 << 24
 
-// CheckService returns an error for a service that no balancer of this package could carry.
+// CheckService returns an error for a service that no balancer can have.
 func CheckService(s *Service) error {
 	k := s.Key()
 	if s.Proto != harness.TCP && s.Proto != harness.UDP {
@@ -29,10 +30,20 @@ func CheckService(s *Service) error {
 	return nil
 }
 
-// checkBackends checks each backend, and that none is given twice.
+// checkBackends checks each backend, and that none is listed twice.
 func checkBackends(list []Backend) error {
+	var seen map[netip.AddrPort]bool
+	if len(list) > 16 { // shorter lists are compared without a map, which is faster
+		seen = make(map[netip.AddrPort]bool, len(list))
+	}
 	for i := range list {
 		b := &list[i]
+		twice := seen[b.Addr]
+		if seen != nil {
+			seen[b.Addr] = true
+		} else {
+			twice = slices.ContainsFunc(list[:i], func(x Backend) bool { return x.Addr == b.Addr })
+		}
 		switch a := b.Addr.Addr(); {
 		case !a.IsValid() || a.Is4In6() || a.Zone() != "":
 			return fmt.Errorf("backend %s: the address is not a plain IPv4 or IPv6 address", b.Addr)
@@ -40,25 +51,9 @@ func checkBackends(list []Backend) error {
 			return fmt.Errorf("backend %s: MAC %s is not of Ethernet", b.Addr, b.MAC)
 		case b.Weight < 0 || b.Weight > MaxWeight:
 			return fmt.Errorf("backend %s: weight %d is not in 0 to %d", b.Addr, b.Weight, MaxWeight)
+		case twice:
+			return fmt.Errorf("backend %s: it is listed twice", b.Addr)
 		}
-	}
-	if len(list) <= 16 { // the usual: no map
-		for i := range list {
-			for j := range i {
-				if list[i].Addr == list[j].Addr {
-					return fmt.Errorf("backend %s: given twice", list[i].Addr)
-				}
-			}
-		}
-		return nil
-	}
-	seen := make(map[netip.AddrPort]bool, len(list))
-	for i := range list {
-		a := list[i].Addr
-		if seen[a] {
-			return fmt.Errorf("backend %s: given twice", a)
-		}
-		seen[a] = true
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// A Service is one virtual address with the backends it is spread over.
+// A Service is one virtual address with its backends.
 type Service struct {
 	VIP      netip.AddrPort
 	Proto    harness.Proto
@@ -20,13 +20,13 @@ type Service struct {
 	Spare []Backend
 }
 
-// A ServiceKey is what tells services apart.
+// A Key identifies a service.
 type Key struct {
 	VIP   netip.AddrPort
 	Proto harness.Proto
 }
 
-// Key is the service's key.
+// Key returns the service's key.
 func (s *Service) Key() Key { return Key{VIP: s.VIP, Proto: s.Proto} }
 
 func (k Key) String() string {
@@ -38,40 +38,40 @@ func (k Key) String() string {
 
 // A Backend is one real server of a service.
 type Backend struct {
-	// Addr is where the real listens. In the classes ipip and dsr its port is the service's.
+	// Addr is the real's address and port. In the classes ipip and dsr the port is the service's.
 	Addr netip.AddrPort
 	// MAC is the real's address on the segment that it shares with the balancer.
 	MAC net.HardwareAddr
-	// Weight is its share of new connections; 0 drains it: it keeps what it has and gets nothing new.
+	// Weight is its share of new connections; 0 drains it: it keeps its connections and gets no new ones.
 	Weight int
 }
 
 // A Balancer is a load balancer in force. It is not safe for concurrent use.
 type Balancer interface {
 	harness.Extension
-	// Sync makes the set of services exactly the given one. Connections to backends that stay are kept.
+	// Sync sets exactly the services. Connections to backends that stay are kept.
 	Sync(ctx context.Context, services []Service) error
-	// Update replaces the service with the same VIP and Proto, leaving all others alone.
+	// Update replaces the service with the same VIP and Proto and no other.
 	Update(ctx context.Context, s Service) error
 	// Flush forgets all connections (flow tables, conntrack).
 	Flush(ctx context.Context) error
-	// MaxFlows is how many connections it can track at once; 0: it tracks none.
+	// MaxFlows is the limit of tracked connections; 0: it tracks none.
 	MaxFlows() int
 }
 
-// Peculiarities are sound ways of treating packets that are not the class's. The correctness gate expects each of those
-// named, and none else.
+// Peculiarities are sound deviations from the packet handling of the class. The correctness gate requires each one that
+// is set and allows no others.
 type Peculiarities struct {
-	// Routes: one is taken from the time to live also of packets that are tunnelled or passed on as they are.
+	// Routes: the time to live is also decremented in packets that are tunnelled or forwarded unchanged.
 	Routes bool
-	// FillsChecksum: UDP over IPv4 that comes without a checksum, which is allowed, leaves with the right one.
+	// FillsChecksum: UDP over IPv4 without a checksum, which is allowed, gets the right one.
 	FillsChecksum bool
-	// LeaksInvalid: what connection tracking finds invalid, such as a segment far outside the window, is not translated
-	// and goes on to the client with the real's address. The client answers with a reset, which can end the connection.
+	// LeaksInvalid: packets that conntrack marks as invalid, such as a segment far outside the window, go to the client
+	// untranslated, with the real's address. The client answers with a reset, which can end the connection.
 	LeaksInvalid bool
 }
 
-// A Peculiar is a Balancer that has any.
+// A Peculiar is a Balancer with peculiarities.
 type Peculiar interface {
 	Peculiarities() Peculiarities
 }
