@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package family is the table of families: the kinds of kernel extension that can be measured, by the name experiments use.
-// A family is its own folder here, its programs under bpf/ and one line of the table.
+// Package family is the table of families, by the names that experiments use. A family measures one kind of kernel
+// extension. It is a folder here, programs under bpf/ and one line of the table.
 //
-// A family's folder imports no other family's. What several of them need lies beside the families: package exact here,
-// bpfobj, packets, tcp, load, netlab and sys in the harness.
+// A family imports no other family. Shared code is in package exact here and in bpfobj, packets, tcp, load, netlab and
+// sys of the harness.
 package family
 
 import (

@@ -14,6 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/exact"
 	"github.com/kxlab/kxlab/harness/family/lb/conform"
+	"github.com/kxlab/kxlab/harness/family/lb/control"
 	"github.com/kxlab/kxlab/harness/family/lb/kernel"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 	"github.com/kxlab/kxlab/harness/netlab"
@@ -101,7 +102,7 @@ func (m *member) target() service.Service { return m.services[len(m.services)-1]
 // returnsVia is true if replies pass the balancer, which only address translation needs.
 func (m *member) returnsVia() bool { return m.class == "nat" }
 
-// Prepare builds a segment, puts every member in force on it and configures the same services on all.
+// Prepare builds a segment, puts every member in force on it and sets the same services for all.
 func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
 	s := &stage{methods: methods(f.Loader), family: 4, count: 1, exact: g.Exact, members: map[string]*member{}, absent: map[string]error{}}
 	for _, a := range g.Axes {
@@ -250,4 +251,11 @@ func (s *stage) Close() error {
 		errs = append(errs, s.segment.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// methods returns the ways to put a load balancer in force.
+func methods(l *bpfobj.Loader) harness.Methods[service.Balancer] {
+	all := control.Methods(l)
+	maps.Copy(all, kernel.Methods())
+	return all
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package objects is the family of BPF objects: each trial loads an object without attaching it and reads the figures
+// of the verifier and the JIT compiler.
 package objects
 
 import (
@@ -21,14 +23,11 @@ type Family struct{ Loader *bpfobj.Loader }
 // Methods returns the only method: load an object and attach nothing.
 func (Family) Methods() []string { return []string{methodLoad} }
 
-// methodLoad is the method under which variants of other experiments take part.
+// methodLoad is the method of variants of other experiments.
 const methodLoad = "load"
 
-// objectsLoad is the family's one workload.
-const objectsLoad = "load"
-
-// Workloads returns the name of the one workload.
-func (Family) Workloads() []string { return []string{objectsLoad} }
+// Workloads returns the name of the only workload.
+func (Family) Workloads() []string { return []string{"load"} }
 
 // Axes is empty: the family has no axes.
 func (Family) Axes() []string { return nil }
@@ -81,7 +80,9 @@ func (s *stage) Measure(_ context.Context, c harness.Cell, _ harness.Budget) (r 
 	jited := harness.Series{Name: "jited", Unit: "B"}
 	var sum bpfobj.Program
 	for _, p := range programs {
-		sum.Verified, sum.Translated, sum.Native = sum.Verified+p.Verified, sum.Translated+p.Translated, sum.Native+p.Native
+		sum.Verified += p.Verified
+		sum.Translated += p.Translated
+		sum.Native += p.Native
 		verified.Y, jited.Y = append(verified.Y, float64(p.Verified)), append(jited.Y, float64(p.Native))
 		verified.Notes += p.Name + " "
 	}

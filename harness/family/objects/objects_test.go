@@ -46,7 +46,7 @@ func TestObjectsLoad(t *testing.T) {
 	for _, v := range openObjects(t).Variants {
 		t.Run(v.Name, func(t *testing.T) {
 			s := &stage{a, []harness.Member{{Name: v.Name, Variant: v}}}
-			c := harness.Cell{Workload: objectsLoad, Variant: v.Name}
+			c := harness.Cell{Workload: "load", Variant: v.Name}
 			first, err := s.Measure(t.Context(), c, harness.Budget{})
 			if errors.Is(err, harness.ErrNotSupported) && v.Class == "sched" {
 				t.Skip(err)

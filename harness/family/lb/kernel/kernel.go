@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -154,3 +155,33 @@ func (b baseBalancer) MaxFlows() int { return b.conntrackMax() }
 
 // Counters returns those of conntrack and of the IP stack in the namespace.
 func (b baseBalancer) Counters() (map[string]uint64, error) { return b.stackCounters() }
+
+// Methods returns the ways to put the kernel's own balancers in force.
+func Methods() harness.Methods[service.Balancer] {
+	iptables := func(backend string) harness.Method[service.Balancer] {
+		return func(_ context.Context, v harness.Variant, at harness.Site) (service.Balancer, error) {
+			return newIPTables(v, at, backend)
+		}
+	}
+	ipvs := func(f ipvsForward) harness.Method[service.Balancer] {
+		return func(_ context.Context, v harness.Variant, at harness.Site) (service.Balancer, error) {
+			return newIPVS(v, at, f)
+		}
+	}
+	return harness.Methods[service.Balancer]{
+		"iptables": iptables("legacy"), "iptables-nft": iptables("nft"),
+		"nftables": func(_ context.Context, v harness.Variant, at harness.Site) (service.Balancer, error) {
+			return newNFTables(v, at)
+		},
+		"forward": func(_ context.Context, v harness.Variant, at harness.Site) (service.Balancer, error) {
+			return newForward(v, at)
+		},
+		"ipvs-nat": ipvs(ipvsMasquerade), "ipvs-tun": ipvs(ipvsTunnel), "ipvs-dr": ipvs(ipvsDirect),
+	}
+}
+
+// Settings returns the values of each setting, for each method with settings (harness.Variant.Settings).
+func Settings() map[string]map[string][]string {
+	s := map[string][]string{"scheduler": slices.Sorted(maps.Keys(ipvsSchedulers()))}
+	return map[string]map[string][]string{"ipvs-nat": s, "ipvs-tun": s, "ipvs-dr": s}
+}
