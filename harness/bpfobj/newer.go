@@ -33,7 +33,7 @@ var kfuncSince = map[string]string{
 	"scx_bpf_get_idle_cpumask": "6.12", "scx_bpf_get_idle_smtmask": "6.12", "scx_bpf_put_idle_cpumask": "6.12",
 	"scx_bpf_exit_bstr": "6.12", "scx_bpf_error_bstr": "6.12", "scx_bpf_dump_bstr": "6.12",
 	"bpf_iter_scx_dsq_new": "6.12", "bpf_iter_scx_dsq_next": "6.12", "bpf_iter_scx_dsq_destroy": "6.12",
-	"scx_bpf_dispatch": "6.12, gone since", "scx_bpf_dispatch_vtime": "6.12, gone since", "scx_bpf_consume": "6.12, gone since",
+	"scx_bpf_dispatch": "6.12, removed since", "scx_bpf_dispatch_vtime": "6.12, removed since", "scx_bpf_consume": "6.12, removed since",
 
 	"scx_bpf_dsq_insert": "6.13", "scx_bpf_dsq_insert_vtime": "6.13", "scx_bpf_dsq_move_to_local": "6.13",
 	"scx_bpf_dsq_move": "6.13", "scx_bpf_dsq_move_vtime": "6.13", "scx_bpf_now": "6.14",

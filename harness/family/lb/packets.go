@@ -247,7 +247,7 @@ func offRate(want, got float64) string {
 	if want == 0 || math.Abs(got-want) <= maxOffRate*want {
 		return ""
 	}
-	return fmt.Sprintf("%.0f packets/s arrived where %.0f were asked for (at most %.0f %% off): choose a lower rate, or a quieter machine",
+	return fmt.Sprintf("%.0f packets/s arrived, target %.0f (at most %.0f %% off): choose a lower rate, or a quieter machine",
 		got, want, 100*maxOffRate)
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // An expectation returns an error unless out is right for the packet in and its backend. It is the slow reference: it
-// parses packets and computes every checksum anew.
+// parses packets and computes every checksum itself.
 type expectation func(in, out packet, to service.Backend) error
 
 // expectations is the table of the work of each class on a packet of a service.

@@ -5,7 +5,9 @@ package conform
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -58,12 +60,12 @@ func unconnected(l tcp.Load, ctx context.Context, d time.Duration) (*tcp.LoadRep
 	return l.CRR(ctx, d)
 }
 
-// exchange runs rounds of a load until every backend has answered, and returns an error if an exchange failed, if
-// another real answered, or if a backend did not within the time.
+// exchange runs rounds of a load until every backend has answered. It returns an error if an exchange fails, another
+// real answers, or a backend does not answer within the time.
 func (s Subject) exchange(ctx context.Context, l tcp.Load, service service.Service, most time.Duration,
 	run func(tcp.Load, context.Context, time.Duration) (*tcp.LoadReport, error)) error {
-	asked := map[int]bool{}
 	backends := s.indices(service)
+	missing := maps.Clone(backends)
 	for deadline := time.Now().Add(most); ; {
 		r, err := run(l, ctx, 10*time.Millisecond)
 		if err != nil {
@@ -76,17 +78,20 @@ func (s Subject) exchange(ctx context.Context, l tcp.Load, service service.Servi
 			if n > 0 && !backends[real] {
 				return fmt.Errorf("real %d answered, which is no backend", real)
 			}
-			asked[real] = asked[real] || n > 0
+			if n > 0 {
+				delete(missing, real)
+			}
 		}
-		if missing := unasked(backends, asked); missing < 0 || s.Class == harness.ClassCeiling {
+		if len(missing) == 0 || s.Class == harness.ClassCeiling {
 			return nil
-		} else if time.Now().After(deadline) {
-			return fmt.Errorf("real %d is a backend and was never reached", missing)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("real %d is a backend and was never reached", slices.Min(slices.Collect(maps.Keys(missing))))
 		}
 	}
 }
 
-// indices returns the places of a service's backends among the segment's reals.
+// indices returns the indices of a service's backends among the segment's reals.
 func (s Subject) indices(service service.Service) map[int]bool {
 	out := map[int]bool{}
 	for _, b := range service.Backends {
@@ -97,14 +102,4 @@ func (s Subject) indices(service service.Service) map[int]bool {
 		}
 	}
 	return out
-}
-
-// unasked returns a backend that has not answered yet, or -1.
-func unasked(backends, asked map[int]bool) int {
-	for i := range backends {
-		if !asked[i] {
-			return i
-		}
-	}
-	return -1
 }

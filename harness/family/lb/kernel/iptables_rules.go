@@ -69,9 +69,9 @@ func svcChains(s *service.Service) []string {
 	return out
 }
 
-// iptablesSync returns the input of iptables-restore that sets exactly the services, all of one IP family. gone are
+// iptablesSync returns the input of iptables-restore that sets exactly the services, all of one IP family. unused are
 // chains that are no longer used. whole: the tables are replaced (without --noflush).
-func iptablesSync(services []service.Service, gone []string, whole bool) []byte {
+func iptablesSync(services []service.Service, unused []string, whole bool) []byte {
 	var b bytes.Buffer
 	b.WriteString("*filter\n")
 	writeBuiltin(&b, whole, "INPUT", "FORWARD", "OUTPUT")
@@ -105,7 +105,7 @@ func iptablesSync(services []service.Service, gone []string, whole bool) []byte 
 		writeChainNames(&b, svcChains(&services[i]))
 	}
 	if !whole {
-		writeChainNames(&b, gone)
+		writeChainNames(&b, unused)
 		b.WriteString("-F PREROUTING\n-F OUTPUT\n-F POSTROUTING\n")
 	}
 	for _, hook := range [...]string{"PREROUTING", "OUTPUT"} {
@@ -125,7 +125,7 @@ func iptablesSync(services []service.Service, gone []string, whole bool) []byte 
 		}
 	}
 	if !whole {
-		for _, c := range gone {
+		for _, c := range unused {
 			b.WriteString("-X " + c + "\n")
 		}
 	}
@@ -152,10 +152,10 @@ func iptablesUpdate(old, s *service.Service) []byte {
 		b.WriteString("COMMIT\n")
 	}
 	now := svcChains(s)
-	gone := without(svcChains(old), now)
+	unused := without(svcChains(old), now)
 	b.WriteString("*nat\n")
 	writeChainNames(&b, now)
-	writeChainNames(&b, gone)
+	writeChainNames(&b, unused)
 	switch {
 	case has:
 		if !had {
@@ -165,7 +165,7 @@ func iptablesUpdate(old, s *service.Service) []byte {
 	case had:
 		writePortal(&b, "-D", s)
 	}
-	for _, c := range gone {
+	for _, c := range unused {
 		b.WriteString("-X " + c + "\n")
 	}
 	b.WriteString("COMMIT\n")
