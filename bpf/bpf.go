@@ -10,7 +10,9 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
+	"sync"
 
 	"github.com/cilium/ebpf"
 )
@@ -20,9 +22,15 @@ var objects embed.FS
 
 const suffix = ".bpf.o"
 
+// added are objects that are not embedded, by their names.
+var added sync.Map
+
+// Add makes an object known under a name, such as one of the user's. An object of that name is replaced.
+func Add(name string, raw []byte) { added.Store(name, raw) }
+
 // Open returns the specification of the named object. An unknown name is an error that lists all names.
 func Open(name string) (*ebpf.CollectionSpec, error) {
-	raw, err := objects.ReadFile(name + suffix)
+	raw, err := Bytes(name)
 	if err != nil {
 		return nil, fmt.Errorf("open BPF object %q: no such object (there are: %s)", name, strings.Join(Names(), ", "))
 	}
@@ -43,4 +51,21 @@ func Names() []string {
 }
 
 // Bytes returns the named object as it was compiled, for hashing.
-func Bytes(name string) ([]byte, error) { return objects.ReadFile(name + suffix) }
+func Bytes(name string) ([]byte, error) {
+	if raw, ok := added.Load(name); ok {
+		return raw.([]byte), nil
+	}
+	return objects.ReadFile(name + suffix)
+}
+
+//go:embed include/*.h
+var headers embed.FS
+
+// WriteHeaders writes the headers that the lab's sources include into a folder, which it makes.
+func WriteHeaders(dir string) error {
+	sub, err := fs.Sub(headers, "include")
+	if err != nil {
+		return err
+	}
+	return os.CopyFS(dir, sub)
+}

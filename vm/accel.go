@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kxlab/kxlab/harness/cache"
 	"golang.org/x/sys/unix"
 )
 
@@ -53,7 +54,7 @@ func JudgeKVM(ctx context.Context, k *Kernel) (Verdict, error) {
 		return v, nil
 	}
 	f.Close()
-	dir, err := cacheDir()
+	dir, err := cache.Dir()
 	if err != nil {
 		return v, err
 	}
@@ -70,7 +71,7 @@ func JudgeKVM(ctx context.Context, k *Kernel) (Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	if err := writeFile(path, func(f *os.File) error { _, err := f.Write(raw); return err }); err != nil {
+	if err := cache.WriteFile(path, func(f *os.File) error { _, err := f.Write(raw); return err }); err != nil {
 		return v, fmt.Errorf("cache verdict on KVM: %w", err)
 	}
 	return v, nil

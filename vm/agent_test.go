@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // The test is of the decision only: what follows it powers the machine off.
@@ -115,7 +116,7 @@ func TestCheckVirtmePaths(t *testing.T) {
 		{"cache", Kernel{Image: "/my kernel"}, "kernel image \"/my kernel\""},
 		{"cache", Kernel{Image: "/x", Modules: "/a=b"}, "kernel modules"},
 	} {
-		t.Setenv(CacheEnv, filepath.Join(dir, c.cache))
+		t.Setenv(cache.Env, filepath.Join(dir, c.cache))
 		err := checkVirtmePaths(&c.kernel)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s, %+v: %v, want %q", c.cache, c.kernel, err, c.want)

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/cache"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
@@ -34,7 +35,7 @@ func openAPT(ctx context.Context, suite string) (*apt, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := cacheDir("apt", suite)
+	dir, err := cache.Dir("apt", suite)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/harness/cache"
 	"github.com/kxlab/kxlab/harness/owner"
 )
 
@@ -61,7 +62,7 @@ func guestName(cmdline []byte) string {
 
 // removeDeadGuests removes the folders of guests whose owners are dead, and returns their names.
 func removeDeadGuests() ([]string, error) {
-	base, err := cacheDir("guests")
+	base, err := cache.Dir("guests")
 	if err != nil {
 		return nil, err
 	}

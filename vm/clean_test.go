@@ -12,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/kxlab/kxlab/harness/cache"
 	"github.com/kxlab/kxlab/harness/owner"
 )
 
@@ -21,69 +20,6 @@ import (
 var deadName = fmt.Sprintf("%s%d-1-guest", owner.Prefix, os.Getpid())
 
 // Files used last are kept; those being written and folders are left alone, until nobody can be writing them any more.
-func TestPrune(t *testing.T) {
-	dir := t.TempDir()
-	for i, name := range []string{"oldest", "old", "new", "newest", "part-now"} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		at := time.Now().Add(time.Duration(i-10) * time.Minute)
-		if err := os.Chtimes(path, at, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	stale, fresh := time.Now().Add(-staleAfter-time.Minute), time.Now().Add(-staleAfter+time.Minute)
-	for name, at := range map[string]time.Time{"part-stale": stale, "part-fresh": fresh} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chtimes(path, at, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	folder := filepath.Join(dir, "folder")
-	if err := os.Mkdir(folder, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(folder, stale, stale); err != nil {
-		t.Fatal(err)
-	}
-	touch(filepath.Join(dir, "old"))
-	left := func() (names []string) {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range entries {
-			names = append(names, e.Name())
-		}
-		return names
-	}
-	prune(dir, 2)
-	if got, want := left(), []string{"folder", "newest", "old", "part-fresh", "part-now"}; !cmp.Equal(got, want) {
-		t.Errorf("two kept: %q, want %q", got, want)
-	}
-	prune(dir, 9)
-	if got := left(); len(got) != 5 {
-		t.Errorf("nine kept: %q", got)
-	}
-	prune(filepath.Join(dir, "none"), 1) // is no error
-}
-
-func TestWriteFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "x")
-	broken := fmt.Errorf("broken")
-	if err := writeFile(path, func(w *os.File) error { _, _ = w.Write([]byte("half")); return broken }); err != broken {
-		t.Error(err)
-	}
-	if left, _ := filepath.Glob(dir + "/*"); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
-}
-
 func TestGuestName(t *testing.T) {
 	for cmdline, want := range map[string]string{
 		"/usr/bin/qemu-system-x86_64\x00-m\x001G\x00-name\x00kxlab-1-2-guest\x00": "kxlab-1-2-guest",
@@ -140,8 +76,8 @@ func TestKillGuests(t *testing.T) {
 }
 
 func TestRemoveDeadGuests(t *testing.T) {
-	t.Setenv(CacheEnv, t.TempDir())
-	base, err := cacheDir("guests")
+	t.Setenv(cache.Env, t.TempDir())
+	base, err := cache.Dir("guests")
 	if err != nil {
 		t.Fatal(err)
 	}

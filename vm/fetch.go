@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // metaPackage is the package that depends on the newest kernel of its flavour.
@@ -25,11 +26,11 @@ func (s spec) metaPackage() string {
 }
 
 func fetch(ctx context.Context, s spec) (*Kernel, error) {
-	dir, err := cacheDir("kernels")
+	dir, err := cache.Dir("kernels")
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockFile(ctx, filepath.Join(dir, "lock"))
+	lock, err := cache.Lock(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, err
 	}

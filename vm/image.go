@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // A File is a file for the guest's root file system.
@@ -42,7 +44,7 @@ func buildImage(ctx context.Context, c *Cmd, self string, t task, stdin []byte) 
 		return nil, err
 	}
 	defer base.Close()
-	f, err := createUnlinked("images")
+	f, err := cache.CreateUnlinked("images")
 	if err != nil {
 		return nil, fmt.Errorf("write guest image: %w", err)
 	}
@@ -149,13 +151,13 @@ func openBase(ctx context.Context, k *Kernel, self string, tools, modules []stri
 		}
 		fmt.Fprintf(key, "%q %s\n", modules, stamp)
 	}
-	dir, err := cacheDir("images")
+	dir, err := cache.Dir("images")
 	if err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, hex.EncodeToString(key.Sum(nil))[:32]+".cpio")
 	if f, err := os.Open(path); err == nil {
-		touch(path)
+		cache.Touch(path)
 		return f, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open guest image: %w", err)
@@ -167,10 +169,10 @@ func openBase(ctx context.Context, k *Kernel, self string, tools, modules []stri
 	for i, m := range mods { // names sort in loading order
 		entries = append(entries, entry{name: fmt.Sprintf("%s/%03d-%s.ko", moduleDir, i, m.name), mode: modeFile | 0o644, content: m.data})
 	}
-	if err := writeFile(path, func(f *os.File) error { return writeCPIO(f, sortEntries(entries), 1) }); err != nil {
+	if err := cache.WriteFile(path, func(f *os.File) error { return writeCPIO(f, sortEntries(entries), 1) }); err != nil {
 		return nil, fmt.Errorf("write guest image: %w", err)
 	}
-	prune(dir, imagesMax)
+	cache.Prune(dir, imagesMax)
 	return os.Open(path)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // The same inputs give the same image, made anew or taken from the cache, and taking it is fast.
@@ -39,10 +40,10 @@ func TestImageRepeats(t *testing.T) {
 		}
 		return [sha256.Size]byte(h.Sum(nil)), took
 	}
-	t.Setenv(CacheEnv, t.TempDir())
+	t.Setenv(cache.Env, t.TempDir())
 	first, made := build()
 	again, taken := build()
-	t.Setenv(CacheEnv, t.TempDir())
+	t.Setenv(cache.Env, t.TempDir())
 	anew, _ := build()
 	t.Logf("made in %v, taken in %v", made, taken)
 	if first != again || first != anew {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // wantError wants an error, or a skip, whose text says what is wrong.
@@ -112,7 +113,7 @@ func TestMirrorUnreachable(t *testing.T) {
 	if _, err := Open(t.Context(), ""); err != nil {
 		t.Errorf("with %s in the cache: %v", c.Kernel, err)
 	}
-	t.Setenv(CacheEnv, t.TempDir())
+	t.Setenv(cache.Env, t.TempDir())
 	_, err := Open(t.Context(), "")
 	wantError(t, err, false, "kxlab vm fetch")
 }
@@ -123,7 +124,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	c, _ := guestCmd(t, "hello")
 	dir := t.TempDir()
-	t.Setenv(CacheEnv, dir)
+	t.Setenv(cache.Env, dir)
 	failed := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the mount goes with the thread

@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 func (c *Cmd) cpus() int { return max(1, c.CPUs) }
@@ -110,7 +112,7 @@ func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self strin
 	if err != nil {
 		return err
 	}
-	item, err := createUnlinked("images")
+	item, err := cache.CreateUnlinked("images")
 	if err != nil {
 		return fmt.Errorf("write task: %w", err)
 	}
@@ -171,12 +173,12 @@ const virtmeMemory = 128 << 20
 // checkVirtmePaths returns an error about a path that virtme-ng cannot use. It puts the paths of the kernel and of the cache into QEMU's
 // options and the guest's kernel command line, where spaces, commas and quotes separate.
 func checkVirtmePaths(k *Kernel) error {
-	cache, err := cacheDir()
+	dir, err := cache.Dir()
 	if err != nil {
 		return err
 	}
 	for _, p := range []struct{ what, path, remedy string }{
-		{"cache folder", cache, "set " + CacheEnv + " to a folder without them"},
+		{"cache folder", dir, "set " + cache.Env + " to a folder without them"},
 		{"kernel image", k.Image, "copy or link the kernel to a path without them"},
 		{"kernel modules", k.Modules, "copy or link the kernel to a path without them"},
 	} {

@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // DefaultSpec is the default kernel: the distribution's newest, which has sched_ext, IPVS, netem and BTF.
@@ -126,7 +128,7 @@ func openPath(path string) (*Kernel, error) {
 
 // Cached returns the kernels in the cache, newest first.
 func Cached() ([]*Kernel, error) {
-	dir, err := cacheDir("kernels")
+	dir, err := cache.Dir("kernels")
 	if err != nil {
 		return nil, err
 	}

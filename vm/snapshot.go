@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // A snapshot is an exact guest that has booted, is set up, idle and calibrated, and waits for its task. It depends on the kernel,
@@ -72,7 +74,7 @@ func (resume) args() []string { return []string{"-S", "-loadvm", snapshotName} }
 func snapshotKey(qemu string, devices []string, kernel, base string) (string, error) {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "snapshot 2\n%q\n", devices)
-	dir, err := cacheDir()
+	dir, err := cache.Dir()
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +95,7 @@ func snapshotKey(qemu string, devices []string, kernel, base string) (string, er
 // openSnapshot returns a copy of a snapshot for one guest, an unlinked file. If the cache does not have the snapshot, one process
 // makes it and others wait.
 func openSnapshot(ctx context.Context, key string, build func(path string) error) (*os.File, error) {
-	dir, err := cacheDir("snapshots")
+	dir, err := cache.Dir("snapshots")
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +103,7 @@ func openSnapshot(ctx context.Context, key string, build func(path string) error
 	if f, err := s.copy(); err == nil {
 		return f, nil
 	}
-	lock, err := lockFile(ctx, filepath.Join(dir, "lock"))
+	lock, err := cache.Lock(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ func openSnapshot(ctx context.Context, key string, build func(path string) error
 // make writes the snapshot atomically.
 func (s snapshot) make(build func(path string) error) error {
 	var sum snapshotSum
-	if err := writeFile(s.path, func(f *os.File) (err error) {
+	if err := cache.WriteFile(s.path, func(f *os.File) (err error) {
 		if err := writeQCOW2(f); err != nil {
 			return err
 		}
@@ -138,7 +140,7 @@ func (s snapshot) make(build func(path string) error) error {
 	}); err != nil {
 		return err
 	}
-	return writeFile(s.path+".json", func(f *os.File) error { return json.NewEncoder(f).Encode(sum) })
+	return cache.WriteFile(s.path+".json", func(f *os.File) error { return json.NewEncoder(f).Encode(sum) })
 }
 
 // copySum copies a disk and returns its sum.
@@ -164,7 +166,7 @@ func (s snapshot) copy() (*os.File, error) {
 		return nil, err
 	}
 	defer from.Close()
-	to, err := createUnlinked("snapshots")
+	to, err := cache.CreateUnlinked("snapshots")
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +178,7 @@ func (s snapshot) copy() (*os.File, error) {
 		to.Close()
 		return nil, fmt.Errorf("copy snapshot: %w", err)
 	}
-	touch(s.path)
+	cache.Touch(s.path)
 	return to, nil
 }
 
@@ -188,12 +190,12 @@ func (s snapshot) remove() {
 // pruneSnapshots removes the least recently used snapshots of a folder until the others take at most limit bytes.
 func pruneSnapshots(dir string, limit int64) {
 	var total int64
-	for _, f := range cachedFiles(dir) {
-		if filepath.Ext(f.path) != ".qcow2" {
+	for _, f := range cache.Files(dir) {
+		if filepath.Ext(f.Path) != ".qcow2" {
 			continue
 		}
-		if total += f.size; total > limit {
-			snapshot{f.path}.remove()
+		if total += f.Size; total > limit {
+			snapshot{f.Path}.remove()
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // snapshotRun runs the program that prints digits in an exact guest and returns what it printed, what was noted, and the time.
@@ -42,7 +44,7 @@ func TestSnapshotDigits(t *testing.T) {
 	if other, _, _ := snapshotRun(t, 8, false); other == booted {
 		t.Error("another seed gives the same digits")
 	}
-	dir, err := cacheDir("snapshots")
+	dir, err := cache.Dir("snapshots")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +78,7 @@ func TestSnapshotDigits(t *testing.T) {
 
 // TestSnapshotWholeOrNotAtAll: what fails while it is written leaves nothing that would be used.
 func TestSnapshotWholeOrNotAtAll(t *testing.T) {
-	t.Setenv(CacheEnv, t.TempDir())
+	t.Setenv(cache.Env, t.TempDir())
 	boom := errors.New("disk full")
 	if _, err := openSnapshot(context.Background(), "key", func(path string) error {
 		if err := os.WriteFile(path, []byte("half"), 0o644); err != nil {
@@ -86,7 +88,7 @@ func TestSnapshotWholeOrNotAtAll(t *testing.T) {
 	}); !errors.Is(err, boom) {
 		t.Errorf("a failed build: %v", err)
 	}
-	dir, _ := cacheDir("snapshots")
+	dir, _ := cache.Dir("snapshots")
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 || filepath.Base(left[0]) != "lock" {
 		t.Errorf("left: %q", left)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/cache"
 	"github.com/kxlab/kxlab/harness/owner"
 	"github.com/kxlab/kxlab/harness/sys"
 )
@@ -39,7 +40,7 @@ func FindVirtme() (string, error) {
 	if path, err := sys.LookTool("virtme-run"); err == nil {
 		return path, nil
 	}
-	dir, err := cacheDir("virtme")
+	dir, err := cache.Dir("virtme")
 	if err != nil {
 		return "", err
 	}
@@ -51,11 +52,11 @@ func FindVirtme() (string, error) {
 
 // openVirtme finds virtme-ng on this machine or in the cache, or downloads it.
 func openVirtme(ctx context.Context) (*virtme, error) {
-	dir, err := cacheDir("virtme")
+	dir, err := cache.Dir("virtme")
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockFile(ctx, filepath.Join(dir, "lock"))
+	lock, err := cache.Lock(ctx, filepath.Join(dir, "lock"))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func (v *virtme) compose(ctx context.Context, c *Cmd, l *launch, m machine, self
 			return nil, fmt.Errorf("add program to guest: %w", err)
 		}
 	}
-	base, err := cacheDir("guests")
+	base, err := cache.Dir("guests")
 	if err != nil {
 		return nil, err
 	}

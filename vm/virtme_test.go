@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/cache"
 	"github.com/kxlab/kxlab/harness/owner"
 )
 
@@ -62,7 +63,7 @@ func TestVirtme(t *testing.T) {
 			t.Errorf("%q is not in %q", want, out.String())
 		}
 	}
-	dir, err := cacheDir("guests")
+	dir, err := cache.Dir("guests")
 	if err != nil {
 		t.Fatal(err)
 	}

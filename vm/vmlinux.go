@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // bootable returns the path of the file that QEMU boots. A compressed image unpacks itself in the guest, which takes more than half a
@@ -31,14 +32,14 @@ func bootable(ctx context.Context, k *Kernel) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open kernel image: %w", err)
 	}
-	dir, err := cacheDir("vmlinux")
+	dir, err := cache.Dir("vmlinux")
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.Sum256(raw)
 	path := filepath.Join(dir, hex.EncodeToString(sum[:16])+".elf")
 	if exists(path) {
-		touch(path)
+		cache.Touch(path)
 		return path, nil
 	}
 	vmlinux, err := unpackImage(ctx, raw)
@@ -48,10 +49,10 @@ func bootable(ctx context.Context, k *Kernel) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("unpack kernel image %s: %w", k.Image, err)
 	}
-	if err := writeFile(path, func(f *os.File) error { _, err := f.Write(vmlinux); return err }); err != nil {
+	if err := cache.WriteFile(path, func(f *os.File) error { _, err := f.Write(vmlinux); return err }); err != nil {
 		return "", fmt.Errorf("unpack kernel image: %w", err)
 	}
-	prune(dir, vmlinuxMax)
+	cache.Prune(dir, vmlinuxMax)
 	return path, nil
 }
 

@@ -1,37 +1,82 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * timing: measures one XDP program alone, inside BPF_PROG_TEST_RUN with repeat.
+ * timing: measures XDP programs alone, inside BPF_PROG_TEST_RUN with repeat: one, or two in turns.
  *
- * Policy. With repeat, the kernel passes the rewritten packet to the program again. So the kernel repeats this program, which
- * restores the frame's length, writes the headers with the next flow's source, and enters the program under test by a tail
- * call. A run with the program stub instead gives the cost of this program, to be subtracted.
+ * Policy. With repeat, the kernel feeds the packet that the program rewrote back in. So this program is what is repeated:
+ * each time it takes the frame back to its length, writes the headers anew with the next flow's source, and jumps into
+ * the program under test by a tail call. The same with the program stub in that place gives its own cost, to be
+ * subtracted.
  *
- * Known weakness: nothing else runs between two packets, so caches and branch predictors serve the program under test alone.
- * Removing a tunnel costs one bpf_xdp_adjust_head that the stub does not need; it is not subtracted.
+ * Two programs take turns in one call, of turn_packets packets each, in Thue-Morse order, and the clock is read between two
+ * turns. Drift of the machine, a line in time and higher powers of it, falls on both alike.
+ *
+ * Known weakness: nothing else runs between two packets, so caches and branch predictors belong to the program alone.
+ * Undoing a tunnel costs one bpf_xdp_adjust_head that the stub does not need; it is not taken off.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "timing.h"
 
 char _license[] SEC("license") = "GPL";
 
-/* Words of the frame: 80 bytes are all headers of either family. */
-#define WORDS 10
-
 /* The frame, and where in it the last 4 bytes of the source address and the source port are. */
-const volatile __u64 frame[WORDS];
+const volatile __u64 frame[TIMING_WORDS];
 const volatile __u32 addr_at = 26;
 const volatile __u32 port_at = 34;
 /* Flows that take turns; 0: every packet is a flow of its own. */
 const volatile __u32 flow_count = 1;
 
+/* Packets of a turn, a power of two; 0: the program in the first place has them all. */
+const volatile __u32 turn_packets;
+
 __u32 next_flow;
+
+struct timing_state turns;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, __u32);
 } under_test SEC(".maps");
+
+static __always_inline void end_turn(__u32 place, __u64 ns)
+{
+	if (turns.limit && ns > turns.limit) {
+		turns.broken[place]++;
+		return;
+	}
+	if (!turns.least[place] || ns < turns.least[place])
+		turns.least[place] = ns;
+	turns.ns[place] += ns;
+	turns.packets[place] += turn_packets;
+}
+
+/* The place of the program that has the next packet. */
+static __always_inline __u32 take_turn(void)
+{
+	__u64 now, number, place = turns.place & 1;
+
+	if (!turn_packets)
+		return 0;
+	if (!(turns.packet & (turn_packets - 1))) {
+		now = bpf_ktime_get_ns();
+		if (turns.since)
+			end_turn(place, now - turns.since);
+		turns.since = now;
+		/* The parity of the turn's number: the Thue-Morse sequence. */
+		number = turns.packet / turn_packets;
+		number ^= number >> 32;
+		number ^= number >> 16;
+		number ^= number >> 8;
+		number ^= number >> 4;
+		number ^= number >> 2;
+		number ^= number >> 1;
+		place = turns.place = number & 1;
+	}
+	turns.packet++;
+	return place;
+}
 
 SEC("xdp")
 int timing(struct xdp_md *ctx)
@@ -43,9 +88,9 @@ int timing(struct xdp_md *ctx)
 	if (longer && bpf_xdp_adjust_head(ctx, longer))
 		return XDP_ABORTED;
 	word = (void *)(long)ctx->data;
-	if ((void *)(word + WORDS) > (void *)(long)ctx->data_end)
+	if ((void *)(word + TIMING_WORDS) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
-	for (int i = 0; i < WORDS; i++)
+	for (int i = 0; i < TIMING_WORDS; i++)
 		word[i] = frame[i];
 	/* 15 bits of address and 16 of port. */
 	if (addr_at > sizeof(frame) - 4 || port_at > sizeof(frame) - 2)
@@ -54,7 +99,7 @@ int timing(struct xdp_md *ctx)
 	*(__u16 *)((void *)word + port_at) ^= __builtin_bswap16(flow >> 15);
 	flow++;
 	next_flow = flow == flow_count ? 0 : flow;
-	bpf_tail_call(ctx, &under_test, 0);
+	bpf_tail_call(ctx, &under_test, take_turn());
 	return XDP_ABORTED;
 }
 

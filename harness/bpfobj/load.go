@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -130,4 +131,31 @@ func (l *loadedObject) Close() error {
 		l.coll = nil
 	}
 	return nil
+}
+
+// The kinds of objects, by what the kernel does with their programs.
+const (
+	KindCC    = "a congestion control"
+	KindSched = "a scheduler"
+)
+
+// KindOf says what kind an object is: one of the above, or the types of its programs.
+func KindOf(spec *ebpf.CollectionSpec) string {
+	switch ops := opsKind(spec); ops {
+	case ccOps:
+		return KindCC
+	case schedExtOps:
+		return KindSched
+	case "":
+	default:
+		return "a struct_ops " + ops
+	}
+	var types []string
+	for _, p := range spec.Programs {
+		if t := p.Type.String(); !slices.Contains(types, t) {
+			types = append(types, t)
+		}
+	}
+	slices.Sort(types)
+	return "a program of type " + strings.Join(types, " and ")
 }

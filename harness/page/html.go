@@ -182,6 +182,10 @@ func facts(r *record.Run) [][2]string {
 		return g.Variant + " " + g.Where + ": " + first
 	})
 	gates := fmt.Sprintf("%d passed", passed)
+	if kept := harness.Filter(e.Gates, func(g record.Gate) bool { return g.Kept != nil }); len(kept) > 0 {
+		first := slices.MinFunc(kept, func(a, b record.Gate) int { return a.Kept.Compare(*b.Kept) })
+		gates += fmt.Sprintf(", %d of them in earlier runs of this lab, the first on %s", len(kept), first.Kept.Format("2006-01-02"))
+	}
 	if len(failed) > 0 {
 		gates += "; failed: " + strings.Join(failed, "; ")
 	}

@@ -113,10 +113,11 @@ type Rejected struct {
 
 // Gate is a correctness gate that a variant passed before its numbers, or failed.
 type Gate struct {
-	Variant string `json:"variant"`
-	Where   string `json:"where,omitempty"` // the set-up axis values it was checked under
-	Passed  bool   `json:"passed"`
-	Detail  string `json:"detail,omitempty"` // how many cases, or which one failed
+	Variant string     `json:"variant"`
+	Where   string     `json:"where,omitempty"` // the set-up axis values it was checked under
+	Passed  bool       `json:"passed"`
+	Kept    *time.Time `json:"kept,omitempty"`   // when an earlier run passed it, if this one did not check it
+	Detail  string     `json:"detail,omitempty"` // how many cases, or which one failed
 }
 
 // ShareMeasured is the share of the run's wall-clock time that was measurement; 0 if not known.

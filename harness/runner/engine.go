@@ -44,6 +44,10 @@ type GuestOptions struct {
 	EachRepeat bool
 	// Gates is how many guests check the gates of a group for all others; 0: each guest checks its own members.
 	Gates int
+	// KeptGates are the verdicts of gates that earlier runs kept; nil: none.
+	KeptGates Kept
+	// Objects are BPF objects that the program does not have, by their names.
+	Objects map[string][]byte
 	// Patience is how much longer than ten times its budget a trial may take by this machine's clock before its guest is killed;
 	// 0: see watch.
 	Patience time.Duration
@@ -77,8 +81,9 @@ type engine struct {
 	order    int // trials recorded, rejected ones among them
 	cells    cellStates
 	finished map[Mark]bool   // steps that are over
-	passed   map[string]bool // GROUP/VARIANT: gates that were passed
-	failed   error           // to record
+	passed   map[string]bool // gates that were passed, by gateName
+	kept     keptGates
+	failed   error // to record
 }
 
 // run makes all trials and decides the outcome of each cell.
@@ -86,8 +91,12 @@ func (r *engine) run(ctx context.Context) (Summary, error) {
 	started := time.Now()
 	r.Progress.begin(r.plan)
 	defer r.Progress.end()
+	err := r.findKept()
+	if err != nil {
+		return r.Summary, err
+	}
 	r.shards = append(r.gateShards(), r.trialShards()...)
-	err := r.runShards(ctx, r.shards)
+	err = r.runShards(ctx, r.shards)
 	err = cmp.Or(err, r.conclude(err == nil))
 	r.Wall = time.Since(started)
 	return r.Summary, err
@@ -141,7 +150,7 @@ func (r *engine) shardsOf(repeat int) []*shard {
 		work = WorkTrials
 	}
 	for _, whole := range r.plan.Groups {
-		for part, g := range whole.partsFor(work, r.Parts) {
+		for part, g := range whole.partsFor(work, r.Parts, nil) {
 			s := &shard{name: g.String(), groups: map[Mark]string{}, job: r.job(g.String(), part, r.Parts, repeat, work)}
 			r.add(s, &g)
 			if len(s.steps) > 0 {
@@ -154,10 +163,14 @@ func (r *engine) shardsOf(repeat int) []*shard {
 
 // job makes a job of a part of a group.
 func (r *engine) job(group string, part, parts, repeat int, work Work) Job {
-	return Job{
-		Experiment: r.plan.Experiment, Selection: r.selection, Seed: r.Seed,
+	j := Job{
+		Experiment: r.plan.Experiment, Selection: r.selection, Seed: r.Seed, Objects: r.Objects,
 		Group: group, Part: part, Parts: parts, Repeat: repeat, Work: work,
 	}
+	if work != WorkTrials { // a job that says more takes the guest longer to read, which moves digits
+		j.Kept = r.kept
+	}
+	return j
 }
 
 // add adds the job's steps of a group to a shard.

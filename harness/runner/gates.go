@@ -32,12 +32,16 @@ func (g Group) byMembers(n int) []Group {
 	return out
 }
 
-// partsFor cuts a group into n parts for guests that do this work.
-func (g Group) partsFor(work Work, n int) []Group {
-	if work == WorkGates {
-		return g.byMembers(n)
+// partsFor cuts a group into n parts for guests that do this work. Guests that check gates get no member whose gate is kept.
+func (g Group) partsFor(work Work, n int, kept keptGates) []Group {
+	if work != WorkGates {
+		return g.parts(n)
 	}
-	return g.parts(n)
+	g.Members = harness.Filter(g.Members, func(m Member) bool { return !kept.have(&g, m.Name) })
+	if len(g.Members) == 0 {
+		return nil
+	}
+	return g.byMembers(n)
 }
 
 // gateShards are the jobs of the guests that only check gates, if there are any.
@@ -46,7 +50,7 @@ func (r *engine) gateShards() (out []*shard) {
 		return nil
 	}
 	for _, whole := range r.plan.Groups {
-		for part, g := range whole.partsFor(WorkGates, r.Gates) {
+		for part, g := range whole.partsFor(WorkGates, r.Gates, r.kept) {
 			out = append(out, &shard{name: g.String(), gates: &g, job: r.job(g.String(), part, r.Gates, EveryRepeat, WorkGates)})
 		}
 	}

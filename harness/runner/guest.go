@@ -170,7 +170,8 @@ func (r *engine) record(s *shard, e event) error {
 	case e.Outcome != nil:
 		return r.decide(*e.Outcome)
 	case e.Gate != nil:
-		r.passed[e.Gate.Where+"/"+e.Gate.Variant] = e.Gate.Passed
+		r.passed[gateName(e.Gate.Where, e.Gate.Variant)] = e.Gate.Passed
+		r.keep(*e.Gate)
 		return r.Record.Gate(*e.Gate)
 	}
 	return errors.New("the guest reported an unknown event")
@@ -183,7 +184,7 @@ func (r *engine) trial(s *shard, t harness.Trial) error {
 		return nil // by the guest that checked the gates
 	}
 	r.Measured += t.Result.Measured
-	if r.Gates > 0 && !r.passed[s.groups[Mark{t.Cell.BenchName(), t.Repeat}]+"/"+t.Cell.Variant] {
+	if r.Gates > 0 && !r.passed[gateName(s.groups[Mark{t.Cell.BenchName(), t.Repeat}], t.Cell.Variant)] {
 		return r.reject(t, "no guest of this run checked its gate", harness.AtGate)
 	}
 	t.Order = r.order

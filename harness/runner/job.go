@@ -20,13 +20,15 @@ type Job struct {
 	Experiment harness.Experiment `json:"experiment"`
 	Selection  Selection          `json:"selection"`
 	Seed       uint64             `json:"seed"`
-	Together   bool               `json:"together"`       // all of the plan's groups, or else
-	Group      string             `json:"group"`          // which of them, by Group.String
-	Part       int                `json:"part"`           // which part of the group
-	Parts      int                `json:"parts"`          // into how many it is cut; 0: 1
-	Repeat     int                `json:"repeat"`         // which repeat; EveryRepeat: all of them
-	Work       Work               `json:"work,omitempty"` // what is done
-	Done       []Mark             `json:"done,omitempty"` // steps that an earlier guest made, or died in
+	Together   bool               `json:"together"`          // all of the plan's groups, or else
+	Group      string             `json:"group"`             // which of them, by Group.String
+	Part       int                `json:"part"`              // which part of the group
+	Parts      int                `json:"parts"`             // into how many it is cut; 0: 1
+	Repeat     int                `json:"repeat"`            // which repeat; EveryRepeat: all of them
+	Work       Work               `json:"work,omitempty"`    // what is done
+	Objects    map[string][]byte  `json:"objects,omitempty"` // BPF objects that the program does not have, by their names
+	Kept       keptGates          `json:"kept,omitempty"`    // gates that need not be checked
+	Done       []Mark             `json:"done,omitempty"`    // steps that an earlier guest made, or died in
 }
 
 // Work is what a guest does with its group. Guests of one run have the same kernel, image and objects, so that some can check the
@@ -65,7 +67,7 @@ func (j Job) groups(all []Group) ([]Group, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("no group %q", j.Group)
 	}
-	parts := all[i].partsFor(j.Work, j.Parts)
+	parts := all[i].partsFor(j.Work, j.Parts, j.Kept)
 	if j.Part < 0 || j.Part >= len(parts) {
 		return nil, fmt.Errorf("no part %d of %d of group %q", j.Part, len(parts), j.Group)
 	}
@@ -102,7 +104,7 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	enc := json.NewEncoder(out)
 	w := worker{
 		plan: plan, groups: groups, family: family, seed: j.Seed, exact: plan.Target == harness.TargetExact, guest: true,
-		work: j.Work, filter: j.includes, patience: guestPatience,
+		work: j.Work, kept: j.Kept, filter: j.includes, patience: guestPatience,
 		send: func(e event) error {
 			if err := enc.Encode(e); err != nil {
 				return fmt.Errorf("report: %w", err)

@@ -26,9 +26,10 @@ type Recorder interface {
 
 // Options configure a run on this machine.
 type Options struct {
-	Family harness.Family
-	Record Recorder
-	Seed   uint64
+	Family    harness.Family
+	Record    Recorder
+	Seed      uint64
+	KeptGates Kept // verdicts of gates that earlier runs kept; nil: none
 	// Progress shows the progress of the run; may be nil.
 	Progress *Progress
 	// Patience is how much longer than ten times its budget a trial may take; 0: two minutes.
@@ -43,6 +44,7 @@ type Summary struct {
 	Valid    int                  // trials that count
 	Rejected int                  // measurements that do not
 	Outcomes []record.CellOutcome // one a cell, in the plan's order; of a run that was stopped, of those that were decided
+	Kept     []record.Gate        // gates that an earlier run passed, and this one did not check
 	Measured time.Duration        // spent measuring
 	Wall     time.Duration
 }
@@ -78,9 +80,9 @@ func Run(ctx context.Context, p *Plan, o Options) (Summary, error) {
 	}
 	before, berr := o.Steal()
 	sum, err := newEngine(p, Selection{}, GuestOptions{
-		Record: o.Record, Seed: o.Seed, Progress: o.Progress, Together: true, unwatched: true,
-		Boot: func(ctx context.Context, _ Job, to *Guest) error {
-			w.send = to.take
+		Record: o.Record, KeptGates: o.KeptGates, Seed: o.Seed, Progress: o.Progress, Together: true, unwatched: true,
+		Boot: func(ctx context.Context, j Job, to *Guest) error {
+			w.send, w.kept = to.take, j.Kept
 			if err := w.run(ctx); err != nil {
 				return &fatalError{err}
 			}

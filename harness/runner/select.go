@@ -19,6 +19,8 @@ type Selection struct {
 	// Axes replace the profile's values of an axis in every workload that has it.
 	Axes    []harness.Axis
 	Repeats int // 0: the profile's
+	// WithoutAA measures no variant twice: for a comparison whose noise its own repeats show.
+	WithoutAA bool `json:",omitempty"`
 }
 
 // resolution holds what a Selection names.
@@ -49,7 +51,9 @@ func (s Selection) resolve(e harness.Experiment) (resolution, error) {
 	w.variants = harness.Filter(e.Variants, func(v harness.Variant) bool {
 		return len(s.Variants) == 0 || slices.Contains(s.Variants, v.Name)
 	})
-	w.aa = pickAA(e.AA, w.variants)
+	if !s.WithoutAA {
+		w.aa = pickAA(e.AA, w.variants)
+	}
 	return w, nil
 }
 

@@ -22,6 +22,7 @@ type worker struct {
 	exact  bool            // the clock counts instructions
 	guest  bool            // this machine is a guest of the lab
 	work   Work            // what is done
+	kept   keptGates       // gates that are not checked
 	filter func(Step) bool // restricts to some of the steps; nil: all
 	// patience is how much longer than ten times its budget a trial may take.
 	patience time.Duration
@@ -111,6 +112,9 @@ func (w *worker) gates(ctx context.Context, g *Group, stage harness.Stage) error
 					return err
 				}
 			}
+			continue
+		}
+		if w.kept.have(g, m.Name) {
 			continue
 		}
 		if w.work == WorkTrials {

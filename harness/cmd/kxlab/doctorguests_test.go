@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kxlab/kxlab/vm"
+	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // Without a place for the cache doctor says so, and says all else.
 func TestGuestRowsWithoutCache(t *testing.T) {
-	for _, name := range []string{"HOME", "XDG_CACHE_HOME", vm.CacheEnv} {
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", cache.Env} {
 		t.Setenv(name, "")
 	}
 	rows, err := guestRows(t.Context())
@@ -26,7 +26,7 @@ func TestGuestRowsWithoutCache(t *testing.T) {
 			continue
 		}
 		kernels++
-		if r.OK || !r.Vital || !strings.Contains(r.Detail, "set "+vm.CacheEnv) {
+		if r.OK || !r.Vital || !strings.Contains(r.Detail, "set "+cache.Env) {
 			t.Errorf("%+v, want what is missing and the remedy", r)
 		}
 	}

@@ -37,8 +37,11 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 		Started: time.Now(), Commit: commit, Version: version, Command: append([]string{"kxlab"}, os.Args[1:]...),
 		Profile: f.profile, Repeats: f.repeat, Seed: f.seed, CPUs: facts.CPUs, MemBytes: facts.MemBytes,
 		KernelFacts: facts.Settings, Tools: facts.Tools, Mitigations: facts.Mitigations, Objects: map[string]string{},
-		Plan: p.Trials(), Budgets: budgets(p), AA: []string{p.AA},
+		Plan: p.Trials(), Budgets: budgets(p),
 		Title: e.Title, Question: e.Question, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores, Laws: e.Laws,
+	}
+	if p.AA != "" {
+		env.AA = []string{p.AA}
 	}
 	if j.guests != nil {
 		if env.QEMU, err = vm.QEMUVersion(ctx); err != nil {

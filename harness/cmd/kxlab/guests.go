@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
@@ -188,6 +189,9 @@ func newInside(s streams, families map[string]harness.Family) *cobra.Command {
 			var j runner.Job
 			if err := json.Unmarshal(raw, &j); err != nil {
 				return fmt.Errorf("read job: %w", err)
+			}
+			for name, raw := range j.Objects {
+				bpf.Add(name, raw)
 			}
 			return runner.Inside(cmd.Context(), j, families, vm.NewAckWriter(s.out))
 		}),

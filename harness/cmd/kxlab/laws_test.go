@@ -18,7 +18,7 @@ func TestLawsFindBugs(t *testing.T) {
 		t.Skip("boots guests")
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	c := exec.CommandContext(t.Context(), static(t, "kxlab", "build", "."), "run", "cc", "--target", "exact", "--profile", "laws",
+	c := exec.CommandContext(t.Context(), static(t, "kxlab", "build", "."), "run", "cc", "--target", "exact", "--profile", "laws", "--fresh",
 		"--workload", "sawtooth,ecn", "--variants", "bpf-reno-mild,bpf-cubic-steep,bpf-dctcp-hasty", "--out", dir)
 	said, err := c.CombinedOutput()
 	if c.ProcessState != nil && c.ProcessState.ExitCode() == codeNothing {

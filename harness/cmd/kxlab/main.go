@@ -22,6 +22,7 @@ import (
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/cache"
 	"github.com/kxlab/kxlab/harness/family"
 	"github.com/kxlab/kxlab/harness/load"
 	"github.com/kxlab/kxlab/vm"
@@ -82,7 +83,7 @@ func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {
 				return usage(err)
 			}
 			if dir, _ := cmd.Flags().GetString("cache"); dir != "" {
-				return os.Setenv(vm.CacheEnv, dir)
+				return os.Setenv(cache.Env, dir)
 			}
 			return nil
 		},
@@ -91,7 +92,7 @@ func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {
 	root.SetErr(s.err)
 	root.PersistentFlags().String("config", "", "read settings from this file (default kxlab.yaml, if it is there)")
 	root.PersistentFlags().String("cache", "", "keep kernels and guest images here (default kxlab in the user's cache folder)")
-	root.AddCommand(newDoctor(s), newList(s, words), newRun(s, words), newCompare(s), newReport(s), newClean(s), newVM(s), newVersion(s), newInside(s, words.Families))
+	root.AddCommand(newDoctor(s), newList(s, words), newRun(s, words), newAB(s, words), newCompare(s), newReport(s), newClean(s), newVM(s), newVersion(s), newInside(s, words.Families))
 	return root
 }
 

@@ -7,12 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
@@ -36,7 +38,7 @@ type runFlags struct {
 	repeat, cpus                       int
 	seed                               uint64
 	silence                            time.Duration
-	snapshots, json, wait              bool
+	snapshots, fresh, json, wait       bool
 }
 
 func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
@@ -47,22 +49,32 @@ func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
 		RunE: action(func(cmd *cobra.Command, args []string) error { return runAll(cmd.Context(), s, words, f, args) }),
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.target, "target", "", "where trials run: host, vm (a guest) or exact (a guest whose clock counts instructions) (default: the experiment's first)")
+	f.addTo(fl, "", "quick")
+	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")
+	fl.BoolVar(&f.json, "json", false, "write one JSON line for each trial to standard output instead of the table")
+	return cmd
+}
+
+// addTo adds the flags of all commands that measure.
+func (f *runFlags) addTo(fl *pflag.FlagSet, target, profile string) {
+	where := "where trials run: host, vm (a guest) or exact (a guest whose clock counts instructions)"
+	if target == "" {
+		where += " (default: the experiment's first)"
+	}
+	fl.StringVar(&f.target, "target", target, where)
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "kernels of the guests, one run for each: a suite, a version, an image, a build tree (see kxlab vm)")
 	fl.IntVar(&f.cpus, "cpus", 0, "virtual CPUs of the guests (0: as many as the experiment says)")
 	fl.StringVar(&f.root, "root", "", "root file system of guests: host (this machine's, read-only, through virtme-ng) or image (the lab's own, with what the experiment names; it boots in a tenth of the time) (default: on target vm what the experiment says, else host)")
 	fl.BoolVar(&f.snapshots, "snapshots", true, "resume guests of target exact from snapshots; without, each boots, which is slower and gives the same digits")
+	fl.BoolVar(&f.fresh, "fresh", false, "check every correctness gate anew; without, one that this lab passed on this kernel, with this definition and seed, is kept")
 	fl.DurationVar(&f.silence, "silence", vm.SilenceTime, "end a guest from which nothing came for so long, not even a sign of life")
-	fl.StringVar(&f.profile, "profile", "quick", "how much is run: smoke, quick or full")
-	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")
+	fl.StringVar(&f.profile, "profile", profile, "how much is run: smoke, quick or full")
 	fl.StringSliceVar(&f.workloads, "workload", nil, "only these workloads")
 	fl.StringArrayVar(&f.axes, "axis", nil, "values of an axis: services=1,1000 (may be given several times)")
 	fl.IntVar(&f.repeat, "repeat", 0, "trials of each cell (0: as many as the profile says)")
 	fl.Uint64Var(&f.seed, "seed", 1, "decides the order of trials and what packets look like")
 	fl.StringVar(&f.out, "out", "", "run directory (default results/scratch/EXPERIMENT-PROFILE-TIME)")
-	fl.BoolVar(&f.json, "json", false, "write one JSON line for each trial to standard output instead of the table")
 	fl.BoolVar(&f.wait, "wait", false, "if another run is measuring on this machine, wait for it")
-	return cmd
 }
 
 // job is one experiment to run on one target and kernel.
@@ -73,6 +85,8 @@ type job struct {
 	dir       string
 	kernel    string  // as on the command line
 	guests    *guests // nil on the host
+	// objects are BPF objects that the program does not have, by their names.
+	objects map[string][]byte
 }
 
 // runAll checks all arguments before it changes anything.
@@ -94,11 +108,7 @@ func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runF
 		timed = timed || j.plan.Target != harness.TargetExact
 	}
 	if timed {
-		var waiting func(*runner.BusyError)
-		if f.wait {
-			waiting = func(b *runner.BusyError) { s.note("%v; waiting", b) }
-		}
-		lock, err := runner.Lock(ctx, waiting)
+		lock, err := f.lock(ctx, s)
 		if err != nil {
 			return err
 		}
@@ -129,6 +139,15 @@ func (f runFlags) check() error {
 		return fmt.Errorf("--silence %v: want more than 0", f.silence)
 	}
 	return nil
+}
+
+// lock makes this the only run on this machine that goes by the wall clock.
+func (f runFlags) lock(ctx context.Context, s streams) (io.Closer, error) {
+	var waiting func(*runner.BusyError)
+	if f.wait {
+		waiting = func(b *runner.BusyError) { s.note("%v; waiting", b) }
+	}
+	return runner.Lock(ctx, waiting)
 }
 
 // compareKernels compares the runs of an experiment on each kernel and the next.
@@ -162,14 +181,11 @@ func worst(errs []error) error {
 }
 
 func (f runFlags) jobs(args []string, words experiments.Vocabulary, now time.Time) ([]job, error) {
-	sel := runner.Selection{Profile: f.profile, Target: f.target, Variants: f.variants, Workloads: f.workloads, Repeats: f.repeat}
-	for _, a := range f.axes {
-		name, values, ok := strings.Cut(a, "=")
-		if !ok {
-			return nil, usage(fmt.Errorf("axis %q: want NAME=VALUE,VALUE", a))
-		}
-		sel.Axes = append(sel.Axes, harness.Axis{Name: name, Values: strings.Split(values, ",")})
+	axes, err := f.parseAxes()
+	if err != nil {
+		return nil, usage(err)
 	}
+	sel := runner.Selection{Profile: f.profile, Target: f.target, Variants: f.variants, Workloads: f.workloads, Axes: axes, Repeats: f.repeat}
 	var jobs []job
 	for i, arg := range args {
 		e, err := open(arg, words)
@@ -178,21 +194,11 @@ func (f runFlags) jobs(args []string, words experiments.Vocabulary, now time.Tim
 		}
 		sel := sel
 		sel.Target = cmp.Or(sel.Target, e.TargetsOr()[0])
-		if err := harness.Known("target of "+e.Name, sel.Target, e.TargetsOr()); err != nil {
+		j, err := newJob(e, sel, words)
+		if err != nil {
 			return nil, usage(err)
 		}
-		plan, err := runner.NewPlan(e, sel)
-		if err != nil {
-			return nil, usage(fmt.Errorf("experiment %s: %w", e.Name, err))
-		}
-		j := job{plan: plan, selection: sel, family: words.Families[e.Family], dir: f.out}
-		for _, a := range sel.Axes {
-			for _, v := range a.Values {
-				if err := harness.CheckAxis(j.family, a.Name, v); err != nil {
-					return nil, usage(fmt.Errorf("axis %s: %w", a.Name, err))
-				}
-			}
-		}
+		j.dir = f.out
 		switch {
 		case f.out == "":
 			name := fmt.Sprintf("%s-%s-%s", e.Name, f.profile, now.Format("20060102-150405"))
@@ -207,6 +213,38 @@ func (f runFlags) jobs(args []string, words experiments.Vocabulary, now time.Tim
 		jobs = append(jobs, more...)
 	}
 	return jobs, nil
+}
+
+// newJob plans a selection of an experiment.
+func newJob(e harness.Experiment, sel runner.Selection, words experiments.Vocabulary) (job, error) {
+	if err := harness.Known("target of "+e.Name, sel.Target, e.TargetsOr()); err != nil {
+		return job{}, err
+	}
+	plan, err := runner.NewPlan(e, sel)
+	if err != nil {
+		return job{}, fmt.Errorf("experiment %s: %w", e.Name, err)
+	}
+	family := words.Families[e.Family]
+	for _, a := range sel.Axes {
+		for _, v := range a.Values {
+			if err := harness.CheckAxis(family, a.Name, v); err != nil {
+				return job{}, fmt.Errorf("axis %s: %w", a.Name, err)
+			}
+		}
+	}
+	return job{plan: plan, selection: sel, family: family}, nil
+}
+
+// parseAxes reads the flags --axis.
+func (f runFlags) parseAxes() (out []harness.Axis, err error) {
+	for _, a := range f.axes {
+		name, values, ok := strings.Cut(a, "=")
+		if !ok {
+			return nil, fmt.Errorf("axis %q: want NAME=VALUE,VALUE", a)
+		}
+		out = append(out, harness.Axis{Name: name, Values: strings.Split(values, ",")})
+	}
+	return out, nil
 }
 
 // onKernels returns the job, or one for each kernel of the command line.
@@ -236,50 +274,10 @@ func (f runFlags) onKernels(j job) ([]job, error) {
 }
 
 // run measures one experiment and reports it.
-func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
-	if j.plan.Target != harness.TargetHost {
-		if j.guests, err = openGuests(ctx, j, f); err != nil {
-			return unable(err)
-		}
-	}
-	env, err := newEnv(ctx, j, f)
+func (j job) run(ctx context.Context, s streams, f runFlags) error {
+	sum, err := j.measure(ctx, s, f)
 	if err != nil {
 		return err
-	}
-	w, err := record.Create(j.dir, env)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.Close()) }()
-	var rec runner.Recorder = w
-	if f.json {
-		rec = newJSONLines(s.out, w)
-	}
-	progress := runner.NewProgress(s.err, s.columns)
-	var sum runner.Summary
-	if j.guests != nil {
-		sum, err = j.guests.run(ctx, s, j.plan, j.selection, runner.GuestOptions{Record: rec, Seed: f.seed, Progress: progress}, w)
-	} else {
-		sum, err = runner.Run(ctx, j.plan, runner.Options{Family: j.family, Record: rec, Seed: f.seed, Progress: progress})
-	}
-	share := shareOf(sum)
-	if err != nil {
-		s.note("%s: %s", j.plan.Experiment.Name, share)
-		err = fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
-		if wrong := wrongError(j, sum); wrong != nil || sum.Valid+sum.Rejected > 0 {
-			return errors.Join(err, wrong)
-		}
-		return unable(err)
-	}
-	if err := w.Note("%s", share); err != nil {
-		return err
-	}
-	if err := w.Finish(); err != nil {
-		return err
-	}
-	s.note("%s: %s", j.plan.Experiment.Name, share)
-	if sum.Count(harness.OutcomeNotSupported) == len(sum.Outcomes) {
-		return unsupported(lackingError(j, sum))
 	}
 	format := "text"
 	if f.json { // standard output has JSON lines
@@ -290,4 +288,54 @@ func (j job) run(ctx context.Context, s streams, f runFlags) (err error) {
 		return err
 	}
 	return scoreError(a)
+}
+
+// measure measures one experiment into its run directory. It is an error if nothing of it can be measured here.
+func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Summary, err error) {
+	if j.plan.Target != harness.TargetHost {
+		if j.guests, err = openGuests(ctx, *j, f); err != nil {
+			return sum, unable(err)
+		}
+	}
+	env, err := newEnv(ctx, *j, f)
+	if err != nil {
+		return sum, err
+	}
+	w, err := record.Create(j.dir, env)
+	if err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	var rec runner.Recorder = w
+	if f.json {
+		rec = newJSONLines(s.out, w)
+	}
+	kept := j.keptGates(s, f)
+	progress := runner.NewProgress(s.err, s.columns)
+	if j.guests != nil {
+		sum, err = j.guests.run(ctx, s, j.plan, j.selection,
+			runner.GuestOptions{Record: rec, KeptGates: kept, Objects: j.objects, Seed: f.seed, Progress: progress}, w)
+	} else {
+		sum, err = runner.Run(ctx, j.plan, runner.Options{Family: j.family, Record: rec, KeptGates: kept, Seed: f.seed, Progress: progress})
+	}
+	if len(sum.Kept) > 0 {
+		s.note("%s: %s", j.plan.Experiment.Name, keptNote(sum.Kept))
+	}
+	share := shareOf(sum)
+	if err != nil {
+		s.note("%s: %s", j.plan.Experiment.Name, share)
+		err = fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
+		if wrong := wrongError(*j, sum); wrong != nil || sum.Valid+sum.Rejected > 0 {
+			return sum, errors.Join(err, wrong)
+		}
+		return sum, unable(err)
+	}
+	if err := cmp.Or(w.Note("%s", share), w.Finish()); err != nil {
+		return sum, err
+	}
+	s.note("%s: %s", j.plan.Experiment.Name, share)
+	if sum.Count(harness.OutcomeNotSupported) == len(sum.Outcomes) {
+		return sum, unsupported(lackingError(*j, sum))
+	}
+	return sum, nil
 }

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 func command(t *testing.T, dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env, cmd.Dir = append(os.Environ(), "BE_KXLAB=1"), dir
+	cmd.Env, cmd.Dir = append(os.Environ(), "BE_KXLAB=1", "KXLAB_FRESH=true"), dir
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	return cmd, &errs

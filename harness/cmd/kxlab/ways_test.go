@@ -23,8 +23,8 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/cache"
 	"github.com/kxlab/kxlab/harness/labtest"
-	"github.com/kxlab/kxlab/vm"
 )
 
 // ways is a family whose variant "other" fails in the way that the environment variable WAY names; the others are well.
@@ -150,7 +150,7 @@ func TestWays(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: a run on the host does")
 	}
-	cache, err := cacheFolder()
+	kept, err := cache.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,8 @@ func TestWays(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "ways"),
 		Setup: func(env *testscript.Env) error {
-			env.Setenv(vm.CacheEnv, cache) // stories have no home
+			env.Setenv(cache.Env, kept) // stories have no home
+			env.Setenv("KXLAB_FRESH", "true")
 			return errors.Join(os.WriteFile(filepath.Join(env.WorkDir, "ways.yaml"), []byte(waysYAML), 0o600),
 				os.WriteFile(filepath.Join(env.WorkDir, "deaths.yaml"), []byte(deathsYAML), 0o600))
 		},
@@ -173,15 +174,6 @@ func TestWays(t *testing.T) {
 			"exits": table.exits, "nobody": table.nobody, "hangup": hangup,
 		},
 	})
-}
-
-// cacheFolder is where this user's kernels and images are.
-func cacheFolder() (string, error) {
-	if dir := os.Getenv(vm.CacheEnv); dir != "" {
-		return dir, nil
-	}
-	dir, err := os.UserCacheDir()
-	return filepath.Join(dir, "kxlab"), err
 }
 
 // codes are exit codes, by the row's name and the column.

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cache keeps what is costly to make again in a folder of the user's: kernels, images, snapshots of guests, verdicts of gates.
+// Files are written whole or not at all.
+package cache
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Env names the environment variable that says where the cache is.
+const Env = "KXLAB_CACHE"
+
+// Dir makes and returns a folder of the lab's cache: below $KXLAB_CACHE, or kxlab in the user's cache folder.
+func Dir(parts ...string) (string, error) {
+	base := os.Getenv(Env)
+	if base == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("find cache folder: %w: set %s", err, Env)
+		}
+		base = filepath.Join(user, "kxlab")
+	}
+	base, err := filepath.Abs(base)
+	if err != nil {
+		return "", fmt.Errorf("find cache folder: %w", err)
+	}
+	dir := filepath.Join(append([]string{base}, parts...)...)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make cache folder: %w", err)
+	}
+	return dir, nil
+}
+
+// Lock waits for an exclusive lock on a file, which it creates if it is missing. Closing the file releases the lock, so a
+// process that dies holds none.
+func Lock(ctx context.Context, path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch err {
+		case nil:
+			return f, nil
+		case unix.EWOULDBLOCK, unix.EINTR:
+			select {
+			case <-time.After(50 * time.Millisecond):
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+}
+
+// WriteFile creates or replaces a file atomically. Write fills it under a temporary name.
+func WriteFile(path string, write func(*os.File) error) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "part-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // fails after the rename
+	defer tmp.Close()
+	if err := write(tmp); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// CreateUnlinked makes an unlinked file in a folder of the cache: the kernel frees it when the last process closes it.
+func CreateUnlinked(folder string) (*os.File, error) {
+	dir, err := Dir(folder)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(dir, "part-")
+	if err != nil {
+		return nil, err
+	}
+	return f, os.Remove(f.Name())
+}
+
+// Touch records in the file's times that a file of the cache was used.
+func Touch(path string) {
+	now := time.Now()
+	_ = os.Chtimes(path, now, now)
+}
+
+// StaleAfter is the age at which a temporary file counts as abandoned.
+const StaleAfter = time.Hour
+
+// A File is a file in a folder of the cache.
+type File struct {
+	Path string
+	Size int64     // bytes
+	Used time.Time // last use
+}
+
+// Files lists a folder's files, the most recently used first, and removes abandoned temporary files.
+func Files(dir string) []File {
+	entries, _ := os.ReadDir(dir)
+	var files []File
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || e.IsDir() {
+			continue
+		}
+		f := File{filepath.Join(dir, e.Name()), info.Size(), info.ModTime()}
+		if !strings.HasPrefix(e.Name(), "part-") {
+			files = append(files, f)
+		} else if time.Since(f.Used) > StaleAfter {
+			_ = os.Remove(f.Path)
+		}
+	}
+	slices.SortFunc(files, func(a, b File) int { return b.Used.Compare(a.Used) })
+	return files
+}
+
+// Prune removes all but the most recently used files of a folder. A process that has a file open can still read it.
+func Prune(dir string, keep int) {
+	files := Files(dir)
+	for _, f := range files[min(len(files), keep):] {
+		_ = os.Remove(f.Path)
+	}
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/cache"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/harness/sys"
+)
+
+// gatesMax is how many verdicts of gates the cache holds; those used longest ago go first.
+const gatesMax = 4096
+
+// gateKey is all that decides a gate besides its group and its variant.
+type gateKey struct {
+	Lab        string // SHA-256 of this program: the objects, the gates, the families
+	Experiment harness.Experiment
+	Target     string
+	Kernel     []string
+	CPUs       int
+	Memory     int64 // bytes
+	Seed       uint64
+	Tools      []string
+}
+
+// keptGates are verdicts of gates in the cache, a file each.
+type keptGates struct {
+	dir  string
+	base string // SHA-256 of the gateKey
+}
+
+var _ runner.Kept = (*keptGates)(nil)
+
+// openKeptGates opens the verdicts that hold for a job.
+func openKeptGates(j job, seed uint64) (*keptGates, error) {
+	lab, err := selfSum()
+	if err != nil {
+		return nil, err
+	}
+	key := gateKey{Lab: lab, Experiment: j.plan.Experiment, Target: j.plan.Target, Seed: seed}
+	if g := j.guests; g != nil {
+		key.Kernel, key.CPUs, key.Memory = []string{g.kernel.Release, g.root(), fileState(g.kernel.Image)}, g.cpus, g.memory
+	} else {
+		for _, path := range []string{"/proc/version", "/proc/sys/kernel/random/boot_id"} {
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			key.Kernel = append(key.Kernel, strings.TrimSpace(string(raw)))
+		}
+	}
+	for _, name := range j.plan.Experiment.Guest.Tools {
+		if path, err := sys.LookTool(name); err == nil {
+			key.Tools = append(key.Tools, fileState(path))
+		}
+	}
+	dir, err := cache.Dir("gates")
+	if err != nil {
+		return nil, err
+	}
+	cache.Prune(dir, gatesMax)
+	sum := sha256.New()
+	if err := json.NewEncoder(sum).Encode(key); err != nil {
+		return nil, err
+	}
+	return &keptGates{dir, hex.EncodeToString(sum.Sum(nil))}, nil
+}
+
+// keptGates opens the verdicts of gates that hold for the job; nil if all gates are to be checked.
+func (j *job) keptGates(s streams, f runFlags) runner.Kept {
+	if f.fresh {
+		return nil
+	}
+	k, err := openKeptGates(*j, f.seed)
+	if err != nil {
+		s.note("no kept gates: %v: every gate is checked", err)
+		return nil
+	}
+	return k
+}
+
+// selfSum is the SHA-256 of the running program.
+func selfSum() (string, error) {
+	f, err := os.Open("/proc/self/exe")
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// fileState is a file's path, size and time of change.
+func fileState(path string) string {
+	st, err := os.Stat(path)
+	if err != nil {
+		return path
+	}
+	return fmt.Sprintf("%s %d %d", path, st.Size(), st.ModTime().UnixNano())
+}
+
+func (k *keptGates) path(group, variant string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q %q", k.base, group, variant))
+	return filepath.Join(k.dir, hex.EncodeToString(sum[:]))
+}
+
+// Gate reads a verdict. One that cannot be read is none.
+func (k *keptGates) Gate(group, variant string) (g record.Gate, ok bool) {
+	path := k.path(group, variant)
+	raw, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(raw, &g) != nil || g.Where != group || g.Variant != variant || !g.Passed || g.Kept == nil {
+		return record.Gate{}, false
+	}
+	cache.Touch(path)
+	return g, true
+}
+
+// Keep writes a verdict down. Without it the gate is checked again.
+func (k *keptGates) Keep(g record.Gate) {
+	now := time.Now().UTC().Truncate(time.Second)
+	g.Kept = &now
+	_ = cache.WriteFile(k.path(g.Where, g.Variant), func(w *os.File) error { return json.NewEncoder(w).Encode(g) })
+}
+
+// keptNote says how many gates were kept.
+func keptNote(kept []record.Gate) string {
+	first := slices.MinFunc(kept, func(a, b record.Gate) int { return a.Kept.Compare(*b.Kept) })
+	return fmt.Sprintf("%d gates kept, the first passed on %s; --fresh checks them anew", len(kept), first.Kept.Format("2006-01-02 15:04 MST"))
+}

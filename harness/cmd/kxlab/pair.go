@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/source"
+)
+
+// A pair is two implementations to be held against one another, and the experiment that does so.
+type pair struct {
+	words      [2]string // as the user named them
+	a, b       harness.Variant
+	experiment harness.Experiment
+	objects    map[string][]byte // that the lab does not have
+}
+
+// A side is what one word means.
+type side struct {
+	variant    harness.Variant // of the lab, or what an object takes the place of
+	experiment string
+	object     *source.Object // nil: the lab's
+}
+
+// abExperiments are those whose variants can be held against one another.
+var abExperiments = []string{"lb", "cc", "sched"}
+
+// openPair resolves both words before anything is touched.
+func openPair(ctx context.Context, words experiments.Vocabulary, like, clang string, a, b string) (*pair, error) {
+	var sides [2]side
+	for i, word := range []string{a, b} {
+		if !source.Is(word) {
+			s, err := openVariant(words, word)
+			if err != nil {
+				return nil, usage(err)
+			}
+			sides[i] = s
+			continue
+		}
+		o, err := source.Open(ctx, word, clang)
+		if err != nil {
+			return nil, err
+		}
+		sides[i].object = o
+	}
+	for i := range sides {
+		if sides[i].object == nil {
+			continue
+		}
+		other := sides[1-i]
+		place := like
+		if place == "" && other.object == nil {
+			place = other.variant.Name
+		}
+		s, err := placeOf(words, sides[i].object, place)
+		if err != nil {
+			return nil, err
+		}
+		sides[i] = s
+	}
+	if x, y := sides[0].experiment, sides[1].experiment; x != y {
+		return nil, usage(fmt.Errorf("A belongs to experiment %s and B to %s: they do not do the same work", x, y))
+	}
+	if x, y := sides[0].variant.Class, sides[1].variant.Class; x != y {
+		return nil, usage(fmt.Errorf("A is of class %s and B of class %s: they do not do the same work", x, y))
+	}
+	e, err := open(sides[0].experiment, words)
+	if err != nil {
+		return nil, err
+	}
+	p := &pair{words: [2]string{a, b}, objects: map[string][]byte{}}
+	p.a, p.b = sides[0].variant, sides[1].variant
+	for i, v := range []*harness.Variant{&p.a, &p.b} {
+		if o := sides[i].object; o != nil {
+			v.Object = fmt.Sprintf("own/%s-%x", o.Name, sha256.Sum256(o.Raw))
+			p.objects[v.Object] = o.Raw
+			bpf.Add(v.Object, o.Raw)
+		}
+	}
+	if p.a.Name == p.b.Name {
+		p.b.Name += "-b"
+	}
+	e.Variants, e.AA, e.Scores, e.Laws, e.Plots = []harness.Variant{p.a, p.b}, p.a.Name, nil, nil, nil
+	for i := range e.Profiles {
+		for k := range e.Profiles[i].Workloads {
+			e.Profiles[i].Workloads[k].Only = nil
+		}
+	}
+	p.experiment = e
+	return p, nil
+}
+
+// openVariant reads NAME or NAME,KNOB=VALUE,….
+func openVariant(words experiments.Vocabulary, word string) (side, error) {
+	name, knobs, _ := strings.Cut(word, ",")
+	s, err := findVariant(words, name)
+	if err != nil || knobs == "" {
+		return s, err
+	}
+	var known []string
+	if spec, err := bpf.Open(s.variant.Object); err == nil {
+		for k := range spec.Variables {
+			known = append(known, k)
+		}
+		slices.Sort(known)
+	}
+	s.variant.Knobs = slices.Clone(s.variant.Knobs)
+	for _, k := range strings.Split(knobs, ",") {
+		name, text, ok := strings.Cut(k, "=")
+		value, err := strconv.ParseUint(text, 0, 64)
+		if !ok || err != nil {
+			return s, fmt.Errorf("%s: %q is not KNOB=NUMBER", word, k)
+		}
+		if err := harness.Known("knob of "+s.variant.Name, name, known); err != nil {
+			return s, err
+		}
+		i := slices.IndexFunc(s.variant.Knobs, func(k harness.Knob) bool { return k.Name == name })
+		if i < 0 {
+			s.variant.Knobs = append(s.variant.Knobs, harness.Knob{Name: name, Value: value})
+		} else {
+			s.variant.Knobs[i].Value = value
+		}
+	}
+	return s, nil
+}
+
+// findVariant finds a variant of the lab.
+func findVariant(words experiments.Vocabulary, name string) (side, error) {
+	var all []string
+	for _, x := range abExperiments {
+		e, err := open(x, words)
+		if err != nil {
+			return side{}, err
+		}
+		for _, v := range e.Variants {
+			if v.Name == name {
+				v.Original, v.Control = "", false
+				return side{variant: v, experiment: x}, nil
+			}
+			all = append(all, v.Name)
+		}
+	}
+	return side{}, harness.Known("variant", name, all)
+}
+
+// errNoPlace says that nothing tells what an object is to be measured as.
+var errNoPlace = errors.New("whose place it takes does not follow from the object: name a variant of the lab by --like")
+
+// placeOf puts an object in the place of a variant: of the named one, or of what follows from the object.
+func placeOf(words experiments.Vocabulary, o *source.Object, like string) (side, error) {
+	kind := bpfobj.KindOf(o.Spec)
+	if like == "" {
+		var err error
+		if like, err = placeByName(words, o, kind); err != nil {
+			return side{}, fmt.Errorf("%s: %w", o.From, err)
+		}
+	}
+	s, err := findVariant(words, like)
+	if err != nil {
+		return s, usage(err)
+	}
+	if want := kindOfVariant(s); want != kind {
+		return s, fmt.Errorf("%s: it is %s, and %s is %s: name another variant by --like", o.From, kind, like, want)
+	}
+	s.object = o
+	s.variant.Knobs = slices.DeleteFunc(slices.Clone(s.variant.Knobs), func(k harness.Knob) bool { return o.Spec.Variables[k.Name] == nil })
+	s.variant.Name = o.Name
+	if harness.CheckName("variant", o.Name) != nil {
+		s.variant.Name = "own"
+	}
+	return s, nil
+}
+
+// placeByName is the variant whose object is called as this one; else, of a congestion control or a scheduler, the plainest one.
+func placeByName(words experiments.Vocabulary, o *source.Object, kind string) (string, error) {
+	for _, x := range abExperiments {
+		e, err := open(x, words)
+		if err != nil {
+			return "", err
+		}
+		for _, v := range e.Variants {
+			if _, base, _ := strings.Cut(v.Object, "/"); base == o.Name {
+				return v.Name, nil
+			}
+		}
+	}
+	switch kind {
+	case bpfobj.KindCC:
+		return "bpf-reno", nil
+	case bpfobj.KindSched:
+		return "scx-fifo", nil
+	}
+	return "", errNoPlace
+}
+
+// kindOfVariant is the kind of object that a variant of the lab has, or could have.
+func kindOfVariant(s side) string {
+	switch s.experiment {
+	case "cc":
+		return bpfobj.KindCC
+	case "sched":
+		return bpfobj.KindSched
+	}
+	spec, err := bpf.Open(s.variant.Object)
+	if err != nil {
+		return "no BPF object"
+	}
+	return bpfobj.KindOf(spec)
+}

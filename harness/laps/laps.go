@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package laps times two XDP programs against one another on this machine: in one call of the kernel's test run they take turns of
+// 64 packets (bpf/traffic/timing.bpf.c), so that whatever else the machine does falls on both alike.
+//
+// What turns cannot take out is where a load happens to lie in memory: two copies of one program differ by some 0.4 %. Hence
+// Compare loads the programs anew several times, and its interval is over loads, never over turns.
+package laps
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/bpf/abi"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/stats"
+)
+
+const (
+	// FrameSize is the length of the frames, bytes: all headers of either family.
+	FrameSize = 8 * abi.TimingWords
+	// turnPackets is how many packets a turn has.
+	turnPackets = 64
+	// callPackets is how many packets one system call has at most: it cannot be ended before.
+	callPackets = 1 << 20
+	// brokenTurn is how many times as long as the shortest of its program a turn may be.
+	brokenTurn = 4
+	// Verdicts of XDP programs (linux/bpf.h).
+	aborted = 0
+)
+
+// Traffic is what the programs get. The last two bytes of the source address, of which 15 bits vary, and the source port tell flows
+// apart: frames leave room for that.
+type Traffic struct {
+	Frame  [FrameSize]byte // Ethernet, IP and TCP or UDP headers, with checksums that hold for flow 0 alone
+	Family int             // 4 or 6
+	Flows  uint32          // that take turns; 0: every packet is a flow of its own, up to 2^31
+}
+
+// A Side is what one program took.
+type Side struct {
+	Packets uint64
+	Time    time.Duration // with the loop's own
+	// Broken is how many turns took more than brokenTurn times the shortest: an interrupt or another task was on the CPU. They do
+	// not count.
+	Broken uint64
+	least  time.Duration // the shortest turn
+}
+
+// each is the time of a packet, ns.
+func (s Side) each() float64 { return float64(s.Time.Nanoseconds()) / float64(s.Packets) }
+
+// A Loop times programs under one traffic. It is not safe for concurrent use.
+type Loop struct {
+	coll  *ebpf.Collection
+	frame [FrameSize]byte
+	flows uint32
+}
+
+// New loads the loop.
+func New(t Traffic) (*Loop, error) {
+	spec, err := bpf.Open("traffic/timing")
+	if err != nil {
+		return nil, err
+	}
+	var words [abi.TimingWords]uint64
+	for i := range words {
+		words[i] = binary.NativeEndian.Uint64(t.Frame[8*i:])
+	}
+	knobs := map[string]any{"frame": words, "flow_count": t.Flows, "turn_packets": uint32(turnPackets)}
+	if t.Family == 6 {
+		knobs["addr_at"], knobs["port_at"] = uint32(34), uint32(54)
+	}
+	for name, value := range knobs {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return nil, fmt.Errorf("set %s of the timing loop: %w", name, err)
+		}
+	}
+	coll, err := ebpf.NewCollection(spec)
+	if err != nil {
+		return nil, fmt.Errorf("load timing loop: %w", err)
+	}
+	return &Loop{coll: coll, frame: t.Frame, flows: t.Flows}, nil
+}
+
+// Close unloads the loop.
+func (l *Loop) Close() error {
+	l.coll.Close()
+	return nil
+}
+
+// Stub is a program that does nothing, for the loop's own time.
+func (l *Loop) Stub() *ebpf.Program { return l.coll.Programs["stub"] }
+
+// place puts the programs under test.
+func (l *Loop) place(first, second *ebpf.Program) error {
+	for i, p := range []*ebpf.Program{first, second} {
+		if err := l.coll.Maps["under_test"].Put(uint32(i), p); err != nil {
+			return fmt.Errorf("place program %d in the timing loop: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// call passes packets through the programs and returns what each took. Turns longer than limit do not count; 0: all do.
+func (l *Loop) call(packets uint32, limit time.Duration) (out [2]Side, err error) {
+	turns := l.coll.Variables["turns"]
+	s := abi.TimingState{Limit: uint64(limit)}
+	if err := turns.Set(s); err != nil {
+		return out, fmt.Errorf("reset timing loop: %w", err)
+	}
+	verdict, _, err := l.coll.Programs["timing"].Benchmark(l.frame[:], int(packets), nil)
+	if err != nil {
+		return out, fmt.Errorf("run timing loop: %w", err)
+	}
+	if verdict == aborted {
+		return out, errors.New("run timing loop: the last packet was aborted")
+	}
+	if err := turns.Get(&s); err != nil {
+		return out, fmt.Errorf("read timing loop: %w", err)
+	}
+	for i := range out {
+		out[i] = Side{s.Packets[i], time.Duration(s.NS[i]), s.Broken[i], time.Duration(s.Least[i])}
+	}
+	return out, nil
+}
+
+// Run lets two programs take turns for about d, after every flow has come by in both of them.
+func (l *Loop) Run(ctx context.Context, first, second *ebpf.Program, d time.Duration) (out [2]Side, err error) {
+	if err := l.place(first, second); err != nil {
+		return out, err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	unpin, err := pin()
+	if err != nil {
+		return out, err
+	}
+	defer unpin()
+	// Turns pick flows by their number, so that each program has half of them in one round, and the others in the next or one after.
+	var limit time.Duration
+	for warm := max(1<<17, 4*uint64(l.flows)); warm > 0; {
+		n := min(warm, callPackets)
+		sides, err := l.call(uint32(n), 0)
+		if err != nil {
+			return out, err
+		}
+		limit = brokenTurn * max(sides[0].least, sides[1].least)
+		if warm -= n; ctx.Err() != nil {
+			return out, ctx.Err()
+		}
+	}
+	for began := time.Now(); out[0].Time+out[1].Time < d; {
+		sides, err := l.call(callPackets, limit)
+		if err != nil {
+			return out, err
+		}
+		for i, s := range sides {
+			out[i].Packets += s.Packets
+			out[i].Time += s.Time
+			out[i].Broken += s.Broken
+		}
+		if ctx.Err() != nil {
+			return out, ctx.Err()
+		}
+		if time.Since(began) > 10*d+time.Minute {
+			return out, fmt.Errorf("run timing loop: %d turns were interrupted and %d packets were timed within %v: is this machine busy?",
+				out[0].Broken+out[1].Broken, out[0].Packets+out[1].Packets, time.Since(began).Round(time.Second))
+		}
+	}
+	return out, nil
+}
+
+// pin keeps this thread on the CPU that it runs on.
+func pin() (undo func(), err error) {
+	var old, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &old); err != nil {
+		return nil, fmt.Errorf("read affinity: %w", err)
+	}
+	var cpu uint32
+	if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); errno != 0 {
+		return nil, fmt.Errorf("read CPU: %w", errno)
+	}
+	one.Set(int(cpu))
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return nil, fmt.Errorf("pin to CPU %d: %w", cpu, err)
+	}
+	return func() { _ = unix.SchedSetaffinity(0, &old) }, nil
+}
+
+// A Load gives the two programs, loaded anew, and unloads them by done.
+type Load func(ctx context.Context) (a, b *ebpf.Program, done func() error, err error)
+
+// Options of a comparison.
+type Options struct {
+	Loads int           // at least 2; 0: 16
+	Time  time.Duration // of each load; 0: 2 s
+	// Confidence of the intervals; 0: 0.95.
+	Confidence float64
+}
+
+// A Comparison says what a packet takes in A and in B.
+type Comparison struct {
+	A, B float64 // ns a packet, the loop's own time taken off: the mean of loads
+	Own  float64 // the loop's own time, ns a packet
+	// Change is B against A, less 1, with its interval; and the same in ns a packet.
+	Change, Low, High       float64
+	Diff, DiffLow, DiffHigh float64
+	Loads                   int
+}
+
+// Shown tells whether the programs differ: the interval of the change does not hold 0.
+func (c Comparison) Shown() bool { return c.Low > 0 || c.High < 0 }
+
+// Compare times A and B in turns, over several loads of both; in every second one they change places. Its intervals are Student's,
+// over loads, of the logarithm of the ratio and of the difference.
+func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison, err error) {
+	if o.Loads == 0 {
+		o.Loads = 16
+	}
+	if o.Time == 0 {
+		o.Time = 2 * time.Second
+	}
+	if o.Confidence == 0 {
+		o.Confidence = 0.95
+	}
+	if o.Loads < 2 {
+		return c, fmt.Errorf("compare over %d loads: at least 2 are needed for an interval", o.Loads)
+	}
+	l, err := New(t)
+	if err != nil {
+		return c, err
+	}
+	defer l.Close()
+	own, err := l.Run(ctx, l.Stub(), l.Stub(), o.Time/4)
+	if err != nil {
+		return c, err
+	}
+	c.Own = (own[0].each() + own[1].each()) / 2
+	var ratios, diffs, as, bs []float64
+	for i := range o.Loads {
+		a, b, err := l.one(ctx, load, i%2 == 1, o.Time)
+		if err != nil {
+			return c, err
+		}
+		a, b = a-c.Own, b-c.Own
+		if a <= 0 || b <= 0 {
+			return c, harness.Skip("A takes %.2f ns and B %.2f ns a packet more than the loop, whose own time is %.2f ns: nothing can be told apart", a, b, c.Own)
+		}
+		ratios, diffs = append(ratios, math.Log(b/a)), append(diffs, b-a)
+		as, bs = append(as, a), append(bs, b)
+	}
+	c.Loads = o.Loads
+	c.A, c.B = stat.Mean(as, nil), stat.Mean(bs, nil)
+	mean, half := interval(ratios, o.Confidence)
+	c.Change, c.Low, c.High = math.Expm1(mean), math.Expm1(mean-half), math.Expm1(mean+half)
+	mean, half = interval(diffs, o.Confidence)
+	c.Diff, c.DiffLow, c.DiffHigh = mean, mean-half, mean+half
+	return c, nil
+}
+
+// one times one load.
+func (l *Loop) one(ctx context.Context, load Load, swap bool, d time.Duration) (a, b float64, err error) {
+	pa, pb, done, err := load(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	if swap {
+		pa, pb = pb, pa
+	}
+	sides, err := l.Run(ctx, pa, pb, d)
+	if err != nil {
+		return 0, 0, err
+	}
+	if swap {
+		sides[0], sides[1] = sides[1], sides[0]
+	}
+	return sides[0].each(), sides[1].each(), nil
+}
+
+// interval is the mean and half the width of Student's interval.
+func interval(v []float64, confidence float64) (mean, half float64) {
+	mean, deviation := stat.MeanStdDev(v, nil)
+	n := float64(len(v))
+	return mean, stats.CriticalT(1-confidence, n-1) * deviation / math.Sqrt(n)
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package laps
+
+import (
+	"context"
+	"math"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// multiplying is an XDP program of n multiplications, each of which waits for the one before.
+func multiplying(t *testing.T, n int) *ebpf.Program {
+	t.Helper()
+	ins := asm.Instructions{asm.Mov.Imm(asm.R1, 3)}
+	for range n {
+		ins = append(ins, asm.Mul.Imm(asm.R1, 5))
+	}
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL", Instructions: append(ins, asm.Mov.Imm(asm.R0, 3), asm.Return())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to load BPF programs")
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCompare: a planted tenth is found with its sign and size, whichever side it is planted on.
+func TestCompare(t *testing.T) {
+	needRoot(t)
+	const short, long = 400, 440
+	for _, c := range []struct {
+		name     string
+		a, b     int
+		low, top float64
+	}{{"slower", short, long, 0.07, 0.13}, {"faster", long, short, -0.12, -0.065}} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := Compare(t.Context(), Traffic{Family: 4, Flows: 256}, func(context.Context) (a, b *ebpf.Program, done func() error, err error) {
+				a, b = multiplying(t, c.a), multiplying(t, c.b)
+				return a, b, func() error { a.Close(); return b.Close() }, nil
+			}, Options{Loads: 4, Time: 100 * time.Millisecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%+v", got)
+			if !got.Shown() || got.Change < c.low || got.Change > c.top || got.Low > got.Change || got.High < got.Change {
+				t.Errorf("B differs by %+.2f %% [%+.2f, %+.2f]; want %+.0f to %+.0f %%", 100*got.Change, 100*got.Low, 100*got.High, 100*c.low, 100*c.top)
+			}
+			if math.Signbit(got.Diff) != math.Signbit(got.Change) || math.Abs(got.B-got.A-got.Diff) > 1e-6 {
+				t.Errorf("difference %v of %v and %v", got.Diff, got.A, got.B)
+			}
+		})
+	}
+}
+
+// TestTurns: each of two programs has half of the packets, in either order of a swap.
+func TestTurns(t *testing.T) {
+	needRoot(t)
+	l, err := New(Traffic{Family: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := multiplying(t, 1)
+	defer p.Close()
+	sides, err := l.Run(t.Context(), p, l.Stub(), 10*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := sides[0].Packets+turnPackets*sides[0].Broken, sides[1].Packets+turnPackets*sides[1].Broken; a+b < callPackets-turnPackets || a > b+turnPackets || b > a+turnPackets {
+		t.Errorf("%d and %d packets", a, b)
+	}
+	if _, _, err := func() (int, int, error) {
+		_, err := Compare(t.Context(), Traffic{}, nil, Options{Loads: 1})
+		return 0, 0, err
+	}(); err == nil {
+		t.Error("one load gives an interval")
+	}
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/unit"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// An AB is the answer to "is B better than A?".
+type AB struct {
+	A, B       string // as the user named them
+	Comparison *verdict.Comparison
+	Gates      []string // what became of the correctness of either, a line each
+	Sizes      []Size
+}
+
+// A Size is what the kernel made of a program of A and of B; 0 where only the other has it.
+type Size struct {
+	Program              string
+	VerifiedA, VerifiedB int // instructions that the verifier processed
+	NativeA, NativeB     int // bytes of machine code
+}
+
+// WriteAB writes the answer as text or markdown: one sentence, the correctness of both, a table of differences.
+func WriteAB(w io.Writer, ab AB, format string) error {
+	p, err := newPrinter(w, format)
+	if err != nil {
+		return err
+	}
+	p.printf("%s\n\n", ab.sentence())
+	p.list("Correctness", ab.Gates)
+	for _, g := range ab.grids() {
+		p.grid(g)
+	}
+	if len(ab.Sizes) > 0 {
+		g := grid{title: "What the kernel makes of them", head: []string{"program", "verified A", "verified B", "bytes A", "bytes B"}}
+		for _, s := range ab.Sizes {
+			g.rows = append(g.rows, []string{s.Program, count(s.VerifiedA), count(s.VerifiedB), count(s.NativeA), count(s.NativeB)})
+		}
+		g.footer = "verified: instructions that the verifier processed; bytes: machine code"
+		p.grid(g)
+	}
+	c := ab.Comparison
+	p.list("Missing: only A was measured", harness.Map(c.Missing, verdict.Missing.String))
+	p.list("Only B was measured", c.OnlyNew)
+	p.list("Remarks", c.Remarks)
+	return p.err
+}
+
+func count(n int) string {
+	if n == 0 {
+		return "–"
+	}
+	return fmt.Sprint(n)
+}
+
+// decided are the rows that say better or worse, those in instructions first, then the largest differences.
+func (ab AB) decided() []verdict.Row {
+	var out []verdict.Row
+	for _, r := range ab.Comparison.Rows {
+		if r.Verdict == verdict.Better || r.Verdict == verdict.Worse {
+			out = append(out, r)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b verdict.Row) int {
+		if ai, bi := counted(a), counted(b); ai != bi {
+			if ai {
+				return -1
+			}
+			return 1
+		}
+		switch x, y := size(a), size(b); {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	return out
+}
+
+func counted(r verdict.Row) bool { return strings.HasPrefix(r.Unit, "insn/") }
+
+// size is how far a row's two sides are apart; differences count less than any ratio.
+func size(r verdict.Row) float64 {
+	if r.Compare == harness.CompareDifference {
+		return 0
+	}
+	return math.Abs(math.Log1p(r.Delta))
+}
+
+// sentence answers in one sentence, from the row that says most.
+func (ab AB) sentence() string {
+	c := ab.Comparison
+	rows := ab.decided()
+	if len(rows) == 0 {
+		if len(c.Rows) == 0 {
+			return fmt.Sprintf("Nothing was measured of both %s and %s.", ab.A, ab.B)
+		}
+		text := fmt.Sprintf("No difference is shown between %s and %s", ab.A, ab.B)
+		if r, ok := ab.finest(); ok {
+			text += fmt.Sprintf("; one of %s in %s would have been", unit.Percent(r.Findable, false), r.Unit)
+		}
+		return text + "."
+	}
+	r := rows[0]
+	amount := fmt.Sprintf("differs by %s %s", verdict.DifferenceText(r.Unit, r.Delta), r.Unit)
+	if r.Compare != harness.CompareDifference {
+		more := "more"
+		if r.Delta < 0 {
+			more = "less"
+		}
+		amount = fmt.Sprintf("has %s %s %s", unit.Percent(math.Abs(r.Delta), false), more, r.Unit)
+	}
+	text := fmt.Sprintf("%s %s than %s%s: %s", ab.B, amount, ab.A, intervalText(r), r.Verdict)
+	if len(c.Rows) > 1 {
+		text += fmt.Sprintf(" (%s%s; of %d rows %d are better, %d worse)", r.Cell.Workload, r.Cell.AxesName(""), len(c.Rows), c.Count(verdict.Better), c.Count(verdict.Worse))
+	}
+	return text + "."
+}
+
+// finest is the row that would have shown the least difference.
+func (ab AB) finest() (best verdict.Row, ok bool) {
+	for _, r := range ab.Comparison.Rows {
+		if r.Compare == harness.CompareDifference || r.Findable <= 0 || ok && r.Findable >= best.Findable {
+			continue
+		}
+		best, ok = r, true
+	}
+	return best, ok
+}
+
+// intervalText is the interval of a row's difference in brackets, or nothing.
+func intervalText(r verdict.Row) string {
+	low, high, ok := r.Interval()
+	switch {
+	case !ok:
+		return ""
+	case r.Compare == harness.CompareDifference:
+		return fmt.Sprintf(" [%s, %s]", verdict.DifferenceText(r.Unit, low), verdict.DifferenceText(r.Unit, high))
+	}
+	return fmt.Sprintf(" [%s, %s]", unit.Percent(low, true), unit.Percent(high, true))
+}
+
+// grids are a table a workload.
+func (ab AB) grids() []grid {
+	var out []grid
+	for _, r := range ab.Comparison.Rows {
+		i := slices.IndexFunc(out, func(g grid) bool { return g.title == r.Cell.Workload })
+		if i < 0 {
+			i = len(out)
+			out = append(out, grid{title: r.Cell.Workload, head: []string{"at", "unit", "A", "B", "B against A", "n", "verdict"}})
+		}
+		sc := unit.ScaleFor(r.Unit, []float64{r.Old.Median, r.New.Median})
+		v := r.Verdict
+		if r.Note != "" {
+			v += " (" + r.Note + ")"
+		}
+		out[i].rows = append(out[i].rows, []string{
+			strings.TrimPrefix(strings.ReplaceAll(r.Cell.AxesName(""), "/", " "), " "), sc.Unit, sc.Format(r.Old.Median), sc.Format(r.New.Median),
+			deltaText(r) + intervalText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), v,
+		})
+	}
+	return out
+}

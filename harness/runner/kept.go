@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import (
+	"slices"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+)
+
+// Kept holds gates that earlier runs passed, for as long as all that decides them is the same: the lab, the kernel, the experiment's
+// definition and the seed. A gate is named by its group and its variant.
+type Kept interface {
+	// Gate returns a gate that was passed, with the time.
+	Gate(group, variant string) (g record.Gate, ok bool)
+	// Keep notes that a gate was passed now. That it cannot is no error of the run.
+	Keep(record.Gate)
+}
+
+// keptGates are gates that are not checked again, each by its gateName, sorted.
+type keptGates []string
+
+func gateName(group, variant string) string { return group + "/" + variant }
+
+func (k keptGates) have(g *Group, variant string) bool {
+	_, ok := slices.BinarySearch(k, gateName(g.String(), variant))
+	return ok
+}
+
+// findKept finds the plan's gates that earlier runs passed, and records them.
+func (r *engine) findKept() error {
+	if r.KeptGates == nil {
+		return nil
+	}
+	for _, g := range r.plan.Groups {
+		for _, m := range g.Members {
+			gate, ok := r.KeptGates.Gate(g.String(), m.Name)
+			if !ok || m.Class == harness.ClassBroken { // a gate that must fail is checked each time
+				continue
+			}
+			name := gateName(g.String(), m.Name)
+			r.passed[name], r.kept, r.Kept = true, append(r.kept, name), append(r.Kept, gate)
+			if err := r.Record.Gate(gate); err != nil {
+				return err
+			}
+		}
+	}
+	slices.Sort(r.kept)
+	return nil
+}
+
+// keep keeps a gate that was passed in this run.
+func (r *engine) keep(g record.Gate) {
+	if r.KeptGates != nil && g.Passed {
+		r.KeptGates.Keep(g)
+	}
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package source turns what a user names into a compiled BPF object: a .bpf.o, a .bpf.c, which is compiled here, or either at a
+// revision of the git repository that it lies in.
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/harness/sys"
+)
+
+// clangs are the compilers to look for, in this order.
+var clangs = []string{"clang-19", "clang-21", "clang-20", "clang", "clang-18", "clang-17", "clang-16", "clang-15", "clang-14"}
+
+// maxObject bounds what is read as an object or a source, bytes.
+const maxObject = 16 << 20
+
+// An Object is a compiled object.
+type Object struct {
+	Name string // of the file, without folder and ending: xdp_nat
+	From string // as the user named it
+	Raw  []byte // ELF
+	Spec *ebpf.CollectionSpec
+}
+
+// Is tells whether a word names an object rather than something else: it ends as sources and objects do.
+func Is(word string) bool {
+	return strings.HasSuffix(word, ".c") || strings.HasSuffix(word, ".o")
+}
+
+// Open reads or compiles what the word names: PATH or REVISION:PATH. A file whose name has a colon comes before a revision. clang is
+// the compiler; "": the first of those that are installed.
+func Open(ctx context.Context, word, clang string) (*Object, error) {
+	path := word
+	if revision, at, ok := strings.Cut(word, ":"); ok {
+		if _, err := os.Stat(word); errors.Is(err, fs.ErrNotExist) {
+			dir, err := os.MkdirTemp("", "kxlab-source-")
+			if err != nil {
+				return nil, err
+			}
+			defer os.RemoveAll(dir)
+			if path, err = checkout(ctx, dir, revision, at); err != nil {
+				return nil, fmt.Errorf("open %s: %w", word, err)
+			}
+		}
+	}
+	o, err := openFile(ctx, path, clang)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", word, err)
+	}
+	o.From = word
+	return o, nil
+}
+
+func openFile(ctx context.Context, path, clang string) (*Object, error) {
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("there is no such file")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxObject {
+		return nil, fmt.Errorf("not a regular file of at most %d MiB", maxObject>>20)
+	}
+	o := &Object{Name: baseName(path)}
+	if strings.HasSuffix(path, ".c") {
+		o.Raw, err = compile(ctx, path, clang)
+	} else {
+		o.Raw, err = os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(o.Raw, []byte("\x7fELF")) {
+		return nil, errors.New("it is not an ELF object: compile it with clang -target bpf, or name the source (.bpf.c)")
+	}
+	if o.Spec, err = ebpf.LoadCollectionSpecFromReader(bytes.NewReader(o.Raw)); err != nil {
+		return nil, fmt.Errorf("read BPF object: %w", err)
+	}
+	if len(o.Spec.Programs) == 0 {
+		return nil, errors.New("the object has no BPF program")
+	}
+	return o, nil
+}
+
+// baseName is a file's name without what follows its first dot.
+func baseName(path string) string {
+	name, _, _ := strings.Cut(filepath.Base(path), ".")
+	return name
+}
+
+// checkout puts a revision's tree into dir and returns where the path lies in it. All of it, since sources include others.
+func checkout(ctx context.Context, dir, revision, path string) (string, error) {
+	top, err := git(ctx, "", "rev-parse", "--show-toplevel")
+	if err != nil {
+		return "", fmt.Errorf("%s: this folder is in no git repository, and there is no file of that name: %w", revision, err)
+	}
+	commit, err := git(ctx, "", "rev-parse", "--quiet", "--verify", "--end-of-options", revision+"^{commit}")
+	if err != nil {
+		return "", fmt.Errorf("there is no revision %s", revision)
+	}
+	prefix, err := git(ctx, "", "rev-parse", "--show-prefix")
+	if err != nil {
+		return "", err
+	}
+	inside := filepath.Join(prefix, path)
+	if filepath.IsAbs(path) {
+		if inside, err = filepath.Rel(top, path); err != nil {
+			return "", err
+		}
+	}
+	if _, err := git(ctx, top, "cat-file", "-e", commit+":"+filepath.ToSlash(inside)); err != nil {
+		return "", fmt.Errorf("revision %s has no %s", revision, inside)
+	}
+	archive := exec.CommandContext(ctx, "git", "-C", top, "archive", "--format=tar", commit)
+	unpack := exec.CommandContext(ctx, "tar", "-x", "-C", dir)
+	var said bytes.Buffer
+	archive.Stderr, unpack.Stderr = &said, &said
+	if unpack.Stdin, err = archive.StdoutPipe(); err != nil {
+		return "", err
+	}
+	if err := unpack.Start(); err != nil {
+		return "", err
+	}
+	err = archive.Run()
+	if err := errors.Join(err, unpack.Wait()); err != nil {
+		return "", fmt.Errorf("check out revision %s: %w: %s", revision, err, said.String())
+	}
+	return filepath.Join(dir, inside), nil
+}
+
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = dir
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(said.String()))
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// compile compiles a source. It finds headers beside it, in folders named include of its folder and of those above, and the lab's.
+func compile(ctx context.Context, path, clang string) ([]byte, error) {
+	clang, err := findClang(clang)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "kxlab-compile-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	headers := filepath.Join(dir, "include")
+	if err := bpf.WriteHeaders(headers); err != nil {
+		return nil, err
+	}
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	out := filepath.Join(dir, "out.bpf.o")
+	args := []string{"-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Wno-unused-parameter", "-fdebug-prefix-map=" + filepath.Dir(path) + "=."}
+	for _, d := range includes(path) {
+		args = append(args, "-I"+d)
+	}
+	args = append(args, "-I"+headers, "-idirafter", "/usr/include/"+multiarch(), "-c", path, "-o", out)
+	cmd := exec.CommandContext(ctx, clang, args...)
+	said, err := cmd.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%s: it does not compile:\n%s", filepath.Base(clang), strings.TrimSpace(string(said)))
+	}
+	return os.ReadFile(out)
+}
+
+// includes are the folders named include beside a file and in the folders above it.
+func includes(path string) (out []string) {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		for _, sub := range []string{"include", filepath.Join("bpf", "include")} {
+			if st, err := os.Stat(filepath.Join(dir, sub)); err == nil && st.IsDir() && dir != "/" && dir != "/usr" {
+				out = append(out, filepath.Join(dir, sub))
+			}
+		}
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil || dir == filepath.Dir(dir) {
+			return out
+		}
+	}
+}
+
+// multiarch is the folder in which Debian and Ubuntu keep asm/.
+func multiarch() string {
+	if runtime.GOARCH == "arm64" {
+		return "aarch64-linux-gnu"
+	}
+	return "x86_64-linux-gnu"
+}
+
+func findClang(name string) (string, error) {
+	if name != "" {
+		return sys.LookTool(name)
+	}
+	for _, name := range clangs {
+		if path, err := sys.LookTool(name); err == nil {
+			return path, nil
+		}
+	}
+	return "", errors.New("no clang is installed, which compiles BPF sources: apt-get install clang, or name one by --clang")
+}
