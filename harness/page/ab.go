@@ -49,8 +49,10 @@ func WriteAB(w io.Writer, ab AB, format string) error {
 		p.grid(g)
 	}
 	c := ab.Comparison
-	p.list("Missing: only A was measured", harness.Map(c.Missing, verdict.Missing.String))
-	p.list("Only B was measured", c.OnlyNew)
+	if len(c.Rows) > 0 {
+		p.list("Missing: only A was measured", harness.Map(c.Missing, verdict.Missing.String))
+		p.list("Only B was measured", c.OnlyNew)
+	}
 	p.list("Remarks", c.Remarks)
 	return p.err
 }
@@ -104,7 +106,7 @@ func (ab AB) sentence() string {
 	rows := ab.decided()
 	if len(rows) == 0 {
 		if len(c.Rows) == 0 {
-			return fmt.Sprintf("Nothing was measured of both %s and %s.", ab.A, ab.B)
+			return fmt.Sprintf("%s and %s cannot be compared: there is no cell with a number of both.", ab.A, ab.B)
 		}
 		text := fmt.Sprintf("No difference is shown between %s and %s", ab.A, ab.B)
 		if r, ok := ab.finest(); ok {

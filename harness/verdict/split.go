@@ -20,6 +20,7 @@ func Split(r *record.Run, a, b string) (old, new *record.Run) {
 // only is a run of one variant, under another name.
 func only(r *record.Run, variant, name string) *record.Run {
 	out := *r
+	out.Env.Gates = harness.Filter(r.Env.Gates, func(g record.Gate) bool { return g.Variant == variant })
 	out.Trials, out.Env.Outcomes, out.Env.Rejected, out.Env.AA, out.Env.Variants = nil, nil, nil, nil, nil
 	for _, t := range r.Trials {
 		if t.Cell.Variant == variant {

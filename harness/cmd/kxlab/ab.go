@@ -83,79 +83,106 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	if err != nil {
 		return err
 	}
-	j, err := f.job(pair, words)
+	jobs, err := f.jobs(pair, words)
 	if err != nil {
 		return err
 	}
-	if j.plan.Target == harness.TargetHost {
+	if f.target == harness.TargetHost {
 		if err := host.RequireRoot(); err != nil {
 			return err
 		}
 	}
-	if j.plan.Target != harness.TargetExact {
+	if f.target != harness.TargetExact {
 		lock, err := f.lock(ctx, s)
 		if err != nil {
 			return err
 		}
 		defer lock.Close()
 	}
-	sum, err := j.measure(ctx, s, f.runFlags)
-	if err != nil {
-		return err
+	var wrong []error
+	for i := range jobs {
+		sum, err := jobs[i].measure(ctx, s, f.runFlags)
+		if err != nil {
+			return err
+		}
+		wrong = append(wrong, wrongError(jobs[i], sum))
 	}
-	return pair.answer(s, f, j, sum, effect)
+	return pair.answer(s, f, jobs, effect, errors.Join(wrong...))
 }
 
-// job lays out the run of a pair.
-func (f abFlags) job(p *pair, words experiments.Vocabulary) (job, error) {
-	sel := runner.Selection{Profile: f.profile, Target: f.target, Workloads: f.workloads, Repeats: f.repeat, WithoutAA: f.target == harness.TargetExact}
+// jobs lays out the runs of a pair: on target exact one of each side, else one of both, whose trials take turns.
+func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([]job, error) {
+	sel := runner.Selection{Profile: f.profile, Target: f.target, Workloads: f.workloads, Repeats: f.repeat}
 	if sel.Repeats == 0 {
 		sel.Repeats = abRepeats
 	}
+	if len(f.kernels) > 1 {
+		return nil, usage(errors.New("--kernel: ab takes one kernel; to hold kernels against one another take kxlab run with --kernel A,B"))
+	}
 	var err error
 	if sel.Axes, err = f.parseAxes(); err != nil {
-		return job{}, usage(err)
+		return nil, usage(err)
 	}
-	j, err := newJob(p.experiment, sel, words)
-	if err != nil {
-		return job{}, usage(err)
+	dir := f.out
+	if dir == "" {
+		dir = filepath.Join("results", "scratch", fmt.Sprintf("ab-%s-%s", p.experiment.Name, time.Now().Format("20060102-150405")))
 	}
-	j.dir, j.objects = f.out, p.objects
-	if j.dir == "" {
-		j.dir = filepath.Join("results", "scratch", fmt.Sprintf("ab-%s-%s", p.experiment.Name, time.Now().Format("20060102-150405")))
+	all, dirs := []harness.Experiment{p.experiment}, []string{dir}
+	if f.target == harness.TargetExact {
+		sel.WithoutAA = true
+		all, dirs = p.alone(), []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
 	}
-	jobs, err := f.onKernels(j)
-	if err != nil {
-		return job{}, err
+	var out []job
+	for i, e := range all {
+		j, err := newJob(e, sel, words)
+		if err != nil {
+			return nil, usage(err)
+		}
+		j.dir = dirs[i]
+		if len(p.objects) > 0 {
+			j.objects = p.objects
+		}
+		on, err := f.onKernels(j)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, on...)
 	}
-	if len(jobs) > 1 {
-		return job{}, usage(errors.New("--kernel: ab takes one kernel; to hold kernels against one another take kxlab run with --kernel A,B"))
-	}
-	return jobs[0], nil
+	return out, nil
 }
 
-// answer says what a run found.
-func (p *pair) answer(s streams, f abFlags, j job, sum runner.Summary, effect float64) error {
-	r, err := record.Open(j.dir)
-	if err != nil {
-		return err
+// answer says what the runs found. wrong is what failed in them.
+func (p *pair) answer(s streams, f abFlags, jobs []job, effect float64, wrong error) error {
+	var runs []*record.Run
+	for _, j := range jobs {
+		r, err := record.Open(j.dir)
+		if err != nil {
+			return err
+		}
+		runs = append(runs, r)
 	}
-	old, new := verdict.Split(r, p.a.Name, p.b.Name)
-	c, err := verdict.Compare(old, new, verdict.CompareOptions{MinEffect: effect})
+	if len(runs) == 1 {
+		old, new := verdict.Split(runs[0], p.a.Name, p.b.Name)
+		runs = []*record.Run{old, new}
+	}
+	c, err := verdict.Compare(runs[0], runs[1], verdict.CompareOptions{MinEffect: effect})
 	if err != nil {
 		return err
 	}
 	if f.format == "text" || f.format == "markdown" {
-		err = page.WriteAB(s.out, page.AB{A: p.words[0], B: p.words[1], Comparison: c, Gates: p.correctness(r)}, f.format)
+		gates := []string{correctness("A: "+p.words[0], runs[0]), correctness("B: "+p.words[1], runs[1])}
+		err = page.WriteAB(s.out, page.AB{A: p.words[0], B: p.words[1], Comparison: c, Gates: gates}, f.format)
 	} else {
 		err = page.WriteComparison(s.out, c, f.format)
 	}
 	if err != nil {
 		return err
 	}
-	s.note("all of it: kxlab report %s", j.dir)
-	if err := wrongError(j, sum); err != nil {
-		return err
+	for _, j := range jobs {
+		s.note("all of it: kxlab report %s", j.dir)
+	}
+	if wrong != nil {
+		return wrong
 	}
 	if f.gate && c.Gate() {
 		return withCode(codeRegression, fmt.Errorf("B is worse: %s", c.Summary()))
@@ -163,49 +190,25 @@ func (p *pair) answer(s streams, f abFlags, j job, sum runner.Summary, effect fl
 	return nil
 }
 
-// correctness says what became of the gates of either side.
-func (p *pair) correctness(r *record.Run) []string {
-	var out []string
-	for i, v := range []harness.Variant{p.a, p.b} {
-		passed, kept := 0, 0
-		var failed []string
-		for _, g := range r.Env.Gates {
-			switch {
-			case g.Variant != v.Name:
-			case !g.Passed:
-				failed = append(failed, g.Where+": "+firstOf(g.Detail))
-			default:
-				passed++
-				if g.Kept != nil {
-					kept++
-				}
-			}
-		}
-		text := fmt.Sprintf("%s: %s: %d gates passed", "AB"[i:i+1], p.words[i], passed)
-		if kept > 0 {
-			text += fmt.Sprintf(", %d of them in an earlier run", kept)
-		}
-		for _, o := range r.Env.Outcomes {
-			if o.Outcome == harness.OutcomeFailed && cellOf(r, o.Cell) == v.Name {
-				failed = append(failed, o.Where+": "+firstOf(o.Reason))
-			}
-		}
-		slices.Sort(failed)
-		for _, f := range slices.Compact(failed) {
-			text += "; failed: " + f
-		}
-		out = append(out, text)
+// correctness says what became of the gates of a side.
+func correctness(side string, r *record.Run) string {
+	passed := harness.Count(r.Env.Gates, func(g record.Gate) bool { return g.Passed })
+	kept := harness.Count(r.Env.Gates, func(g record.Gate) bool { return g.Kept != nil })
+	text := fmt.Sprintf("%s: %d gates passed", side, passed)
+	if kept > 0 {
+		text += fmt.Sprintf(", %d of them in an earlier run", kept)
 	}
-	return out
-}
-
-// cellOf is the variant of a cell by its name.
-func cellOf(r *record.Run, name string) string {
-	c, err := record.ParseCell(r.Env.Experiment, name)
-	if err != nil {
-		return ""
+	var failed []string
+	for _, o := range r.Env.Outcomes {
+		if o.Outcome == harness.OutcomeFailed {
+			failed = append(failed, o.Where+": "+firstOf(o.Reason))
+		}
 	}
-	return c.Variant
+	slices.Sort(failed)
+	for _, f := range slices.Compact(failed) {
+		text += "; failed at " + f
+	}
+	return text
 }
 
 // firstOf is the first line of a text.

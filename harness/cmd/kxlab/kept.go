@@ -28,6 +28,7 @@ const gatesMax = 4096
 type gateKey struct {
 	Lab        string // SHA-256 of this program: the objects, the gates, the families
 	Experiment harness.Experiment
+	Objects    map[string]string // that the program does not have: their SHA-256
 	Target     string
 	Kernel     []string
 	CPUs       int
@@ -50,7 +51,10 @@ func openKeptGates(j job, seed uint64) (*keptGates, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := gateKey{Lab: lab, Experiment: j.plan.Experiment, Target: j.plan.Target, Seed: seed}
+	key := gateKey{Lab: lab, Experiment: j.plan.Experiment, Target: j.plan.Target, Seed: seed, Objects: map[string]string{}}
+	for name, raw := range j.objects {
+		key.Objects[name] = fmt.Sprintf("%x", sha256.Sum256(raw))
+	}
 	if g := j.guests; g != nil {
 		key.Kernel, key.CPUs, key.Memory = []string{g.kernel.Release, g.root(), fileState(g.kernel.Image)}, g.cpus, g.memory
 	} else {

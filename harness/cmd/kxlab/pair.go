@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,7 +82,7 @@ func openPair(ctx context.Context, words experiments.Vocabulary, like, clang str
 	p.a, p.b = sides[0].variant, sides[1].variant
 	for i, v := range []*harness.Variant{&p.a, &p.b} {
 		if o := sides[i].object; o != nil {
-			v.Object = fmt.Sprintf("own/%s-%x", o.Name, sha256.Sum256(o.Raw))
+			v.Object = o.From
 			p.objects[v.Object] = o.Raw
 			bpf.Add(v.Object, o.Raw)
 		}
@@ -92,6 +91,7 @@ func openPair(ctx context.Context, words experiments.Vocabulary, like, clang str
 		p.b.Name += "-b"
 	}
 	e.Variants, e.AA, e.Scores, e.Laws, e.Plots = []harness.Variant{p.a, p.b}, p.a.Name, nil, nil, nil
+	p.a.About, p.b.About = "", ""
 	for i := range e.Profiles {
 		for k := range e.Profiles[i].Workloads {
 			e.Profiles[i].Workloads[k].Only = nil
@@ -99,6 +99,17 @@ func openPair(ctx context.Context, words experiments.Vocabulary, like, clang str
 	}
 	p.experiment = e
 	return p, nil
+}
+
+// alone are the pair's experiments with one variant each, of the same name. On target exact that is what makes the guests of both
+// alike in all but the program: a name, a place on the segment and a neighbour's hash cost instructions, too.
+func (p *pair) alone() []harness.Experiment {
+	out := []harness.Experiment{p.experiment, p.experiment}
+	for i, v := range []harness.Variant{p.a, p.b} {
+		v.Name = p.a.Name
+		out[i].Variants = []harness.Variant{v}
+	}
+	return out
 }
 
 // openVariant reads NAME or NAME,KNOB=VALUE,….

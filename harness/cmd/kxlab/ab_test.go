@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/bpf"
+)
+
+// TestABRefuses: what cannot be compared is said before anything is touched.
+func TestABRefuses(t *testing.T) {
+	t.Chdir(t.TempDir())
+	raw, err := bpf.Bytes("lb/xdp_dsr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"xdp_dsr.bpf.o", "mine.bpf.o"} {
+		if err := os.WriteFile(name, raw, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		said string
+	}{
+		{"xdp-nat", codeUsage, "accepts 2 arg(s)"},
+		{"xdp-nut xdp-nat", codeUsage, `unknown variant "xdp-nut"`},
+		{"xdp-nat xdp-dsr", codeUsage, "A is of class nat and B of class dsr"},
+		{"xdp-nat scx-fifo", codeUsage, "A belongs to experiment lb and B to sched"},
+		{"scx-vtime,slice=1 scx-vtime", codeUsage, `unknown knob of scx-vtime "slice" (there are: `},
+		{"scx-vtime,slice_us scx-vtime", codeUsage, `"slice_us" is not KNOB=NUMBER`},
+		{"none.bpf.c xdp-nat", codeFailed, "there is no such file"},
+		{"mine.bpf.o mine.bpf.o", codeFailed, "name a variant of the lab by --like"},
+		{"mine.bpf.o bpf-cubic", codeFailed, "it is a program of type XDP, and bpf-cubic is a congestion control"},
+		{"mine.bpf.o tc-nat", codeFailed, "it is a program of type XDP, and tc-nat is a program of type SchedCLS"},
+		{"mine.bpf.o iptables", codeFailed, "iptables is no BPF object"},
+		{"mine.bpf.o xdp-dsr --like xdp-nat", codeUsage, "A is of class nat and B of class dsr"},
+		{"xdp-dsr xdp-dsr --workload ppps", codeUsage, `unknown workload "ppps"`},
+		{"xdp-dsr xdp-dsr --target moon", codeUsage, `unknown target "moon"`},
+		{"xdp-dsr xdp-dsr --format pdf", codeUsage, `unknown format "pdf"`},
+		{"xdp-dsr xdp-dsr --min-effect x", codeUsage, "--min-effect"},
+		{"xdp-dsr xdp-dsr --axis services", codeUsage, "want NAME=VALUE"},
+		{"xdp-dsr xdp-dsr --kernel 7.2,6.12", codeUsage, "ab takes one kernel"},
+	} {
+		code, out, said := try(t, append([]string{"ab"}, strings.Fields(c.args)...)...)
+		if code != c.code || !strings.Contains(said, c.said) || out != "" {
+			t.Errorf("ab %s: exit code %d, %q; want %d, %q", c.args, code, said, c.code, c.said)
+		}
+	}
+	if left, _ := filepath.Glob("results/*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestAB: twenty instructions planted in a program are found, with sign and size, and the same program twice shows nothing.
+func TestAB(t *testing.T) {
+	if err := haveGuests(t.Context()); err != nil || testing.Short() {
+		t.Skip("boots guests:", err)
+	}
+	dir := t.TempDir()
+	source, err := os.ReadFile("../../../bpf/lb/xdp_dsr.bpf.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plant := strings.Replace(string(source), "{\n\treturn forward(",
+		"{\n\tasm volatile(\""+"r0 = 0;"+strings.Repeat("r0 += 1;", 19)+"\" ::: \"r0\");\n\treturn forward(", 1)
+	if plant == string(source) {
+		t.Fatal("nothing was planted")
+	}
+	for name, text := range map[string]string{"same.bpf.c": "/* a comment */\n" + string(source), "mine.bpf.c": plant} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]string{
+		"mine.bpf.c": `^mine.bpf.c has 1.2 % more insn/pkt than xdp-dsr \[.*\]: worse`, "same.bpf.c": `^No difference is shown between xdp-dsr and same.bpf.c`,
+	} {
+		cmd, errs := command(t, dir, "ab", "xdp-dsr", name, "--workload", "pps", "--repeat", "3", "--out", name+".d")
+		out, err := cmd.Output()
+		if err != nil || !regexp.MustCompile(want).Match(out) {
+			t.Errorf("%s: %v\n%s%s\nwant %s", name, err, out, errs, want)
+		}
+	}
+}
