@@ -34,6 +34,7 @@ func TestSchedulersInGuest(t *testing.T) {
 		{"cost", "^TestGuestSwitchCost$", 1, &vm.Exact{Seed: 1}, []string{exactEnv + "=1"}},
 		{"gate", "^TestGuestGate$", 1, &vm.Exact{Seed: 1}, nil},
 		{"wrong", "^TestGuestWrong$", 1, &vm.Exact{Seed: 1}, nil},
+		{"wrong2", "^TestGuestWrong$", 2, nil, nil}, // affinity means nothing on one CPU
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"embed"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -80,17 +81,25 @@ func putWrong(t *testing.T, name string) Scheduler {
 // TestGuestWrong: no scheduler that is wrong on purpose passes the part that is made for it.
 func TestGuestWrong(t *testing.T) {
 	inGuest(t)
+	ran := false
 	for _, tt := range []struct {
 		object string
+		cpus   int      // of the guest in which they catch it
 		parts  []string // each of them catches it
-		task   string   // as each error says
+		want   string   // part of each error
 	}{
-		{"wrong_weight", []string{"nice", "idle"}, "task "},
-		{"wrong_yield", []string{"yield"}, "task yield"},
-		{"wrong_burst", []string{"burst"}, ""},
-		{"wrong_group", []string{"cgroup"}, "task moved"},
-		{"wrong_sleep", []string{"sleep"}, "task sleeper"},
+		{"wrong_weight", 1, []string{"nice", "idle"}, "task "},
+		{"wrong_yield", 1, []string{"yield"}, "task yield"},
+		{"wrong_burst", 1, []string{"burst"}, "300 children"},
+		{"wrong_group", 1, []string{"cgroup"}, "task moved"},
+		{"wrong_sleep", 1, []string{"sleep"}, "task sleeper"},
+		{"wrong_exits", 1, []string{"exits"}, "8 children"},
+		{"wrong_affinity", 2, []string{"affinity"}, "task "},
 	} {
+		if tt.cpus != runtime.NumCPU() {
+			continue
+		}
+		ran = true
 		for _, name := range tt.parts {
 			t.Run(tt.object+"/"+name, func(t *testing.T) {
 				parts := gateParts()
@@ -101,10 +110,13 @@ func TestGuestWrong(t *testing.T) {
 				if broken := s.InForce(); broken != nil {
 					t.Errorf("out of force: %v", broken)
 				}
-				if err == nil || !strings.Contains(err.Error(), "part "+name+": ") || !strings.Contains(err.Error(), tt.task) {
-					t.Errorf("%v; want an error of part %s with %q", err, name, tt.task)
+				if err == nil || !strings.Contains(err.Error(), "part "+name+": ") || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("%v; want an error of part %s with %q", err, name, tt.want)
 				}
 			})
 		}
+	}
+	if !ran {
+		t.Errorf("no wrong scheduler is made for %d CPUs", runtime.NumCPU())
 	}
 }
