@@ -4,9 +4,12 @@ package sched
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // parseHackbench returns the run time that hackbench printed.
@@ -44,57 +47,105 @@ func parseStress(out string) (ops int64, err error) {
 	return ops, nil
 }
 
-// parseCyclictest reads the histogram of cyclictest -h: the number of wake-ups for each microsecond of latency,
-// summed over threads, and the number beyond the histogram.
-func parseCyclictest(out string) (histogram []int, over int, err error) {
+// A cyclicReport is what cyclictest -h prints at its end, summed over its threads.
+type cyclicReport struct {
+	histogram []int // the number of wake-ups for each microsecond of lateness
+	over      int   // wake-ups that were later than the histogram is long
+	max       int   // the latest, microseconds, even beyond the histogram; 0: not printed
+}
+
+// parseCyclictest parses the output of cyclictest -h.
+func parseCyclictest(out string) (r cyclicReport, err error) {
 	for line := range strings.Lines(out) {
-		f := strings.Fields(line)
+		bad := fmt.Errorf("parse cyclictest: %q", strings.TrimSpace(line))
 		if rest, ok := strings.CutPrefix(line, "# Histogram Overflows:"); ok {
-			for n := range strings.FieldsSeq(rest) {
-				k, err := strconv.Atoi(n)
-				if err != nil {
-					return nil, 0, fmt.Errorf("parse cyclictest: %q", strings.TrimSpace(line))
-				}
-				over += k
+			over, err := parseInts(rest)
+			if err != nil {
+				return r, bad
+			}
+			for _, n := range over {
+				r.over += n
 			}
 			continue
 		}
+		if rest, ok := strings.CutPrefix(line, "# Max Latencies:"); ok {
+			most, err := parseInts(rest)
+			if err != nil || len(most) == 0 {
+				return r, bad
+			}
+			r.max = slices.Max(most)
+			continue
+		}
+		f := strings.Fields(line)
 		if len(f) < 2 || strings.HasPrefix(line, "#") {
 			continue
 		}
 		us, err := strconv.Atoi(f[0])
-		if err != nil || us != len(histogram) {
+		if err != nil || us != len(r.histogram) {
 			continue // an error message or another line outside the histogram
 		}
 		sum := 0
 		for _, n := range f[1:] {
 			k, err := strconv.Atoi(n)
 			if err != nil {
-				return nil, 0, fmt.Errorf("parse cyclictest: %q", strings.TrimSpace(line))
+				return r, bad
 			}
 			sum += k
 		}
-		histogram = append(histogram, sum)
+		r.histogram = append(r.histogram, sum)
 	}
-	if len(histogram) == 0 {
-		return nil, 0, fmt.Errorf("parse cyclictest: no histogram in %q", out)
+	if len(r.histogram) == 0 {
+		return r, fmt.Errorf("parse cyclictest: no histogram in %q", out)
 	}
-	return histogram, over, nil
+	return r, nil
 }
 
-// histogramQuantile returns the latency in microseconds that at least the share p of the values does not exceed.
-// Values beyond the histogram count as its end.
-func histogramQuantile(histogram []int, over int, p float64) float64 {
-	total := over
-	for _, n := range histogram {
+// parseInts parses numbers between spaces.
+func parseInts(s string) (out []int, err error) {
+	for f := range strings.FieldsSeq(s) {
+		n, err := strconv.Atoi(f)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// wakes is the number of wake-ups.
+func (r cyclicReport) wakes() int {
+	total := r.over
+	for _, n := range r.histogram {
 		total += n
 	}
-	below := 0
-	for us, n := range histogram {
+	return total
+}
+
+// quantile returns the lateness in microseconds that at least the share p of the wake-ups does not exceed. One that lies beyond
+// the histogram is not known, and us is then what it is more than; the maximum, p = 1, is known wherever it was printed.
+func (r cyclicReport) quantile(p float64) (us float64, beyond bool) {
+	need, below := p*float64(r.wakes()), 0
+	for us, n := range r.histogram {
 		below += n
-		if n > 0 && float64(below) >= p*float64(total) {
-			return float64(us)
+		if n > 0 && float64(below) >= need {
+			return float64(us), false
 		}
 	}
-	return float64(len(histogram))
+	if p == 1 && r.max >= len(r.histogram) {
+		return float64(r.max), false
+	}
+	return float64(len(r.histogram) - 1), true
+}
+
+// metrics returns the quantiles in seconds; those that are not known as bounds.
+func (r cyclicReport) metrics() []harness.Metric {
+	var out []harness.Metric
+	for _, q := range []struct {
+		unit string
+		p    float64
+	}{{"p50-sec", 0.5}, {"p99-sec", 0.99}, {"max-sec", 1}} {
+		us, beyond := r.quantile(q.p)
+		out = append(out, harness.Metric{Unit: q.unit, Value: us / 1e6, Beyond: beyond})
+	}
+	return out
 }

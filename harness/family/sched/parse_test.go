@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/load"
 )
 
@@ -21,8 +22,13 @@ func TestParseWrk(t *testing.T) {
 		"all\t6\t1200\t3\t1\ntook\t100\t3\ntook\t300\t2\n"
 	r, err := parseWrk(says, 3)
 	want := wrkReport{requests: 6, failed: 4, elapsed: 1200 * time.Microsecond}
-	if p50, p99 := r.latency.Quantile(0.5), r.latency.Quantile(0.99); p50 != 100e-6 || p99 != 300e-6 || r.latency.N != 5 {
+	if p50, p99 := r.latency.Quantile(0.5), r.latency.Quantile(0.99); p50 != 100e-6 || p99 != 2 || r.latency.N != 6 {
 		t.Errorf("%+v: %v, %v", r.latency, p50, p99)
+	}
+	// One of the six requests took 2 s or more, and p99 with it.
+	latencies := []harness.Metric{{Unit: "p50-sec", Value: 100e-6}, {Unit: "p99-sec", Value: 2, Beyond: true}}
+	if diff := cmp.Diff(latencies, r.metrics()[:2]); diff != "" {
+		t.Error(diff)
 	}
 	r.latency = load.Distribution{}
 	if diff := cmp.Diff(want, r, cmp.AllowUnexported(wrkReport{})); err != nil || diff != "" {
@@ -93,8 +99,7 @@ stress-ng: info:  [158] successful run completed in 0.04s
 	}
 }
 
-func TestParseCyclictest(t *testing.T) {
-	h, over, err := parseCyclictest(`ERROR: shm_open No such file or directory
+const cyclictestSays = `ERROR: shm_open No such file or directory
 # /dev/cpu_dma_latency set to 0us
 # Histogram
 000000 000000	000001
@@ -102,19 +107,46 @@ func TestParseCyclictest(t *testing.T) {
 000002 000047	000050
 # Total: 000047 000051
 # Min Latencies: 00002 00000
+# Avg Latencies: 00002 00002
+# Max Latencies: 12345 00678
 # Histogram Overflows: 00001 00001
 # Thread 0: 04 05
-`)
-	if err != nil || over != 2 || len(h) != 3 || h[0] != 1 || h[2] != 97 {
-		t.Fatal(h, over, err)
+`
+
+// A quantile beyond the histogram is not the histogram's end, but more than it.
+func TestParseCyclictest(t *testing.T) {
+	r, err := parseCyclictest(cyclictestSays)
+	if err != nil || r.over != 2 || len(r.histogram) != 3 || r.histogram[0] != 1 || r.histogram[2] != 97 || r.max != 12345 || r.wakes() != 100 {
+		t.Fatal(r, err)
 	}
-	for p, want := range map[float64]float64{0: 0, 0.005: 0, 0.5: 2, 0.98: 2, 0.99: 3, 1: 3} {
-		if got := histogramQuantile(h, over, p); got != want {
-			t.Errorf("quantile %v is %v, want %v", p, got, want)
+	type quantile struct {
+		us     float64
+		beyond bool
+	}
+	silent := r
+	silent.max = 0
+	for _, tt := range []struct {
+		r    cyclicReport
+		p    float64
+		want quantile
+	}{
+		{r, 0, quantile{0, false}}, {r, 0.005, quantile{0, false}}, {r, 0.5, quantile{2, false}}, {r, 0.98, quantile{2, false}},
+		{r, 0.99, quantile{2, true}}, {r, 1, quantile{12345, false}}, {silent, 1, quantile{2, true}},
+		{cyclicReport{histogram: []int{0, 0}, over: 3, max: 7}, 0.5, quantile{1, true}},
+		{cyclicReport{histogram: []int{0, 1}, max: 1}, 1, quantile{1, false}},
+	} {
+		if us, beyond := tt.r.quantile(tt.p); (quantile{us, beyond}) != tt.want {
+			t.Errorf("%+v: quantile %v is %v, beyond %v; want %+v", tt.r, tt.p, us, beyond, tt.want)
 		}
 	}
-	if _, _, err := parseCyclictest("# Histogram\n"); err == nil {
-		t.Error("an empty histogram was taken")
+	want := []harness.Metric{{Unit: "p50-sec", Value: 2e-6}, {Unit: "p99-sec", Value: 2e-6, Beyond: true}, {Unit: "max-sec", Value: 0.012345}}
+	if diff := cmp.Diff(want, r.metrics()); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range []string{"# Histogram\n", "000000 1\n# Max Latencies: x\n", "000000 1\n# Max Latencies:\n", "000000 1\n# Histogram Overflows: 1 x\n"} {
+		if r, err := parseCyclictest(bad); err == nil {
+			t.Errorf("%q gave %+v", bad, r)
+		}
 	}
 }
 

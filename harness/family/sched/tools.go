@@ -139,22 +139,15 @@ func (s *stage) cyclictest(ctx context.Context, c harness.Cell, b harness.Budget
 	if err != nil {
 		return out, err
 	}
-	h, over, err := parseCyclictest(output)
+	r, err := parseCyclictest(output)
 	if err != nil {
 		return out, err
 	}
-	for _, n := range append(h, over) {
-		out.Iterations += int64(n)
-	}
+	out.Iterations = int64(r.wakes())
 	if out.Iterations == 0 {
 		out.Invalid = fmt.Sprintf("no thread was woken in %v", b.Measure)
 		return out, nil
 	}
-	for _, q := range []struct {
-		unit string
-		p    float64
-	}{{"p50-sec", 0.5}, {"p99-sec", 0.99}, {"max-sec", 1}} {
-		add(&out, harness.Metric{Unit: q.unit, Value: histogramQuantile(h, over, q.p) / 1e6})
-	}
+	add(&out, r.metrics()...)
 	return out, nil
 }

@@ -27,12 +27,20 @@ end
 type wrkReport struct {
 	requests, failed int64
 	elapsed          time.Duration
-	latency          load.Distribution // of every request, from the start of the load
+	latency          load.Distribution // of every request, from the start of the load; one that wrk counted as a time-out took wrkLongest
 }
+
+// wrkLongest is the longest time that wrk takes down, wrk's default for --timeout. Of a request that takes as long or longer, wrk
+// counts a time-out only.
+const wrkLongest = 2 * time.Second
 
 // metrics returns the metrics of the report.
 func (r wrkReport) metrics() []harness.Metric {
-	return append(quantiles("", r.latency, 0.5, 0.99),
+	latencies := quantiles("", r.latency, 0.5, 0.99)
+	for i, m := range latencies {
+		latencies[i].Beyond = m.Value >= wrkLongest.Seconds()
+	}
+	return append(latencies,
 		harness.Metric{Unit: "req/s", Value: float64(r.requests-r.failed) / r.elapsed.Seconds()},
 		harness.Metric{Unit: "failed-share", Value: float64(r.failed) / float64(max(1, r.requests))})
 }
@@ -68,7 +76,8 @@ func parseWrk(out string, conns int) (r wrkReport, err error) {
 		}
 		latencies = append(latencies, slices.Repeat([]int64{t * 1000}, int(n))...)
 	}
-	if got := int64(len(latencies)) + timeouts; got != r.requests {
+	latencies = append(latencies, slices.Repeat([]int64{int64(wrkLongest)}, int(max(0, timeouts)))...)
+	if got := int64(len(latencies)); got != r.requests {
 		return r, fmt.Errorf("parse wrk: latencies of %d requests, want %d", got, r.requests)
 	}
 	r.latency = load.NewDistribution(latencies)
