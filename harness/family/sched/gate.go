@@ -38,7 +38,7 @@ func (s *stage) Check(ctx context.Context, member string) (err error) {
 	err = s.check(ctx)
 	for _, p := range gateParts() {
 		if err == nil && p.quick {
-			err = p.run(ctx, partTime, s.seed)
+			_, err = p.run(ctx, partTime, s.seed)
 		}
 	}
 	if broken := f.checkInForce(); broken != nil {

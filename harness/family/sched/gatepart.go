@@ -37,41 +37,43 @@ type gateTasks struct {
 // meddleEvery is how long a part leaves its tasks alone between two changes.
 const meddleEvery = 3 * time.Millisecond
 
-// run runs the part for a while under the scheduler in force. At the end every task must have run once more.
-func (p part) run(ctx context.Context, d time.Duration, seed uint64) error {
+// run runs the part for a while under the scheduler in force and returns the longest wait of a task. At the end every task must have
+// run once more.
+func (p part) run(ctx context.Context, d time.Duration, seed uint64) (longest time.Duration, err error) {
 	spec := p.load(runtime.NumCPU(), d)
 	spec.Kind, spec.Measure, spec.Seed, spec.Patience = load.Spin, d, seed, partBound+2*time.Second
 	l, err := load.Start(ctx, spec)
 	if err != nil {
-		return fmt.Errorf("part %s: %w", p.name, err)
+		return 0, fmt.Errorf("part %s: %w", p.name, err)
 	}
 	defer l.Close()
 	if err := l.Go(); err != nil {
-		return fmt.Errorf("part %s: %w", p.name, err)
+		return 0, fmt.Errorf("part %s: %w", p.name, err)
 	}
 	stop, meddled := make(chan struct{}), make(chan error, 1)
 	go func() { meddled <- p.meddleUntil(stop, l.Pid(), spec.Threads) }()
 	r, err := l.Wait()
 	close(stop)
 	if err := errors.Join(err, <-meddled); err != nil {
-		return fmt.Errorf("part %s: %w", p.name, err)
+		return 0, fmt.Errorf("part %s: %w", p.name, err)
 	}
 	for i, t := range r.Threads {
 		th := spec.Threads[i]
+		longest = max(longest, t.Gap)
 		switch {
 		case t.Strays > 0 && p.meddle == nil:
-			return fmt.Errorf("part %s: task %s, pinned to CPU %d, was seen elsewhere %d times", p.name, th.Name, th.CPU, t.Strays)
+			return longest, fmt.Errorf("part %s: task %s, pinned to CPU %d, was seen elsewhere %d times", p.name, th.Name, th.CPU, t.Strays)
 		case t.Run == 0 || t.Gap > partBound:
-			return fmt.Errorf("part %s: task %s waited for %v, it ran %v of %v (at most %v may pass)", p.name, th.Name,
+			return longest, fmt.Errorf("part %s: task %s waited for %v, it ran %v of %v (at most %v may pass)", p.name, th.Name,
 				t.Gap.Round(time.Millisecond), t.Run.Round(time.Millisecond), r.Elapsed.Round(time.Millisecond), partBound)
 		}
 	}
 	// Children that compute may be given as little as a quarter of the time.
 	if most := partBound + 4*r.BurstCPU; r.Burst > most {
-		return fmt.Errorf("part %s: %d children ended after %v, and ran %v (at most %v may pass)", p.name, spec.Children,
+		return longest, fmt.Errorf("part %s: %d children ended after %v, and ran %v (at most %v may pass)", p.name, spec.Children,
 			r.Burst.Round(time.Millisecond), r.BurstCPU.Round(time.Millisecond), most.Round(time.Millisecond))
 	}
-	return nil
+	return longest, nil
 }
 
 // meddleUntil meddles with the threads of a load until stop is closed, from a thread that the scheduler under test does not schedule.
