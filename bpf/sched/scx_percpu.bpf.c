@@ -15,7 +15,7 @@
  *
  * The longest wait. A slice ends with a tick, after at most 8 ms. A task behind n others in its CPU's queue, whatever their
  * weights, runs within n * 8 ms: within 5 s for up to 600 tasks a queue, by the order alone. A task whose affinity or priority
- * changes while it waits goes to the end of a queue again; its wait has no bound.
+ * changes while it waits keeps its place (arrival.bpf.h).
  */
 enum sched_stat {
 	STAT_QUEUED, /* tasks put into a CPU's queue */
@@ -25,6 +25,7 @@ enum sched_stat {
 
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"
+#include "arrival.bpf.h"
 #include "schedstats.bpf.h"
 
 #define MAX_CPUS 1024
@@ -40,7 +41,7 @@ void SCX_OP(percpu_enqueue, struct task_struct *p, u64 enq_flags)
 	u64 queue = scx_bpf_task_cpu(p);
 	s32 idle;
 
-	scx_bpf_dsq_insert(p, queue, slice_us * NSEC_PER_USEC, enq_flags);
+	arrival_insert(p, queue, slice_us * NSEC_PER_USEC, enq_flags);
 	count(STAT_QUEUED);
 	if (ncpu == 1 || p->nr_cpus_allowed == 1)
 		return;
@@ -68,6 +69,16 @@ void SCX_OP(percpu_dispatch, s32 cpu, struct task_struct *prev)
 		bpf_loop(ncpu - 1, steal, &cpu, 0);
 }
 
+void SCX_OP(percpu_running, struct task_struct *p)
+{
+	arrival_reset(p);
+}
+
+void SCX_OP(percpu_enable, struct task_struct *p)
+{
+	arrival_reset(p);
+}
+
 s32 SCX_OP_SLEEPABLE(percpu_init)
 {
 	s32 err;
@@ -86,6 +97,8 @@ SEC(".struct_ops.link")
 struct sched_ext_ops ops = {
     .enqueue = (void *)percpu_enqueue,
     .dispatch = (void *)percpu_dispatch,
+    .running = (void *)percpu_running,
+    .enable = (void *)percpu_enable,
     .init = (void *)percpu_init,
     .exit = (void *)record_exit,
     .name = "scx_percpu",
