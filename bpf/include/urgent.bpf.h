@@ -18,9 +18,14 @@
 #include "scx.bpf.h"
 #include "wait.bpf.h"
 
-#define SERVING		0
-#define COMPUTING	1
-#define URGENT_CPUS	1024
+#define SERVING	    0
+#define COMPUTING   1
+#define URGENT_CPUS 1024
+
+/* Whether tasks that serve keep their order of arrival even where they could wait in their CPU's own queue. */
+#ifndef KEEP_ORDER
+#define KEEP_ORDER 1
+#endif
 
 #define CLOCK_MONOTONIC 1
 #define TIMER_CPU_PIN	2 /* BPF_F_TIMER_CPU_PIN, since 6.7: older headers lack it */
@@ -119,7 +124,8 @@ static __always_inline void urgent_enqueue(struct task_struct *p, u64 enq_flags)
 	 * due or other tasks wait in the shared queue, because the kernel takes from the local queue before it calls dispatch:
 	 * two tasks that wake each other there would keep the others waiting until the next owed turn.
 	 */
-	if ((urgent_alone || p->nr_cpus_allowed == 1) && urgent_cpu(cpu)->debt < (s64)slice && !urgent_queued) {
+	if ((urgent_alone || p->nr_cpus_allowed == 1) && urgent_cpu(cpu)->debt < (s64)slice &&
+	    !(KEEP_ORDER && urgent_queued)) {
 		scx_bpf_dsq_insert(p, SCX_DSQ_LOCAL, slice, enq_flags);
 		return;
 	}
