@@ -23,12 +23,14 @@ type spinner struct {
 // measurement is that at its first read of the clock afterwards.
 func (s *spinner) body(t *team, delay time.Duration) func() {
 	return func() {
+		ready := t.now() // from then on it wants to run; a wait before the sleep is another wait than one after it
 		if delay > 0 {
+			ready += int64(delay)
 			sleep(delay)
 		}
 		var began, done bool
 		var cpu0, reads int64
-		begin := t.t0 + int64(s.Sleep) // a later wake-up counts as a gap
+		begin := max(ready, t.t0+int64(s.Sleep)) // a late wake-up is a wait
 		if s.Sleep > 0 {
 			sleep(time.Duration(begin - t.now()))
 		}
