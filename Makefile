@@ -3,8 +3,12 @@
 CLANG  ?= clang-19
 STRIP  ?= llvm-strip-19
 FORMAT ?= clang-format-19
-# Namespaces and BPF need root; the build does not.
-SUDO   := $(if $(filter 0,$(shell id -u)),,sudo -E env "PATH=$(PATH)")
+# Namespaces and BPF need root; the build does not. Root gets neither the user's PATH, where others may have put programs, nor
+# the user's HOME, whose caches would then hold root's files. Tests that compile need Go: GOROOT/bin has Go's programs only.
+ROOT_PATH := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+KEEP_ENV  := GOFLAGS,GOPROXY,GOSUMDB,KXLAB_CACHE,http_proxy,https_proxy,no_proxy
+SUDO      := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=$(KEEP_ENV) env PATH=$(ROOT_PATH))
+TEST_EXEC  = $(patsubst PATH=%,PATH=$(shell go env GOROOT)/bin:%,$(SUDO))
 
 # The commit that is built, with +dirty if anything but results differs from it. The Go tool's own stamp may be switched off.
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git status --porcelain --untracked-files=no -- . ':!results' 2>/dev/null | grep -q . && echo +dirty)
@@ -38,14 +42,14 @@ regress: ## what did this tree change against BASE (default: the last commit), c
 
 test: ## all tests, kernel parts included
 	@scripts/setup run
-	$(SUDO) go test -count=1 -p 1 -timeout 20m ./...
+	go test -exec '$(TEST_EXEC)' -count=1 -p 1 -timeout 20m ./...
 
 unit: ## the tests that need no root
 	go test -short ./...
 
 soak: ## every scheduler under the whole gate for 60 s of the guest's time, on one and on two CPUs
 	@scripts/setup run
-	KXLAB_SOAK=1 $(SUDO) go test -count=1 -timeout 40m -v -run '^TestSoak$$' ./harness/family/sched
+	go test -exec '$(TEST_EXEC) env KXLAB_SOAK=1' -count=1 -timeout 40m -v -run '^TestSoak$$' ./harness/family/sched
 
 race: ## the unit tests under the race detector, but for those that wait for BPF and guests
 	scripts/race

@@ -33,7 +33,7 @@ const (
 // webConfig is the configuration of nginx: workers, folder, address.
 const webConfig = `worker_processes %d;
 daemon off;
-pid %[2]s/pid;
+pid %[2]s/state/pid;
 error_log stderr;
 events { worker_connections 1024; }
 http {
@@ -41,11 +41,11 @@ http {
 	sendfile on;
 	open_file_cache max=16;
 	keepalive_requests 1000000000;
-	client_body_temp_path %[2]s/body;
-	proxy_temp_path %[2]s/proxy;
-	fastcgi_temp_path %[2]s/fastcgi;
-	uwsgi_temp_path %[2]s/uwsgi;
-	scgi_temp_path %[2]s/scgi;
+	client_body_temp_path %[2]s/state/body;
+	proxy_temp_path %[2]s/state/proxy;
+	fastcgi_temp_path %[2]s/state/fastcgi;
+	uwsgi_temp_path %[2]s/state/uwsgi;
+	scgi_temp_path %[2]s/state/scgi;
 	server { listen %[3]s reuseport; root %[2]s; }
 }
 `
@@ -70,13 +70,26 @@ type web struct {
 	stderr bytes.Buffer
 }
 
+// makeWebDir makes the folder that nginx serves. The folder is root's: a process of nobody cannot put a link where root
+// writes a file. Only its folder state is nobody's, for the files of nginx.
+func makeWebDir() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "kxlab-web-"); err != nil {
+		return "", err
+	}
+	state := filepath.Join(dir, "state")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.Mkdir(state, 0o700), os.Chown(state, nobody, nobody)); err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
 // startNginx starts nginx and returns when nginx answers.
 func (s *stage) startNginx(ctx context.Context) (_ *web, err error) {
 	w := &web{}
 	if w.cmd, err = command(ctx, "nginx"); err != nil {
 		return nil, err
 	}
-	if w.dir, err = os.MkdirTemp("", "kxlab-web-"); err != nil {
+	if w.dir, err = makeWebDir(); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
 	defer func() {
@@ -88,7 +101,6 @@ func (s *stage) startNginx(ctx context.Context) (_ *web, err error) {
 	err = errors.Join(
 		os.WriteFile(config, fmt.Appendf(nil, webConfig, webWorkers, w.dir, webAddr), 0o644),
 		os.WriteFile(w.dir+webPath, bytes.Repeat([]byte("x"), webSize), 0o644),
-		os.Chown(w.dir, nobody, nobody),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
