@@ -3,6 +3,7 @@
 package vm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/cache"
@@ -122,7 +127,7 @@ func debianMirrors(ctx context.Context) ([]string, error) {
 func hostAPT(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "apt-get", args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	out, err := output(cmd)
+	out, err := output(ctx, cmd)
 	if err != nil {
 		return "", fmt.Errorf("find Debian mirror: apt-get %s: %w", args[0], err)
 	}
@@ -159,11 +164,16 @@ func findMirrors(indexes, uris string) []string {
 	return out
 }
 
-// run runs a command with this state and returns its output.
+// run runs a command with this state and returns its output. It waits for other processes' commands with this state.
 func (a *apt) run(ctx context.Context, dir string, argv ...string) (string, error) {
+	lock, err := cache.Lock(ctx, filepath.Join(a.dir, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "APT_CONFIG="+a.conf, "LC_ALL=C")
-	out, err := output(cmd)
+	out, err := output(ctx, cmd)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
 	}
@@ -215,9 +225,9 @@ func parsePackage(name, out string) debPackage {
 }
 
 // install downloads packages, unpacks them into a temporary folder, calls prepare, which may be nil, on the folder, and renames it to
-// path.
+// path. The caller holds the lock of path's folder.
 func (a *apt) install(ctx context.Context, path string, packages []string, prepare func(root string) error) error {
-	tmp, err := os.MkdirTemp(filepath.Dir(path), "part-")
+	tmp, err := cache.MakePart(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
@@ -248,14 +258,27 @@ func (a *apt) install(ctx context.Context, path string, packages []string, prepa
 	return os.Rename(tmp, path)
 }
 
-// output runs a command and returns its standard output. Its error ends in the last lines of standard error.
-func output(cmd *exec.Cmd) (string, error) {
-	out, err := cmd.Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		err = fmt.Errorf("%w: %s", err, lastLines(string(exit.Stderr), 4))
+// output runs a command of ctx and returns its standard output. Its error ends in the last lines of standard error. The command
+// is in its own process group, so Ctrl-C reaches it only through ctx, whose end kills the group. It is killed, too, if this
+// process is: APT would go on and hold its locks.
+func output(ctx context.Context, cmd *exec.Cmd) (string, error) {
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	ended, err := startOnThread(cmd, nil)
+	if err != nil {
+		return "", err
 	}
-	return string(out), err
+	<-ended
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case !cmd.ProcessState.Success():
+		return "", fmt.Errorf("%v: %s", cmd.ProcessState, lastLines(stderr.String(), 4))
+	}
+	return stdout.String(), nil
 }
 
 // lastLines returns the last n lines of a text, joined into one.

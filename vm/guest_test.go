@@ -49,6 +49,9 @@ func inGuest(name string) error {
 		os.Exit(3)
 	case "sleep":
 		time.Sleep(time.Hour)
+	case "fetch":
+		_, err := fetch(context.Background(), spec{suite: "forky"})
+		return err
 	case "panic":
 		return os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)
 	case "warn":

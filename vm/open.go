@@ -138,6 +138,9 @@ func Cached() ([]*Kernel, error) {
 	}
 	var out []*Kernel
 	for _, file := range files {
+		if strings.HasPrefix(filepath.Base(filepath.Dir(file)), cache.PartPrefix) {
+			continue // unfinished
+		}
 		k, err := readKernel(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

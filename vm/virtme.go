@@ -125,7 +125,7 @@ func (v *virtme) compose(ctx context.Context, c *Cmd, l *launch, m machine, self
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(append(os.Environ(), v.env...), "PATH="+os.Getenv("PATH")+":/usr/sbin:/sbin")
-	stdout, err := output(cmd)
+	stdout, err := output(ctx, cmd)
 	if err != nil {
 		return nil, fmt.Errorf("run virtme-run: %w", err)
 	}

@@ -65,9 +65,26 @@ func Lock(ctx context.Context, path string) (*os.File, error) {
 	}
 }
 
+// PartPrefix begins the names of unfinished files and folders.
+const PartPrefix = "part-"
+
+// MakePart makes a folder for unfinished content in dir and removes those of killed processes. The caller holds the lock of dir.
+func MakePart(dir string) (string, error) {
+	left, err := filepath.Glob(filepath.Join(dir, PartPrefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, path := range left {
+		if err := os.RemoveAll(path); err != nil {
+			return "", err
+		}
+	}
+	return os.MkdirTemp(dir, PartPrefix)
+}
+
 // WriteFile creates or replaces a file atomically. Write fills it under a temporary name.
 func WriteFile(path string, write func(*os.File) error) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "part-")
+	tmp, err := os.CreateTemp(filepath.Dir(path), PartPrefix)
 	if err != nil {
 		return err
 	}
@@ -88,7 +105,7 @@ func CreateUnlinked(folder string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(dir, "part-")
+	f, err := os.CreateTemp(dir, PartPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +138,7 @@ func Files(dir string) []File {
 			continue
 		}
 		f := File{filepath.Join(dir, e.Name()), info.Size(), info.ModTime()}
-		if !strings.HasPrefix(e.Name(), "part-") {
+		if !strings.HasPrefix(e.Name(), PartPrefix) {
 			files = append(files, f)
 		} else if time.Since(f.Used) > StaleAfter {
 			_ = os.Remove(f.Path)
