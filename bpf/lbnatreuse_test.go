@@ -5,27 +5,42 @@ package bpf
 import "testing"
 
 // TestNATReuse: a SYN on the ports of a connection that is over begins a new one, and what the old one's real still
-// sends does not end it.
+// sends does not end it. The late packet sets a bit that the old one's entries do not have: else it would touch nothing.
 func TestNATReuse(t *testing.T) {
-	eachNAT(t, 4, nil, func(t *testing.T, r *natRig, family int) {
-		s := tcp(family)
-		old := r.send(t, s.with(flagSYN))
-		r.answers(t, s.with(flagSYN|flagACK), old)
-		r.send(t, s.with(flagRST))
-		r.setRings(t, 1)
-		real := r.send(t, s.with(flagSYN))
-		if real == old {
-			t.Errorf("reset, and not balanced anew")
-		}
-		r.answers(t, s.with(flagSYN|flagACK), real)
-		r.answers(t, s.with(flagRST), old) // late
-		r.setRings(t, 2)
-		for _, flags := range []uint8{flagACK, flagSYN} {
-			if now := r.send(t, s.with(flags)); now != real {
-				t.Errorf("after a late reset of the old real, flags %#x moved the connection from real %d to %d", flags, real, now)
-			}
-		}
-	})
+	const fin = 0x01
+	for _, c := range []struct {
+		about       string
+		end, answer uint8 // flags of the last packets of the old connection
+		late        uint8
+	}{
+		{"closed, then reset", fin | flagACK, fin | flagACK, flagRST},
+		{"reset, then closed", flagRST, 0, fin | flagACK},
+	} {
+		t.Run(c.about, func(t *testing.T) {
+			eachNAT(t, 4, nil, func(t *testing.T, r *natRig, family int) {
+				s := tcp(family)
+				old := r.send(t, s.with(flagSYN))
+				r.answers(t, s.with(flagSYN|flagACK), old)
+				r.send(t, s.with(c.end))
+				if c.answer != 0 {
+					r.answers(t, s.with(c.answer), old)
+				}
+				r.setRings(t, 1)
+				real := r.send(t, s.with(flagSYN))
+				if real == old {
+					t.Errorf("over, and not balanced anew")
+				}
+				r.answers(t, s.with(flagSYN|flagACK), real)
+				r.answers(t, s.with(c.late), old)
+				r.setRings(t, 2)
+				for _, flags := range []uint8{flagACK, flagSYN} {
+					if now := r.send(t, s.with(flags)); now != real {
+						t.Errorf("after a late packet of the old real, flags %#x moved the connection from real %d to %d", flags, real, now)
+					}
+				}
+			})
+		})
+	}
 }
 
 // TestNATPutsBack: a connection of which one direction is silent keeps both: what fell out of the table is put back by
