@@ -94,8 +94,10 @@ func TestReadStdin(t *testing.T) {
 	}
 	_, err := (&Cmd{Stdin: strings.NewReader(""), Terminal: true}).readStdin(4)
 	wantError(t, err, false, "Stdin must be nil")
-	_, err = (&Cmd{Stdin: endless{}}).readStdin(4)
-	wantError(t, err, false, "more than 4 bytes")
+	for _, in := range []io.Reader{strings.NewReader("words"), endless{}} {
+		_, err = (&Cmd{Stdin: in}).readStdin(4)
+		wantError(t, err, false, "more than 4 bytes")
+	}
 }
 
 type endless struct{}
