@@ -48,8 +48,8 @@ type Traffic struct {
 	Flows  uint32          // that take turns; 0: every packet is a flow of its own, up to 2^31
 }
 
-// A Side is what one program took.
-type Side struct {
+// A side is what one program took.
+type side struct {
 	Packets uint64
 	Time    time.Duration // with the loop's own
 	// Broken is how many turns took more than brokenTurn times the shortest: an interrupt or another task was on the CPU. They do
@@ -59,17 +59,17 @@ type Side struct {
 }
 
 // each is the time of a packet, ns.
-func (s Side) each() float64 { return float64(s.Time.Nanoseconds()) / float64(s.Packets) }
+func (s side) each() float64 { return float64(s.Time.Nanoseconds()) / float64(s.Packets) }
 
-// A Loop times programs under one traffic. It is not safe for concurrent use.
-type Loop struct {
+// A loop times programs under one traffic. It is not safe for concurrent use.
+type loop struct {
 	coll  *ebpf.Collection
 	frame [FrameSize]byte
 	flows uint32
 }
 
 // New loads the loop.
-func New(t Traffic) (*Loop, error) {
+func newLoop(t Traffic) (*loop, error) {
 	spec, err := bpf.Open("traffic/timing")
 	if err != nil {
 		return nil, err
@@ -91,20 +91,20 @@ func New(t Traffic) (*Loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load timing loop: %w", err)
 	}
-	return &Loop{coll: coll, frame: t.Frame, flows: t.Flows}, nil
+	return &loop{coll: coll, frame: t.Frame, flows: t.Flows}, nil
 }
 
 // Close unloads the loop.
-func (l *Loop) Close() error {
+func (l *loop) Close() error {
 	l.coll.Close()
 	return nil
 }
 
-// Stub is a program that does nothing, for the loop's own time.
-func (l *Loop) Stub() *ebpf.Program { return l.coll.Programs["stub"] }
+// stub is a program that does nothing, for the loop's own time.
+func (l *loop) stub() *ebpf.Program { return l.coll.Programs["stub"] }
 
 // place puts the programs under test.
-func (l *Loop) place(first, second *ebpf.Program) error {
+func (l *loop) place(first, second *ebpf.Program) error {
 	for i, p := range []*ebpf.Program{first, second} {
 		if err := l.coll.Maps["under_test"].Put(uint32(i), p); err != nil {
 			return fmt.Errorf("place program %d in the timing loop: %w", i+1, err)
@@ -114,7 +114,7 @@ func (l *Loop) place(first, second *ebpf.Program) error {
 }
 
 // call passes packets through the programs and returns what each took. Turns longer than limit do not count; 0: all do.
-func (l *Loop) call(packets uint32, limit time.Duration) (out [2]Side, err error) {
+func (l *loop) call(packets uint32, limit time.Duration) (out [2]side, err error) {
 	turns := l.coll.Variables["turns"]
 	s := abi.TimingState{Limit: uint64(limit)}
 	if err := turns.Set(s); err != nil {
@@ -131,13 +131,13 @@ func (l *Loop) call(packets uint32, limit time.Duration) (out [2]Side, err error
 		return out, fmt.Errorf("read timing loop: %w", err)
 	}
 	for i := range out {
-		out[i] = Side{s.Packets[i], time.Duration(s.NS[i]), s.Broken[i], time.Duration(s.Least[i])}
+		out[i] = side{s.Packets[i], time.Duration(s.NS[i]), s.Broken[i], time.Duration(s.Least[i])}
 	}
 	return out, nil
 }
 
 // Run lets two programs take turns for about d, after every flow has come by in both of them.
-func (l *Loop) Run(ctx context.Context, first, second *ebpf.Program, d time.Duration) (out [2]Side, err error) {
+func (l *loop) run(ctx context.Context, first, second *ebpf.Program, d time.Duration) (out [2]side, err error) {
 	if err := l.place(first, second); err != nil {
 		return out, err
 	}
@@ -180,6 +180,27 @@ func (l *Loop) Run(ctx context.Context, first, second *ebpf.Program, d time.Dura
 		}
 	}
 	return out, nil
+}
+
+// verdict is what a program gives the last of a turn of packets.
+func (l *loop) verdict(p *ebpf.Program) (uint32, error) {
+	if err := l.place(p, p); err != nil {
+		return 0, err
+	}
+	v, _, err := l.coll.Programs["timing"].Benchmark(l.frame[:], turnPackets, nil)
+	if err == nil && v == aborted {
+		err = errors.New("the program aborts packets")
+	}
+	return v, err
+}
+
+// verdictName is what linux/bpf.h calls a verdict of XDP programs.
+func verdictName(v uint32) string {
+	names := []string{"XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"}
+	if int(v) < len(names) {
+		return names[v]
+	}
+	return fmt.Sprint(v)
 }
 
 // pin keeps this thread on the CPU that it runs on.
@@ -238,12 +259,12 @@ func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison
 	if o.Loads < 2 {
 		return c, fmt.Errorf("compare over %d loads: at least 2 are needed for an interval", o.Loads)
 	}
-	l, err := New(t)
+	l, err := newLoop(t)
 	if err != nil {
 		return c, err
 	}
 	defer l.Close()
-	own, err := l.Run(ctx, l.Stub(), l.Stub(), o.Time/4)
+	own, err := l.run(ctx, l.stub(), l.stub(), o.Time/4)
 	if err != nil {
 		return c, err
 	}
@@ -271,16 +292,27 @@ func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison
 }
 
 // one times one load.
-func (l *Loop) one(ctx context.Context, load Load, swap bool, d time.Duration) (a, b float64, err error) {
+func (l *loop) one(ctx context.Context, load Load, swap bool, d time.Duration) (a, b float64, err error) {
 	pa, pb, done, err := load(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	va, err := l.verdict(pa)
+	if err != nil {
+		return 0, 0, fmt.Errorf("A: %w", err)
+	}
+	vb, err := l.verdict(pb)
+	if err != nil {
+		return 0, 0, fmt.Errorf("B: %w", err)
+	}
+	if va != vb {
+		return 0, 0, fmt.Errorf("A gives a packet the verdict %s and B %s: they do not do the same work", verdictName(va), verdictName(vb))
+	}
 	if swap {
 		pa, pb = pb, pa
 	}
-	sides, err := l.Run(ctx, pa, pb, d)
+	sides, err := l.run(ctx, pa, pb, d)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,13 +16,13 @@ import (
 )
 
 // multiplying is an XDP program of n multiplications, each of which waits for the one before.
-func multiplying(t *testing.T, n int) *ebpf.Program {
+func multiplying(t *testing.T, n int, verdict int32) *ebpf.Program {
 	t.Helper()
 	ins := asm.Instructions{asm.Mov.Imm(asm.R1, 3)}
 	for range n {
 		ins = append(ins, asm.Mul.Imm(asm.R1, 5))
 	}
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL", Instructions: append(ins, asm.Mov.Imm(asm.R0, 3), asm.Return())})
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL", Instructions: append(ins, asm.Mov.Imm(asm.R0, verdict), asm.Return())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,7 @@ func TestCompare(t *testing.T) {
 	}{{"slower", short, long, 0.07, 0.13}, {"faster", long, short, -0.12, -0.065}} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Compare(t.Context(), Traffic{Family: 4, Flows: 256}, func(context.Context) (a, b *ebpf.Program, done func() error, err error) {
-				a, b = multiplying(t, c.a), multiplying(t, c.b)
+				a, b = multiplying(t, c.a, 3), multiplying(t, c.b, 3)
 				return a, b, func() error { a.Close(); return b.Close() }, nil
 			}, Options{Loads: 4, Time: 100 * time.Millisecond})
 			if err != nil {
@@ -69,14 +70,14 @@ func TestCompare(t *testing.T) {
 // TestTurns: each of two programs has half of the packets, in either order of a swap.
 func TestTurns(t *testing.T) {
 	needRoot(t)
-	l, err := New(Traffic{Family: 4})
+	l, err := newLoop(Traffic{Family: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p := multiplying(t, 1)
+	p := multiplying(t, 1, 3)
 	defer p.Close()
-	sides, err := l.Run(t.Context(), p, l.Stub(), 10*time.Millisecond)
+	sides, err := l.run(t.Context(), p, l.stub(), 10*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,5 +89,18 @@ func TestTurns(t *testing.T) {
 		return 0, 0, err
 	}(); err == nil {
 		t.Error("one load gives an interval")
+	}
+}
+
+// TestOtherWork: programs that do not agree in their verdict are not compared, nor one that aborts.
+func TestOtherWork(t *testing.T) {
+	needRoot(t)
+	for b, want := range map[int32]string{2: "A gives a packet the verdict XDP_TX and B XDP_PASS", 0: "B: the program aborts packets"} {
+		_, err := Compare(t.Context(), Traffic{Family: 4, Flows: 1}, func(context.Context) (*ebpf.Program, *ebpf.Program, func() error, error) {
+			return multiplying(t, 1, 3), multiplying(t, 1, b), func() error { return nil }, nil
+		}, Options{Loads: 2, Time: time.Millisecond})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }

@@ -64,7 +64,7 @@ func NewGenerator(port *netlab.Port, s Stream) (*Generator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load generator: %w", err)
 	}
-	g := &Generator{stream: s, frame: s.template(), port: port, coll: coll}
+	g := &Generator{stream: s, frame: s.Template(), port: port, coll: coll}
 	if err := g.prepare(); err != nil {
 		coll.Close()
 		return nil, err

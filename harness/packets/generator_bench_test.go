@@ -59,7 +59,7 @@ func portOnly(t testing.TB, b *netlab.Host) *Generator { return yardstick(t, b, 
 // allFields is the least that writes every header field: constants, and the port.
 func allFields(t testing.TB, b *netlab.Host) *Generator {
 	var fill asm.Instructions
-	f := udp4(1).template()
+	f := udp4(1).Template()
 	for at := 0; at < 40; at += 8 {
 		fill = append(fill, asm.LoadImm(asm.R4, int64(binary.NativeEndian.Uint64(f[at:])), asm.DWord),
 			asm.StoreMem(asm.R2, int16(at), asm.R4, asm.DWord))

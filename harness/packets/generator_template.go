@@ -45,8 +45,8 @@ func laps(s *abi.TrafficState) []time.Duration {
 	return out
 }
 
-// template returns a frame with the constant fields set; those that vary from packet to packet are 0.
-func (s Stream) template() []byte {
+// Template returns a frame with the constant fields set; those that vary from packet to packet are 0.
+func (s Stream) Template() []byte {
 	be := binary.BigEndian
 	f := make([]byte, s.Size)
 	copy(f[0:], s.DstMAC)
@@ -102,7 +102,7 @@ func (s Stream) l4() int {
 // wire translates the stream for the program, with everything that is constant computed.
 func (s Stream) wire() abi.TrafficStream {
 	be := binary.BigEndian
-	f, p := s.template(), s.plan()
+	f, p := s.Template(), s.plan()
 	w := abi.TrafficStream{
 		Services: uint32(max(s.Services, 1)), Flows: p.flows, First: p.first, Step: p.step, Fresh0: p.fresh0, Fresh1: p.fresh1,
 		Rate: uint64(math.Round(s.Rate / 1e9 * (1 << 40))), SYN: uint64(math.Round(s.SYNShare * (1 << 32))),

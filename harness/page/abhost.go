@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/kxlab/kxlab/harness/unit"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// A Lap is what two programs took that were timed in turns under one traffic.
+type Lap struct {
+	At       string  `json:"at"` // the traffic
+	A        float64 `json:"a"`  // ns a packet
+	B        float64 `json:"b"`
+	Change   float64 `json:"change"` // B against A, less 1
+	Low      float64 `json:"low"`    // its interval
+	High     float64 `json:"high"`
+	DiffLow  float64 `json:"diff_low"` // of B less A, ns a packet
+	DiffHigh float64 `json:"diff_high"`
+	Loads    int     `json:"loads"`
+	Verdict  string  `json:"verdict"`
+}
+
+// Judge sets the verdict: better or worse where the interval has no 0 and the change reaches the least that counts.
+func (l *Lap) Judge(minEffect float64) {
+	switch reached := math.Abs(l.Change) >= minEffect; {
+	case reached && l.Low > 0:
+		l.Verdict = verdict.Worse
+	case reached && l.High < 0:
+		l.Verdict = verdict.Better
+	default:
+		l.Verdict = "~"
+	}
+}
+
+// WriteLaps answers "is B better than A?" from programs timed in turns, as text, markdown or json.
+func WriteLaps(w io.Writer, a, b string, laps []Lap, format string) error {
+	if format == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(struct {
+			A    string `json:"a"`
+			B    string `json:"b"`
+			Laps []Lap  `json:"laps"`
+		}{a, b, laps})
+	}
+	p, err := newPrinter(w, format)
+	if err != nil {
+		return err
+	}
+	most := laps[0]
+	for _, l := range laps {
+		if l.Verdict != "~" && (most.Verdict == "~" || math.Abs(l.Change) > math.Abs(most.Change)) {
+			most = l
+		}
+	}
+	if most.Verdict == "~" {
+		p.printf("No difference is shown between %s and %s: B against A %s [%s, %s] (%s).\n\n", a, b,
+			unit.Percent(most.Change, true), unit.Percent(most.Low, true), unit.Percent(most.High, true), most.At)
+	} else {
+		more := "more"
+		if most.Change < 0 {
+			more = "less"
+		}
+		p.printf("%s takes %s %s time a packet than %s [%s, %s]: %s (%s).\n\n", b, unit.Percent(math.Abs(most.Change), false), more, a,
+			unit.Percent(most.Low, true), unit.Percent(most.High, true), most.Verdict, most.At)
+	}
+	p.list("Correctness", []string{"A: " + a + ": gate passed", "B: " + b + ": gate passed"})
+	g := grid{title: "The program alone, timed in turns", head: []string{"at", "A ns/pkt", "B ns/pkt", "B against A", "ns/pkt more", "verdict"}}
+	for _, l := range laps {
+		g.rows = append(g.rows, []string{
+			l.At, unit.Digits(l.A), unit.Digits(l.B), fmt.Sprintf("%s [%s, %s]", unit.Percent(l.Change, true), unit.Percent(l.Low, true), unit.Percent(l.High, true)),
+			fmt.Sprintf("%+.2f [%+.2f, %+.2f]", l.B-l.A, l.DiffLow, l.DiffHigh), l.Verdict,
+		})
+	}
+	g.footer = fmt.Sprintf("the loop's own time is taken off; intervals at 95 %%, over %d loads of both programs", laps[0].Loads)
+	p.grid(g)
+	return p.err
+}
