@@ -15,6 +15,7 @@ import (
 	"github.com/kxlab/kxlab/harness/host"
 	"github.com/kxlab/kxlab/harness/laps"
 	"github.com/kxlab/kxlab/harness/page"
+	"github.com/kxlab/kxlab/harness/verdict"
 )
 
 // A lapFamily can time the XDP programs of two variants in turns.
@@ -75,7 +76,7 @@ func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabula
 	worse := 0
 	for i, c := range found {
 		l := page.Lap{At: fmt.Sprintf("flows=%d", flows[i]), A: c.A, B: c.B, Change: c.Change, Low: c.Low, High: c.High, DiffLow: c.DiffLow, DiffHigh: c.DiffHigh, Loads: c.Loads}
-		if l.Judge(effect); l.Verdict == "worse" {
+		if l.Judge(c.Shown(), effect); l.Verdict == verdict.Worse {
 			worse++
 		}
 		out = append(out, l)

@@ -64,12 +64,12 @@ func (e SchedExit) Text() string {
 	return b.String()
 }
 
-// An EjectedError means that the kernel ended a scheduler that should be in force.
-type EjectedError struct {
+// An ejectedError means that the kernel ended a scheduler that should be in force.
+type ejectedError struct {
 	Name string
 	Exit SchedExit
 }
 
-func (e *EjectedError) Error() string {
+func (e *ejectedError) Error() string {
 	return fmt.Sprintf("scheduler %s was ended by the kernel: %s", e.Name, e.Exit)
 }

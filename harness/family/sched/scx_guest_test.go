@@ -135,7 +135,7 @@ func TestGuestStall(t *testing.T) {
 	if !strings.Contains(exit.Dump, "CPU states") || !strings.Contains(exit.Dump, "runnable") {
 		t.Errorf("the dump does not show the CPUs and tasks:\n%s", exit.Dump)
 	}
-	var ejected *EjectedError
+	var ejected *ejectedError
 	if err := s.InForce(); !errors.As(err, &ejected) {
 		t.Errorf("in force: %v", err)
 	}

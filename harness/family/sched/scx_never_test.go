@@ -21,7 +21,7 @@ func TestGuestNeverDispatches(t *testing.T) {
 			err = s.InForce()
 		}
 	}
-	var ejected *EjectedError
+	var ejected *ejectedError
 	if !errors.As(err, &ejected) {
 		t.Fatalf("%v; want the kernel's reason", err)
 	}

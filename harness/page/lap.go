@@ -26,15 +26,18 @@ type Lap struct {
 	Verdict  string  `json:"verdict"`
 }
 
-// Judge sets the verdict: better or worse where the interval has no 0 and the change reaches the least that counts.
-func (l *Lap) Judge(minEffect float64) {
-	switch reached := math.Abs(l.Change) >= minEffect; {
-	case reached && l.Low > 0:
+// noDifference is the verdict of a lap without a difference.
+const noDifference = "~"
+
+// Judge sets the verdict: better or worse where a difference is shown and reaches the least that counts.
+func (l *Lap) Judge(shown bool, minEffect float64) {
+	switch {
+	case !shown || math.Abs(l.Change) < minEffect:
+		l.Verdict = noDifference
+	case l.Change > 0:
 		l.Verdict = verdict.Worse
-	case reached && l.High < 0:
-		l.Verdict = verdict.Better
 	default:
-		l.Verdict = "~"
+		l.Verdict = verdict.Better
 	}
 }
 
@@ -55,11 +58,11 @@ func WriteLaps(w io.Writer, a, b string, laps []Lap, format string) error {
 	}
 	most := laps[0]
 	for _, l := range laps {
-		if l.Verdict != "~" && (most.Verdict == "~" || math.Abs(l.Change) > math.Abs(most.Change)) {
+		if l.Verdict != noDifference && (most.Verdict == noDifference || math.Abs(l.Change) > math.Abs(most.Change)) {
 			most = l
 		}
 	}
-	if most.Verdict == "~" {
+	if most.Verdict == noDifference {
 		p.printf("No difference is shown between %s and %s: B against A %s [%s, %s] (%s).\n\n", a, b,
 			unit.Percent(most.Change, true), unit.Percent(most.Low, true), unit.Percent(most.High, true), most.At)
 	} else {
