@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/harness/page"
 )
 
 // TestABRefuses: what cannot be compared is said before anything is touched.
@@ -86,5 +88,40 @@ func TestAB(t *testing.T) {
 		if err != nil || !regexp.MustCompile(want).Match(out) {
 			t.Errorf("%s: %v\n%s%s\nwant %s", name, err, out, errs, want)
 		}
+	}
+}
+
+// TestABLaps: on the host two programs take turns; one that lets every packet pass fails its gate.
+func TestABLaps(t *testing.T) {
+	if os.Geteuid() != 0 || testing.Short() {
+		t.Skip("needs root, and loads programs for some seconds")
+	}
+	dir := t.TempDir()
+	cmd, errs := command(t, dir, "ab", "xdp-dsr", "xdp-ipip", "--target", "host", "--repeat", "2", "--wait")
+	if out, err := cmd.Output(); err == nil || !strings.Contains(errs.String(), "A is of class dsr and B of class ipip") {
+		t.Errorf("other classes: %v: %s%s", err, out, errs)
+	}
+	cmd, errs = command(t, dir, "ab", "xdp-dsr", "xdp-dsr", "--target", "host", "--repeat", "2", "--axis", "flows=1,64", "--format", "json", "--wait")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, errs)
+	}
+	var got struct{ Laps []page.Lap }
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if len(got.Laps) != 2 || got.Laps[0].At != "flows=1" || got.Laps[1].Loads != 2 || !(got.Laps[0].A > 1) || !(got.Laps[0].B > 1) {
+		t.Errorf("%s", out)
+	}
+	raw, err := bpf.Bytes("traffic/pass")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "pass.bpf.o"), raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd, errs = command(t, dir, "ab", "xdp-dsr", "pass.bpf.o", "--target", "host", "--wait")
+	if out, err := cmd.Output(); err == nil || len(out) > 0 || !strings.Contains(errs.String(), "B did not pass its correctness gate: packets: ") {
+		t.Errorf("a program that passes everything: %v: %s%s", err, out, errs)
 	}
 }

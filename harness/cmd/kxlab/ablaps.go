@@ -93,7 +93,7 @@ func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabula
 // lapGroup reads the axes that laps have: services, ip and flows.
 func (f abFlags) lapGroup(p *pair) (g harness.Group, flows []int, err error) {
 	g = harness.Group{Seed: f.seed, Axes: []harness.AxisValue{{Name: "ip", Value: "4"}, {Name: "services", Value: "1"}}}
-	g.Members = []harness.Member{{Name: "a", Variant: p.a}, {Name: "b", Variant: p.b}}
+	g.Members = []harness.Member{{Name: "A", Variant: p.a}, {Name: "B", Variant: p.b}}
 	flows = []int{lapFlows}
 	for _, a := range f.axes {
 		name, values, ok := strings.Cut(a, "=")

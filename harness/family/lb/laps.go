@@ -27,7 +27,7 @@ func (f Family) CompareXDP(ctx context.Context, g harness.Group, flows []int, o 
 	s := st.(*stage)
 	for _, m := range g.Members {
 		if err := s.Check(ctx, m.Name); err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Name, err)
+			return nil, fmt.Errorf("%s did not pass its correctness gate: %w", m.Name, err)
 		}
 	}
 	for _, n := range flows {
