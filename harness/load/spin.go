@@ -34,7 +34,7 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 		if s.Sleep > 0 {
 			sleep(time.Duration(begin - t.now()))
 		}
-		last := begin
+		last, slept := begin, voluntarySwitches()
 		for {
 			s.sum = compute(s.sum, clockRounds)
 			if s.Yield {
@@ -46,7 +46,7 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 			}
 			if began {
 				reads++
-				s.Gap = max(s.Gap, time.Duration(now-last))
+				s.Gap = max(s.Gap, time.Duration(longestWait(now-last, &slept)))
 				if s.CPU >= 0 && currentCPU() != s.CPU {
 					s.Strays++
 				}
@@ -63,6 +63,29 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 		s.Run = time.Duration(cpuTime() - cpu0)
 		s.Ops = float64(reads*clockRounds) / portion
 	}
+}
+
+// offCPU is a gap between two reads of the clock in which the thread was off its CPU, ns.
+const offCPU = int64(200 * time.Microsecond)
+
+// longestWait is how long a thread waited for a CPU in a gap, ns, given its voluntary switches so far. Go's runtime now and then
+// parks a thread for microseconds, to let other goroutines run: a gap in which the thread slept has a wait before and one after, and
+// counts as their mean, because nothing tells where it was parked.
+func longestWait(gap int64, slept *int64) int64 {
+	if gap < offCPU {
+		return gap
+	}
+	n := voluntarySwitches()
+	waits := 1 + n - *slept
+	*slept = n
+	return gap / waits
+}
+
+// voluntarySwitches is how often the calling thread has given up its CPU to sleep.
+func voluntarySwitches() int64 {
+	var u unix.Rusage
+	_ = unix.Getrusage(unix.RUSAGE_THREAD, &u) // cannot fail
+	return u.Nvcsw
 }
 
 // currentCPU is the number of the CPU that the thread runs on.
