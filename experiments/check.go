@@ -123,7 +123,7 @@ func checkMetrics(metrics []harness.MetricSpec) error {
 			checkUnit(m.Unit),
 			refuse(twice, "unit %q is given twice", m.Unit),
 			in("unit "+m.Unit, cmp.Or(
-				harness.Known("way in better", m.Better, []string{"higher", "lower"}),
+				harness.Known("way in better", m.Better, []string{"higher", "lower", "neither"}),
 				optional("way to compare", m.Compare, harness.CompareWays()),
 				refuse(!(m.Least >= 0), "least is %v, want a difference above 0", m.Least),
 				refuse(m.Least > 0 && !m.Difference(),

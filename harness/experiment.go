@@ -148,7 +148,7 @@ type Axis struct {
 // A MetricSpec describes one unit that a workload reports.
 type MetricSpec struct {
 	Unit   string // base units only: "pkt/s", "sec", "cpu-ns/pkt"
-	Better string // "higher" or "lower"
+	Better string // "higher", "lower" or "neither": it tells what happens, and a difference is no verdict
 	About  string
 	// Compare is CompareRatio or CompareDifference. Empty: CompareDifference for shares and counts of faults, else
 	// CompareRatio.

@@ -3,12 +3,14 @@
 package vm
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +26,10 @@ func Clean() ([]string, error) {
 		return nil, err
 	}
 	removed := killGuests(files)
+	parts, err := removeParts()
+	if removed = append(removed, parts...); err != nil {
+		return removed, err
+	}
 	dirs, err := removeDeadGuests()
 	return append(removed, dirs...), err
 }
@@ -58,6 +64,33 @@ func guestName(cmdline []byte) string {
 		return args[i+1]
 	}
 	return ""
+}
+
+// removeParts removes unfinished files of the cache that nobody writes any more, and returns their names.
+func removeParts() (removed []string, err error) {
+	for _, name := range []string{"snapshots", "kernels"} {
+		dir, err := cache.Dir(name)
+		if err != nil {
+			return removed, err
+		}
+		left, err := filepath.Glob(filepath.Join(dir, cache.PartPrefix+"*"))
+		if err != nil || len(left) == 0 {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		lock, err := cache.Lock(ctx, filepath.Join(dir, "lock"))
+		cancel()
+		if err != nil {
+			continue // somebody writes there
+		}
+		err = cache.RemoveParts(dir)
+		lock.Close()
+		if err != nil {
+			return removed, fmt.Errorf("clean cache: %w", err)
+		}
+		removed = append(removed, left...)
+	}
+	return removed, nil
 }
 
 // removeDeadGuests removes the folders of guests whose owners are dead, and returns their names.

@@ -96,3 +96,32 @@ func TestRemoveDeadGuests(t *testing.T) {
 		t.Errorf("left %q, %v", left, err)
 	}
 }
+
+// TestRemoveParts: what a killed process left of a snapshot goes, unless somebody writes there.
+func TestRemoveParts(t *testing.T) {
+	t.Setenv(cache.Env, t.TempDir())
+	dir, err := cache.Dir("snapshots")
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, whole := filepath.Join(dir, "part-1"), filepath.Join(dir, "x.qcow2")
+	for _, path := range []string{part, whole} {
+		if err := os.WriteFile(path, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock, err := cache.Lock(t.Context(), filepath.Join(dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := removeParts(); err != nil || len(removed) > 0 {
+		t.Errorf("while somebody writes: %q, %v", removed, err)
+	}
+	lock.Close()
+	if removed, err := removeParts(); err != nil || len(removed) != 1 || removed[0] != part {
+		t.Errorf("%q, %v", removed, err)
+	}
+	if _, err := os.Stat(whole); err != nil {
+		t.Error(err)
+	}
+}

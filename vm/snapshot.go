@@ -113,6 +113,9 @@ func openSnapshot(ctx context.Context, key string, build func(path string) error
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		s.remove() // damaged
 	}
+	if err := cache.RemoveParts(dir); err != nil {
+		return nil, err
+	}
 	if err := s.make(build); err != nil {
 		return nil, err
 	}

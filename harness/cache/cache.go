@@ -68,16 +68,27 @@ func Lock(ctx context.Context, path string) (*os.File, error) {
 // PartPrefix begins the names of unfinished files and folders.
 const PartPrefix = "part-"
 
-// MakePart makes a folder for unfinished content in dir and removes those of killed processes. The caller holds the lock of dir.
-func MakePart(dir string) (string, error) {
+// copyPrefix begins the names of files for the moment until they are unlinked, without a lock.
+const copyPrefix = "copy-"
+
+// RemoveParts removes what killed processes left unfinished in a folder. The caller holds its lock, as does who writes there.
+func RemoveParts(dir string) error {
 	left, err := filepath.Glob(filepath.Join(dir, PartPrefix+"*"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	for _, path := range left {
 		if err := os.RemoveAll(path); err != nil {
-			return "", err
+			return err
 		}
+	}
+	return nil
+}
+
+// MakePart makes a folder for unfinished content in dir and removes those of killed processes. The caller holds the lock of dir.
+func MakePart(dir string) (string, error) {
+	if err := RemoveParts(dir); err != nil {
+		return "", err
 	}
 	return os.MkdirTemp(dir, PartPrefix)
 }
@@ -105,7 +116,7 @@ func CreateUnlinked(folder string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(dir, PartPrefix)
+	f, err := os.CreateTemp(dir, copyPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +149,7 @@ func Files(dir string) []File {
 			continue
 		}
 		f := File{filepath.Join(dir, e.Name()), info.Size(), info.ModTime()}
-		if !strings.HasPrefix(e.Name(), PartPrefix) {
+		if !strings.HasPrefix(e.Name(), PartPrefix) && !strings.HasPrefix(e.Name(), copyPrefix) {
 			files = append(files, f)
 		} else if time.Since(f.Used) > StaleAfter {
 			_ = os.Remove(f.Path)

@@ -125,7 +125,7 @@ func (ab AB) sentence() string {
 	}
 	text := fmt.Sprintf("%s %s than %s%s: %s", ab.B, amount, ab.A, intervalText(r), r.Verdict)
 	if len(c.Rows) > 1 {
-		text += fmt.Sprintf(" (%s%s; of %d rows %d are better, %d worse)", r.Cell.Workload, r.Cell.AxesName(""), len(c.Rows), c.Count(verdict.Better), c.Count(verdict.Worse))
+		text += fmt.Sprintf(" (%s%s; of %d rows %d better, %d worse)", r.Cell.Workload, r.Cell.AxesName(""), len(c.Rows), c.Count(verdict.Better), c.Count(verdict.Worse))
 	}
 	return text + "."
 }

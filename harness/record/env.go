@@ -175,11 +175,11 @@ func (e *Env) check() error {
 		}
 		for _, m := range w.Metrics {
 			errs = append(errs, checkUnit(m.Unit))
-			if m.Better != "higher" && m.Better != "lower" {
-				errs = append(errs, fmt.Errorf("unit %q: better is %q, want higher or lower", m.Unit, m.Better))
+			if m.Better != "higher" && m.Better != "lower" && m.Better != "neither" {
+				errs = append(errs, fmt.Errorf("unit %q: better is %q, want higher, lower or neither", m.Unit, m.Better))
 			}
 			if b, ok := better[m.Unit]; ok && b != m.Better {
-				errs = append(errs, fmt.Errorf("unit %q: better higher in one workload, lower in another", m.Unit))
+				errs = append(errs, fmt.Errorf("unit %q: better is %q in one workload, %q in another", m.Unit, b, m.Better))
 			}
 			better[m.Unit] = m.Better
 		}
@@ -197,14 +197,14 @@ func (e *Env) keys() []key {
 	}
 }
 
-// Better is +1 if higher values of the unit are better, -1 if lower ones are, 0 if the run does not say.
+// Better is +1 if higher values of the unit are better, -1 if lower ones are, 0 if neither is, or the run does not say.
 func (e *Env) Better(workload, unit string) int {
 	m, ok := e.Metric(workload, unit)
 	switch {
-	case !ok:
-		return 0
-	case m.Better == "higher":
+	case ok && m.Better == "higher":
 		return 1
+	case ok && m.Better == "lower":
+		return -1
 	}
-	return -1
+	return 0
 }

@@ -133,7 +133,7 @@ func head(e *Env) []byte {
 	seen := map[string]bool{}
 	for _, wl := range e.Workloads {
 		for _, m := range wl.Metrics {
-			if seen[m.Unit] {
+			if seen[m.Unit] || m.Better == "neither" {
 				continue
 			}
 			seen[m.Unit] = true

@@ -36,10 +36,11 @@ const DefaultMinEffect = 0.03
 
 // The verdicts on a row.
 const (
-	Better = "better"
-	Worse  = "worse"
-	same   = "~"       // no difference shown
-	TooFew = "too few" // too few repeats to show any difference
+	Better  = "better"
+	Worse   = "worse"
+	Differs = "differs" // a difference is shown, and neither way is better
+	same    = "~"       // no difference shown
+	TooFew  = "too few" // too few repeats to show any difference
 	// On target exact, where runs are paired by seed:
 	OneTrial = "one trial"      // one seed has no variance
 	NoSeed   = "no common seed" // there is no pair
@@ -201,6 +202,9 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 		c.judgeHost(before, after)
 	}
 	for _, r := range c.Rows {
+		if exact { // pairs decide there, not the intervals of medians that benchmath warns of
+			break
+		}
 		texts := slices.Concat(r.Old.Warnings, r.New.Warnings)
 		slices.Sort(texts)
 		warnings = append(warnings, slices.Compact(texts)...)
@@ -245,10 +249,10 @@ func (c *Comparison) Count(verdict string) int {
 func (c *Comparison) Summary() string {
 	parts := []string{fmt.Sprintf("%d rows", len(c.Rows))}
 	for _, v := range []struct{ verdict, words string }{
-		{Worse, "worse"}, {Better, "better"}, {same, "without a difference shown (~)"}, {TooFew, "with too few repeats"},
+		{Worse, "worse"}, {Better, "better"}, {Differs, "different"}, {same, "without a difference shown (~)"}, {TooFew, "with too few repeats"},
 		{OneTrial, "with one trial"}, {NoSeed, "without a common seed"}, {NotKnown, "not known"},
 	} {
-		if n := c.Count(v.verdict); n > 0 || !slices.Contains([]string{OneTrial, NoSeed, NotKnown}, v.verdict) {
+		if n := c.Count(v.verdict); n > 0 || !slices.Contains([]string{Differs, OneTrial, NoSeed, NotKnown}, v.verdict) {
 			parts = append(parts, fmt.Sprintf("%d %s", n, v.words))
 		}
 	}

@@ -119,7 +119,7 @@ func (c *Comparison) decide(new *Analysis) {
 		}
 		switch way := new.Run.Env.Better(r.Cell.Workload, r.Unit); {
 		case way == 0:
-			r.remark("the run does not say which way is better")
+			r.Verdict = Differs
 		case (way > 0) == (r.Delta > 0):
 			r.Verdict = Better
 		default:

@@ -107,12 +107,18 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 		defer lock.Close()
 	}
 	var wrong []error
-	for i := range jobs {
+	for _, i := range pair.order(len(jobs)) {
+		side := ""
+		if len(jobs) > 1 {
+			side = fmt.Sprintf("%s, %s: ", "AB"[i:i+1], pair.words[i])
+		}
 		sum, err := jobs[i].measure(ctx, s, f.runFlags)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s%w", side, err)
 		}
-		wrong = append(wrong, wrongError(jobs[i], sum))
+		if err := wrongError(jobs[i], sum); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s%w", side, err))
+		}
 	}
 	return pair.answer(s, f, jobs, effect, errors.Join(wrong...))
 }
@@ -201,7 +207,7 @@ func (p *pair) answer(s streams, f abFlags, jobs []job, effect float64, wrong er
 func correctness(side string, r *record.Run) string {
 	passed := harness.Count(r.Env.Gates, func(g record.Gate) bool { return g.Passed })
 	kept := harness.Count(r.Env.Gates, func(g record.Gate) bool { return g.Kept != nil })
-	text := fmt.Sprintf("%s: %d gates passed", side, passed)
+	text := fmt.Sprintf("%s: %d of %d gates passed", side, passed, len(r.Env.Gates))
 	if kept > 0 {
 		text += fmt.Sprintf(", %d of them in an earlier run", kept)
 	}

@@ -37,6 +37,8 @@ func TestABRefuses(t *testing.T) {
 		{"xdp-nat scx-fifo", codeUsage, "A belongs to experiment lb and B to sched"},
 		{"scx-vtime,slice=1 scx-vtime", codeUsage, `unknown knob of scx-vtime "slice" (there are: `},
 		{"scx-vtime,slice_us scx-vtime", codeUsage, `"slice_us" is not KNOB=NUMBER`},
+		{"scx-vtime, scx-vtime", codeUsage, `"" is not KNOB=NUMBER`},
+		{"./mine xdp-nat", codeUsage, "names of sources and objects end in .c and .o"},
 		{"none.bpf.c xdp-nat", codeFailed, "there is no such file"},
 		{"mine.bpf.o mine.bpf.o", codeFailed, "name a variant of the lab by --like"},
 		{"mine.bpf.o bpf-cubic", codeFailed, "it is a program of type XDP, and bpf-cubic is a congestion control"},

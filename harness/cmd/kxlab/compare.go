@@ -101,5 +101,8 @@ func share(text string) (float64, error) {
 	if percent {
 		v /= 100
 	}
+	if v > 1 {
+		return 0, fmt.Errorf("%q is more than 100 %%: did you mean %s%%?", text, number)
+	}
 	return v, nil
 }

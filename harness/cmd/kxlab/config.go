@@ -46,6 +46,9 @@ func configure(cmd *cobra.Command) error {
 		if err == nil && !f.Changed && v.IsSet(f.Name) && fmt.Sprint(v.Get(f.Name)) != f.DefValue {
 			err = set(f, v)
 		}
+		if list, ok := f.Value.(pflag.SliceValue); err == nil && ok && f.Changed && len(list.GetSlice()) == 0 {
+			err = usage(fmt.Errorf("--%s: no value; leave it out to have all", f.Name)) // such as a variable of a script that is not set
+		}
 	})
 	return err
 }

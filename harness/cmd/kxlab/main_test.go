@@ -32,6 +32,9 @@ func TestUsage(t *testing.T) {
 	}{
 		{"frob", codeUsage, "unknown command"},
 		{"run", codeUsage, "requires at least 1 arg"},
+		{"run lb --variants=", codeUsage, "--variants: no value"},
+		{"run lb --cpus 256", codeUsage, "want 0 to 255"},
+		{"compare a b --min-effect 5", codeUsage, "did you mean 5%?"},
 		{"run lb --frob", codeUsage, "unknown flag"},
 		{"run bl", codeUsage, `unknown experiment "bl" (there are: `},
 		{"run bad.yaml", codeUsage, "colour"},

@@ -112,11 +112,22 @@ func (p *pair) alone() []harness.Experiment {
 	return out
 }
 
+// order is in which order the runs of a pair are made: a program of the user's is the likelier one to fail, and comes first.
+func (p *pair) order(runs int) []int {
+	if runs == 2 && p.objects[p.b.Object] != nil && p.objects[p.a.Object] == nil {
+		return []int{1, 0}
+	}
+	return []int{0, 1}[:runs]
+}
+
 // openVariant reads NAME or NAME,KNOB=VALUE,….
 func openVariant(words experiments.Vocabulary, word string) (side, error) {
-	name, knobs, _ := strings.Cut(word, ",")
+	name, knobs, more := strings.Cut(word, ",")
 	s, err := findVariant(words, name)
-	if err != nil || knobs == "" {
+	if err != nil && strings.ContainsAny(name, "/.") {
+		return s, fmt.Errorf("%s: it is no variant of the lab, and names of sources and objects end in .c and .o", word)
+	}
+	if err != nil || !more {
 		return s, err
 	}
 	var known []string
@@ -185,6 +196,9 @@ func placeOf(words experiments.Vocabulary, o *source.Object, like string) (side,
 		return s, fmt.Errorf("%s: it is %s, and %s is %s: name another variant by --like", o.From, kind, like, want)
 	}
 	s.object = o
+	if n := len(o.Spec.Programs); n != 1 && (s.variant.Attach == "xdp" || s.variant.Attach == "tcx") {
+		return s, fmt.Errorf("%s: it has %d programs, and in the place of %s stands one", o.From, n, like)
+	}
 	s.variant.Knobs = slices.DeleteFunc(slices.Clone(s.variant.Knobs), func(k harness.Knob) bool { return o.Spec.Variables[k.Name] == nil })
 	s.variant.Name = o.Name
 	if harness.CheckName("variant", o.Name) != nil {

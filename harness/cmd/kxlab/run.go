@@ -77,6 +77,9 @@ func (f *runFlags) addTo(fl *pflag.FlagSet, target, profile string) {
 	fl.BoolVar(&f.wait, "wait", false, "if another run is measuring on this machine, wait for it")
 }
 
+// maxCPUs is how many CPUs QEMU's machine gives a guest.
+const maxCPUs = 255
+
 // job is one experiment to run on one target and kernel.
 type job struct {
 	plan      *runner.Plan
@@ -131,8 +134,8 @@ func (f runFlags) check() error {
 	switch {
 	case f.target != "" && !slices.Contains(harness.Targets(), f.target):
 		return harness.Known("target", f.target, harness.Targets())
-	case f.cpus < 0:
-		return fmt.Errorf("--cpus %d: want 0 or more", f.cpus)
+	case f.cpus < 0 || f.cpus > maxCPUs:
+		return fmt.Errorf("--cpus %d: want 0 to %d", f.cpus, maxCPUs)
 	case f.root != "" && f.root != rootHost && f.root != rootImage:
 		return harness.Known("root", f.root, []string{rootHost, rootImage})
 	case f.silence <= 0:
