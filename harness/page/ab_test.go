@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness/record/synthetic"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// TestWriteAB: the first line answers, with the direction, the size and the verdict.
+func TestWriteAB(t *testing.T) {
+	for name, c := range map[string]struct {
+		slow float64
+		want string
+	}{
+		"worse":  {1.05, "mine.bpf.c has 4.8 % less pkt/s than xdp-jet [-4.8 %, -4.8 %]: worse ("},
+		"better": {1 / 1.05, "mine.bpf.c has 4.8 % less sec/pkt than xdp-jet [-4.8 %, -4.8 %]: better ("},
+		"none":   {1, "No difference is shown between xdp-jet and mine.bpf.c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := synthetic.ExactPair(1, c.slow, 0)
+			var out strings.Builder
+			err := WriteAB(&out, AB{A: "xdp-jet", B: "mine.bpf.c", Comparison: mustCompareRuns(t, a, b), Gates: []string{"A: passed"}}, "text")
+			if err != nil || !strings.HasPrefix(out.String(), c.want) {
+				t.Errorf("%v: %.400s\nwant %s", err, out.String(), c.want)
+			}
+		})
+	}
+}
+
+// TestNeitherWay: a unit of which neither way is better differs, and fails no gate.
+func TestNeitherWay(t *testing.T) {
+	a, b := synthetic.ExactPair(1, 1.05, 0)
+	for _, r := range []*verdict.Comparison{mustCompareRuns(t, a, b)} {
+		if r.Count(verdict.Worse) == 0 || !r.Gate() {
+			t.Fatalf("5 %% slower is not worse: %s", r.Summary())
+		}
+	}
+	for i := range b.Env.Workloads {
+		for j := range b.Env.Workloads[i].Metrics {
+			b.Env.Workloads[i].Metrics[j].Better = "neither"
+		}
+	}
+	c := mustCompareRuns(t, a, b)
+	if c.Count(verdict.Differs) == 0 || c.Count(verdict.Worse)+c.Count(verdict.Better) > 0 || c.Gate() || !strings.Contains(c.Summary(), "different") {
+		t.Errorf("%s", c.Summary())
+	}
+	var out strings.Builder
+	if err := WriteChanges(&out, c, "text"); err != nil || !strings.Contains(out.String(), verdict.Differs) {
+		t.Errorf("%v: %q", err, out.String())
+	}
+}
+
+// TestLapVerdict: a difference must be shown and reach the least that counts.
+func TestLapVerdict(t *testing.T) {
+	for _, c := range []struct {
+		change float64
+		shown  bool
+		want   string
+	}{{0.02, true, verdict.Worse}, {-0.02, true, verdict.Better}, {0.02, false, noDifference}, {0.005, true, noDifference}} {
+		l := Lap{Change: c.change}
+		if l.Judge(c.shown, 0.01); l.Verdict != c.want {
+			t.Errorf("%+v: %s", c, l.Verdict)
+		}
+	}
+	var out strings.Builder
+	laps := []Lap{{At: "flows=1", Change: 0.001, Verdict: noDifference}, {At: "flows=4096", A: 100, B: 110, Change: 0.1, Low: 0.09, High: 0.11, Loads: 4, Verdict: verdict.Worse}}
+	want := "b takes 10.0 % more time a packet than a [+9.0 %, +11.0 %]: worse (flows=4096)."
+	if err := WriteLaps(&out, "a", "b", laps, "text"); err != nil || !strings.HasPrefix(out.String(), want) {
+		t.Errorf("%v: %q", err, out.String())
+	}
+}
