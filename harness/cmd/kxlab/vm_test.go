@@ -46,7 +46,7 @@ func TestVMRun(t *testing.T) {
 		{"vm run -- echo word", 0, "word"},
 		{"vm run --tools sh -- sh -c <crash>", 139, "program exited with code 139"}, // 128 and SIGSEGV
 		{"vm run -- ./true", 0, ""},
-		{"vm run -- ./none", 4, "none is not there"},
+		{"vm run -- ./none", 4, "none does not exist"},
 		{"vm run -- ./script", 1, "a script needs its interpreter"},
 		{"vm run --kernel nowhere/to/be/found -- true", 1, "no such file"},
 		{"vm run", 2, "requires at least 1 arg"},
