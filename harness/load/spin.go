@@ -19,8 +19,11 @@ type spinner struct {
 	sum uint64 // of its computing, so that it is not left out
 }
 
-// body computes until the end. A thread that does not run uses no CPU time, so its CPU time at the beginning of the
-// measurement is that at its first read of the clock afterwards.
+// body computes until the end. A thread that does not run uses no CPU time, so its CPU time at the beginning of the measurement is
+// that at its first read of the clock afterwards.
+//
+// Nothing that the loop calls checks the stack (go:nosplit), and signals do not preempt it (see Start). Otherwise Go's runtime parks
+// a thread that has run for long, and two waits look like one.
 func (s *spinner) body(t *team, delay time.Duration) func() {
 	return func() {
 		ready := t.now() // from then on it wants to run; a wait before the sleep is another wait than one after it
@@ -34,7 +37,7 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 		if s.Sleep > 0 {
 			sleep(time.Duration(begin - t.now()))
 		}
-		last, slept := begin, voluntarySwitches()
+		last := begin
 		for {
 			s.sum = compute(s.sum, clockRounds)
 			if s.Yield {
@@ -46,7 +49,7 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 			}
 			if began {
 				reads++
-				s.Gap = max(s.Gap, time.Duration(longestWait(now-last, &slept)))
+				s.Gap = max(s.Gap, time.Duration(now-last))
 				if s.CPU >= 0 && currentCPU() != s.CPU {
 					s.Strays++
 				}
@@ -65,30 +68,9 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 	}
 }
 
-// offCPU is a gap between two reads of the clock in which the thread was off its CPU, ns.
-const offCPU = int64(200 * time.Microsecond)
-
-// longestWait is how long a thread waited for a CPU in a gap, ns, given its voluntary switches so far. Go's runtime now and then
-// parks a thread for microseconds, to let other goroutines run: a gap in which the thread slept has a wait before and one after, and
-// counts as their mean, because nothing tells where it was parked.
-func longestWait(gap int64, slept *int64) int64 {
-	if gap < offCPU {
-		return gap
-	}
-	n := voluntarySwitches()
-	waits := 1 + n - *slept
-	*slept = n
-	return gap / waits
-}
-
-// voluntarySwitches is how often the calling thread has given up its CPU to sleep.
-func voluntarySwitches() int64 {
-	var u unix.Rusage
-	_ = unix.Getrusage(unix.RUSAGE_THREAD, &u) // cannot fail
-	return u.Nvcsw
-}
-
 // currentCPU is the number of the CPU that the thread runs on.
+//
+//go:nosplit
 func currentCPU() int {
 	var cpu uint32
 	unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0)

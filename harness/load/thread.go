@@ -19,7 +19,7 @@ type team struct {
 	missing  atomic.Int32 // threads that do not wait yet
 	gate     [2]int       // a pipe without data: its close releases all threads
 	t0, t1   int64        // when the measurement begins and ends, nanoseconds of now; t1 is 0 if it has no end
-	base     time.Time
+	base     int64        // of now
 	started  atomic.Bool  // t0, t1 and switches are set
 	ranLate  atomic.Int32 // threads that compute, and the parent of children, that have run after t1
 	done     sync.WaitGroup
@@ -31,7 +31,7 @@ type team struct {
 
 // newTeam makes a team of n threads.
 func newTeam(p *program, n int) (*team, error) {
-	t := &team{p: p, base: time.Now()}
+	t := &team{p: p, base: nanotime()}
 	t.missing.Store(int32(n))
 	var err error
 	t.gate, err = newPipe()
@@ -45,8 +45,16 @@ func newPipe() (fds [2]int, err error) {
 	return fds, nil
 }
 
+// nanotime is the runtime's monotonic clock, nanoseconds. Unlike time.Since it may be read without a check of the stack.
+//
+//go:linkname nanotime runtime.nanotime
+//go:noescape
+func nanotime() int64
+
 // now is the time since the team was made, nanoseconds.
-func (t *team) now() int64 { return int64(time.Since(t.base)) }
+//
+//go:nosplit
+func (t *team) now() int64 { return nanotime() - t.base }
 
 // add starts a thread. body runs when all threads of the team are configured.
 func (t *team) add(th Thread, body func()) {
@@ -80,11 +88,15 @@ func (t *team) await() {
 }
 
 // over is true if the measurement has ended.
+//
+//go:nosplit
 func (t *team) over(now int64) bool {
 	return t.t1 > 0 && now >= t.t1 || t.p.stopped.Load()
 }
 
 // mayEnd is true if, after t1, a thread that computes may end: at once, or with Patience when all have run once more.
+//
+//go:nosplit
 func (t *team) mayEnd(now int64) bool {
 	return t.p.Patience == 0 || t.p.stopped.Load() || int(t.ranLate.Load()) == t.p.spinning() || now >= t.t1+int64(t.p.Patience)
 }
@@ -174,6 +186,8 @@ func event() (int, error) {
 }
 
 // compute does rounds of dependent arithmetic: about 7 instructions each.
+//
+//go:nosplit
 func compute(x uint64, rounds int) uint64 {
 	for range rounds {
 		x = x*6364136223846793005 + 1442695040888963407
