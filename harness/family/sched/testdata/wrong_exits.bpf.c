@@ -5,7 +5,7 @@
  */
 #include "wrong.bpf.h"
 
-#define PLACES 100
+#define PLACES 60
 
 static u32 taken; /* places of the table */
 static __u8 outside[NOTES]; /* whether each task found no place */
