@@ -57,7 +57,9 @@ func verdictText(r verdict.Row) string {
 
 // changed are the rows that became better or worse, the largest difference first.
 func changed(c *verdict.Comparison) []verdict.Row {
-	rows := harness.Filter(c.Rows, func(r verdict.Row) bool { return r.Verdict == verdict.Better || r.Verdict == verdict.Worse || r.Verdict == verdict.Differs })
+	rows := harness.Filter(c.Rows, func(r verdict.Row) bool {
+		return r.Verdict == verdict.Better || r.Verdict == verdict.Worse || r.Verdict == verdict.Differs
+	})
 	slices.SortStableFunc(rows, func(a, b verdict.Row) int { return cmp.Compare(times(b), times(a)) })
 	return rows
 }
