@@ -85,7 +85,7 @@ func TestAB(t *testing.T) {
 	for name, want := range map[string]string{
 		"mine.bpf.c": `^mine.bpf.c has 1.2 % more insn/pkt than xdp-dsr \[.*\]: worse`, "same.bpf.c": `^No difference is shown between xdp-dsr and same.bpf.c`,
 	} {
-		cmd, errs := command(t, dir, "ab", "xdp-dsr", name, "--workload", "pps", "--repeat", "3", "--out", name+".d")
+		cmd, errs := command(t, dir, "ab", "xdp-dsr", name, "--workload", "pps", "--axis", "rate=0", "--axis", "flows=4096", "--repeat", "3", "--out", name+".d")
 		out, err := cmd.Output()
 		if err != nil || !regexp.MustCompile(want).Match(out) {
 			t.Errorf("%s: %v\n%s%s\nwant %s", name, err, out, errs, want)
