@@ -128,8 +128,8 @@ func checkout(ctx context.Context, dir, revision, path string) (string, error) {
 	}
 	archive := exec.CommandContext(ctx, "git", "-C", top, "archive", "--format=tar", commit)
 	unpack := exec.CommandContext(ctx, "tar", "-x", "-C", dir)
-	var said bytes.Buffer
-	archive.Stderr, unpack.Stderr = &said, &said
+	var said, unpackSaid bytes.Buffer
+	archive.Stderr, unpack.Stderr = &said, &unpackSaid
 	if unpack.Stdin, err = archive.StdoutPipe(); err != nil {
 		return "", err
 	}
@@ -138,7 +138,7 @@ func checkout(ctx context.Context, dir, revision, path string) (string, error) {
 	}
 	err = archive.Run()
 	if err := errors.Join(err, unpack.Wait()); err != nil {
-		return "", fmt.Errorf("check out revision %s: %w: %s", revision, err, said.String())
+		return "", fmt.Errorf("check out revision %s: %w: %s%s", revision, err, said.String(), unpackSaid.String())
 	}
 	return filepath.Join(dir, inside), nil
 }
