@@ -7,7 +7,7 @@
 
 #define TIMING_WORDS 10 /* of 8 bytes: all headers of either family */
 
-/* What programs take that take turns; the variable turns. Of the program in each place, in turns that have
+/* Times of two programs that take turns; the variable turns. Of the program in each place, in turns that have
  * ended. A turn is broken where an interrupt or another task was on the CPU. */
 struct timing_state {
 	__u64 ns[2];

@@ -3,7 +3,7 @@
 // Package laps times two XDP programs against one another on this machine: in one call of the kernel's test run they take turns of
 // 64 packets (bpf/traffic/timing.bpf.c), so that whatever else the machine does falls on both alike.
 //
-// What turns cannot take out is where a load happens to lie in memory: two copies of one program differ by some 0.4 %. Hence
+// Turns cannot take out the effect of where a load happens to lie in memory: two copies of one program differ by some 0.4 %. Hence
 // Compare loads the programs anew several times, and its interval is over loads, never over turns.
 package laps
 

@@ -231,7 +231,7 @@ func (r *engine) runShards(ctx context.Context, shards []*shard) error {
 	}
 	close(next)
 	workers.Wait()
-	// What stopped the others is the error, not that they were stopped.
+	// The error is that of the shard that stopped the others, not that they were stopped.
 	if cause := harness.Filter(errs, func(err error) bool { return err != nil && !errors.Is(err, context.Canceled) }); len(cause) > 0 {
 		return errors.Join(cause...)
 	}

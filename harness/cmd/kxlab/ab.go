@@ -29,12 +29,13 @@ const abLong = `ab says whether B is better than A, by how much and how sure tha
   a BPF object                                   mine.bpf.o
   either at a git revision                       HEAD^:mine.bpf.c
 
-Both are measured in one run, paired: on target exact by seed, so that any machine gives the same figures. A source or
-object stands in the place of a variant of the lab, which says how it is put in force and what it is measured by: that of
---like, or of the other side, or what follows from the object itself.
+Trials are paired: on target exact by seed, in guests that differ in the program alone, so that any machine gives the
+same figures; on others they take turns in one run. A source or object stands in the place of a variant of the lab, which
+says how it is put in force and what it is measured by: that of --like, or of the other side, or what follows from the
+object itself.
 
 On target host two XDP programs are timed alone, in turns of 64 packets within one call of the kernel, over 16 loads of
-both (--repeat): that tells about 1 % apart where trials in turn need 5 %.`
+both (--repeat), which shows smaller differences than trials in turn.`
 
 const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
   kxlab ab HEAD:bpf/lb/xdp_dsr.bpf.c bpf/lb/xdp_dsr.bpf.c

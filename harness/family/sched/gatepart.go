@@ -17,7 +17,7 @@ import (
 // partBound is how long a task that is able to run may wait, by the essays of the schedulers.
 const partBound = 5 * time.Second
 
-// A part is a load of the gate that a wrong scheduler gets wrong. What must hold is the same for all: the scheduler stays in force, and no
+// A part is a load of the gate that a wrong scheduler gets wrong. The condition is the same for all: the scheduler stays in force, and no
 // task that is able to run waits for longer than partBound.
 type part struct {
 	name  string

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the wrong schedulers for tests share: scx-fifo, but for tasks for which wronged() holds. These run only while no other task wants
+ * The common part of the wrong schedulers for tests: scx-fifo, but for tasks for which wronged() holds. These run only while no other task wants
  * the CPU. A program defines wronged() after including this, and its table of operations with WRONG_OPS.
  */
 #ifndef KXLAB_WRONG_BPF_H
