@@ -93,7 +93,7 @@ func TestLibraries(t *testing.T) {
 	elfSpec{needed: []string{"libkx-b.so", "libkx-c.so"}, runpath: dir + "/lib"}.write(t, dir+"/lib/libkx-a.so")
 	elfSpec{needed: []string{"libkx-a.so"}, runpath: "$ORIGIN"}.write(t, dir+"/lib/libkx-b.so") // which needs the first again
 	elfSpec{}.write(t, dir+"/lib/libkx-c.so")
-	got, err := libraries(prog)
+	got, err := newLinker().libraries(prog)
 	for i := range got {
 		got[i] = filepath.Clean(got[i])
 	}
@@ -113,12 +113,12 @@ func TestLibraries(t *testing.T) {
 	} {
 		path := filepath.Join(dir, name)
 		c.spec.write(t, path)
-		_, err := libraries(path)
+		_, err := newLinker().libraries(path)
 		wantError(t, err, false, c.want)
 	}
 	static := filepath.Join(dir, "static")
 	elfSpec{}.write(t, static)
-	if got, err := libraries(static); err != nil || len(got) > 0 {
+	if got, err := newLinker().libraries(static); err != nil || len(got) > 0 {
 		t.Errorf("a static program: %q, %v", got, err)
 	}
 	for name, text := range map[string]string{"script": "#!/bin/sh\n", "empty": ""} {
@@ -126,7 +126,7 @@ func TestLibraries(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		_, err := libraries(path)
+		_, err := newLinker().libraries(path)
 		wantError(t, err, false, "a script needs its interpreter: sh "+path)
 	}
 }
@@ -162,7 +162,7 @@ func FuzzLibraries(f *testing.F) {
 		if err := os.WriteFile(path, raw, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, _ = libraries(path)
+		_, _ = newLinker().libraries(path)
 	})
 }
 

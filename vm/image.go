@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/kxlab/kxlab/harness/cache"
 )
@@ -132,7 +133,7 @@ func taskFiles(files map[string]File, stdin []byte) ([]taskFile, error) {
 const imagesMax = 8
 
 // openBase opens the base image of this kernel's modules, this binary and these tools. It makes the image unless the cache has one
-// of the same files with the same sizes and times.
+// of the same binary and of the same other files with the same sizes and times.
 func openBase(ctx context.Context, k *Kernel, self string, tools, modules []string) (*os.File, error) {
 	entries, err := programs(self, tools)
 	if err != nil {
@@ -142,6 +143,9 @@ func openBase(ctx context.Context, k *Kernel, self string, tools, modules []stri
 	key := sha256.New()
 	fmt.Fprintf(key, "image 1\n") // increase the number when equal inputs give another image
 	for _, e := range sortEntries(entries) {
+		if id := buildID(e.source); e.name == selfPath && id != "" {
+			e.source, e.changed = id, time.Time{} // the same binary in another place is the same
+		}
 		fmt.Fprintf(key, "%q %o %q %s %d %d %d.%d\n", e.name, e.mode, e.content, e.source, e.size, e.changed.UnixNano(), e.major, e.minor)
 	}
 	if len(modules) > 0 {

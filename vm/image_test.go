@@ -3,10 +3,13 @@
 package vm
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,5 +54,53 @@ func TestImageRepeats(t *testing.T) {
 	}
 	if taken > time.Second {
 		t.Errorf("taken from the cache in %v, want at most 1 s", taken)
+	}
+}
+
+// TestImageByContent: one binary in two places has one image; another binary of the same size, in the same place with the same time,
+// has another.
+func TestImageByContent(t *testing.T) {
+	c, _ := guestCmd(t, "hello")
+	t.Setenv(cache.Env, t.TempDir())
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := buildID(self)
+	if id == "" {
+		t.Skip("this binary was linked without an id")
+	}
+	raw, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := func(path string) string {
+		t.Helper()
+		f, err := openBase(t.Context(), c.Kernel, path, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		return f.Name()
+	}
+	write := func(content []byte) string {
+		t.Helper()
+		path := filepath.Join(t.TempDir(), "kxlab")
+		if err := os.WriteFile(path, content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	first := base(write(raw))
+	if again := base(write(raw)); again != first {
+		t.Errorf("the same binary has two images: %s, %s", first, again)
+	}
+	_, end, _ := strings.Cut(id, "/")
+	other := bytes.ReplaceAll(raw, []byte(end), bytes.ToLower([]byte(end)))
+	if name := base(write(other)); name == first {
+		t.Errorf("another binary has the same image: %s", name)
 	}
 }

@@ -27,7 +27,8 @@ func toolData(tool string) []string {
 
 // programs lists the lab's binary and the tools, with their libraries and data.
 func programs(self string, tools []string) ([]entry, error) {
-	out, err := appendProgram(nil, self, selfPath)
+	l := newLinker()
+	out, err := l.appendProgram(nil, self, selfPath)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func programs(self string, tools []string) ([]entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("add program to guest: %w", err)
 		}
-		if out, err = appendProgram(out, path, path); err != nil {
+		if out, err = l.appendProgram(out, path, path); err != nil {
 			return nil, err
 		}
 		for _, pattern := range toolData(tool) {
@@ -47,7 +48,7 @@ func programs(self string, tools []string) ([]entry, error) {
 			for _, f := range files {
 				add := appendFile
 				if strings.HasSuffix(f, ".so") { // an extension, with libraries of its own
-					add = appendProgram
+					add = l.appendProgram
 				}
 				if out, err = add(out, f, guestPath(f)); err != nil {
 					return nil, err
@@ -66,12 +67,12 @@ func NoTool(name string) bool {
 
 // appendProgram adds a program of this machine under a name in the guest, with its libraries. Links stay links, so that a program with
 // several names is copied once.
-func appendProgram(out []entry, path, name string) ([]entry, error) {
+func (l *linker) appendProgram(out []entry, path, name string) ([]entry, error) {
 	out, err := appendFile(out, path, guestPath(name))
 	if err != nil {
 		return nil, err
 	}
-	libs, err := libraries(path)
+	libs, err := l.libraries(path)
 	if err != nil {
 		return nil, err
 	}
