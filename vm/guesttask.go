@@ -3,6 +3,7 @@
 package vm
 
 import (
+	"crypto/subtle"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -53,6 +54,11 @@ func receiveTask() (task, error) {
 	return t, nil
 }
 
+// configItems is how many named items are read: more than QEMU has.
+const configItems = 64
+
+// configItem returns the content of a named item. Which items there are, and where, depends on whether this guest booted or resumed;
+// the number of instructions does not.
 func configItem(name string) ([]byte, error) {
 	read := func(p []byte) []byte {
 		if len(p) > 0 {
@@ -60,14 +66,21 @@ func configItem(name string) ([]byte, error) {
 		}
 		return p
 	}
+	var label [56]byte
+	copy(label[:], name)
 	outWord(configPort, configFolder)
-	for range binary.BigEndian.Uint32(read(make([]byte, 4))) {
-		entry := read(make([]byte, 64)) // size, selector, reserved, name
-		if label := entry[8:]; string(label[:len(name)]) != name || label[len(name)] != 0 {
-			continue
-		}
-		outWord(configPort, binary.BigEndian.Uint16(entry[4:]))
-		return read(make([]byte, binary.BigEndian.Uint32(entry))), nil
+	read(make([]byte, 4)) // their number; zeros follow the last
+	var size, selector int
+	entry := make([]byte, 64) // size, selector, reserved, name
+	for range configItems {
+		read(entry)
+		found := subtle.ConstantTimeCompare(entry[8:], label[:])
+		size = subtle.ConstantTimeSelect(found, int(binary.BigEndian.Uint32(entry)), size)
+		selector = subtle.ConstantTimeSelect(found, int(binary.BigEndian.Uint16(entry[4:])), selector)
 	}
-	return nil, fmt.Errorf("QEMU has no item %s", name)
+	if selector == 0 {
+		return nil, fmt.Errorf("QEMU has no item %s", name)
+	}
+	outWord(configPort, uint16(selector))
+	return read(make([]byte, size)), nil
 }

@@ -32,7 +32,6 @@ type File struct {
 type image struct {
 	file *os.File // unlinked: the kernel frees it when the last process closes it
 	size int64    // bytes
-	key  string   // path of the base: equal inputs have equal keys
 }
 
 func buildImage(ctx context.Context, c *Cmd, self string, t task, stdin []byte) (*image, error) {
@@ -61,7 +60,7 @@ func buildImage(ctx context.Context, c *Cmd, self string, t task, stdin []byte) 
 		f.Close()
 		return nil, fmt.Errorf("write guest image: %w", err)
 	}
-	return &image{file: f, size: size, key: base.Name()}, nil
+	return &image{file: f, size: size}, nil
 }
 
 // ownInode is the first inode of a guest's own entries. The base has fewer.

@@ -66,24 +66,37 @@ func (l *launch) Close() error {
 	return errors.Join(errs...)
 }
 
-// addImage makes the guest's image the launch's next file and returns it, with the device that boots it.
-func (l *launch) addImage(ctx context.Context, c *Cmd, m machine, self string, t task, stdin []byte) (*image, kernelImage, error) {
+// add makes an open file the launch's next one and returns its descriptor in QEMU.
+func (l *launch) add(f *os.File) int {
+	l.files = append(l.files, f)
+	return firstFD + len(l.files) - 1
+}
+
+// addImage makes the guest's image the launch's next file and returns the device that boots it.
+func (l *launch) addImage(ctx context.Context, c *Cmd, m machine, self string, t task, stdin []byte) (kernelImage, error) {
 	img, err := buildImage(ctx, c, self, t, stdin)
 	if err != nil {
-		return nil, kernelImage{}, err
+		return kernelImage{}, err
 	}
-	initrd := fdPath(firstFD + len(l.files))
-	l.files = append(l.files, img.file)
-	if least := 2*img.size + memorySpare; m.memory < least {
-		return nil, kernelImage{}, fmt.Errorf("%d MiB of memory are not enough: with this image a guest needs %d", m.memory>>20, least>>20+1)
+	k := kernelImage{file: img.file, initrd: fdPath(l.add(img.file)), cmdline: kernelArgs(m.accel)}
+	if err := m.hold(img.size); err != nil {
+		return k, err
 	}
-	path, err := bootable(ctx, c.Kernel)
-	return img, kernelImage{path: path, initrd: initrd, cmdline: kernelArgs(m.accel)}, err
+	k.path, err = bootable(ctx, c.Kernel)
+	return k, err
+}
+
+// hold returns an error if the machine's memory is too small for an image of this size, bytes.
+func (m machine) hold(image int64) error {
+	if least := 2*image + memorySpare; m.memory < least {
+		return fmt.Errorf("%d MiB of memory are not enough: with this image a guest needs %d", m.memory>>20, least>>20+1)
+	}
+	return nil
 }
 
 // composeImage composes a guest whose root file system is an initramfs.
 func (c *Cmd) composeImage(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
-	_, kernel, err := l.addImage(ctx, c, m, self, t, stdin)
+	kernel, err := l.addImage(ctx, c, m, self, t, stdin)
 	l.args = commandLine(m, kernel)
 	return err
 }
@@ -107,57 +120,82 @@ func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self strin
 		t.Later, t.Files = false, nil
 		return c.composeImage(ctx, l, m, self, t, stdin)
 	}
-	bare := &Cmd{Kernel: c.Kernel, Tools: c.Tools, Modules: c.Modules}
-	img, kernel, err := l.addImage(ctx, bare, m, self, task{Later: true, Exact: true, Beat: t.Beat}, nil)
-	if err != nil {
-		return err
-	}
 	item, err := cache.CreateUnlinked("images")
 	if err != nil {
 		return fmt.Errorf("write task: %w", err)
 	}
-	l.files = append(l.files, item)
+	device := taskDevice{l.add(item)}
 	if _, err := item.Write(raw); err != nil {
 		return fmt.Errorf("write task: %w", err)
 	}
-	devices := commandLine(m, kernel, watchdog{})
-	l.args = append(devices, commandLine(taskDevice{firstFD + 1})...)
+	later := task{Later: true, Exact: true, Beat: t.Beat} // what the guest knows before
 	if !c.NoSnapshots {
-		err := c.composeResume(ctx, l, devices, kernel.path, img)
+		err := c.composeResume(ctx, l, m, device, self, later)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
 		c.note("no snapshot: %v: the guest boots, which is slower and gives the same digits", err)
 	}
-	l.boots = true
-	return l.attachMonitor("-S")
+	kernel, err := l.addImage(ctx, c.bare(), m, self, later, nil)
+	if err != nil {
+		return err
+	}
+	l.args, l.boots = exactLine(m, device, kernel), true
+	return l.attachMonitor()
 }
 
-// attachMonitor adds a monitor and arguments to a launch.
-func (l *launch) attachMonitor(args ...string) error {
+// bare is the part of a command that decides its guest's image before the task is known.
+func (c *Cmd) bare() *Cmd { return &Cmd{Kernel: c.Kernel, Tools: c.Tools, Modules: c.Modules} }
+
+// attachMonitor adds a monitor to a launch.
+func (l *launch) attachMonitor() error {
 	monitor, remote, err := monitorPair()
 	if err != nil {
 		return err
 	}
 	l.monitor = monitor
-	l.args = slices.Concat(l.args, commandLine(monitorPort{firstFD + len(l.files)}), args)
-	l.files = append(l.files, remote)
+	l.args = append(l.args, commandLine(monitorPort{l.add(remote)})...)
 	return nil
 }
 
-// composeResume makes a launch resume a snapshot.
-func (c *Cmd) composeResume(ctx context.Context, l *launch, devices []string, boot string, img *image) error {
-	key, err := snapshotKey(l.qemu, devices, boot, img.key)
+// composeResume makes a launch resume a snapshot. Such a guest needs neither kernel nor image.
+func (c *Cmd) composeResume(ctx context.Context, l *launch, m machine, device taskDevice, self string, later task) error {
+	base, err := openBase(ctx, c.Kernel, self, c.Tools, c.Modules)
 	if err != nil {
 		return err
 	}
-	disk, err := openSnapshot(ctx, key, func(path string) error { return c.makeSnapshot(ctx, l.qemu, path, devices, img.file) })
+	defer base.Close()
+	st, err := base.Stat()
 	if err != nil {
 		return err
 	}
-	l.args = append(l.args, commandLine(store{fdPath(firstFD + len(l.files))})...)
-	l.files = append(l.files, disk)
-	return l.attachMonitor(commandLine(resume{})...)
+	if err := m.hold(st.Size()); err != nil {
+		return err
+	}
+	path, err := bootable(ctx, c.Kernel)
+	if err != nil {
+		return err
+	}
+	k := kernelImage{path: path, initrd: fdPath(firstFD), cmdline: kernelArgs(m.accel)}
+	key, err := snapshotKey(l.qemu, commandLine(m, k), path, base.Name())
+	if err != nil {
+		return err
+	}
+	files, err := openSnapshot(ctx, key, func(to *snapshotFiles) error {
+		img, err := buildImage(ctx, c.bare(), self, later, nil)
+		if err != nil {
+			return err
+		}
+		defer img.file.Close()
+		k.file = img.file
+		return c.makeSnapshot(ctx, l.qemu, m, k, to)
+	})
+	if err != nil {
+		return err
+	}
+	m.ram = &ramFile{fd: l.add(files.ram)}
+	l.args = exactLine(m, device, store{l.add(files.state)})
+	return l.attachMonitor()
 }
 
 // note passes a message that is not an error to the caller.

@@ -4,6 +4,7 @@ package vm
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -18,11 +19,25 @@ type machine struct {
 	accel  accel
 	cpus   int
 	memory int64 // bytes
+	ram    *ramFile
+}
+
+// ramFile is a file that holds the guest's memory; nil: the memory is QEMU's own. What a guest writes goes to the file only if it is
+// shared.
+type ramFile struct {
+	fd     int
+	shared bool
 }
 
 func (m machine) args() []string {
 	args := append(m.accel.args(), bare{}.args()...)
-	args = append(args, "-machine", "q35,sata=off,smbus=off", "-m", fmt.Sprintf("%dK", m.memory>>10))
+	board := "q35,sata=off,smbus=off"
+	if r := m.ram; r != nil {
+		board += ",memory-backend=ram"
+		share := map[bool]string{true: "on", false: "off"}[r.shared]
+		args = append(args, "-object", fmt.Sprintf("memory-backend-file,id=ram,size=%dK,mem-path=%s,share=%s", m.memory>>10, fdPath(r.fd), share))
+	}
+	args = append(args, "-machine", board, "-m", fmt.Sprintf("%dK", m.memory>>10))
 	return append(args, m.accel.processors(m.cpus)...)
 }
 
@@ -128,7 +143,8 @@ func (c icount) kernelArgs() []string {
 // kernelImage is the kernel with its initramfs and command line.
 type kernelImage struct {
 	path    string
-	initrd  string
+	file    *os.File // the initramfs
+	initrd  string   // its path
 	cmdline []string
 }
 
@@ -164,6 +180,12 @@ func (c channel) args() []string {
 // outFile declares a character device that writes to an open file. With append QEMU does not truncate the file, which fails for a pipe.
 func outFile(name string, fd int) []string {
 	return []string{"-add-fd", fmt.Sprintf("fd=%d,set=%d", fd, fd), "-chardev", fmt.Sprintf("file,id=%s,path=/dev/fdset/%d,append=on", name, fd)}
+}
+
+// exactLine is the command line of an exact guest that stands still until it is told to go on. Its devices are the same, in the same
+// order, whether it boots, boots for a snapshot or resumes one.
+func exactLine(m machine, t taskDevice, more ...device) []string {
+	return append(commandLine(append([]device{m, watchdog{}, t}, more...)...), "-S")
 }
 
 // ownerName names a guest after this process, so that Clean finds it when this process is dead.

@@ -58,8 +58,8 @@ func (m *monitor) greet(timeout time.Duration) error {
 
 // A command is a message to QEMU.
 type command struct {
-	Execute   string            `json:"execute"`
-	Arguments map[string]string `json:"arguments,omitempty"`
+	Execute   string         `json:"execute"`
+	Arguments map[string]any `json:"arguments,omitempty"`
 }
 
 // A message is one from QEMU: a result, an error, an event or the greeting.
@@ -72,7 +72,7 @@ type message struct {
 }
 
 // execute runs a command and returns its result.
-func (m *monitor) execute(name string, arguments map[string]string) (json.RawMessage, error) {
+func (m *monitor) execute(name string, arguments map[string]any) (json.RawMessage, error) {
 	err := json.NewEncoder(m.conn).Encode(command{name, arguments})
 	for err == nil {
 		var msg message
@@ -92,7 +92,7 @@ func (m *monitor) execute(name string, arguments map[string]string) (json.RawMes
 
 // human runs a command of QEMU's human monitor. Its output is the error.
 func (m *monitor) human(line string) error {
-	raw, err := m.execute("human-monitor-command", map[string]string{"command-line": line})
+	raw, err := m.execute("human-monitor-command", map[string]any{"command-line": line})
 	if err != nil {
 		return err
 	}
@@ -104,6 +104,15 @@ func (m *monitor) human(line string) error {
 		return fmt.Errorf("monitor: %s: %s", line, text)
 	}
 	return nil
+}
+
+// snapshot saves or loads (savevm, loadvm) the state of a stopped guest, without the memory that lies in a file.
+func (m *monitor) snapshot(command string) error {
+	on := []any{map[string]any{"capability": "x-ignore-shared", "state": true}}
+	if _, err := m.execute("migrate-set-capabilities", map[string]any{"capabilities": on}); err != nil {
+		return err
+	}
+	return m.human(command + " " + snapshotName)
 }
 
 // wait returns when the event has arrived.

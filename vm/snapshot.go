@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -17,34 +18,54 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness/cache"
 )
 
 // A snapshot is an exact guest that has booted, is set up, idle and calibrated, and waits for its task. It depends on the kernel,
-// the image, QEMU and the machine, but on no task and no seed. It lies in the cache as a disk in the format qcow2, beside a file with
-// its snapshotSum.
+// the image, QEMU and the machine, but on no task and no seed. It lies in the cache as three files: the guest's memory, which guests
+// that resume map, and of which each copies the pages that it writes to; the state of QEMU's devices, in a disk; and a snapshotSum.
 type snapshot struct {
-	path string // of the disk; the other file has ".json" added
+	path string // without an ending
 }
+
+// The endings of a snapshot's files.
+const (
+	sumExt   = ".json"
+	ramExt   = ".ram"
+	stateExt = ".qcow2"
+)
 
 // snapshotName is the name of the state in the disk.
 const snapshotName = "kxlab"
 
-// A snapshotSum describes a complete disk. It is written last; a snapshot without its sum does not count.
+// A snapshotSum describes the files of a complete snapshot. It is written last; a snapshot without its sum does not count.
 type snapshotSum struct {
-	Size int64  `json:"size"` // bytes
-	CRC  uint32 `json:"crc"`  // CRC-32C of all bytes
+	RAM   fileSum `json:"ram"`
+	State fileSum `json:"state"`
 }
+
+// A fileSum describes a file's content.
+type fileSum struct {
+	Size int64  `json:"size"` // bytes
+	CRC  uint32 `json:"crc"`  // CRC-32C of its blocks that are not zero, each after its number
+}
+
+// snapshotFiles are the open files of a snapshot. The state of one that is opened to be resumed is a copy, an unlinked file: QEMU
+// writes to it.
+type snapshotFiles struct{ ram, state *os.File }
+
+func (f *snapshotFiles) Close() error { return errors.Join(f.ram.Close(), f.state.Close()) }
 
 // snapshotsMax limits the snapshots in the cache, bytes; the least recently used are removed.
 const snapshotsMax = 4 << 30
 
-// greetTime limits the wall-clock time in which QEMU starts and loads a snapshot.
-const greetTime = time.Minute
+// greetTime limits the wall-clock time in which QEMU starts and loads a snapshot, on a machine that may run twenty guests.
+const greetTime = 5 * time.Minute
 
 // watchdog stops the guest at the guest's request: see receiveTask.
 type watchdog struct{}
@@ -58,22 +79,17 @@ func (d taskDevice) args() []string {
 	return []string{"-fw_cfg", fmt.Sprintf("name=%s,file=%s", taskItem, fdPath(d.fd))}
 }
 
-// store is the disk in which QEMU stores snapshots. The guest does not see it.
-type store struct{ path string }
+// store is the disk in which QEMU stores the state of a snapshot. The guest does not see it.
+type store struct{ fd int }
 
 func (s store) args() []string {
-	return []string{"-drive", "if=none,id=store,format=qcow2,file=" + s.path}
+	return []string{"-drive", "if=none,id=store,format=qcow2,file=" + fdPath(s.fd)}
 }
-
-// resume loads the snapshot in the store and leaves the guest stopped.
-type resume struct{}
-
-func (resume) args() []string { return []string{"-S", "-loadvm", snapshotName} }
 
 // snapshotKey returns a hash of all that decides which instructions a guest executes until it receives its task.
 func snapshotKey(qemu string, devices []string, kernel, base string) (string, error) {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "snapshot 2\n%q\n", devices)
+	fmt.Fprintf(sum, "snapshot 3\n%q\n", devices)
 	dir, err := cache.Dir()
 	if err != nil {
 		return "", err
@@ -92,15 +108,14 @@ func snapshotKey(qemu string, devices []string, kernel, base string) (string, er
 	return hex.EncodeToString(sum.Sum(nil))[:32], nil
 }
 
-// openSnapshot returns a copy of a snapshot for one guest, an unlinked file. If the cache does not have the snapshot, one process
-// makes it and others wait.
-func openSnapshot(ctx context.Context, key string, build func(path string) error) (*os.File, error) {
+// openSnapshot opens the snapshot of a key. If the cache does not have it, one process makes it and others wait.
+func openSnapshot(ctx context.Context, key string, build func(*snapshotFiles) error) (*snapshotFiles, error) {
 	dir, err := cache.Dir("snapshots")
 	if err != nil {
 		return nil, err
 	}
-	s := snapshot{path: filepath.Join(dir, key+".qcow2")}
-	if f, err := s.copy(); err == nil {
+	s := snapshot{path: filepath.Join(dir, key)}
+	if f, err := s.open(); err == nil {
 		return f, nil
 	}
 	lock, err := cache.Lock(ctx, filepath.Join(dir, "lock"))
@@ -108,7 +123,7 @@ func openSnapshot(ctx context.Context, key string, build func(path string) error
 		return nil, err
 	}
 	defer lock.Close()
-	if f, err := s.copy(); err == nil { // made by another process meanwhile
+	if f, err := s.open(); err == nil { // made by another process meanwhile
 		return f, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		s.remove() // damaged
@@ -120,51 +135,73 @@ func openSnapshot(ctx context.Context, key string, build func(path string) error
 		return nil, err
 	}
 	pruneSnapshots(dir, snapshotsMax)
-	return s.copy()
+	return s.open()
 }
 
-// make writes the snapshot atomically.
-func (s snapshot) make(build func(path string) error) error {
+// make writes the snapshot, its sum last.
+func (s snapshot) make(build func(*snapshotFiles) error) error {
 	var sum snapshotSum
-	if err := cache.WriteFile(s.path, func(f *os.File) (err error) {
-		if err := writeQCOW2(f); err != nil {
-			return err
-		}
-		if err := build(f.Name()); err != nil {
-			return err
-		}
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		if sum, err = copySum(io.Discard, f); err != nil {
-			return err
-		}
-		return f.Sync()
+	if err := cache.WriteFile(s.path+ramExt, func(ram *os.File) error {
+		return cache.WriteFile(s.path+stateExt, func(state *os.File) (err error) {
+			if err := writeQCOW2(state); err != nil {
+				return err
+			}
+			if err := build(&snapshotFiles{ram, state}); err != nil {
+				return err
+			}
+			if sum.RAM, err = sumFile(ram, punch); err != nil {
+				return err
+			}
+			if sum.State, err = sumFile(state, nil); err != nil {
+				return err
+			}
+			return errors.Join(ram.Sync(), state.Sync())
+		})
 	}); err != nil {
 		return err
 	}
-	return cache.WriteFile(s.path+".json", func(f *os.File) error { return json.NewEncoder(f).Encode(sum) })
+	return cache.WriteFile(s.path+sumExt, func(f *os.File) error { return json.NewEncoder(f).Encode(sum) })
 }
 
-// copySum copies a disk and returns its sum.
-func copySum(to io.Writer, from io.Reader) (snapshotSum, error) {
-	crc := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	size, err := io.CopyBuffer(io.MultiWriter(to, crc), struct{ io.Reader }{from}, make([]byte, 1<<20))
-	return snapshotSum{Size: size, CRC: crc.Sum32()}, err
-}
-
-// copy copies the snapshot into an unlinked file. If there is no snapshot, the error wraps fs.ErrNotExist; other errors mean that it
-// is damaged.
-func (s snapshot) copy() (*os.File, error) {
-	raw, err := os.ReadFile(s.path + ".json")
+// open opens the snapshot after it has compared its content with its sum. If there is no snapshot, the error wraps fs.ErrNotExist;
+// other errors mean that it is damaged, or cannot be used.
+func (s snapshot) open() (_ *snapshotFiles, err error) {
+	raw, err := os.ReadFile(s.path + sumExt)
 	if err != nil {
 		return nil, err
 	}
-	var want snapshotSum
+	var want, have snapshotSum
 	if err := json.Unmarshal(raw, &want); err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
-	from, err := os.Open(s.path)
+	// QEMU opens the memory for writing, and maps it so that nothing is written to the file.
+	ram, err := os.OpenFile(s.path+ramExt, os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	state, err := copyUnlinked(s.path + stateExt)
+	if err != nil {
+		ram.Close()
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	f := &snapshotFiles{ram, state}
+	if have.RAM, err = sumFile(ram, nil); err == nil {
+		have.State, err = sumFile(state, nil)
+	}
+	if err == nil && have != want {
+		err = fmt.Errorf("damaged: %+v, not %+v", have, want)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("read snapshot: %w", err)
+	}
+	cache.Touch(s.path + sumExt)
+	return f, nil
+}
+
+// copyUnlinked copies a file into an unlinked one.
+func copyUnlinked(path string) (*os.File, error) {
+	from, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -173,59 +210,120 @@ func (s snapshot) copy() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	have, err := copySum(to, from)
-	if err == nil && have != want {
-		err = fmt.Errorf("damaged: %+v, not %+v", have, want)
-	}
-	if err != nil {
+	if _, err := io.Copy(to, from); err != nil {
 		to.Close()
-		return nil, fmt.Errorf("copy snapshot: %w", err)
+		return nil, err
 	}
-	cache.Touch(s.path)
 	return to, nil
 }
 
-func (s snapshot) remove() {
-	_ = os.Remove(s.path + ".json")
-	_ = os.Remove(s.path)
+// sumBlock is the size of the blocks of a fileSum, bytes.
+const sumBlock = 64 << 10
+
+// sumFile reads a file, which may be sparse, and returns its sum. Zero, which may be nil, is called with each block of zeros that the
+// file holds.
+func sumFile(f *os.File, zero func(f *os.File, at int64) error) (fileSum, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return fileSum{}, err
+	}
+	sum := fileSum{Size: st.Size()}
+	table, zeros, b := crc32.MakeTable(crc32.Castagnoli), make([]byte, sumBlock), make([]byte, 8+sumBlock)
+	for at := int64(0); at < sum.Size; at += sumBlock {
+		next, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) { // no data up to the end
+			break
+		}
+		if err == nil {
+			at = next &^ (sumBlock - 1)
+		}
+		n, err := f.ReadAt(b[8:], at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return sum, err
+		}
+		if !bytes.Equal(b[8:8+n], zeros[:n]) {
+			binary.LittleEndian.PutUint64(b, uint64(at/sumBlock))
+			sum.CRC = crc32.Update(sum.CRC, table, b[:8+n])
+		} else if zero != nil {
+			if err := zero(f, at); err != nil {
+				return sum, err
+			}
+		}
+	}
+	return sum, nil
 }
 
-// pruneSnapshots removes the least recently used snapshots of a folder until the others take at most limit bytes.
+// punch takes a block of zeros out of a file, where the file system can do that.
+func punch(f *os.File, at int64) error {
+	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, sumBlock)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return nil
+	}
+	return err
+}
+
+// remove removes the sum first.
+func (s snapshot) remove() {
+	for _, ext := range []string{sumExt, ramExt, stateExt} {
+		_ = os.Remove(s.path + ext)
+	}
+}
+
+// disk returns how much of the disk the snapshot takes, bytes.
+func (s snapshot) disk() (n int64) {
+	for _, ext := range []string{ramExt, stateExt} {
+		var st unix.Stat_t
+		if unix.Stat(s.path+ext, &st) == nil {
+			n += st.Blocks * 512
+		}
+	}
+	return n
+}
+
+// pruneSnapshots removes the least recently used snapshots of a folder until the others take at most limit bytes, and what is left of
+// snapshots that have no sum. The caller holds the folder's lock.
 func pruneSnapshots(dir string, limit int64) {
 	var total int64
 	for _, f := range cache.Files(dir) {
-		if filepath.Ext(f.Path) != ".qcow2" {
-			continue
-		}
-		if total += f.Size; total > limit {
-			snapshot{f.Path}.remove()
+		path, ext := strings.TrimSuffix(f.Path, filepath.Ext(f.Path)), filepath.Ext(f.Path)
+		s := snapshot{path}
+		switch {
+		case ext == sumExt:
+			if total += s.disk(); total > limit || !exists(path+ramExt) {
+				s.remove()
+			}
+		case ext == "": // the lock
+		case !exists(path + sumExt):
+			_ = os.Remove(f.Path)
 		}
 	}
 }
 
-// makeSnapshot boots a guest up to the point where it receives its task and stores it in the disk at path.
-func (c *Cmd) makeSnapshot(ctx context.Context, qemu, path string, devices []string, initrd *os.File) (err error) {
+// makeSnapshot boots a guest up to the point where it receives its task and stores it.
+func (c *Cmd) makeSnapshot(ctx context.Context, qemu string, m machine, k kernelImage, to *snapshotFiles) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("make snapshot: %w", err)
 		}
 	}()
-	m, remote, err := monitorPair()
+	if err := to.ram.Truncate(m.memory); err != nil {
+		return err
+	}
+	monitor, remote, err := monitorPair()
 	if err != nil {
 		return err
 	}
-	defer m.Close()
+	defer monitor.Close()
 	defer remote.Close()
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	// The order of devices is that of a guest that resumes.
-	args := slices.Concat(devices, commandLine(taskDevice{firstFD + 1}, store{path}, monitorPort{firstFD + 2},
-		ownerName{}, console{fd: firstFD + 3}, channel{fd: firstFD + 3}), []string{"-S"})
-	process := exec.Command(qemu, args...)
-	process.ExtraFiles = []*os.File{initrd, null, remote, null}
+	m.ram = &ramFile{fd: firstFD + 1, shared: true}
+	process := exec.Command(qemu, exactLine(m, taskDevice{firstFD + 2}, k, store{firstFD + 3}, monitorPort{firstFD + 4},
+		ownerName{}, console{fd: firstFD + 5}, channel{fd: firstFD + 5})...)
+	process.ExtraFiles = []*os.File{k.file, to.ram, null, to.state, remote, null}
 	var stderr bytes.Buffer
 	process.Stderr = &stderr
 	ended, err := c.startQEMU(process)
@@ -233,20 +331,22 @@ func (c *Cmd) makeSnapshot(ctx context.Context, qemu, path string, devices []str
 		return err
 	}
 	remote.Close() // or the end of QEMU would not be the end of the connection
-	stop := context.AfterFunc(ctx, func() { m.Close() })
+	stop := context.AfterFunc(ctx, func() { monitor.Close() })
 	defer stop()
 	defer func() {
 		_ = process.Process.Kill()
 		<-ended
 	}()
-	if err := m.bootToTask(cmp.Or(c.Boot, BootTime)); err != nil {
+	if err = monitor.bootToTask(cmp.Or(c.Boot, BootTime)); err == nil {
+		err = monitor.snapshot("savevm")
+	}
+	if err == nil {
+		_, err = monitor.execute("quit", nil)
+	}
+	if err != nil {
+		_ = process.Process.Kill()
+		<-ended
 		return fmt.Errorf("%w: %s", err, lastLines(stderr.String(), 3))
-	}
-	if err := m.human("savevm " + snapshotName); err != nil {
-		return err
-	}
-	if _, err := m.execute("quit", nil); err != nil {
-		return err
 	}
 	<-ended
 	return nil
@@ -276,6 +376,9 @@ func (l *launch) start(ctx context.Context, timeout time.Duration) error {
 		err = m.bootToTask(timeout)
 	} else {
 		err = m.greet(greetTime)
+		if err == nil {
+			err = m.snapshot("loadvm")
+		}
 	}
 	if err == nil {
 		_, err = m.execute("cont", nil)

@@ -3,15 +3,17 @@
 package vm
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/cache"
 )
 
@@ -49,30 +51,113 @@ func TestSnapshotDigits(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The one that was used last.
-	disks, _ := filepath.Glob(filepath.Join(dir, "*.qcow2"))
-	newest, when := "", time.Time{}
-	for _, d := range disks {
+	sums, _ := filepath.Glob(filepath.Join(dir, "*"+sumExt))
+	var newest snapshot
+	var when time.Time
+	for _, d := range sums {
 		if st, err := os.Stat(d); err == nil && st.ModTime().After(when) {
-			newest, when = d, st.ModTime()
+			newest, when = snapshot{strings.TrimSuffix(d, sumExt)}, st.ModTime()
 		}
 	}
-	f, err := os.OpenFile(newest, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at, _ := f.Seek(-4096, io.SeekEnd)
-	b := []byte{0}
-	_, _ = f.ReadAt(b, at)
-	b[0] ^= 1
-	if _, err := f.WriteAt(b, at); err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
-	if _, err := (snapshot{newest}).copy(); err == nil || !strings.Contains(err.Error(), "damaged") {
-		t.Errorf("a flipped byte: %v", err)
+	for _, ext := range []string{ramExt, stateExt} {
+		flip(t, newest.path+ext)
+		if _, err := newest.open(); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("a flipped byte in %s: %v", ext, err)
+		}
+		if ext == ramExt {
+			flip(t, newest.path+ext)
+			if f, err := newest.open(); err != nil {
+				t.Errorf("flipped twice: %v", err)
+			} else {
+				f.Close()
+			}
+		}
 	}
 	if anew, _, _ := snapshotRun(t, 7, false); anew != booted {
 		t.Errorf("after a flipped byte:\n%s\nnot\n%s", anew, booted)
+	}
+}
+
+// flip flips a bit of a file's last page that is not zero.
+func flip(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, zeros := make([]byte, 4096), make([]byte, 4096)
+	for at := st.Size() - 4096; at >= 0; at -= 4096 {
+		if _, err := f.ReadAt(b, at); err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(b, zeros) {
+			continue
+		}
+		b[0] ^= 1
+		if _, err := f.WriteAt(b, at); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Fatal("the file has zeros only")
+}
+
+// TestSumFile: the sum of a sparse file is that of one with its zeros written out, whose zeros are taken out; any change shows.
+func TestSumFile(t *testing.T) {
+	content := make([]byte, 5*sumBlock+100)
+	content[0], content[3*sumBlock+7], content[len(content)-1] = 1, 2, 3
+	write := func(sparse bool, change func([]byte)) *os.File {
+		b := bytes.Clone(content)
+		if change != nil {
+			change(b)
+		}
+		f, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		if err := f.Truncate(int64(len(b))); err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at < len(b); at += sumBlock {
+			if p := b[at:min(at+sumBlock, len(b))]; !sparse || !bytes.Equal(p, make([]byte, len(p))) {
+				if _, err := f.WriteAt(p, int64(at)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return f
+	}
+	sum := func(f *os.File, zero func(*os.File, int64) error) fileSum {
+		s, err := sumFile(f, zero)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	want := sum(write(true, nil), nil)
+	full := write(false, nil)
+	holes := 0
+	if got := sum(full, func(f *os.File, at int64) error { holes++; return punch(f, at) }); got != want || holes != 3 {
+		t.Errorf("written out: %+v, %d blocks of zeros; want %+v and 3", got, holes, want)
+	}
+	if got := sum(full, nil); got != want {
+		t.Errorf("taken out: %+v, want %+v", got, want)
+	}
+	for name, change := range map[string]func([]byte){
+		"a bit":            func(b []byte) { b[3*sumBlock+7] ^= 1 },
+		"the last byte":    func(b []byte) { b[len(b)-1] = 0 },
+		"a block moved":    func(b []byte) { b[3*sumBlock+7], b[4*sumBlock+7] = 0, 2 },
+		"a byte in a hole": func(b []byte) { b[2*sumBlock] = 1 },
+	} {
+		if got := sum(write(true, change), nil); got == want {
+			t.Errorf("%s: the same sum", name)
+		}
 	}
 }
 
@@ -80,8 +165,8 @@ func TestSnapshotDigits(t *testing.T) {
 func TestSnapshotWholeOrNotAtAll(t *testing.T) {
 	t.Setenv(cache.Env, t.TempDir())
 	boom := errors.New("disk full")
-	if _, err := openSnapshot(context.Background(), "key", func(path string) error {
-		if err := os.WriteFile(path, []byte("half"), 0o644); err != nil {
+	if _, err := openSnapshot(context.Background(), "key", func(f *snapshotFiles) error {
+		if _, err := f.ram.WriteString("half"); err != nil {
 			t.Error(err)
 		}
 		return boom
@@ -92,42 +177,53 @@ func TestSnapshotWholeOrNotAtAll(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 || filepath.Base(left[0]) != "lock" {
 		t.Errorf("left: %q", left)
 	}
-	build := func(path string) error { return os.WriteFile(path, []byte("whole"), 0o644) }
+	build := func(f *snapshotFiles) error { _, err := f.ram.WriteString("whole"); return err }
 	f, err := openSnapshot(context.Background(), "key", build)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.Close()
-	// Killed between the disk and its sum: there is none.
-	if err := os.Remove(filepath.Join(dir, "key.qcow2.json")); err != nil {
+	// Killed before the sum was written: there is no snapshot.
+	if err := os.Remove(filepath.Join(dir, "key"+sumExt)); err != nil {
 		t.Fatal(err)
 	}
 	made := false
-	f, err = openSnapshot(context.Background(), "key", func(path string) error { made = true; return build(path) })
+	f, err = openSnapshot(context.Background(), "key", func(f *snapshotFiles) error { made = true; return build(f) })
 	if err != nil || !made {
 		t.Errorf("without its sum: made anew %v, %v", made, err)
 	}
 	f.Close()
 }
 
-// TestPruneSnapshots: the snapshot that was used longest ago goes first, until the others fit.
+// TestPruneSnapshots: the snapshot that was used longest ago goes first, until the others fit; files of none go.
 func TestPruneSnapshots(t *testing.T) {
 	dir := t.TempDir()
-	for i, name := range []string{"old", "middle", "new"} {
-		path := filepath.Join(dir, name+".qcow2")
-		for _, p := range []string{path, path + ".json"} {
-			if err := os.WriteFile(p, make([]byte, 1000), 0o644); err != nil {
-				t.Fatal(err)
-			}
+	write := func(name string, size int, used time.Duration) {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, make([]byte, size), 0o644); err != nil {
+			t.Fatal(err)
 		}
-		used := time.Now().Add(time.Duration(i-3) * time.Hour)
-		if err := os.Chtimes(path, used, used); err != nil {
+		when := time.Now().Add(used)
+		if err := os.Chtimes(path, when, when); err != nil {
 			t.Fatal(err)
 		}
 	}
-	pruneSnapshots(dir, 2000)
-	left, _ := filepath.Glob(filepath.Join(dir, "*.qcow2*"))
-	if len(left) != 4 || strings.Contains(strings.Join(left, " "), "old") {
-		t.Errorf("left: %q", left)
+	for i, name := range []string{"old", "middle", "new"} {
+		write(name+ramExt, 64<<10, -9*time.Hour)
+		write(name+stateExt, 64<<10, -9*time.Hour)
+		write(name+sumExt, 10, time.Duration(i-3)*time.Hour)
+	}
+	write("half"+ramExt, 10, 0)
+	write("gone"+sumExt, 10, 0)
+	write("lock", 0, 0)
+	pruneSnapshots(dir, 256<<10)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := harness.Map(entries, func(e os.DirEntry) string { return e.Name() })
+	want := []string{"lock", "middle.json", "middle.qcow2", "middle.ram", "new.json", "new.qcow2", "new.ram"}
+	if !slices.Equal(got, want) {
+		t.Errorf("left %q, want %q", got, want)
 	}
 }
