@@ -18,26 +18,32 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if v.Families != nil {
 		family, unknown = v.Families[e.Family], harness.Known("family", e.Family, keys(v.Families))
 	}
+	place := "family"
+	if e.Family == e.Name { // its default
+		place = "name"
+	}
 	g := e.Guest
 	return cmp.Or(
-		harness.CheckName("experiment", e.Name),
-		unknown,
-		refuse(e.Title == "" || e.Question == "", "experiment %s: title and question must be given", e.Name),
-		checkTargets(e.Targets),
-		refuse(min(g.CPUs, g.ExactCPUs, g.ExactParts, g.ExactGates, g.MemoryMB) < 0,
-			"guest: cpus, exactcpus, exactparts, exactgates and memorymb must not be negative"),
-		in("guest", optional("root of guests", g.Root, []string{"host", "image"})),
-		each("variant", e.Variants, variantName, func(v harness.Variant) error {
-			return cmp.Or(checkVariant(v, family), in("original", checkOriginal(e, v)))
-		}),
-		in("aa", harness.Known("variant", e.AA, e.VariantNames())),
-		each("workload", e.Workloads, workloadName, func(w harness.WorkloadSpec) error { return checkWorkload(w, family) }),
+		at(harness.CheckName("experiment", e.Name), "name"),
+		at(unknown, place),
+		at(refuse(e.Title == "", "experiment %s: title is missing", e.Name), "title"),
+		at(refuse(e.Question == "", "experiment %s: question is missing", e.Name), "question"),
+		at(checkTargets(e.Targets), "targets"),
+		at(refuse(min(g.CPUs, g.ExactCPUs, g.ExactParts, g.ExactGates, g.MemoryMB) < 0,
+			"guest: cpus, exactcpus, exactparts, exactgates and memorymb must not be negative"), "guest"),
+		in("guest", at(optional("root of guests", g.Root, []string{"host", "image"}), "guest", "root")),
+		refuse(len(e.Variants) == 0, "no variants"),
+		at(each("variant", e.Variants, variantName, func(v harness.Variant) error {
+			return cmp.Or(checkVariant(v, family), in("original", at(checkOriginal(e, v), "original")))
+		}), "variants"),
+		in("aa", at(harness.Known("variant", e.AA, e.VariantNames()), "aa")),
+		at(each("workload", e.Workloads, workloadName, func(w harness.WorkloadSpec) error { return checkWorkload(w, family) }), "workloads"),
 		refuse(len(e.Profiles) == 0, "no profiles"),
-		each("profile", e.Profiles, func(p harness.Profile) string { return p.Name },
-			func(p harness.Profile) error { return checkProfile(e, p, family) }),
-		each("score", e.Scores, func(s harness.Score) string { return s.Name }, func(s harness.Score) error { return checkScore(e, s) }),
-		each("law", e.Laws, func(l harness.Law) string { return l.Name }, func(l harness.Law) error { return checkLaw(e, l) }),
-		each("plot", e.Plots, func(p harness.PlotSpec) string { return p.Name }, func(p harness.PlotSpec) error { return checkPlot(e, p) }),
+		at(each("profile", e.Profiles, func(p harness.Profile) string { return p.Name },
+			func(p harness.Profile) error { return checkProfile(e, p, family) }), "profiles"),
+		at(each("score", e.Scores, func(s harness.Score) string { return s.Name }, func(s harness.Score) error { return checkScore(e, s) }), "scores"),
+		at(each("law", e.Laws, func(l harness.Law) string { return l.Name }, func(l harness.Law) error { return checkLaw(e, l) }), "laws"),
+		at(each("plot", e.Plots, func(p harness.PlotSpec) string { return p.Name }, func(p harness.PlotSpec) error { return checkPlot(e, p) }), "plots"),
 	)
 }
 
@@ -45,7 +51,7 @@ func checkTargets(targets []string) error {
 	for i, t := range targets {
 		twice := refuse(slices.Contains(targets[:i], t), "target %s is given twice", t)
 		if err := cmp.Or(harness.Known("target", t, harness.Targets()), twice); err != nil {
-			return err
+			return at(err, i)
 		}
 	}
 	return nil
@@ -68,15 +74,16 @@ func checkVariant(v harness.Variant, family harness.Family) error {
 		settings = checkSettings(v, harness.Settings(family, v.Attach))
 	}
 	return cmp.Or(
-		refuse(isAA, "the ending %s is kept for the second measurement of %s", harness.SuffixAA, base),
-		harness.CheckName("class", v.Class),
-		method,
+		at(refuse(isAA, "the ending %s is kept for the second measurement of %s", harness.SuffixAA, base), "name"),
+		at(harness.CheckName("class", v.Class), "class"),
 		refuse(v.Attach == "", "no attach method"),
-		refuse(v.About == "", "about is empty: say what it is and what extra work it does"),
-		refuse(v.Object == "" && len(v.Knobs) > 0, "knobs are variables of a BPF object, and it has none"),
-		settings,
-		unique("setting", v.Settings, func(s harness.Setting) string { return s.Name }),
-		unique("knob", v.Knobs, func(k harness.Knob) string { return k.Name }),
+		at(method, "attach"),
+		at(refuse(v.About == "", "about is empty: say what it is and what extra work it does"), "about"),
+		at(refuse(v.Object != "" && v.Source != "", "source: it has an object, too: name one of them"), "source"),
+		at(refuse(v.Object == "" && v.Source == "" && len(v.Knobs) > 0, "knobs are variables of a BPF object, and it has none"), "knobs"),
+		at(settings, "settings"),
+		at(unique("setting", v.Settings, func(s harness.Setting) string { return s.Name }), "settings"),
+		at(unique("knob", v.Knobs, func(k harness.Knob) string { return k.Name }), "knobs"),
 	)
 }
 
@@ -85,8 +92,8 @@ func checkSettings(v harness.Variant, known map[string][]string) error {
 	return first(v.Settings, func(s harness.Setting) error {
 		return cmp.Or(
 			refuse(len(known) == 0, "setting %s: method %s has no settings", s.Name, v.Attach),
-			harness.Known("setting", s.Name, keys(known)),
-			harness.Known("value of setting "+s.Name, s.Value, known[s.Name]),
+			at(harness.Known("setting", s.Name, keys(known)), "name"),
+			at(harness.Known("value of setting "+s.Name, s.Value, known[s.Name]), "value"),
 		)
 	})
 }
@@ -98,21 +105,21 @@ func checkWorkload(w harness.WorkloadSpec, family harness.Family) error {
 	var unknown error
 	if family != nil {
 		unknown = cmp.Or(
-			harness.Known("workload", w.Name, family.Workloads()),
-			first(w.Axes, func(a harness.Axis) error { return harness.Known("axis", a.Name, family.Axes()) }),
+			at(harness.Known("workload", w.Name, family.Workloads()), "name"),
+			at(first(w.Axes, func(a harness.Axis) error { return at(harness.Known("axis", a.Name, family.Axes()), "name") }), "axes"),
 		)
 	}
 	return cmp.Or(
 		unknown,
-		unique("axis", w.Axes, axisName),
-		first(w.Axes, func(a harness.Axis) error {
+		at(unique("axis", w.Axes, axisName), "axes"),
+		at(first(w.Axes, func(a harness.Axis) error {
 			return cmp.Or(
 				refuse(slices.Contains(reservedAxes, a.Name), "axis %s: the record uses this name itself", a.Name),
 				checkValues(a, family),
 			)
-		}),
+		}), "axes"),
 		refuse(len(w.Metrics) == 0, "no metrics"),
-		checkMetrics(w.Metrics),
+		at(checkMetrics(w.Metrics), "metrics"),
 	)
 }
 
@@ -120,17 +127,17 @@ func checkMetrics(metrics []harness.MetricSpec) error {
 	for i, m := range metrics {
 		twice := slices.ContainsFunc(metrics[:i], func(o harness.MetricSpec) bool { return o.Unit == m.Unit })
 		if err := cmp.Or(
-			checkUnit(m.Unit),
-			refuse(twice, "unit %q is given twice", m.Unit),
+			at(checkUnit(m.Unit), "unit"),
+			at(refuse(twice, "unit %q is given twice", m.Unit), "unit"),
 			in("unit "+m.Unit, cmp.Or(
-				harness.Known("way in better", m.Better, []string{"higher", "lower", "neither"}),
-				optional("way to compare", m.Compare, harness.CompareWays()),
-				refuse(!(m.Least >= 0), "least is %v, want a difference above 0", m.Least),
-				refuse(m.Least > 0 && !m.Difference(),
-					"least is the least difference that matters, and ratios are compared: say compare: difference, or leave least out"),
+				at(harness.Known("way in better", m.Better, []string{"higher", "lower", "neither"}), "better"),
+				at(optional("way to compare", m.Compare, harness.CompareWays()), "compare"),
+				at(refuse(!(m.Least >= 0), "least is %v, want a difference above 0", m.Least), "least"),
+				at(refuse(m.Least > 0 && !m.Difference(),
+					"least is the least difference that matters, and ratios are compared: say compare: difference, or leave least out"), "least"),
 			)),
 		); err != nil {
-			return err
+			return at(err, i)
 		}
 	}
 	return nil
@@ -139,8 +146,8 @@ func checkMetrics(metrics []harness.MetricSpec) error {
 func checkValues(a harness.Axis, family harness.Family) error {
 	return cmp.Or(
 		refuse(len(a.Values) == 0, "axis %s: no values", a.Name),
-		in("axis "+a.Name, first(a.Values, func(v string) error { return harness.CheckAxis(family, a.Name, v) })),
-		unique("value of axis "+a.Name, a.Values, func(s string) string { return s }),
+		in("axis "+a.Name, at(first(a.Values, func(v string) error { return harness.CheckAxis(family, a.Name, v) }), "values")),
+		at(unique("value of axis "+a.Name, a.Values, func(s string) string { return s }), "values"),
 	)
 }
 
@@ -150,14 +157,6 @@ func refuse(bad bool, format string, args ...any) error {
 		return nil
 	}
 	return fmt.Errorf(format, args...)
-}
-
-// in puts the item in front of an error; nil stays nil.
-func in(item string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", item, err)
 }
 
 // optional is harness.Known for a word that may be left out.
@@ -170,9 +169,9 @@ func optional(kind, word string, known []string) error {
 
 // first returns the first error of check.
 func first[T any](items []T, check func(T) error) error {
-	for _, it := range items {
+	for i, it := range items {
 		if err := check(it); err != nil {
-			return err
+			return at(err, i)
 		}
 	}
 	return nil
@@ -192,14 +191,22 @@ func unique[T any](kind string, items []T, name func(T) string) error {
 	for i, it := range items {
 		n := name(it)
 		if err := harness.CheckName(kind, n); err != nil {
-			return fmt.Errorf("item %d: %w", i+1, err)
+			return at(fmt.Errorf("item %d: %w", i+1, err), place(items, i)...)
 		}
 		if seen[n] {
-			return fmt.Errorf("%s %q is given twice", kind, n)
+			return at(fmt.Errorf("%s %q is given twice", kind, n), place(items, i)...)
 		}
 		seen[n] = true
 	}
 	return nil
+}
+
+// place is where the name of an item stands: the item itself if it is a word.
+func place[T any](items []T, i int) []any {
+	if _, word := any(items[i]).(string); word {
+		return []any{i}
+	}
+	return []any{i, "name"}
 }
 
 // The amounts and what they are divided by. Only base units: readers of the benchmark format rescale "ns" and "MB/s".

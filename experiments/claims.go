@@ -31,17 +31,22 @@ func Claims() ([]harness.Claim, error) {
 		}
 		known[name] = e
 	}
-	claims, err := parseClaims(raw, known)
-	return claims, in(path.Join("experiments", claimsFile), err)
+	return parseClaims(path.Join("experiments", claimsFile), raw, known)
 }
 
-func parseClaims(raw []byte, known map[string]harness.Experiment) ([]harness.Claim, error) {
-	var file struct{ Claims []harness.Claim }
-	if err := decode(raw, &file); err != nil {
+func parseClaims(name string, raw []byte, known map[string]harness.Experiment) ([]harness.Claim, error) {
+	var list struct{ Claims []harness.Claim }
+	t := newTree()
+	root, err := t.parse(&file{name: name}, raw)
+	if err != nil {
 		return nil, err
 	}
+	if err := decode(root, &list); err != nil {
+		return nil, t.locate(root, err)
+	}
 	id := func(c harness.Claim) string { return c.ID }
-	return file.Claims, each("claim", file.Claims, id, func(c harness.Claim) error { return checkClaim(c, known) })
+	err = each("claim", list.Claims, id, func(c harness.Claim) error { return checkClaim(c, known) })
+	return list.Claims, t.locate(root, at(err, "claims"))
 }
 
 // checkClaim checks that a claim has its text, source and what was measured there, and either cells that test it or the reason
@@ -57,19 +62,19 @@ func checkClaim(c harness.Claim, known map[string]harness.Experiment) error {
 	}
 	e := known[c.Experiment]
 	return cmp.Or(
-		harness.Known("experiment", c.Experiment, keys(known)),
-		refuse(!(c.Figure > 0) || math.IsInf(c.Figure, 0), "figure is %v, must be more than 0", c.Figure),
-		harness.Known("relation", c.Relation, []string{">=", "<="}),
-		in("numerator", checkSelector(e, c.Numerator, c.Unit)),
-		in("denominator", checkSelector(e, c.Denominator, c.Unit)),
+		at(harness.Known("experiment", c.Experiment, keys(known)), "experiment"),
+		at(refuse(!(c.Figure > 0) || math.IsInf(c.Figure, 0), "figure is %v, must be more than 0", c.Figure), "figure"),
+		at(harness.Known("relation", c.Relation, []string{">=", "<="}), "relation"),
+		in("numerator", at(checkSelector(e, c.Numerator, c.Unit), "numerator")),
+		in("denominator", at(checkSelector(e, c.Denominator, c.Unit), "denominator")),
 	)
 }
 
 func checkSelector(e harness.Experiment, s harness.CellSelector, unit string) error {
 	w, err := e.Workload(s.Workload)
 	return cmp.Or(
-		err,
-		harness.Known("variant", s.Variant, e.VariantNames()),
+		at(err, "workload"),
+		at(harness.Known("variant", s.Variant, e.VariantNames()), "variant"),
 		harness.Known("unit", unit, w.Units()),
 		checkWhere(w, s.Where),
 	)

@@ -39,7 +39,7 @@ func TestParseClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]harness.Experiment{"lb": lb}
-	claims, err := parseClaims([]byte(goodClaims), known)
+	claims, err := parseClaims("claims.yaml", []byte(goodClaims), known)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestParseClaims(t *testing.T) {
 		{"name: services", "name: service", "numerator: where: unknown axis"},
 		{"cannot: needs", "figure: 3\n    cannot: needs", "claim elsewhere: it has a reason"},
 	} {
-		_, err := parseClaims([]byte(strings.Replace(goodClaims, tt.old, tt.new, 1)), known)
+		_, err := parseClaims("claims.yaml", []byte(strings.Replace(goodClaims, tt.old, tt.new, 1)), known)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q in it", tt.new, err, tt.want)
 		}

@@ -84,14 +84,14 @@ func TestParse(t *testing.T) {
 // Each case damages one place of the good definition; the error must name the file and the item.
 func TestParseRefuses(t *testing.T) {
 	for _, tt := range []struct{ what, old, new, want string }{
-		{"unknown key", "title: A title", "titel: A title", "titel"},
-		{"unknown key in a list", "attach: nft,", "attach: nft, colour: red,", "colour"},
-		{"key twice", "question: A question", "question: A\nquestion: B", "already defined"},
+		{"unknown key", "title: A title", "titel: A title", `t.yaml:3:1: unknown key "titel", did you mean "title"`},
+		{"unknown key in a list", "attach: nft,", "attach: nft, colour: red,", `t.yaml:7:40: unknown key "colour"`},
+		{"key twice", "question: A question", "question: A\nquestion: B", `t.yaml:5:1: key "question" is given twice, before on line 4`},
 		{"not YAML", "name: t\n", "name: [t\n", "read YAML"},
-		{"word for a number", "repeats: 3", "repeats: three", "Repeats"},
-		{"bad duration", "measure: 300ms", "measure: 300", "Measure"},
-		{"negative knob", "value: 7}", "value: -7}", "Value"},
-		{"map for a list", "only: [b]", "only: {b: 1}", "Only"},
+		{"word for a number", "repeats: 3", "repeats: three", "t.yaml:19:14: repeats: want a whole number"},
+		{"bad duration", "measure: 300ms", "measure: 300", "measure: want a duration with its unit"},
+		{"negative knob", "value: 7}", "value: -7}", `value: want a whole number of 0 or more, not "-7"`},
+		{"map for a list", "only: [b]", "only: {b: 1}", "only: want a list"},
 		{"no title", "title: A title\n", "", "title"},
 		{"unknown root of guests", "name: t\n", "name: t\nguest: {root: hots}\n", `unknown root of guests "hots"`},
 		{"unknown family", "name: t\n", "name: tt\n", `unknown family "tt", did you mean "t"`},
@@ -141,7 +141,7 @@ func TestParseRefuses(t *testing.T) {
 			if err == nil {
 				t.Fatal("taken without complaint")
 			}
-			if msg := err.Error(); !strings.HasPrefix(msg, "t.yaml: ") || !strings.Contains(msg, tt.want) {
+			if msg := err.Error(); !strings.HasPrefix(msg, "t.yaml:") || !strings.Contains(msg, tt.want) {
 				t.Errorf("got %q, want %q in it", msg, tt.want)
 			}
 			if strings.Contains(err.Error(), "\n") {

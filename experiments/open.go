@@ -24,8 +24,13 @@ const (
 // maxFile bounds what is read as a definition, bytes.
 const maxFile = 1 << 20
 
-// A Vocabulary holds the families, whose words definitions may use. The zero value leaves them unchecked.
-type Vocabulary struct{ Families map[string]harness.Family }
+// A Vocabulary is what definitions may name. The zero value leaves it unchecked.
+type Vocabulary struct {
+	Families map[string]harness.Family
+	// Object opens the object of a variant, or compiles its source, and returns the knobs that it has. It is asked about variants
+	// in definitions of the user's. nil: their objects and knobs are not checked.
+	Object func(harness.Variant) (knobs []string, err error)
+}
 
 // Names lists the shipped experiments, sorted.
 func Names() []string {
@@ -58,16 +63,43 @@ func Open(name string, v Vocabulary) (harness.Experiment, error) {
 	if err := harness.Known("experiment", name, Names()); err != nil {
 		return harness.Experiment{}, err
 	}
-	file := name + suffix
-	raw, err := files.ReadFile(file)
+	raw, err := files.ReadFile(name + suffix)
 	if err != nil {
 		return harness.Experiment{}, in("open experiment", err)
 	}
-	e, err := Parse(path.Join("experiments", file), raw, v)
+	e, err := parse(shipped(name), raw, v)
 	if err == nil && e.Name != name {
-		err = fmt.Errorf("experiments/%s: its name is %q, the file's is %q", file, e.Name, name)
+		err = fmt.Errorf("experiments/%s: its name is %q, the file's is %q", name, e.Name, name)
 	}
 	return e, err
+}
+
+// shipped is the file of a shipped definition.
+func shipped(name string) *file { return &file{name: path.Join("experiments", name+suffix)} }
+
+// id tells files apart, for circles.
+func (f *file) id() string {
+	if abs, err := filepath.Abs(f.name); err == nil && f.user {
+		return abs
+	}
+	return f.name
+}
+
+// beside is a path in a definition, from the folder that the program stands in. It begins so that it is known as a path.
+func (f *file) beside(name string) string {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(filepath.Dir(f.name), name)
+	}
+	if filepath.IsAbs(name) || strings.HasPrefix(name, "../") {
+		return name
+	}
+	return "./" + name
+}
+
+// IsObjectPath reports whether a variant's object is the path of a file and not one of the lab's.
+func IsObjectPath(object string) bool {
+	return strings.HasSuffix(object, ".o") || strings.HasSuffix(object, ".c") || strings.HasPrefix(object, "./") ||
+		strings.HasPrefix(object, "../") || filepath.IsAbs(object)
 }
 
 func readUser(name string) ([]byte, error) {

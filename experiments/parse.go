@@ -3,36 +3,108 @@
 package experiments
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
-	"reflect"
+	"errors"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
-	"github.com/go-viper/mapstructure/v2"
-	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// Parse reads one definition strictly. Errors begin with file and name the item.
-func Parse(file string, raw []byte, v Vocabulary) (harness.Experiment, error) {
-	var e harness.Experiment
-	err := decode(raw, &e)
-	e.Family = cmp.Or(e.Family, e.Name)
-	if err == nil {
-		err = in("objectsof", addObjects(&e))
+// Parse reads one definition strictly. Errors begin with file, line and column and name the item. Paths in it are relative to the
+// file's folder.
+func Parse(name string, raw []byte, v Vocabulary) (harness.Experiment, error) {
+	return parse(&file{name: name, user: true}, raw, v)
+}
+
+func parse(f *file, raw []byte, v Vocabulary) (harness.Experiment, error) {
+	t := newTree()
+	root, err := t.resolve(f, raw, []string{f.id()})
+	if err != nil {
+		return harness.Experiment{}, err
 	}
-	if err == nil {
+	var e harness.Experiment
+	if err = decode(root, &e); err == nil {
+		e.Family = cmp.Or(e.Family, e.Name)
 		err = check(e, v)
 	}
+	if err == nil {
+		err = t.checkObjects(root, &e, v)
+	}
 	if err != nil {
-		return harness.Experiment{}, in(file, err)
+		return harness.Experiment{}, t.locate(root, err)
 	}
 	return e, nil
+}
+
+// resolve reads a definition and carries out extends, keep, like and objectsof. chain are the definitions that led here.
+func (t *tree) resolve(f *file, raw []byte, chain []string) (*yaml.Node, error) {
+	root, err := t.parse(f, raw)
+	if err != nil {
+		return nil, err
+	}
+	out, err := t.expand(f, root, chain)
+	return out, t.locate(root, err)
+}
+
+func (t *tree) expand(f *file, root *yaml.Node, chain []string) (*yaml.Node, error) {
+	var e harness.Experiment
+	if err := decode(root, &e); err != nil {
+		return nil, err
+	}
+	t.placePaths(f, root)
+	var parent *yaml.Node
+	switch {
+	case e.Extends != "":
+		var err error
+		if parent, err = t.parent(f, e.Extends, chain); err != nil {
+			return nil, at(in("extends", err), "extends")
+		}
+	case len(e.Keep) > 0:
+		return nil, at(errors.New("keep: it names variants of the definition that extends names, and there is no extends"), "keep")
+	}
+	root, err := t.likes(root, parent)
+	if err == nil && parent != nil {
+		root, err = t.extend(root, parent, e)
+	}
+	if err == nil && len(e.ObjectsOf) > 0 {
+		root, err = t.addObjects(root, e)
+	}
+	return root, err
+}
+
+// checkObjects checks the objects of variants of the user's, and that they have the knobs. Knobs that a variant has by like alone
+// and its object lacks are left out.
+func (t *tree) checkObjects(root *yaml.Node, e *harness.Experiment, v Vocabulary) error {
+	if v.Object == nil {
+		return nil
+	}
+	nodes := items(root, "variants")
+	for i := range e.Variants {
+		o := &e.Variants[i]
+		f := t.files[target(nodes[i])]
+		if f == nil || !f.user || o.Object == "" && o.Source == "" {
+			continue
+		}
+		known, err := v.Object(*o)
+		if err == nil {
+			o.Knobs = slices.DeleteFunc(slices.Clone(o.Knobs), func(k harness.Knob) bool {
+				return slices.Contains(t.inherited[o.Name], k.Name) && !slices.Contains(known, k.Name)
+			})
+			err = at(first(o.Knobs, func(k harness.Knob) error {
+				return at(harness.Known("knob of "+cmp.Or(o.Source, o.Object), k.Name, known), "name")
+			}), "knobs")
+		} else if o.Source != "" {
+			err = at(in("source", err), "source")
+		} else {
+			err = at(in("object", err), "object")
+		}
+		if err != nil {
+			return in("variant "+o.Name, at(err, "variants", i))
+		}
+	}
+	return nil
 }
 
 // attachLoad is the method that loads an object and attaches it to nothing.
@@ -43,88 +115,35 @@ const everyExperiment = "all"
 
 // addObjects adds variants for the objects of the experiments in ObjectsOf. It reads their files only: objects that they in
 // turn take from others are not added.
-func addObjects(e *harness.Experiment) error {
+func (t *tree) addObjects(root *yaml.Node, e harness.Experiment) (*yaml.Node, error) {
 	from := e.ObjectsOf
 	if slices.Equal(from, []string{everyExperiment}) {
 		from = slices.DeleteFunc(Names(), func(name string) bool { return name == e.Name })
 	}
-	for _, name := range from {
+	variants := slices.Clone(items(root, "variants"))
+	for i, name := range from {
 		if err := harness.Known("experiment", name, Names()); err != nil {
-			return err
+			return nil, at(in("objectsof", err), "objectsof", i)
 		}
 		raw, err := files.ReadFile(name + suffix)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		var other harness.Experiment
-		if err := decode(raw, &other); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		other, err := t.parse(shipped(name), raw)
+		if err != nil {
+			return nil, err
 		}
-		for _, v := range other.Variants {
-			if v.Object != "" {
-				e.Variants = append(e.Variants, harness.Variant{
-					Name: v.Name, Class: name, Attach: attachLoad, Object: v.Object, Knobs: v.Knobs, About: v.About,
-				})
+		for _, v := range items(other, "variants") {
+			if text(v, "object") == "" {
+				continue
 			}
+			mine := t.without(v, "class", "attach", "settings", "original", "control")
+			set(mine, "class", scalar(name))
+			set(mine, "attach", scalar(attachLoad))
+			variants = append(variants, mine)
 		}
 	}
-	return nil
-}
-
-// decode reads YAML into a struct. A key without a field, a key given twice and a value of the wrong type are errors.
-// Numbers and booleans are taken where words are expected: values: [1, 1000].
-func decode(raw []byte, into any) error {
-	// A delimiter that no key contains keeps viper from splitting keys.
-	vp := viper.NewWithOptions(viper.KeyDelimiter("\x00"))
-	vp.SetConfigType("yaml")
-	if err := vp.ReadConfig(bytes.NewReader(raw)); err != nil {
-		return fmt.Errorf("read YAML: %s", flatten(err))
-	}
-	strict := func(c *mapstructure.DecoderConfig) {
-		c.WeaklyTypedInput, c.DecodeHook = false, mapstructure.ComposeDecodeHookFunc(durationHook, wordHook)
-	}
-	if err := vp.UnmarshalExact(into, strict); err != nil {
-		return fmt.Errorf("decode definition: %s", flatten(err))
-	}
-	return nil
-}
-
-// durationHook reads "300ms". A bare number is an error: viper would take it as nanoseconds.
-func durationHook(_, to reflect.Type, value any) (any, error) {
-	if to != reflect.TypeFor[time.Duration]() {
-		return value, nil
-	}
-	s, ok := value.(string)
-	if !ok {
-		return nil, fmt.Errorf("%v is not a duration with its unit, like 300ms", value)
-	}
-	return time.ParseDuration(s)
-}
-
-// wordHook writes numbers and booleans as words where a word is expected.
-func wordHook(from, to reflect.Type, value any) (any, error) {
-	if to.Kind() != reflect.String {
-		return value, nil
-	}
-	switch v := value.(type) {
-	case int, int64, uint64, bool:
-		return fmt.Sprint(v), nil
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), nil
-	}
-	return value, nil
-}
-
-// flatten joins the decoder's list of errors in one line.
-func flatten(err error) string {
-	var lines []string
-	for line := range strings.Lines(err.Error()) {
-		line = strings.TrimLeft(strings.TrimSpace(line), "* ")
-		line = strings.TrimSuffix(line, "unmarshal errors:")
-		if line == "" || strings.HasPrefix(line, "decoding failed due to") || strings.HasSuffix(line, "error(s) decoding:") {
-			continue
-		}
-		lines = append(lines, line)
-	}
-	return strings.ReplaceAll(strings.Join(lines, "; "), ": ; ", ": ")
+	out := t.without(root, "objectsof")
+	set(out, "variants", t.list(value(root, "variants"), variants))
+	return out, nil
 }

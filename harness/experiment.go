@@ -11,6 +11,10 @@ import (
 // a pure reading of the file: nothing in it depends on the running kernel.
 type Experiment struct {
 	Name string
+	// Extends names a definition, shipped or a path, whose fields are this one's unless given. Keep names those of its variants
+	// that take part; empty: all. Both are empty in an experiment that was opened.
+	Extends string   `json:",omitempty"`
+	Keep    []string `json:",omitempty"`
 	// Family sets up the network or the guest and measures the workloads; also the folder of its variants' objects under
 	// bpf/. Default: Name.
 	Family   string
@@ -82,12 +86,17 @@ type GuestSpec struct {
 
 // A Variant is one implementation in the comparison.
 type Variant struct {
-	Name  string
+	Name string
+	// Like names another variant of the definition, or of that which it extends, whose fields are this one's unless given.
+	// Empty in an experiment that was opened.
+	Like  string `json:",omitempty"`
 	Class string // variants of one class do the same work and may be ranked together
 	// Attach is how it is put in force: one of the family's methods.
 	Attach string
-	// Object names the compiled BPF object, "lb/xdp_nat"; empty for the kernel's own implementations.
+	// Object names the compiled BPF object, "lb/xdp_nat", or is the path of one: "./mine.bpf.o". Empty for the kernel's own
+	// implementations.
 	Object string
+	Source string `json:",omitempty"` // path of a BPF source, which is compiled; instead of Object
 	Knobs  []Knob // values for the object's const volatile variables
 	// Original names the variant that this one is a port of; workloads and reports compare the two.
 	Original string

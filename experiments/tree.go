@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiments
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A file is what nodes were read from.
+type file struct {
+	name string // as in errors
+	user bool   // not one of the shipped definitions
+}
+
+// A tree is the definitions that one consists of: its own and those that it extends or takes objects from.
+type tree struct {
+	top       *file // the definition that was asked for
+	files     map[*yaml.Node]*file
+	inherited map[string][]string // knobs that variants have by like alone, by the variants' names
+}
+
+func newTree() *tree {
+	return &tree{files: map[*yaml.Node]*file{}, inherited: map[string][]string{}}
+}
+
+var syntaxRE = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// parse reads one YAML document, whose top must be a mapping. An empty one is an empty mapping. Its errors begin with the file.
+func (t *tree) parse(f *file, raw []byte) (*yaml.Node, error) {
+	if t.top == nil {
+		t.top = f
+	}
+	var doc yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(raw)).Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+		m := syntaxRE.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
+		switch {
+		case m == nil:
+			return nil, located{fmt.Errorf("%s: read YAML: %w", f.name, err)}
+		case m[1] == "":
+			return nil, located{fmt.Errorf("%s: read YAML: %s", f.name, m[2])}
+		}
+		return nil, located{fmt.Errorf("%s:%s: read YAML: %s", f.name, m[1], m[2])}
+	}
+	if len(doc.Content) == 0 {
+		doc.Content = []*yaml.Node{{Kind: yaml.MappingNode, Line: 1, Column: 1}}
+	}
+	root := doc.Content[0]
+	t.mark(root, f)
+	if root.Kind != yaml.MappingNode {
+		return nil, t.locate(root, faultAt(root, "want keys with values, not %s", describe(root)))
+	}
+	return root, nil
+}
+
+// mark writes down which file a node and all below it are from.
+func (t *tree) mark(n *yaml.Node, f *file) {
+	t.files[n] = f
+	for _, c := range n.Content {
+		t.mark(c, f)
+	}
+}
+
+// target is the node, or what it stands for if it is an alias.
+func target(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// value is the value of a key; nil if there is none.
+func value(mapping *yaml.Node, key string) *yaml.Node {
+	if mapping = target(mapping); mapping.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			return mapping.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// text is the scalar value of a key; "" if there is none.
+func text(mapping *yaml.Node, key string) string {
+	if v := value(mapping, key); v != nil {
+		return target(v).Value
+	}
+	return ""
+}
+
+// items are the entries of the list under a key.
+func items(mapping *yaml.Node, key string) []*yaml.Node {
+	v := value(mapping, key)
+	if v == nil {
+		return nil
+	}
+	return target(v).Content
+}
+
+// set gives a key a value, which is put at the end if the key is new.
+func set(mapping *yaml.Node, key string, v *yaml.Node) {
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == key {
+			mapping.Content[i+1] = v
+			return
+		}
+	}
+	mapping.Content = append(mapping.Content, scalar(key), v)
+}
+
+// without is a copy of a mapping that lacks some keys. The values are shared.
+func (t *tree) without(mapping *yaml.Node, keys ...string) *yaml.Node {
+	old := target(mapping)
+	out := *old
+	out.Content = nil
+	for i := 0; i+1 < len(old.Content); i += 2 {
+		if !slices.Contains(keys, old.Content[i].Value) {
+			out.Content = append(out.Content, old.Content[i], old.Content[i+1])
+		}
+	}
+	t.files[&out] = t.files[old]
+	return &out
+}
+
+// list is a list with the place of another node; nil: with none.
+func (t *tree) list(place *yaml.Node, content []*yaml.Node) *yaml.Node {
+	out := &yaml.Node{Kind: yaml.SequenceNode, Content: content}
+	if place != nil {
+		out.Line, out.Column = place.Line, place.Column
+		t.files[out] = t.files[place]
+	}
+	return out
+}
+
+func scalar(word string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: word}
+}
