@@ -75,6 +75,7 @@ func checkVariant(v harness.Variant, family harness.Family) error {
 	}
 	return cmp.Or(
 		at(refuse(isAA, "the ending %s is kept for the second measurement of %s", harness.SuffixAA, base), "name"),
+		refuse(v.Class == "", "no class: give one, or be like another variant"),
 		at(harness.CheckName("class", v.Class), "class"),
 		refuse(v.Attach == "", "no attach method"),
 		at(method, "attach"),

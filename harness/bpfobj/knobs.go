@@ -169,3 +169,16 @@ func IsPrime(n int) bool {
 	}
 	return n > 1
 }
+
+// Knobs lists what a variant with this object may set as knobs, sorted.
+func Knobs(spec *ebpf.CollectionSpec) []string {
+	names := slices.Collect(maps.Keys(knobVariables(spec)))
+	if spec.Maps["rings"] != nil {
+		names = append(names, "ring_size")
+	}
+	if KindOf(spec) == KindSched {
+		names = slices.AppendSeq(names, maps.Keys(schedOpsKnobs))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

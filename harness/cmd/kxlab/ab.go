@@ -46,8 +46,8 @@ const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
 // abFlags are the flags of ab.
 type abFlags struct {
 	runFlags
-	like, clang, minEffect, format string
-	gate                           bool
+	like, minEffect, format string
+	gate                    bool
 }
 
 func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
@@ -59,7 +59,6 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 	fl := cmd.Flags()
 	f.addTo(fl, harness.TargetExact, "smoke")
 	fl.StringVar(&f.like, "like", "", "the variant of the lab whose place a source or object takes")
-	fl.StringVar(&f.clang, "clang", "", "the compiler of sources (default: the first clang that is installed)")
 	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if B is worse anywhere, or lacks what A has")
 	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",
 		100*verdict.DefaultMinEffect, 100*verdict.DefaultMinEffectExact))
@@ -82,6 +81,12 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 		var err error
 		if effect, err = share(f.minEffect); err != nil {
 			return usage(fmt.Errorf("--min-effect: %w", err))
+		}
+	}
+	for _, word := range []*string{&a, &b} {
+		var err error
+		if *word, err = inFolders(f.with, *word); err != nil {
+			return err
 		}
 	}
 	pair, err := openPair(ctx, words, f.like, f.clang, a, b)

@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,17 +18,29 @@ import (
 )
 
 func newList(s streams, words experiments.Vocabulary) *cobra.Command {
-	var asJSON bool
+	var asJSON, asYAML bool
+	var with []string
+	var clang string
 	cmd := &cobra.Command{
-		Use: "list [EXPERIMENT]", Short: "Experiments, variants, axes, and the targets each can run on",
+		Use: "list [EXPERIMENT]", Short: "Experiments, variants, axes, and the targets each can run on; or a definition of your own, checked",
 		Args: cobra.MaximumNArgs(1), ValidArgs: experiments.Names(),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
+			if asJSON && asYAML || asYAML && len(args) == 0 {
+				return usage(errors.New("--yaml: it writes one definition, and not with --json"))
+			}
 			if len(args) == 0 {
 				return listAll(s, words, asJSON)
 			}
+			words := withObjects(cmd.Context(), words, clang)
 			e, err := open(args[0], words)
+			if err == nil {
+				e, err = addFolders(cmd.Context(), s, words, e, with, clang)
+			}
 			if err != nil {
 				return err
+			}
+			if asYAML {
+				return experiments.Write(s.out, e)
 			}
 			l, err := newListing(cmd.Context(), e)
 			if err != nil {
@@ -39,7 +52,11 @@ func newList(s streams, words experiments.Vocabulary) *cobra.Command {
 			return l.print(s)
 		}),
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	fl := cmd.Flags()
+	fl.BoolVar(&asJSON, "json", false, "write JSON")
+	fl.BoolVar(&asYAML, "yaml", false, "write the experiment as a definition in which nothing is inherited")
+	fl.StringSliceVar(&with, "with", nil, "folders whose sources and objects (NAME.bpf.c, NAME.bpf.o) are variants, too")
+	fl.StringVar(&clang, "clang", "", "the compiler of sources (default: the first clang that is installed)")
 	return cmd
 }
 
@@ -121,7 +138,7 @@ func (l listing) print(s streams) error {
 	w := s.table()
 	fmt.Fprintln(w, "VARIANT\tCLASS\tATTACH\tOBJECT\tON HOST\tABOUT")
 	for _, v := range l.Variants {
-		object := cmp.Or(v.Object, "-")
+		object := cmp.Or(v.Source, v.Object, "-")
 		for _, k := range v.Knobs {
 			object += fmt.Sprintf(" %s=%d", k.Name, k.Value)
 		}

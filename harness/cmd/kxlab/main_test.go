@@ -157,7 +157,7 @@ func TestVersionAndHelp(t *testing.T) {
 
 func TestJobsOut(t *testing.T) {
 	f := runFlags{profile: "smoke", out: "here"}
-	jobs, err := f.jobs([]string{"lb", "lb"}, vocabulary(), testTime)
+	jobs, err := f.jobs(t.Context(), streams{}, []string{"lb", "lb"}, vocabulary(), testTime)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestJobsOut(t *testing.T) {
 		t.Errorf("%s and %s", jobs[0].dir, jobs[1].dir)
 	}
 	f.out = ""
-	jobs, err = f.jobs([]string{"lb"}, vocabulary(), testTime)
+	jobs, err = f.jobs(t.Context(), streams{}, []string{"lb"}, vocabulary(), testTime)
 	if want := filepath.Join("results", "scratch", "lb-smoke-20260102-030405"); err != nil || jobs[0].dir != want {
 		t.Errorf("%v, %v", jobs, err)
 	}

@@ -33,12 +33,12 @@ run directory that is valid and says that it is incomplete.`
 
 // runFlags are the flags of run.
 type runFlags struct {
-	target, profile, out, root         string
-	variants, workloads, axes, kernels []string
-	repeat, cpus                       int
-	seed                               uint64
-	silence                            time.Duration
-	snapshots, fresh, json, wait       bool
+	target, profile, out, root, clang        string
+	variants, workloads, axes, kernels, with []string
+	repeat, cpus                             int
+	seed                                     uint64
+	silence                                  time.Duration
+	snapshots, fresh, json, wait             bool
 }
 
 func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
@@ -62,6 +62,8 @@ func (f *runFlags) addTo(fl *pflag.FlagSet, target, profile string) {
 		where += " (default: the experiment's first)"
 	}
 	fl.StringVar(&f.target, "target", target, where)
+	fl.StringSliceVar(&f.with, "with", nil, "folders whose sources and objects (NAME.bpf.c, NAME.bpf.o) are variants, too")
+	fl.StringVar(&f.clang, "clang", "", "the compiler of sources (default: the first clang that is installed)")
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "kernels of the guests, one run for each: a suite, a version, an image, a build tree (see kxlab vm)")
 	fl.IntVar(&f.cpus, "cpus", 0, "virtual CPUs of the guests (0: as many as the experiment says)")
 	fl.StringVar(&f.root, "root", "", "root file system of guests: host (this machine's, read-only, through virtme-ng) or image (the lab's own, with what the experiment names; it boots in a tenth of the time) (default: on target vm what the experiment says, else host)")
@@ -97,7 +99,7 @@ func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runF
 	if err := f.check(); err != nil {
 		return usage(err)
 	}
-	jobs, err := f.jobs(args, words, time.Now())
+	jobs, err := f.jobs(ctx, s, args, withObjects(ctx, words, f.clang), time.Now())
 	if err != nil {
 		return err
 	}
@@ -183,7 +185,7 @@ func worst(errs []error) error {
 	return nil
 }
 
-func (f runFlags) jobs(args []string, words experiments.Vocabulary, now time.Time) ([]job, error) {
+func (f runFlags) jobs(ctx context.Context, s streams, args []string, words experiments.Vocabulary, now time.Time) ([]job, error) {
 	axes, err := f.parseAxes()
 	if err != nil {
 		return nil, usage(err)
@@ -192,6 +194,13 @@ func (f runFlags) jobs(args []string, words experiments.Vocabulary, now time.Tim
 	var jobs []job
 	for i, arg := range args {
 		e, err := open(arg, words)
+		if err == nil {
+			e, err = addFolders(ctx, s, words, e, f.with, f.clang)
+		}
+		if err != nil {
+			return nil, err
+		}
+		e, objects, err := adopt(e)
 		if err != nil {
 			return nil, err
 		}
@@ -201,7 +210,7 @@ func (f runFlags) jobs(args []string, words experiments.Vocabulary, now time.Tim
 		if err != nil {
 			return nil, usage(err)
 		}
-		j.dir = f.out
+		j.dir, j.objects = f.out, objects
 		switch {
 		case f.out == "":
 			name := fmt.Sprintf("%s-%s-%s", e.Name, f.profile, now.Format("20060102-150405"))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/kxlab/kxlab/harness/load"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/vm"
 )
@@ -25,7 +26,7 @@ var testTime = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // TestMain lets the test binary be the program itself, for tests that need a process of their own, and for what it is in guests.
 func TestMain(m *testing.M) {
 	vm.Guest()
-	if len(os.Args) == 2 && os.Args[1] == "inside" || os.Getenv("BE_KXLAB") != "" {
+	if len(os.Args) > 1 && os.Args[1] == load.Command || len(os.Args) == 2 && os.Args[1] == "inside" || os.Getenv("BE_KXLAB") != "" {
 		os.Unsetenv("BE_KXLAB")
 		program(withDeaths())
 		return
