@@ -61,6 +61,20 @@ func Bytes(name string) ([]byte, error) {
 //go:embed include/*.h
 var headers embed.FS
 
+// Headers are the headers that the lab's sources include, by their names.
+func Headers() (map[string]string, error) {
+	out := map[string]string{}
+	entries, err := fs.ReadDir(headers, "include")
+	for _, e := range entries {
+		raw, err := headers.ReadFile("include/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		out[e.Name()] = string(raw)
+	}
+	return out, err
+}
+
 // WriteHeaders writes the headers that the lab's sources include into a folder, which it makes.
 func WriteHeaders(dir string) error {
 	sub, err := fs.Sub(headers, "include")

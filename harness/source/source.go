@@ -188,6 +188,15 @@ func compile(ctx context.Context, path, clang string) ([]byte, error) {
 	return os.ReadFile(out)
 }
 
+// Folders are the folders whose files a source or an object is made of: its own, and those with its headers.
+func Folders(path string) ([]string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	return append([]string{filepath.Dir(path)}, includes(path)...), nil
+}
+
 // includes are the folders named include beside a file and in the folders above it.
 func includes(path string) (out []string) {
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {

@@ -47,18 +47,24 @@ const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
 type abFlags struct {
 	runFlags
 	like, minEffect, format string
-	gate                    bool
+	gate, watch             bool
 }
 
 func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 	f := abFlags{runFlags: runFlags{snapshots: true}}
 	cmd := &cobra.Command{
 		Use: "ab A B", Short: "Say whether B is better than A: of your own programs, too", Long: abLong, Example: abExample, Args: cobra.ExactArgs(2),
-		RunE: action(func(cmd *cobra.Command, args []string) error { return ab(cmd.Context(), s, words, f, args[0], args[1]) }),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			if f.watch {
+				return watch(cmd.Context(), s, words, f, args[0], args[1])
+			}
+			return ab(cmd.Context(), s, words, f, args[0], args[1])
+		}),
 	}
 	fl := cmd.Flags()
 	f.addTo(fl, harness.TargetExact, "smoke")
 	fl.StringVar(&f.like, "like", "", "the variant of the lab whose place a source or object takes")
+	fl.BoolVar(&f.watch, "watch", false, "answer again, in a line, whenever a source, a header or an object is saved; Ctrl-C ends it")
 	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if B is worse anywhere, or lacks what A has")
 	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",
 		100*verdict.DefaultMinEffect, 100*verdict.DefaultMinEffectExact))

@@ -59,7 +59,7 @@ func openPair(ctx context.Context, words experiments.Vocabulary, like, clang str
 		}
 		other := sides[1-i]
 		place := like
-		if place == "" && other.object == nil {
+		if place == "" && other.object == nil && !other.kernels() {
 			place = other.variant.Name
 		}
 		s, err := placeOf(words, sides[i].object, place)
@@ -176,6 +176,10 @@ func findVariant(words experiments.Vocabulary, name string) (side, error) {
 	return side{}, harness.Known("variant", name, all)
 }
 
+// kernels reports whether the variant is a scheduler or a congestion control of the kernel's own: its place has no room for an object,
+// and every object of that kind is measured alike.
+func (s side) kernels() bool { return s.variant.Object == "" && s.experiment != "lb" }
+
 // errNoPlace says that nothing tells what an object is to be measured as.
 var errNoPlace = errors.New("whose place it takes does not follow from the object: name a variant of the lab by --like")
 
@@ -194,6 +198,9 @@ func placeOf(words experiments.Vocabulary, o *source.Object, like string) (side,
 	}
 	if want := kindOfVariant(s); want != kind {
 		return s, fmt.Errorf("%s: it is %s, and %s is %s: name another variant by --like", o.From, kind, like, want)
+	}
+	if s.kernels() {
+		return s, usage(fmt.Errorf("%s: %s is the kernel's own and has no place for an object: name another variant by --like", o.From, like))
 	}
 	s.object = o
 	if n := len(o.Spec.Programs); n != 1 && (s.variant.Attach == "xdp" || s.variant.Attach == "tcx") {

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/cache"
+)
+
+const initLong = `init writes a starting point into a folder: a small program that compiles (NAME.bpf.c), a definition that compares it with
+two of the lab's (NAME.yaml), a Makefile, and the headers (include/). No file is ever overwritten.`
+
+const initExample = `  kxlab init sched mine
+  cd mine
+  $EDITOR mine.bpf.c
+  kxlab ab eevdf mine.bpf.c`
+
+// A start is what a starting point of a family needs beside its program.
+type start struct {
+	family, against, like string // against: the variant that its Makefile compares it with
+	keep                  []string
+}
+
+// starts are the families that have a starting point.
+func starts() []start {
+	return []start{
+		{"sched", "eevdf", "scx-fifo", []string{"eevdf", "scx-fifo"}},
+		{"cc", "bpf-reno", "bpf-reno", []string{"cubic", "bpf-reno"}},
+		{"lb", "xdp-dsr", "xdp-dsr", []string{"xdp-dsr", "xdp-tx"}},
+	}
+}
+
+func newInit(s streams, words experiments.Vocabulary) *cobra.Command {
+	families := harness.Map(starts(), func(st start) string { return st.family })
+	return &cobra.Command{
+		Use: "init FAMILY NAME [DIR]", Short: "Write a starting point for a program of your own", Long: initLong, Example: initExample,
+		Args: cobra.RangeArgs(2, 3), ValidArgs: families,
+		RunE: action(func(_ *cobra.Command, args []string) error {
+			if err := harness.Known("family with a starting point", args[0], families); err != nil {
+				return usage(err)
+			}
+			st, _ := harness.Find(starts(), func(st start) bool { return st.family == args[0] })
+			if err := checkOwnName(words, st, args[1]); err != nil {
+				return usage(err)
+			}
+			dir := args[1]
+			if len(args) == 3 {
+				dir = args[2]
+			}
+			files, err := st.files(args[1])
+			if err != nil {
+				return err
+			}
+			if err := writeNew(dir, files); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(s.out, "%s is written. Next:\n\n  cd %s\n  $EDITOR %s.bpf.c\n  kxlab ab %s %[3]s.bpf.c\n", dir, dir, args[1], st.against)
+			return err
+		}),
+	}
+}
+
+var ownNameRE = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
+
+// checkOwnName returns an error if a program cannot be called so.
+func checkOwnName(words experiments.Vocabulary, st start, name string) error {
+	if !ownNameRE.MatchString(name) {
+		return fmt.Errorf("name %q: want letters, digits, _ and -, a letter first", name)
+	}
+	if err := harness.CheckName("name", name); err != nil {
+		return err
+	}
+	e, err := open(st.family, words)
+	if err == nil && harness.Known("variant", name, e.VariantNames()) == nil {
+		err = fmt.Errorf("name %q: the lab has a variant of that name", name)
+	}
+	return err
+}
+
+// files are the starting point's files by their paths.
+func (st start) files(name string) (map[string]string, error) {
+	program, err := bpf.Start(st.family)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{
+		name + ".bpf.c": strings.ReplaceAll(string(program), "NAME", name),
+		name + ".yaml": fmt.Sprintf(`# kxlab run ./%s.yaml --profile smoke; every field is in kxlab's docs/definitions.md
+name: %[1]s
+extends: %s
+keep: [%s]
+variants:
+  - name: %[1]s
+    like: %[4]s
+    source: ./%[1]s.bpf.c
+    about: say here what it is and what extra work it does
+`, name, st.family, strings.Join(st.keep, ", "), st.like),
+		"Makefile": fmt.Sprintf(".PHONY: ab\nab: # is %s better than %s?\n\tkxlab ab %[2]s %[1]s.bpf.c\n", name, st.against),
+	}
+	headers, err := bpf.Headers()
+	if err != nil {
+		return nil, err
+	}
+	for path, text := range headers {
+		files[filepath.Join("include", path)] = text
+	}
+	return files, nil
+}
+
+// writeNew writes files into a folder, which it makes. If one of them is there already, none is written.
+func writeNew(dir string, files map[string]string) error {
+	for path := range files {
+		path = filepath.Join(dir, path)
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			if err == nil {
+				err = errors.New("it is there already, and nothing is overwritten")
+			}
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	for path, text := range files {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString(text)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+func newInclude(s streams) *cobra.Command {
+	return &cobra.Command{
+		Use: "include [DIR]", Short: "Print a folder with the headers that the lab's programs include, for clang -I; or write them to DIR",
+		Example: "  clang -O2 -g -target bpf -I$(kxlab include) -c mine.bpf.c -o mine.bpf.o", Args: cobra.MaximumNArgs(1),
+		RunE: action(func(_ *cobra.Command, args []string) error {
+			headers, err := bpf.Headers()
+			if err != nil {
+				return err
+			}
+			var dir string
+			if len(args) == 1 {
+				dir = args[0]
+				err = writeNew(dir, headers)
+			} else {
+				dir, err = keptHeaders(headers)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(s.out, dir)
+			return err
+		}),
+	}
+}
+
+// keptHeaders is a folder in the cache with these headers.
+func keptHeaders(headers map[string]string) (string, error) {
+	sum := sha256.New()
+	for _, path := range slices.Sorted(maps.Keys(headers)) {
+		fmt.Fprintf(sum, "%q %q\n", path, headers[path])
+	}
+	dir, err := cache.Dir("include", fmt.Sprintf("%x", sum.Sum(nil)[:8]))
+	if err != nil {
+		return "", err
+	}
+	for path, text := range headers {
+		if have, err := os.ReadFile(filepath.Join(dir, path)); err == nil && string(have) == text {
+			continue
+		}
+		if err := cache.WriteFile(filepath.Join(dir, path), func(f *os.File) error { _, err := f.WriteString(text); return err }); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestInit: each starting point compiles with the headers beside it alone, its definition is right, and its Makefile names a pair that
+// may be compared: a program never stands where the kernel's own would be measured.
+func TestInit(t *testing.T) {
+	if _, err := exec.LookPath("clang-19"); err != nil {
+		t.Skip(err)
+	}
+	for _, st := range starts() {
+		t.Chdir(t.TempDir())
+		code, out, said := try(t, "init", st.family, "mine")
+		if code != codeDone || !strings.Contains(out, "kxlab ab "+st.against+" mine.bpf.c") {
+			t.Fatalf("%s: exit code %d, %s%s", st.family, code, out, said)
+		}
+		t.Chdir("mine")
+		compile := exec.Command("clang-19", "-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror", "-Wno-unused-parameter", "-Iinclude",
+			"-idirafter", "/usr/include/x86_64-linux-gnu", "-idirafter", "/usr/include/aarch64-linux-gnu", "-c", "mine.bpf.c", "-o", "mine.o")
+		if said, err := compile.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", st.family, err, said)
+		}
+		if err := os.Remove("mine.o"); err != nil {
+			t.Error(err)
+		}
+		if code, out, said := try(t, "list", "./mine.yaml"); code != codeDone || !strings.Contains(out, "./mine.bpf.c") {
+			t.Errorf("%s: exit code %d, %s%s", st.family, code, out, said)
+		}
+		program, err := os.ReadFile("mine.bpf.c")
+		if err != nil || !strings.HasPrefix(string(program), "// SPDX-License-Identifier: GPL-2.0\n/*\n * mine: ") || strings.Contains(string(program), "NAME") {
+			t.Errorf("%s: %v:\n%s", st.family, err, program)
+		}
+		if raw, err := os.ReadFile("mine.yaml"); err != nil || strings.Count(string(raw), "\n") > 9 {
+			t.Errorf("%s: %v:\n%s", st.family, err, raw)
+		}
+		p, err := openPair(t.Context(), vocabulary(), "", "", st.against, "mine.bpf.c")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.b.Object != "mine.bpf.c" || kinds[p.b.Attach] == "" {
+			t.Errorf("%s: B is %+v", st.family, p.b)
+		}
+		if said, err := exec.Command("make", "-n").CombinedOutput(); err != nil || string(said) != "kxlab ab "+st.against+" mine.bpf.c\n" {
+			t.Errorf("%s: make: %v: %s", st.family, err, said)
+		}
+	}
+}
+
+// TestInitRefuses: a file that is there already stays as it is, and nothing is written beside it.
+func TestInitRefuses(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll("here/include", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join("here", "include", "scx.bpf.h")
+	if err := os.WriteFile(kept, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]struct {
+		code int
+		said string
+	}{
+		"init sched mine here": {codeFailed, "write here/include/scx.bpf.h: it is there already"},
+		"include here/include": {codeFailed, "write here/include/scx.bpf.h: it is there already"},
+		"init shed mine":       {codeUsage, `did you mean "sched"?`},
+		"init sched scx-fifo":  {codeUsage, "the lab has a variant of that name"},
+		"init sched a/b":       {codeUsage, "want letters, digits, _ and -, a letter first"},
+		"init sched mine-2":    {codeUsage, "GOMAXPROCS"},
+		"init sched":           {codeUsage, "accepts between 2 and 3 arg"},
+	} {
+		if code, out, said := try(t, strings.Fields(args)...); code != want.code || !strings.Contains(said, want.said) || out != "" {
+			t.Errorf("%s: exit code %d, %q, want %d, %q", args, code, said, want.code, want.said)
+		}
+	}
+	if raw, err := os.ReadFile(kept); err != nil || string(raw) != "mine" {
+		t.Errorf("%s is now %q, %v", kept, raw, err)
+	}
+	if all, _ := filepath.Glob("here/*"); len(all) != 1 {
+		t.Errorf("written: %q", all)
+	}
+}
+
+// TestInclude: the printed folder has the headers, and once more after one was spoilt.
+func TestInclude(t *testing.T) {
+	t.Setenv("KXLAB_CACHE", t.TempDir())
+	for range 2 {
+		code, out, said := try(t, "include")
+		header := filepath.Join(strings.TrimSpace(out), "tcp.bpf.h")
+		raw, err := os.ReadFile(header)
+		if code != codeDone || err != nil || !strings.Contains(string(raw), "tcp_grow_like_reno") {
+			t.Fatalf("exit code %d, %v, %s%s", code, err, out, said)
+		}
+		if err := os.WriteFile(header, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(t.TempDir())
+	if code, out, said := try(t, "include", "h"); code != codeDone || out != "h\n" {
+		t.Errorf("exit code %d, %s%s", code, out, said)
+	}
+	if _, err := os.Stat("h/scx.bpf.h"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestInitInGuest: a newcomer's first number. The program must be what is measured: it is told from the kernel's scheduler.
+func TestInitInGuest(t *testing.T) {
+	if err := haveGuests(t.Context()); err != nil || testing.Short() {
+		t.Skip("boots guests:", err)
+	}
+	dir := t.TempDir()
+	for _, c := range []struct {
+		in, want string
+		args     []string
+	}{
+		{"", `kxlab ab eevdf mine.bpf.c`, []string{"init", "sched", "mine"}},
+		{"mine", `^mine.bpf.c has \d.* insn/.* than eevdf`, []string{"ab", "eevdf", "mine.bpf.c", "--workload", "pipe", "--repeat", "2"}},
+	} {
+		cmd, errs := command(t, filepath.Join(dir, c.in), c.args...)
+		out, err := cmd.Output()
+		if err != nil || !regexp.MustCompile(c.want).Match(out) {
+			t.Fatalf("%q: %v\n%s%s\nwant %s", c.args, err, out, errs, c.want)
+		}
+	}
+}
