@@ -216,6 +216,22 @@ func TestObjectsOf(t *testing.T) {
 	}
 }
 
+// TestAliases: values behind aliases count as often as they are named, so that a small file cannot become a huge experiment.
+func TestAliases(t *testing.T) {
+	e, err := experiments.Parse("t.yaml", []byte(strings.NewReplacer("values: [64]", "values: &v [64]", "values: [1, 2]", "values: *v").Replace(good)), vocabulary)
+	if err != nil || !slices.Equal(e.Profiles[0].Workloads[0].Axes[0].Values, []string{"64"}) {
+		t.Errorf("%v, %+v", err, e.Profiles)
+	}
+	bomb := "workloads:\n  - &w {name: a, metrics: [" + strings.Repeat("{unit: s},", 1000) + "]}\n" + strings.Repeat("  - *w\n", 1000)
+	if _, err := experiments.Parse("t.yaml", []byte(bomb), vocabulary); err == nil || !strings.Contains(err.Error(), "more than 262144 values") {
+		t.Errorf("a million values: %v", err)
+	}
+	circle := strings.Replace(good, "only: [b]", "only: &o [*o]", 1)
+	if _, err := experiments.Parse("t.yaml", []byte(circle), vocabulary); err == nil || !strings.Contains(err.Error(), "only: want a word, not a list") {
+		t.Errorf("a list in itself: %v", err)
+	}
+}
+
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	own := filepath.Join(dir, "own.yaml")
