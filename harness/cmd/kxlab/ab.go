@@ -39,6 +39,7 @@ both (--repeat), which shows smaller differences than trials in turn.`
 
 const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
   kxlab ab HEAD:bpf/lb/xdp_dsr.bpf.c bpf/lb/xdp_dsr.bpf.c
+  kxlab ab HEAD:mine.bpf.c mine.bpf.c --watch
   kxlab ab xdp-ipip mine.bpf.c --target host --axis flows=1,4096
   kxlab ab bpf-cubic mine.bpf.o --workload random-loss --axis loss=0
   kxlab ab HEAD:mine.bpf.c mine.bpf.c --like xdp-nat --gate --format markdown`
