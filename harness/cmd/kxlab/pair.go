@@ -178,7 +178,9 @@ func findVariant(words experiments.Vocabulary, name string) (side, error) {
 
 // kernels reports whether the variant is a scheduler or a congestion control of the kernel's own: its place has no room for an object,
 // and every object of that kind is measured alike.
-func (s side) kernels() bool { return s.variant.Object == "" && s.experiment != "lb" }
+func (s side) kernels() bool {
+	return s.variant.Object == "" && (s.experiment == "cc" || s.experiment == "sched")
+}
 
 // errNoPlace says that nothing tells what an object is to be measured as.
 var errNoPlace = errors.New("whose place it takes does not follow from the object: name a variant of the lab by --like")
