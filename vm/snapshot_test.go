@@ -227,3 +227,32 @@ func TestPruneSnapshots(t *testing.T) {
 		t.Errorf("left %q, want %q", got, want)
 	}
 }
+
+// TestSnapshotWaits: while another process makes the snapshot, a guest that is ended does not wait on, and builds nothing.
+func TestSnapshotWaits(t *testing.T) {
+	t.Setenv(cache.Env, t.TempDir())
+	dir, err := cache.Dir("snapshots")
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := cache.Lock(t.Context(), filepath.Join(dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := openSnapshot(ctx, "key", func(string) error { return errors.New("built without the lock") })
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("it waits on")
+	}
+}

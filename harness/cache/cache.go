@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,13 +41,15 @@ func Dir(parts ...string) (string, error) {
 	return dir, nil
 }
 
-// Lock waits for an exclusive lock on a file, which it creates if it is missing. Closing the file releases the lock, so a
-// process that dies holds none.
+// Lock waits for an exclusive lock on a file, which it creates if it is missing. A wait of more than waitNote is noted: see
+// WithNote. Closing the file releases the lock, so a process that dies holds none.
 func Lock(ctx context.Context, path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
+	late := time.AfterFunc(waitNote, func() { note(ctx, path) })
+	defer late.Stop()
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch err {
@@ -62,6 +65,38 @@ func Lock(ctx context.Context, path string) (*os.File, error) {
 		}
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+}
+
+// waitNote is how long Lock waits before it says so.
+const waitNote = 2 * time.Second
+
+// noteKey is the key of a context's notes.
+type noteKey struct{}
+
+// notes are those of one command. Guests that wait side by side for one lock make one note.
+type notes struct {
+	write func(string)
+	mu    sync.Mutex
+	paths []string // of the locks that were noted
+}
+
+// WithNote returns a context with which Lock passes a message to write when it waits for long, once for each file.
+func WithNote(ctx context.Context, write func(string)) context.Context {
+	return context.WithValue(ctx, noteKey{}, &notes{write: write})
+}
+
+// note notes once that a lock is waited for.
+func note(ctx context.Context, path string) {
+	n, ok := ctx.Value(noteKey{}).(*notes)
+	if !ok || ctx.Err() != nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !slices.Contains(n.paths, path) {
+		n.paths = append(n.paths, path)
+		n.write("waiting for " + path + ": another guest or kxlab that fills this folder holds it")
 	}
 }
 

@@ -3,9 +3,13 @@
 package cache
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,5 +76,46 @@ func TestWriteFile(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(dir + "/*"); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestLockNotes: two guests that wait long for one lock make one note, a cancelled wait ends at once, and a free lock makes no note.
+func TestLockNotes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	var mu sync.Mutex
+	var said []string
+	ctx, cancel := context.WithCancel(WithNote(t.Context(), func(text string) {
+		mu.Lock()
+		defer mu.Unlock()
+		said = append(said, text)
+	}))
+	held, err := Lock(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	errs := make(chan error)
+	for range 2 {
+		go func() {
+			f, err := Lock(ctx, path)
+			f.Close()
+			errs <- err
+		}()
+	}
+	time.Sleep(waitNote + 300*time.Millisecond)
+	cancel()
+	cancelled := time.Now()
+	for range 2 {
+		if err := <-errs; !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancelled wait: %v", err)
+		}
+	}
+	if d := time.Since(cancelled); d > time.Second {
+		t.Errorf("a cancelled wait ended after %v", d)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(said) != 1 || !strings.Contains(said[0], "waiting for "+path) {
+		t.Errorf("notes: %q, want one about %s", said, path)
 	}
 }

@@ -58,6 +58,7 @@ func program(words experiments.Vocabulary) {
 func run(ctx context.Context, s streams, words experiments.Vocabulary, args []string) int {
 	root := newRoot(s, words)
 	root.SetArgs(args)
+	ctx = cache.WithNote(ctx, func(text string) { s.note("%s", text) })
 	cmd, err := root.ExecuteContextC(ctx)
 	return end(s, cmd, err)
 }
