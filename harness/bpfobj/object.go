@@ -70,7 +70,7 @@ func load(name string, spec *ebpf.CollectionSpec, types *btf.Cache) (*ebpf.Colle
 	if err := rlimit.RemoveMemlock(); err != nil { // kernels before 5.11 count maps against the limit
 		return nil, fmt.Errorf("load %s: %w", name, err)
 	}
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Cache: types})
+	coll, err := newCollection(spec, types)
 	if err != nil {
 		return nil, explainLoad(name, spec.Types, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -68,6 +69,37 @@ func TestRefusalShowsTheLog(t *testing.T) {
 	}
 	if n := strings.Count(text, "\n"); n > logLines+4 {
 		t.Errorf("the error has %d lines:\n%s", n, text)
+	}
+}
+
+// TestRefusalOfLoops: the log of a long loop is left out, that of a shorter one is not; both say why.
+func TestRefusalOfLoops(t *testing.T) {
+	labtest.AsRoot(t)
+	for _, tt := range []struct {
+		rounds      int32 // of two instructions
+		lines       int   // of the log, at most
+		want, never string
+	}{
+		{10_000_000, 10, "BPF program is too large. Processed 1000001 insn", "r0 += 1"},
+		{20_000, 50_000, "(61) r0 = *(u32 *)(r1 +4096)", "left out"},
+	} {
+		spec := &ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{"bad": {Name: "bad", Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
+			asm.Mov.Imm(asm.R0, 0),
+			asm.Add.Imm(asm.R0, 1).WithSymbol("loop"),
+			asm.JLT.Imm(asm.R0, tt.rounds, "loop"),
+			asm.LoadMem(asm.R0, asm.R1, 4096, asm.Word),
+			asm.Return(),
+		}}}}
+		began := time.Now()
+		_, err := LoadObject("test/loop", spec, nil, harness.Site{}, 0)
+		t.Logf("%v: %v", time.Since(began), err)
+		var refusal *ebpf.VerifierError
+		if !errors.As(err, &refusal) || len(refusal.Log) > tt.lines {
+			t.Errorf("%d rounds: the log has more than %d lines", tt.rounds, tt.lines)
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), tt.never) {
+			t.Errorf("%d rounds: %v; want %q in it and no %q", tt.rounds, err, tt.want, tt.never)
+		}
 	}
 }
 

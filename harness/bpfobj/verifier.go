@@ -23,14 +23,55 @@ const (
 	logWidth = 160 // bytes a line
 )
 
-// helperRE finds the number of a helper that the kernel lacks, kfuncRE the name of a kfunc that the library did not find.
+// loggedMax is the most instructions whose verification is logged. The verifier writes a line or more for each, every time that it
+// passes: those of an endless loop, a million, take half a minute.
+const loggedMax = 100_000
+
+// processedRE finds the number of instructions that the verifier processed, helperRE the number of a helper that the kernel lacks, kfuncRE
+// the name of a kfunc that the library did not find.
 var (
-	helperRE = regexp.MustCompile(`invalid func unknown#([0-9]+)`)
-	kfuncRE  = regexp.MustCompile(`kfunc "([^"]+)": not supported`)
+	processedRE = regexp.MustCompile(`^processed ([0-9]+) insns`)
+	helperRE    = regexp.MustCompile(`invalid func unknown#([0-9]+)`)
+	kfuncRE     = regexp.MustCompile(`kfunc "([^"]+)": not supported`)
 )
 
 // missingKfuncTexts are the kernel's messages for a call of a kfunc that it lacks in every form.
 var missingKfuncTexts = [...]string{"unknown kfunc", "invalid kernel function call not eliminated"}
+
+// newCollection loads a specification. If the verifier rejects it, the error has the verifier's messages, and the log of all
+// instructions if they are at most loggedMax: the object is loaded once more for each.
+func newCollection(spec *ebpf.CollectionSpec, types *btf.Cache) (*ebpf.Collection, error) {
+	load := func(o ebpf.ProgramOptions) (*ebpf.Collection, error) {
+		return ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: o, Cache: types})
+	}
+	coll, err := load(ebpf.ProgramOptions{LogDisabled: true})
+	if err == nil {
+		return coll, nil
+	}
+	coll, err = load(ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats})
+	if err == nil { // as memory may be short once
+		return coll, nil
+	}
+	if n := processed(err); n > loggedMax {
+		return nil, fmt.Errorf("%w: the log of %d instructions is left out", err, n)
+	}
+	return load(ebpf.ProgramOptions{})
+}
+
+// processed is how many instructions the verifier processed before an error; 0 if it does not say.
+func processed(err error) int {
+	var refusal *ebpf.VerifierError
+	if !errors.As(err, &refusal) {
+		return 0
+	}
+	for _, line := range refusal.Log {
+		if m := processedRE.FindStringSubmatch(line); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			return n
+		}
+	}
+	return 0
+}
 
 // explainLoad adds the cause to the error of loading an object. The error for a feature that only another kernel has
 // wraps harness.ErrNotSupported. Every other error is the program's fault; the verifier's comes with the end of its log.
