@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -142,7 +143,7 @@ func (e *Env) Variant(name string) (harness.Variant, bool) {
 
 // fill sets the fields of the writer, and defaults.
 func (e *Env) fill() {
-	e.Schema, e.Tool, e.Complete = Schema, tool, false
+	e.Schema, e.Tool, e.Complete, e.Done = Schema, tool, false, 0
 	e.GOOS, e.GOARCH = cmp.Or(e.GOOS, runtime.GOOS), cmp.Or(e.GOARCH, runtime.GOARCH)
 	if e.Started.IsZero() {
 		e.Started = time.Now()
@@ -184,7 +185,66 @@ func (e *Env) check() error {
 			better[m.Unit] = m.Better
 		}
 	}
+	return errors.Join(append(errs, e.checkCounts(), e.checkCells())...)
+}
+
+// checkCounts returns an error for a number that no run can have.
+func (e *Env) checkCounts() error {
+	var errs []error
+	for _, n := range []struct {
+		name  string
+		value float64
+	}{
+		{"plan", float64(e.Plan)}, {"done", float64(e.Done)}, {"repeats", float64(e.Repeats)}, {"cpus", float64(e.CPUs)},
+		{"measured_sec", e.MeasuredSec}, {"total_sec", e.TotalSec}, {"steal_sec", e.StealSec},
+	} {
+		if n.value < 0 {
+			errs = append(errs, fmt.Errorf("%s is %g: it cannot be negative", n.name, n.value))
+		}
+	}
+	if e.Plan > 0 && e.Done > e.Plan {
+		errs = append(errs, fmt.Errorf("done is %d, more than the %d trials of plan", e.Done, e.Plan))
+	}
 	return errors.Join(errs...)
+}
+
+// checkCells returns an error for outcomes, rejected trials and gates of cells and variants that the run cannot have.
+func (e *Env) checkCells() error {
+	var errs []error
+	for _, o := range e.Outcomes {
+		_, err := ParseCell(e.Experiment, o.Cell)
+		errs = append(errs, harness.Wrap(err, "outcome"))
+		if !slices.Contains(harness.Outcomes(), o.Outcome) {
+			errs = append(errs, fmt.Errorf("outcome of %s is %q", o.Cell, o.Outcome))
+		}
+	}
+	for _, r := range e.Rejected {
+		_, err := ParseCell(e.Experiment, r.Cell)
+		errs = append(errs, harness.Wrap(err, "rejected trial"))
+		if r.Repeat < 0 {
+			errs = append(errs, fmt.Errorf("rejected trial of %s: repeat %d", r.Cell, r.Repeat))
+		}
+	}
+	for _, g := range e.Gates {
+		if _, ok := e.Variant(g.Variant); !ok {
+			errs = append(errs, fmt.Errorf("gate of %q, which is none of the run's variants", g.Variant))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkGates returns an error unless every variant of the trials passed its gate.
+func (e *Env) checkGates(trials []harness.Trial) error {
+	passed := map[string]bool{}
+	for _, g := range e.Gates {
+		passed[g.Variant] = passed[g.Variant] || g.Passed
+	}
+	for _, t := range trials {
+		if !passed[t.Cell.Variant] {
+			return fmt.Errorf("%s has trials of %s, %s has no gate that it passed", benchFile, t.Cell.Variant, EnvFile)
+		}
+	}
+	return nil
 }
 
 type key struct{ key, value string }

@@ -138,12 +138,22 @@ func TestEveryPrefixIsReadable(t *testing.T) {
 	}
 }
 
-func TestOpenTellsApart(t *testing.T) {
+// TestNoGates: a run that says that it is complete, and of no gate, is refused.
+func TestNoGates(t *testing.T) {
 	w, dir := create4(t)
-	if err := w.Trial(testTrial(0)); err != nil {
+	if err := errors.Join(w.Trial(testTrial(0)), w.Finish()); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Finish(); err != nil {
+	if _, err := Open(dir); !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), "no gate") {
+		t.Error(err)
+	}
+}
+
+func TestOpenTellsApart(t *testing.T) {
+	w, dir := create4(t)
+	cell := testTrial(0).Cell.BenchName()
+	if err := errors.Join(w.Gate(Gate{Variant: "a", Passed: true}), w.Trial(testTrial(0)), w.Reject(testTrial(1), "stolen"),
+		w.Outcome(CellOutcome{Cell: cell, Outcome: harness.OutcomeMeasured}), w.Finish()); err != nil {
 		t.Fatal(err)
 	}
 	good := fstest.MapFS{}
@@ -187,6 +197,26 @@ func TestOpenTellsApart(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := open(tt.fs); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+	for _, tt := range []struct{ name, old, new, says string }{
+		{"a negative plan", `"plan": 4`, `"plan": -5`, "plan is -5"},
+		{"more done than planned", `"done": 1`, `"done": 5`, "done is 5, more than"},
+		{"a negative time", `"total_sec": `, `"total_sec": -`, "total_sec is -"},
+		{"no gate passed", `"passed": true`, `"passed": false`, "trials of a, env.json has no gate that it passed"},
+		{"the gate of another variant", `"variant": "a"`, `"variant": "b"`, `gate of "b"`},
+		{"an outcome that there is not", `"outcome": "measured"`, `"outcome": "fine"`, `is "fine"`},
+		{"the outcome of no cell", `"outcomes": [
+    {
+      "cell": "LB`, `"outcomes": [
+    {
+      "cell": "BL`, "outcome: name"},
+		{"a negative repeat", `"repeat": 1`, `"repeat": -1`, "repeat -1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := open(edit(EnvFile, tt.old, tt.new)); !errors.Is(err, errDamaged) || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("got %v, want %q in it", err, tt.says)
 			}
 		})
 	}

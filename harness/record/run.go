@@ -69,6 +69,11 @@ func open(fsys fs.FS) (*Run, error) {
 	if r.Env.Complete && len(r.Trials) != r.Env.Done {
 		return nil, fmt.Errorf("%w: %s has %d trials, %s says %d", errDamaged, benchFile, len(r.Trials), EnvFile, r.Env.Done)
 	}
+	if r.Env.Complete {
+		if err := r.Env.checkGates(r.Trials); err != nil {
+			return nil, fmt.Errorf("%w: %w", errDamaged, err)
+		}
+	}
 	return r, nil
 }
 
