@@ -35,21 +35,32 @@ type spec struct {
 var versionRE = regexp.MustCompile(`^[0-9]+\.[0-9]+[0-9a-z.+~-]*$`)
 var suiteRE = regexp.MustCompile(`^[a-z][a-z-]*$`)
 
-// parseSpec parses a kernel's name: "" (DefaultSpec), a path of an image or a build tree (with a slash), a suite ("forky",
+// knownRE matches the suites of Debian that a name means without "debian:" before it. Other names are misspelt more likely than they are
+// suites, and the mirror is not asked for them.
+var knownRE = regexp.MustCompile(`^(buster|bullseye|bookworm|trixie|forky|duke|sid|oldoldstable|oldstable|stable|testing|unstable|experimental)` +
+	`(-(updates|security|proposed-updates|backports|backports-sloppy))?$`)
+
+// parseSpec parses a kernel's name: "" (DefaultSpec), a path of an image or a build tree (with a slash), a suite ("forky", or any by
 // "debian:forky"), a version ("6.12"); the last two may end in "/full" for the kernel with all drivers.
 func parseSpec(s string) (spec, error) {
 	s = cmp.Or(s, DefaultSpec)
 	name, full := strings.CutSuffix(s, "/full")
-	name = strings.TrimPrefix(name, "debian:")
+	name, asked := strings.CutPrefix(name, "debian:")
 	switch {
 	case versionRE.MatchString(name):
 		return spec{version: name, full: full}, nil
-	case suiteRE.MatchString(name) && !exists(s):
+	case (knownRE.MatchString(name) || asked && suiteRE.MatchString(name)) && !exists(s):
 		return spec{suite: name, full: full}, nil
 	case strings.Contains(s, "/") || exists(s):
 		return spec{path: s}, nil
 	}
-	return spec{}, fmt.Errorf("kernel %q: neither a version (6.12), nor a suite (forky, debian:trixie), nor a path", s)
+	return spec{}, fmt.Errorf("kernel %q: neither a version (6.12), nor a suite of Debian (forky; debian:NAME for one that kxlab does not know), nor a path", s)
+}
+
+// CheckName returns an error unless a name can be a kernel's: see parseSpec. It asks nobody.
+func CheckName(name string) error {
+	_, err := parseSpec(name)
+	return err
 }
 
 // Full returns the name of the kernel with all drivers, 9p among them, for the suite or version of a name. The name of an image or a

@@ -26,10 +26,16 @@ func TestParseSpec(t *testing.T) {
 		"/boot/vmlinuz":    {path: "/boot/vmlinuz"},
 		"../linux":         {path: "../linux"},
 		"trixie-backports": {suite: "trixie-backports"},
+		"debian:next":      {suite: "next"},
 	} {
 		got, err := parseSpec(name)
 		if err != nil || got != want {
 			t.Errorf("parseSpec(%q) = %+v, %v; want %+v", name, got, err, want)
+		}
+	}
+	for _, name := range []string{"foo", "forkly", "trixie-backport", "debian:Foo"} {
+		if err := CheckName(name); err == nil {
+			t.Errorf("%q is a kernel's name", name)
 		}
 	}
 	if _, err := parseSpec("Ubuntu 22"); err == nil {

@@ -97,10 +97,10 @@ func root(context.Context) (string, error) {
 	return "", nil
 }
 
-// RequireRoot returns an error with its remedy unless the caller is root.
+// RequireRoot returns an error with its remedy unless the caller is root. It wraps harness.ErrNotSupported.
 func RequireRoot() error {
 	if _, err := root(context.Background()); err != nil {
-		return fmt.Errorf("%w: use sudo", err)
+		return harness.Skip("%w: use sudo", err)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabula
 	}
 	found, err := family.CompareXDP(ctx, group, flows, o)
 	if err != nil {
-		return unable(err)
+		return err
 	}
 	if effect == 0 {
 		effect = lapMinEffect

@@ -45,7 +45,7 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 	}
 	if j.guests != nil {
 		if env.QEMU, err = vm.QEMUVersion(ctx); err != nil {
-			return env, unable(err)
+			return env, err
 		}
 		env.Kernel, env.CPU, env.CPUs, env.MemBytes = j.guests.kernel.Release, j.guests.cpu(facts.CPU), j.guests.cpus, uint64(j.guests.memory)
 		env.KernelFacts, env.Mitigations = map[string]string{"from": j.guests.kernel.From, "root": j.guests.root()}, nil

@@ -7,15 +7,17 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
-// Exit codes.
+// Exit codes; docs/design.md has their table.
 const (
 	codeDone       = 0
 	codeFailed     = 1 // an error, or a cell that failed or is invalid
 	codeUsage      = 2 // wrong usage: flags, words, definitions, settings
 	codeRegression = 3 // compare --gate found a regression, or a cell missing
-	codeNothing    = 4 // this machine or kernel lacks what all cells need
+	codeNothing    = 4 // this machine, user or kernel lacks what all of it needs
 )
 
 // An exitError is an error with its exit code.
@@ -40,10 +42,27 @@ func withCode(code int, err error) error {
 	return &exitError{code: code, err: err}
 }
 
-// action gives a command's errors without a code exit code 1. Errors of cobra, such as an unknown flag or command, are wrong
-// usage.
+// codeOf is the exit code of a command's error: its own, else codeNothing if it wraps harness.ErrNotSupported, else codeFailed. A fault
+// that is joined with something that is lacking needs a code of its own.
+func codeOf(err error) int {
+	var have *exitError
+	switch {
+	case err == nil:
+		return codeDone
+	case errors.As(err, &have):
+		return have.code
+	case errors.Is(err, harness.ErrNotSupported):
+		return codeNothing
+	}
+	return codeFailed
+}
+
+// action gives a command's errors their exit codes. Errors of cobra, such as an unknown flag or command, are wrong usage.
 func action(f func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error { return withCode(codeFailed, f(cmd, args)) }
+	return func(cmd *cobra.Command, args []string) error {
+		err := f(cmd, args)
+		return withCode(codeOf(err), err)
+	}
 }
 
 // end prints an error and returns the exit code.

@@ -143,6 +143,11 @@ func (f runFlags) check() error {
 	case f.silence <= 0:
 		return fmt.Errorf("--silence %v: want more than 0", f.silence)
 	}
+	for _, k := range f.kernels {
+		if err := vm.CheckName(k); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -171,10 +176,7 @@ func compareKernels(s streams, jobs []job, errs []error) error {
 
 // worst joins the errors of the runs. Those of runs without a supported cell count only if there is no other run.
 func worst(errs []error) error {
-	idle := func(err error) bool {
-		var e *exitError
-		return errors.As(err, &e) && e.code == codeNothing
-	}
+	idle := func(err error) bool { return codeOf(err) == codeNothing }
 	failed := harness.Filter(errs, func(err error) bool { return err != nil && !idle(err) })
 	switch {
 	case len(failed) > 0:
@@ -306,7 +308,7 @@ func (j job) run(ctx context.Context, s streams, f runFlags) error {
 func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Summary, err error) {
 	if j.plan.Target != harness.TargetHost {
 		if j.guests, err = openGuests(ctx, *j, f); err != nil {
-			return sum, unable(err)
+			return sum, err
 		}
 	}
 	env, err := newEnv(ctx, *j, f)
@@ -338,9 +340,9 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 		s.note("%s: %s", j.plan.Experiment.Name, share)
 		err = fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
 		if wrong := wrongError(*j, sum); wrong != nil || sum.Valid+sum.Rejected > 0 {
-			return sum, errors.Join(err, wrong)
+			return sum, withCode(codeFailed, errors.Join(err, wrong))
 		}
-		return sum, unable(err)
+		return sum, err
 	}
 	if err := cmp.Or(w.Note("%s", share), w.Finish()); err != nil {
 		return sum, err

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -67,9 +66,14 @@ func newVMFetch(s streams) *cobra.Command {
 				args = []string{""}
 			}
 			for _, name := range args {
+				if err := vm.CheckName(name); err != nil {
+					return usage(err)
+				}
+			}
+			for _, name := range args {
 				k, err := vm.Fetch(cmd.Context(), name)
 				if err != nil {
-					return unable(err)
+					return err
 				}
 				fmt.Fprintf(s.out, "%s\t%s\n", k.Release, k.Image)
 			}
@@ -101,12 +105,15 @@ func newVMRun(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a command of this machine in a guest", Long: vmRunLong, Args: cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
+			if err := vm.CheckName(f.kernel); err != nil {
+				return usage(err)
+			}
 			if f.virtme {
 				f.kernel = vm.Full(f.kernel)
 			}
 			k, err := vm.Open(cmd.Context(), f.kernel)
 			if err != nil {
-				return unable(err)
+				return err
 			}
 			if strings.Contains(args[0], "/") {
 				if args[0], err = filepath.Abs(args[0]); err != nil {
@@ -158,9 +165,12 @@ func newVMShell() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "shell [flags] [-- COMMAND [ARG...]]", Short: "A shell in a guest that has this machine's root file system, read-only",
 		RunE: action(func(cmd *cobra.Command, args []string) error {
+			if err := vm.CheckName(f.kernel); err != nil {
+				return usage(err)
+			}
 			k, err := vm.Open(cmd.Context(), vm.Full(f.kernel)) // cloud kernels cannot share file systems
 			if err != nil {
-				return unable(err)
+				return err
 			}
 			if len(args) == 0 {
 				args = []string{"bash", "-l"}
@@ -210,14 +220,6 @@ func guestEnd(err error) error {
 	var exit *vm.ExitError
 	if errors.As(err, &exit) && exit.Code != 0 {
 		return withCode(exit.Code, err)
-	}
-	return unable(err)
-}
-
-// unable gives an error that wraps ErrNotSupported its exit code.
-func unable(err error) error {
-	if errors.Is(err, harness.ErrNotSupported) {
-		return unsupported(err)
 	}
 	return err
 }
