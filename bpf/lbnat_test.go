@@ -68,16 +68,33 @@ func (r *natRig) send(t *testing.T, s segment) (real int) {
 	if f != fateSend {
 		t.Fatalf("%v: %s", s, f)
 	}
-	real = int(be.Uint16(out[4:6]))
 	family := 4
 	if s.src.Is6() {
 		family = 6
 	}
-	want := eth(realMAC(real), balancerMAC, etherType(s.src), s.to(realAddr(family, real), 8080).hop().packet())
-	if d := cmp.Diff(want, out); d != "" {
-		t.Fatalf("to the real (-want +got):\n%s", d)
+	var diff string
+	for real := range r.reals {
+		target := r.target(family, real)
+		want := eth(r.mac(family, real), balancerMAC, etherType(s.src), s.to(target.Addr(), target.Port()).hop().packet())
+		if bytes.Equal(want, out) {
+			return real
+		}
+		if r.mac(family, real) == [6]byte(out[:6]) {
+			diff = cmp.Diff(want, out)
+		}
 	}
-	return real
+	t.Fatalf("to the real (-want +got):\n%s", diff)
+	return 0
+}
+
+// mac is the address of the station that has a real's IP address: the first of those that share it.
+func (r *natRig) mac(family, real int) [6]byte {
+	for i := range real {
+		if r.target(family, i).Addr() == r.target(family, real).Addr() {
+			return realMAC(i)
+		}
+	}
+	return realMAC(real)
 }
 
 // answers wants the real's answer to s brought back to the client as the service's.
@@ -87,7 +104,8 @@ func (r *natRig) answers(t *testing.T, s segment, real int) {
 	if s.src.Is6() {
 		family = 6
 	}
-	f, out := r.run(t, fromReal(real, s.to(realAddr(family, real), 8080).answer().packet()))
+	target := r.target(family, real)
+	f, out := r.run(t, fromReal(real, s.to(target.Addr(), target.Port()).answer().packet()))
 	want := eth(clientMAC, balancerMAC, etherType(s.src), s.answer().hop().packet())
 	if d := cmp.Diff(want, out); f != fateSend || d != "" {
 		t.Fatalf("to the client: %s (-want +got):\n%s", f, d)

@@ -2,11 +2,66 @@
 
 package bpf
 
-import "testing"
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
 
 // TestNATReuse: a SYN on the ports of a connection that is over begins a new one, and what the old one's real still
-// sends does not end it. The late packet sets a bit that the old one's entries do not have: else it would touch nothing.
+// sends does not end it. The late packet sets a bit that the old one's entries do not have: else it would touch nothing. Reals
+// differ in one thing only, the port or a word of the address: each tells two connections apart.
 func TestNATReuse(t *testing.T) {
+	for _, alike := range alikeReals {
+		t.Run(alike.differ, func(t *testing.T) { testNATReuse(t, alike) })
+	}
+}
+
+// An alike is a set of reals that differ in one thing.
+type alike struct {
+	differ string
+	target func(family, i int) netip.AddrPort
+	only6  bool
+}
+
+var alikeReals = []alike{
+	{"address", plainTarget, false},
+	{"port", func(family, i int) netip.AddrPort { return netip.AddrPortFrom(realAddr(family, 0), uint16(8080+i)) }, false},
+	{"word 1", wordTarget(0), true},
+	{"word 2", wordTarget(4), true},
+	{"word 3", wordTarget(8), true},
+}
+
+// wordTarget makes targets that differ in the fourth byte from here of their IPv6 addresses.
+func wordTarget(word int) func(family, i int) netip.AddrPort {
+	return func(family, i int) netip.AddrPort {
+		a := realAddr(6, 0).As16()
+		a[word+3] += byte(i)
+		return netip.AddrPortFrom(netip.AddrFrom16(a), 8080)
+	}
+}
+
+// setTargets gives the reals of a family other addresses and ports.
+func (r *natRig) setTargets(t *testing.T, family int, target func(family, i int) netip.AddrPort) {
+	t.Helper()
+	r.target = target
+	for i := range r.reals {
+		addr, mac := target(family, i).Addr(), r.mac(family, i)
+		r.do(t, func() error {
+			to := &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(addr.BitLen(), addr.BitLen())}
+			if err := netlink.RouteReplace(&netlink.Route{LinkIndex: r.ifindex, Dst: to, Scope: unix.RT_SCOPE_LINK}); err != nil {
+				return err
+			}
+			return netlink.NeighSet(&netlink.Neigh{LinkIndex: r.ifindex, State: netlink.NUD_PERMANENT, IP: to.IP, HardwareAddr: mac[:]})
+		})
+		r.setReal(t, family, i, 0)
+	}
+}
+
+func testNATReuse(t *testing.T, alike alike) {
 	const fin = 0x01
 	for _, c := range []struct {
 		about       string
@@ -18,6 +73,10 @@ func TestNATReuse(t *testing.T) {
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			eachNAT(t, 4, nil, func(t *testing.T, r *natRig, family int) {
+				if alike.only6 && family == 4 {
+					return
+				}
+				r.setTargets(t, family, alike.target)
 				s := tcp(family)
 				old := r.send(t, s.with(flagSYN))
 				r.answers(t, s.with(flagSYN|flagACK), old)

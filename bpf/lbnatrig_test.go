@@ -147,7 +147,11 @@ type natRig struct {
 	prog    *ebpf.Program
 	reals   int
 	ifindex int
+	target  func(family, i int) netip.AddrPort // of each real
 }
+
+// plainTarget is the target of a real whose address tells it from the others.
+func plainTarget(family, i int) netip.AddrPort { return netip.AddrPortFrom(realAddr(family, i), 8080) }
 
 const (
 	natServices = 2
@@ -156,7 +160,7 @@ const (
 
 func newNATRig(tb testing.TB, object string, reals int, knobs map[string]any) *natRig {
 	tb.Helper()
-	r := &natRig{space: newSpace(tb), reals: reals}
+	r := &natRig{space: newSpace(tb), reals: reals, target: plainTarget}
 	r.do(tb, func() (err error) { r.ifindex, err = balancerLink(reals); return err })
 	spec, err := Open(object)
 	if err != nil {
@@ -241,8 +245,10 @@ func (r *natRig) setRings(tb testing.TB, turn int) {
 
 func (r *natRig) setReal(tb testing.TB, family, i int, flags uint32) {
 	tb.Helper()
-	real := testReal{MAC: realMAC(i), Port: [2]byte{0x1f, 0x90}, Flags: flags}
-	copy(real.Addr[:], realAddr(family, i).AsSlice())
+	target := r.target(family, i)
+	real := testReal{MAC: realMAC(i), Flags: flags}
+	be.PutUint16(real.Port[:], target.Port())
+	copy(real.Addr[:], target.Addr().AsSlice())
 	if family == 6 {
 		real.Flags |= realV6
 		i += r.reals
