@@ -13,8 +13,16 @@ import (
 
 // lineFile is a file that grows by whole, synced lines only.
 type lineFile struct {
-	f    *os.File
+	f    syncFile
 	size int64 // up to which it is whole
+}
+
+// A syncFile is what a lineFile needs of *os.File.
+type syncFile interface {
+	io.WriteSeeker
+	io.Closer
+	Sync() error
+	Truncate(size int64) error
 }
 
 func newLineFile(root *os.Root, name string) (*lineFile, error) {

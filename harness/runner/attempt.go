@@ -86,11 +86,16 @@ func (w *worker) measure(ctx context.Context, stage harness.Stage, s Step) (harn
 		return res, nil
 	}
 	stolen := after - before
-	if bound := time.Duration(maxSteal * float64(wall) * float64(runtime.NumCPU())); stolen > bound+stealTick {
+	if tooMuchStolen(stolen, wall, runtime.NumCPU()) {
 		res.Invalid = fmt.Sprintf("other guests took %v of CPU time during %v (at most %.0f %% of all CPUs' time may be taken)",
 			stolen, wall.Round(time.Millisecond), 100*maxSteal)
 	}
 	return res, nil
+}
+
+// tooMuchStolen tells whether other guests took more of the CPUs' time than a trial may lose.
+func tooMuchStolen(stolen, wall time.Duration, cpus int) bool {
+	return stolen > time.Duration(maxSteal*float64(wall)*float64(cpus))+stealTick
 }
 
 // maxRemark is how much of a reason's first line Progress shows, bytes; the record has all of it.
