@@ -71,7 +71,7 @@ Every flag can also be set in the environment (--min-effect is KXLAB_MIN_EFFECT)
 (min-effect: 2%). Flags win over the environment, and that over the file.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compare --gate found a regression; 4 this
-machine or kernel lacks what all cells need.`
+machine, user or kernel lacks what all of it needs.`
 
 // newRoot returns the command tree.
 func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {
