@@ -4,6 +4,7 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type Guest struct {
 	run     *engine
 	shard   *shard
 	rest    []byte  // of a line that has not ended
+	limit   int     // of a line, bytes; 0: maxLine
 	group   *string // the group that is set up or measured
 	entered time.Time
 	current *Mark // the trial that is being made
@@ -37,8 +39,8 @@ func (g *Guest) Write(p []byte) (int, error) {
 	g.rest = append(g.rest, p...)
 	for {
 		line, rest, whole := bytes.Cut(g.rest, []byte("\n"))
-		if !whole && len(line) > maxLine {
-			return 0, fmt.Errorf("read report of guest: a line of more than %d bytes: %.100q", maxLine, line)
+		if limit := cmp.Or(g.limit, maxLine); !whole && len(line) > limit {
+			return 0, fmt.Errorf("read report of guest: a line of more than %d bytes: %.100q", limit, line)
 		}
 		if !whole {
 			return len(p), nil
