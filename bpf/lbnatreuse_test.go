@@ -47,7 +47,7 @@ func wordTarget(word int) func(family, i int) netip.AddrPort {
 // setTargets gives the reals of a family other addresses and ports.
 func (r *natRig) setTargets(t *testing.T, family int, target func(family, i int) netip.AddrPort) {
 	t.Helper()
-	r.target = target
+	r.targets = target
 	for i := range r.reals {
 		addr, mac := target(family, i).Addr(), r.mac(family, i)
 		r.do(t, func() error {

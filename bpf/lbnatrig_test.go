@@ -147,7 +147,15 @@ type natRig struct {
 	prog    *ebpf.Program
 	reals   int
 	ifindex int
-	target  func(family, i int) netip.AddrPort // of each real
+	targets func(family, i int) netip.AddrPort // of each real; nil: plainTarget
+}
+
+// target is where packets for a real are sent.
+func (r *natRig) target(family, i int) netip.AddrPort {
+	if r.targets != nil {
+		return r.targets(family, i)
+	}
+	return plainTarget(family, i)
 }
 
 // plainTarget is the target of a real whose address tells it from the others.
@@ -160,7 +168,7 @@ const (
 
 func newNATRig(tb testing.TB, object string, reals int, knobs map[string]any) *natRig {
 	tb.Helper()
-	r := &natRig{space: newSpace(tb), reals: reals, target: plainTarget}
+	r := &natRig{space: newSpace(tb), reals: reals}
 	r.do(tb, func() (err error) { r.ifindex, err = balancerLink(reals); return err })
 	spec, err := Open(object)
 	if err != nil {
