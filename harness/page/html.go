@@ -157,7 +157,7 @@ func facts(r *record.Run) [][2]string {
 		{"Date", e.Started.Format("2006-01-02 15:04:05 MST")}, {"Commit", unit.OrDash(e.Commit)}, {"Profile", unit.OrDash(e.Profile)},
 		{"Seed", fmt.Sprint(e.Seed)}, {"Command", unit.OrDash(strings.Join(e.Command, " "))},
 		{"Trials", fmt.Sprintf("%d counted, %d rejected, %d cells without a number", len(r.Trials), len(e.Rejected), len(r.Unmeasured()))},
-		{"Time", fmt.Sprintf("%.0f s, %s of it measuring", e.TotalSec, unit.Percent(e.ShareMeasured(), false))},
+		{"Time", timeSpent(e)},
 		{"Steal time", fmt.Sprintf("%.2f s", e.StealSec)},
 	}
 	if e.QEMU != "" {
@@ -269,4 +269,12 @@ func missing(r *record.Run) []string {
 		out = append(out, "the run is "+r.State())
 	}
 	return out
+}
+
+// timeSpent is how long a run took and how much of it was measurement. On target exact that is the guests' own time.
+func timeSpent(e *record.Env) string {
+	if e.Target == harness.TargetExact {
+		return fmt.Sprintf("%.0f s, in which %.0f s of the guests' time were measured", e.TotalSec, e.MeasuredSec)
+	}
+	return fmt.Sprintf("%.0f s, %s of it measuring", e.TotalSec, unit.Percent(e.ShareMeasured(), false))
 }

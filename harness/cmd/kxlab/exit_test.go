@@ -16,6 +16,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/cache"
+	"github.com/kxlab/kxlab/harness/runner"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -124,5 +125,17 @@ func TestWaitForLock(t *testing.T) {
 	}
 	if n := strings.Count(said.String(), "waiting for"); n != 1 {
 		t.Errorf("said %d times: %s", n, said.String())
+	}
+}
+
+// TestShareOf: the guests' time on target exact is no share of this machine's, which it exceeds.
+func TestShareOf(t *testing.T) {
+	sum := runner.Summary{Measured: 40 * time.Second, Wall: 10 * time.Second}
+	if got := shareOf(sum, harness.TargetExact); strings.Contains(got, "%") || !strings.Contains(got, "40s of the guests' time measured in 10s") {
+		t.Error(got)
+	}
+	sum.Wall = 80 * time.Second
+	if got := shareOf(sum, harness.TargetHost); !strings.Contains(got, "50 % of 1m20s spent measuring") {
+		t.Error(got)
 	}
 }

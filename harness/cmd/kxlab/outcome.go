@@ -16,7 +16,7 @@ import (
 )
 
 // shareOf is a run's summary in one line.
-func shareOf(sum runner.Summary) string {
+func shareOf(sum runner.Summary, target string) string {
 	var cells []string
 	for _, o := range harness.Outcomes() {
 		if n := sum.Count(o); n > 0 {
@@ -26,8 +26,12 @@ func shareOf(sum runner.Summary) string {
 	if len(cells) == 0 {
 		cells = []string{"none decided"}
 	}
-	return fmt.Sprintf("%d of %d trials valid, %d attempts rejected; cells: %s; %.0f %% of %v spent measuring",
-		sum.Valid, sum.Planned, sum.Rejected, strings.Join(cells, ", "), 100*sum.Share(), sum.Wall.Round(time.Second))
+	spent := fmt.Sprintf("%.0f %% of %v spent measuring", 100*sum.Share(), sum.Wall.Round(time.Second))
+	if target == harness.TargetExact { // measured in the guests' own time, which is no part of this machine's
+		spent = fmt.Sprintf("%v of the guests' time measured in %v", sum.Measured.Round(time.Second), sum.Wall.Round(time.Second))
+	}
+	return fmt.Sprintf("%d of %d trials valid, %d attempts rejected; cells: %s; %s",
+		sum.Valid, sum.Planned, sum.Rejected, strings.Join(cells, ", "), spent)
 }
 
 // wrongError names the failed and invalid cells with their reasons: a failed variant once, each invalid cell by itself. It is nil if

@@ -335,7 +335,7 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 	if len(sum.Kept) > 0 {
 		s.note("%s: %s", j.plan.Experiment.Name, keptNote(sum.Kept))
 	}
-	share := shareOf(sum)
+	share := shareOf(sum, j.plan.Target)
 	if err != nil {
 		s.note("%s: %s", j.plan.Experiment.Name, share)
 		err = fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
