@@ -21,7 +21,7 @@ CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-paramete
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench regress test unit soak race fuzz bpf exported lint verify-objects clean
+.PHONY: help build bench regress test unit soak mutants race fuzz bpf exported lint verify-objects clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,10 @@ unit: ## the tests that need no root
 soak: ## every scheduler under the whole gate for 60 s of the guest's time, on one and on two CPUs
 	@scripts/setup run
 	go test -exec '$(TEST_EXEC) env KXLAB_SOAK=1' -count=1 -timeout 40m -v -run '^TestSoak$$' ./harness/family/sched
+
+mutants: ## plant each fault of scripts/mutants.list, which a test must find; takes half an hour
+	@scripts/setup dev
+	KXLAB_TEST_EXEC='$(TEST_EXEC)' scripts/mutants
 
 race: ## the unit tests under the race detector, but for those that wait for BPF and guests
 	scripts/race
