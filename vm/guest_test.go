@@ -187,7 +187,7 @@ func guestCmd(t *testing.T, name string) (*Cmd, *bytes.Buffer) {
 // run runs a guest in bounded time.
 func run(t *testing.T, c *Cmd) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // on a machine that may run twenty guests
 	defer cancel()
 	err := c.Run(ctx)
 	if errors.Is(err, harness.ErrNotSupported) {

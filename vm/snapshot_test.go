@@ -244,7 +244,7 @@ func TestSnapshotWaits(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := openSnapshot(ctx, "key", func(string) error { return errors.New("built without the lock") })
+		_, err := openSnapshot(ctx, "key", func(*snapshotFiles) error { return errors.New("built without the lock") })
 		ended <- err
 	}()
 	select {
