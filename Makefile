@@ -21,7 +21,7 @@ CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-paramete
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench regress test unit soak mutants race fuzz bpf exported lint verify-objects clean
+.PHONY: help build bench regress test unit soak endurance mutants race fuzz bpf exported lint verify-objects clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,16 +40,28 @@ regress: ## what did this tree change against BASE (default: the last commit), c
 	@scripts/setup run
 	scripts/regress $(or $(BASE),HEAD^)
 
-test: ## all tests, kernel parts included
+# Without cgo test binaries are static: those that guests run need no second build. Two packages at a time: most tests wait for a
+# guest, which has one processor, or for a timer.
+GO_TEST    = CGO_ENABLED=0 go test -exec '$(TEST_EXEC)$(1)' -count=1 -p 2 -timeout 20m
+
+test: ## all tests, kernel parts included; what takes long only in part, see soak
 	@scripts/setup run
-	go test -exec '$(TEST_EXEC)' -count=1 -p 1 -timeout 20m ./...
+	$(call GO_TEST) ./...
 
 unit: ## the tests that need no root
 	go test -short ./...
 
-soak: ## every scheduler under the whole gate for 60 s of the guest's time, on one and on two CPUs
+# Tests that make test runs in part, and their packages.
+SOAK    := ^(TestLawsFindBugs|TestAB)$$
+SOAK_IN := ./harness/cmd/kxlab
+
+soak: ## what make test does in part, as a whole
 	@scripts/setup run
-	go test -exec '$(TEST_EXEC) env KXLAB_SOAK=1' -count=1 -timeout 40m -v -run '^TestSoak$$' ./harness/family/sched
+	$(call GO_TEST, env KXLAB_SOAK=1) -run '$(SOAK)' $(SOAK_IN)
+
+endurance: ## every scheduler under the whole gate for 60 s of the guest's time, on one and on two CPUs: 24 minutes
+	@scripts/setup run
+	go test -exec '$(TEST_EXEC) env KXLAB_ENDURANCE=1' -count=1 -timeout 40m -v -run '^TestEndurance$$' ./harness/family/sched
 
 mutants: ## plant each fault of scripts/mutants.list, which a test must find; takes half an hour
 	@scripts/setup dev

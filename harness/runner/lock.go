@@ -17,7 +17,7 @@ import (
 )
 
 // lockPoll is how often a waiting run tries to take the lock.
-const lockPoll = 300 * time.Millisecond
+const lockPoll = 50 * time.Millisecond
 
 // A BusyError says that another run is measuring on this machine.
 type BusyError struct{ PID int } // 0: not known

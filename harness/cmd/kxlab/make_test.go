@@ -43,7 +43,7 @@ func TestMakeAsRoot(t *testing.T) {
 	t.Setenv("USERS", "own")
 	t.Setenv("GOPROXY", "off")
 	run := regexp.MustCompile(`(?m)sudo (.*?)(bin/kxlab|'|go test)`)
-	for target, needsGo := range map[string]bool{"bench": false, "clean": false, "test": true, "soak": true} {
+	for target, needsGo := range map[string]bool{"bench": false, "clean": false, "test": true, "soak": true, "endurance": true} {
 		out, err := exec.Command("make", "-n", "-C", "../../..", target).CombinedOutput()
 		if err != nil {
 			t.Fatalf("make -n %s: %v: %s", target, err, out)

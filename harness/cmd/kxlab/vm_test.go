@@ -27,7 +27,6 @@ func TestVMRun(t *testing.T) {
 	if _, err := vm.QEMUVersion(t.Context()); errors.Is(err, harness.ErrNotSupported) {
 		t.Skip(err)
 	}
-	self := static(t, "kxlab", "build", ".")
 	dir := t.TempDir()
 	if err := copyFile("/bin/true", filepath.Join(dir, "true")); err != nil {
 		t.Fatal(err)
@@ -60,8 +59,8 @@ func TestVMRun(t *testing.T) {
 				args[i] = "kill -SEGV $$"
 			}
 		}
-		cmd := exec.CommandContext(t.Context(), self, args...)
-		cmd.Dir, cmd.Env = dir, os.Environ()
+		cmd, _ := command(t, dir, args...)
+		cmd.Stderr = nil
 		said, err := cmd.CombinedOutput()
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) {

@@ -7,9 +7,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,14 +35,8 @@ func TestSchedInGuest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self := filepath.Join(t.TempDir(), "workload.test")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", self, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, out)
-	}
 	var out bytes.Buffer
-	cmd := &vm.Cmd{Kernel: k, CPUs: cmp.Or(e.Guest.ExactCPUs, e.Guest.CPUs), Exact: &vm.Exact{Seed: 1}, Self: self, Tools: e.Guest.Tools, Stdout: &out, Stderr: &out,
+	cmd := &vm.Cmd{Kernel: k, CPUs: cmp.Or(e.Guest.ExactCPUs, e.Guest.CPUs), Exact: &vm.Exact{Seed: 1}, Tools: e.Guest.Tools, Stdout: &out, Stderr: &out,
 		Args: []string{"kxlab", "-test.run", "^TestSched$", "-test.v", "-test.timeout", "2m"}}
 	err = cmd.Run(ctx)
 	if errors.Is(err, harness.ErrNotSupported) {

@@ -6,9 +6,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -38,12 +35,12 @@ func TestSchedulersInGuest(t *testing.T) {
 	})
 }
 
-// TestSoak runs the gate under every scheduler for as long as make soak asks for.
-func TestSoak(t *testing.T) {
-	if !soak() {
-		t.Skip("takes minutes: make soak runs it")
+// TestEndurance runs the gate under every scheduler for as long as make endurance asks for.
+func TestEndurance(t *testing.T) {
+	if !endurance() {
+		t.Skip("takes minutes: make endurance runs it")
 	}
-	env := []string{soakEnv + "=1"}
+	env := []string{enduranceEnv + "=1"}
 	runInGuests(t, 30*time.Minute, []guestTest{
 		{"1cpu", "^TestGuestGate$", 1, &vm.Exact{Seed: 1}, env},
 		{"2cpu", "^TestGuestGate$", 2, nil, env},
@@ -65,18 +62,12 @@ func runInGuests(t *testing.T, limit time.Duration, tests []guestTest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self := filepath.Join(t.TempDir(), "attach.test")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", self, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, out)
-	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer
 			run := func() error {
 				out.Reset()
-				cmd := &vm.Cmd{Kernel: k, CPUs: test.cpus, Exact: test.exact, OneThread: true, Self: self, Stdout: &out, Stderr: &out,
+				cmd := &vm.Cmd{Kernel: k, CPUs: test.cpus, Exact: test.exact, OneThread: true, Stdout: &out, Stderr: &out,
 					Env:  append(test.env, guestEnv+"=1"),
 					Args: []string{"kxlab", "-test.run", test.run, "-test.v", "-test.timeout", limit.String()}}
 				return cmd.Run(ctx)

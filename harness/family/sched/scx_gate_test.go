@@ -19,12 +19,12 @@ import (
 	"github.com/kxlab/kxlab/harness/bpfobj"
 )
 
-// soak tells whether tests may take minutes.
-func soak() bool { return os.Getenv(soakEnv) != "" }
+// endurance tells whether tests may take minutes.
+func endurance() bool { return os.Getenv(enduranceEnv) != "" }
 
 // testTime is how long a test runs each part, of the guest's time.
 func testTime() time.Duration {
-	if soak() {
+	if endurance() {
 		return 60 * time.Second / time.Duration(len(gateParts()))
 	}
 	return 300 * time.Millisecond

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +24,12 @@ import (
 // opinionEnv tells this test binary that it runs in the guest of TestIPVSOpinionInGuest.
 const opinionEnv = "KXLAB_TEST_IPVS_OPINION"
 
+// TestMain lets the test binary be the first process of a guest.
+func TestMain(m *testing.M) {
+	vm.Guest() // does not return in a guest
+	os.Exit(m.Run())
+}
+
 // TestIPVSOpinionInGuest runs TestGuestIPVSOpinion in a guest, whose kernel has IPVS.
 func TestIPVSOpinionInGuest(t *testing.T) {
 	if testing.Short() {
@@ -38,24 +42,12 @@ func TestIPVSOpinionInGuest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self := filepath.Join(t.TempDir(), "kxlab")
-	build := func(args ...string) {
-		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build: %v: %s", err, out)
-		}
-	}
-	build("build", "-o", self, "../../../cmd/kxlab")
-	test := self + ".test"
-	build("test", "-c", "-o", test, ".")
-	const inside = "/opinion.test"
 	var out bytes.Buffer
 	c := &vm.Cmd{
-		Kernel: k, CPUs: 1, Self: self, Files: map[string]vm.File{inside: {Source: test}},
+		Kernel: k, Exact: &vm.Exact{Seed: 1}, NoSnapshots: true, // a snapshot would be used once
 		Modules: []string{"veth", "bridge", "nf_conntrack_netlink", "ip_vs", "ip_vs_rr", "ip_vs_mh"},
 		Env:     []string{opinionEnv + "=1"},
-		Args:    []string{inside, "-test.run=^TestGuestIPVSOpinion$", "-test.v"},
+		Args:    []string{"kxlab", "-test.run=^TestGuestIPVSOpinion$", "-test.v"},
 		Stdout:  &out, Stderr: &out,
 	}
 	err = c.Run(t.Context())

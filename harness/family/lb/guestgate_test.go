@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package lb
 
 import (
 	"bytes"
 	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,17 +14,23 @@ import (
 	"github.com/kxlab/kxlab/vm"
 )
 
+// TestMain lets the test binary be the first process of a guest.
+func TestMain(m *testing.M) {
+	vm.Guest() // does not return in a guest
+	os.Exit(m.Run())
+}
+
 // guestGate are the variants whose gate a guest is booted for: those that this machine may lack, and one of each kind that needs
 // tools or objects. The others pass theirs on this machine.
 var guestGate = []string{"iptables", "nftables", "ipvs-nat", "ipvs-tun", "ipvs-dr", "xdp-nat"}
 
 // TestGateInGuest runs the correctness gate of load balancers, IPVS among them, in a guest with one CPU and the memory,
-// modules and tools that the definition asks for.
+// modules and tools that the definition asks for. The gate has time limits, so it is an exact guest, whose time no other load takes.
 func TestGateInGuest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots a guest")
 	}
-	e, err := experiments.Open("lb", vocabulary())
+	e, err := experiments.Open("lb", experiments.Vocabulary{Families: map[string]harness.Family{"lb": Family{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,12 +41,11 @@ func TestGateInGuest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self, gate := static(t, "kxlab", "build", "."), static(t, "gate.test", "test", "-c", "../../family/lb")
-	const inside = "/gate.test"
 	var out bytes.Buffer
 	c := &vm.Cmd{
-		Kernel: k, CPUs: 1, Memory: int64(e.Guest.MemoryMB) << 20, Self: self, Modules: e.Guest.Modules, Tools: e.Guest.Tools,
-		Files: map[string]vm.File{inside: {Source: gate}}, Args: []string{inside, "-test.run=^TestGate$/./^(" + strings.Join(guestGate, "|") + ")$", "-test.v"},
+		Kernel: k, Exact: &vm.Exact{Seed: 1}, NoSnapshots: true, // a snapshot would be used once
+		Memory: int64(e.Guest.MemoryMB) << 20, Modules: e.Guest.Modules, Tools: e.Guest.Tools,
+		Args:   []string{"kxlab", "-test.run=^TestGate$/./^(" + strings.Join(guestGate, "|") + ")$", "-test.v"},
 		Stdout: &out, Stderr: &out,
 	}
 	err = c.Run(t.Context())
@@ -59,17 +62,4 @@ func TestGateInGuest(t *testing.T) {
 			}
 		}
 	}
-}
-
-// static builds a program that needs no library. The last argument is the package.
-func static(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	last := len(args) - 1
-	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{}, args[:last]...), "-o", path, args[last])...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v: %s", name, err, said)
-	}
-	return path
 }
