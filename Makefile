@@ -44,7 +44,7 @@ regress: ## what did this tree change against BASE (default: the last commit), c
 # guest, which has one processor, or for a timer.
 GO_TEST    = CGO_ENABLED=0 go test -exec '$(TEST_EXEC)$(1)' -count=1 -p 2 -timeout 20m
 
-test: ## all tests, kernel parts included; what takes long only in part, see soak
+test: ## all tests, kernel parts included; a few in part: see soak
 	@scripts/setup run
 	$(call GO_TEST) ./...
 
@@ -55,7 +55,7 @@ unit: ## the tests that need no root
 SOAK    := ^(TestLawsFindBugs|TestAB)$$
 SOAK_IN := ./harness/cmd/kxlab
 
-soak: ## what make test does in part, as a whole
+soak: ## the tests that make test runs in part, as a whole
 	@scripts/setup run
 	$(call GO_TEST, env KXLAB_SOAK=1) -run '$(SOAK)' $(SOAK_IN)
 
