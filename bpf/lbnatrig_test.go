@@ -192,8 +192,17 @@ func newNATRig(tb testing.TB, object string, reals int, knobs map[string]any) *n
 			tb.Fatal(err)
 		}
 	}
-	if n, ok := knobs["flow_entries"]; ok {
-		spec.Maps["flows"].MaxEntries, spec.Maps["flows_v6"].MaxEntries = n.(uint32), n.(uint32)
+	entries, ok := knobs["flow_entries"].(uint32)
+	if !ok { // a table of the usual size takes a tenth of a second to make, and longer to free
+		entries = 1 << 16
+		if err := spec.Variables["flow_entries"].Set(entries); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for _, m := range spec.Maps {
+		if m.MaxEntries == 1<<20 {
+			m.MaxEntries = entries
+		}
 	}
 	if err := rlimit.RemoveMemlock(); err != nil {
 		tb.Fatal(err)
