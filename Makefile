@@ -13,7 +13,7 @@ TEST_EXEC  = $(patsubst PATH=%,PATH=$(shell go env GOROOT)/bin:%,$(SUDO))
 # The commit that is built, with +dirty if anything but results differs from it. The Go tool's own stamp may be switched off.
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git status --porcelain --untracked-files=no -- . ':!results' 2>/dev/null | grep -q . && echo +dirty)
 
-SRC    := $(wildcard bpf/*/*.bpf.c harness/labtest/testdata/*.bpf.c harness/family/sched/testdata/*.bpf.c)
+SRC    := $(wildcard bpf/*/*.bpf.c harness/labtest/testdata/*.bpf.c harness/family/*/testdata/*.bpf.c)
 HDR    := $(wildcard bpf/include/*.h harness/family/sched/testdata/*.h)
 OBJ    := $(SRC:.bpf.c=.bpf.o)
 # Debian and Ubuntu keep asm/ in a folder of the machine's kind, which the bpf target does not search.

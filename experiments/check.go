@@ -213,7 +213,7 @@ func place[T any](items []T, i int) []any {
 // The amounts and what they are divided by. Only base units: readers of the benchmark format rescale "ns" and "MB/s".
 var (
 	amounts = []string{"pkt", "conn", "req", "op", "B", "bit", "sec", "cpu-ns", "insn", "broken", "share", "switch", "migration"}
-	pers    = []string{"s", "pkt", "seg", "conn", "req", "op", "B", "update", "sync", "switch"}
+	pers    = []string{"s", "pkt", "seg", "conn", "req", "op", "B", "update", "sync", "switch", "run"}
 )
 
 // checkUnit returns an error unless unit is an amount, or an amount per something, where the amount may be qualified by

@@ -176,7 +176,7 @@ func TestShipped(t *testing.T) {
 // TestObjectsOf: variants with an object come along with their knobs, to be loaded only; the others do not.
 // TestShippedComparisons: each share and count of faults says that it is compared as a difference, and what the least is.
 func TestShippedComparisons(t *testing.T) {
-	for _, name := range []string{"cc", "lb", "objects", "sched"} {
+	for _, name := range []string{"cc", "lb", "objects", "prog", "sched"} {
 		e, err := experiments.Open(name, experiments.Vocabulary{})
 		if err != nil {
 			t.Fatal(err)

@@ -34,6 +34,8 @@ type Experiment struct {
 	Plots     []PlotSpec
 	Scores    []Score
 	Laws      []Law
+	// Data is what the family needs beyond a definition, in a form of its own; no definition holds it.
+	Data []byte `mapstructure:"-" json:",omitempty"`
 }
 
 // The targets: where trials run.
@@ -75,8 +77,10 @@ type GuestSpec struct {
 	// ExactGates is how many guests check the gates of a group on target exact for all others of the run; 0: every guest
 	// checks its own.
 	ExactGates int
-	MemoryMB   int // MiB; 0: 1024
-	Modules    []string
+	// ExactTogether has one guest make all repeats of a group on target exact: for trials that set up anew what their seed decides.
+	ExactTogether bool
+	MemoryMB      int // MiB; 0: 1024
+	Modules       []string
 	// Tools are commands of this machine that are copied, with their libraries, into guests that have the lab's own root file
 	// system.
 	Tools []string

@@ -111,6 +111,7 @@ type Group struct {
 	Exact bool
 	// Guest says that the machine is a guest of the lab, whose scheduler may be replaced.
 	Guest bool
+	Data  []byte // Experiment.Data
 	// Progress is called with what is being set up; may be nil.
 	Progress func(what string)
 }

@@ -13,11 +13,15 @@ import (
 	"github.com/kxlab/kxlab/harness/family/cc"
 	"github.com/kxlab/kxlab/harness/family/lb"
 	"github.com/kxlab/kxlab/harness/family/objects"
+	"github.com/kxlab/kxlab/harness/family/prog"
 	"github.com/kxlab/kxlab/harness/family/sched"
 )
 
 // All returns the families, by the name that experiments use. They share a loader of objects.
 func All(o bpfobj.Options) map[string]harness.Family {
 	l := bpfobj.New(o)
-	return map[string]harness.Family{"cc": cc.Family{Loader: l}, "lb": lb.Family{Loader: l}, "objects": objects.Family{Loader: l}, "sched": sched.Family{Loader: l}}
+	return map[string]harness.Family{
+		"cc": cc.Family{Loader: l}, "lb": lb.Family{Loader: l}, "objects": objects.Family{Loader: l},
+		"prog": prog.Family{Loader: l}, "sched": sched.Family{Loader: l},
+	}
 }

@@ -98,7 +98,7 @@ func (w *worker) prepare(g *Group) harness.Group {
 	return harness.Group{
 		Axes: g.Axes, Seed: w.seed ^ hash("group", g.String()), Exact: w.exact, Guest: w.guest,
 		Progress: func(what string) { w.phase(g.String() + ": " + what) },
-		Members:  g.Members,
+		Members:  g.Members, Data: w.plan.Experiment.Data,
 	}
 }
 

@@ -150,7 +150,7 @@ func (g *guests) run(ctx context.Context, s streams, p *runner.Plan, sel runner.
 	}
 	o.Boot, o.Parallel, o.EachRepeat, o.Together = g.boot, g.parallel(), g.exact, !g.exact
 	if g.exact {
-		o.Parts, o.Gates = g.spec.ExactParts, g.spec.ExactGates
+		o.Parts, o.Gates, o.EachRepeat = g.spec.ExactParts, g.spec.ExactGates, !g.spec.ExactTogether
 	}
 	sum, err := runner.RunGuests(ctx, p, sel, o)
 	return sum, errors.Join(err, noteErr)

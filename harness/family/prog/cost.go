@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package prog
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cilium/ebpf"
+)
+
+const (
+	// turns is how many turns a trial has in its time: in each, the program runs for a while and then the empty one.
+	turns = 20
+	// maxRuns is how many runs a turn has at most.
+	maxRuns = 1 << 18
+)
+
+// A cost is what one run of a program takes.
+type cost struct {
+	run    float64 // ns, which on target exact are instructions; the loop's own time is taken off
+	own    float64 // the loop's own
+	runs   int     // in a turn
+	single bool    // each run was a system call of its own
+	total  time.Duration
+}
+
+// measure times a program on an input. Program and empty program take turns, and the medians of the turns count: a timer interrupt
+// falls into few of them.
+//
+// The kernel does not restore the input between the repeats of a call. So a program that leaves other bytes than the empty one is
+// run once a call, on the same input each time.
+func measure(ctx context.Context, p *program, in Input, budget time.Duration) (c cost, err error) {
+	test := newCall(p.kind, p.Program, in)
+	first, err := test.run()
+	if err != nil {
+		return c, err
+	}
+	e, err := p.empty(first.Value)
+	if err != nil {
+		return c, err
+	}
+	defer e.Close()
+	loop := newCall(p.kind, e, in)
+	untouched, err := loop.run()
+	if err != nil {
+		return c, err
+	}
+	c.single = !p.kind.repeats || p.kind.returnsPacket && !first.sameBytes(untouched)
+	turn := budget / (2 * turns)
+	if c.runs, err = fit(ctx, test, turn, c.single); err != nil {
+		return c, err
+	}
+	if _, err := loop.time(c.runs, c.single); err != nil { // warm
+		return c, err
+	}
+	var sides [2][]float64
+	for range turns {
+		for i, side := range []*call{test, loop} {
+			d, err := side.time(c.runs, c.single)
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				return c, err
+			}
+			sides[i] = append(sides[i], float64(d.Nanoseconds()))
+			c.total += d
+		}
+	}
+	c.own = median(sides[1]) / float64(c.runs)
+	c.run = median(sides[0])/float64(c.runs) - c.own
+	return c, nil
+}
+
+// fit is how many runs take about a time, a power of two.
+func fit(ctx context.Context, c *call, d time.Duration, single bool) (int, error) {
+	for n := 1; ; n *= 2 {
+		took, err := c.time(n, single)
+		if err = errors.Join(err, ctx.Err()); err != nil {
+			return 0, err
+		}
+		if took > d*2/3 || n == maxRuns {
+			return n, nil
+		}
+	}
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
+
+// outputs runs the inputs in order on a program that was just loaded, up to and with the last one, and returns its output.
+func outputs(p *ebpf.Program, k Kind, inputs []Input) (o Output, err error) {
+	for _, in := range inputs {
+		if o, err = newCall(k, p, in).run(); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package prog
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// testAttr is the part of union bpf_attr for BPF_PROG_TEST_RUN (linux/bpf.h).
+type testAttr struct {
+	fd, retval          uint32
+	dataIn, dataOut     uint32 // sizes
+	dataInAt, dataOutAt uint64
+	repeat, duration    uint32
+	ctxIn, ctxOut       uint32 // sizes
+	ctxInAt, ctxOutAt   uint64
+	flags, cpu, batch   uint32
+	_                   uint32
+}
+
+// enotsupp is the kernel's own error for a type of program without a test run (ENOTSUPP, linux/errno.h).
+const enotsupp = unix.Errno(524)
+
+// room is how much longer than the input an output may be, bytes: XDP has 256 bytes of headroom.
+const room = 512
+
+// A call runs one program on one input. Its system call does not tell Go's scheduler, whose threads would cost instructions within
+// the measurement; so it must be short. It is not safe for concurrent use.
+type call struct {
+	attr                  testAttr
+	in, out, ctx, ctxWork []byte
+	kind                  Kind
+	pins                  runtime.Pinner
+}
+
+func newCall(k Kind, p *ebpf.Program, in Input) *call {
+	c := &call{kind: k}
+	c.attr.fd = uint32(p.FD())
+	if k.Packet {
+		c.in, c.out = append([]byte{}, in.Data...), make([]byte, len(in.Data)+room)
+		if k.context > 0 {
+			c.ctx, c.ctxWork = make([]byte, k.context), make([]byte, k.context)
+		}
+		if k.Type == ebpf.XDP { // data_end, the second word, must be the end of the packet
+			put32(c.ctx[4:], uint32(len(in.Data)))
+		}
+		c.attr.repeat = 1
+	} else {
+		c.ctx, c.ctxWork = append([]byte{}, in.Data...), append([]byte{}, in.Data...)
+	}
+	return c
+}
+
+func put32(b []byte, v uint32) { *(*uint32)(unsafe.Pointer(&b[0])) = v }
+
+// pin fixes the buffers, whose addresses the kernel gets.
+func (c *call) pin() {
+	address := func(b []byte) uint64 {
+		if len(b) == 0 {
+			return 0
+		}
+		c.pins.Pin(&b[0])
+		return uint64(uintptr(unsafe.Pointer(&b[0])))
+	}
+	c.attr.dataInAt, c.attr.dataIn = address(c.in), uint32(len(c.in))
+	c.attr.dataOutAt = address(c.out)
+	c.attr.ctxIn = uint32(len(c.ctx))
+	c.attr.ctxInAt = address(c.ctx)
+	if c.kind.Packet {
+		c.attr.ctxOutAt = address(c.ctxWork)
+	} else { // a syscall program's context is written back to where it came from
+		c.attr.ctxInAt = address(c.ctxWork)
+	}
+}
+
+// once makes the system call.
+func (c *call) once() unix.Errno {
+	c.attr.dataOut = uint32(len(c.out))
+	if c.kind.Packet {
+		c.attr.ctxOut = uint32(len(c.ctxWork))
+	} else {
+		copy(c.ctxWork, c.ctx)
+	}
+	for {
+		_, _, errno := unix.RawSyscall(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&c.attr)), unsafe.Sizeof(c.attr))
+		if errno != unix.EINTR && errno != unix.EAGAIN { // a signal of Go's runtime came
+			return errno
+		}
+	}
+}
+
+// run runs the program once and returns its output.
+func (c *call) run() (o Output, err error) {
+	c.pin()
+	defer c.pins.Unpin()
+	if errno := c.once(); errno != 0 {
+		return o, c.explain(errno)
+	}
+	o.Value = c.attr.retval
+	if c.kind.Packet {
+		o.Data = append([]byte{}, c.out[:min(int(c.attr.dataOut), len(c.out))]...)
+		o.Context = append([]byte{}, c.ctxWork[:min(int(c.attr.ctxOut), len(c.ctxWork))]...)
+		if c.kind.context == 0 {
+			o.Context = nil
+		}
+	} else if c.kind.Type == ebpf.Syscall {
+		o.Context = append([]byte{}, c.ctxWork...)
+	}
+	return o, nil
+}
+
+// time runs the program n times and returns the time: n repeats in one call of the kernel, or n calls.
+//
+// The kernel says itself how long repeats took, but in whole nanoseconds a run. That is used for XDP only, of which each call with
+// repeats changes the kernel's XDP dispatcher, which takes milliseconds. For others the time of the call counts, whose own part is
+// the same in the empty program's.
+func (c *call) time(n int, single bool) (d time.Duration, err error) {
+	c.pin()
+	defer c.pins.Unpin()
+	calls := n
+	if !single {
+		c.attr.repeat, calls = uint32(n), 1
+		defer func() { c.attr.repeat = 1 }()
+	}
+	began := time.Now()
+	for range calls {
+		if errno := c.once(); errno != 0 {
+			return 0, c.explain(errno)
+		}
+	}
+	if c.kind.Type == ebpf.XDP && !single {
+		return time.Duration(c.attr.duration) * time.Duration(n), nil
+	}
+	return time.Since(began), nil
+}
+
+// explain says why the kernel refused a test run.
+func (c *call) explain(errno unix.Errno) error {
+	switch {
+	case errno == enotsupp:
+		return harness.Skip("run program: this kernel has no test run for programs of type %s", c.kind.Name)
+	case errno == unix.EINVAL && !c.kind.Packet:
+		return fmt.Errorf("run program: %w: is the context of %d bytes smaller than what the program reads? Give a larger one by --input", errno, len(c.ctx))
+	case errno == unix.EPERM:
+		return harness.Skip("run program: %v: needs root", errno)
+	}
+	return fmt.Errorf("run program on %d bytes: %w", len(c.in)+len(c.ctx), errno)
+}
