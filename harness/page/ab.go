@@ -19,7 +19,9 @@ type AB struct {
 	A, B       string // as the user named them
 	Comparison *verdict.Comparison
 	Gates      []string // what became of the correctness of either, a line each
-	Sizes      []Size
+	// Differences are the inputs for which the outputs of A and B differ, a line each.
+	Differences []string
+	Sizes       []Size
 }
 
 // A Size is what the kernel made of a program of A and of B; 0 where only the other has it.
@@ -37,6 +39,7 @@ func WriteAB(w io.Writer, ab AB, format string) error {
 	}
 	p.printf("%s\n\n", ab.sentence())
 	p.list("Correctness", ab.Gates)
+	p.list("Different outputs, A | B", ab.Differences)
 	for _, g := range ab.grids() {
 		p.grid(g)
 	}
@@ -100,6 +103,9 @@ func size(r verdict.Row) float64 {
 	return math.Abs(math.Log1p(r.Delta))
 }
 
+// runUnit is the unit of a program by itself, of which one knows how many instructions were added.
+const runUnit = "insn/run"
+
 // sentence answers in one sentence, from the row that says most.
 func (ab AB) sentence() string {
 	c := ab.Comparison
@@ -122,6 +128,9 @@ func (ab AB) sentence() string {
 			more = "less"
 		}
 		amount = fmt.Sprintf("has %s %s %s", unit.Percent(math.Abs(r.Delta), false), more, r.Unit)
+		if r.Unit == runUnit {
+			amount = fmt.Sprintf("takes %.1f %s instructions a run (%s)", math.Abs(r.New.Median-r.Old.Median), more, unit.Percent(r.Delta, true))
+		}
 	}
 	text := fmt.Sprintf("%s %s than %s%s: %s", ab.B, amount, ab.A, intervalText(r), r.Verdict)
 	if len(c.Rows) > 1 {

@@ -42,7 +42,7 @@ func TestInit(t *testing.T) {
 		if raw, err := os.ReadFile("mine.yaml"); err != nil || strings.Count(string(raw), "\n") > 9 {
 			t.Errorf("%s: %v:\n%s", st.family, err, raw)
 		}
-		p, err := openPair(t.Context(), vocabulary(), "", "", st.against, "mine.bpf.c")
+		p, err := openPair(t.Context(), vocabulary(), abFlags{}, st.against, "mine.bpf.c")
 		if err != nil {
 			t.Fatal(err)
 		}

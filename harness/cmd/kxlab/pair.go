@@ -14,6 +14,7 @@ import (
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/family/prog"
 	"github.com/kxlab/kxlab/harness/source"
 )
 
@@ -23,6 +24,7 @@ type pair struct {
 	a, b       harness.Variant
 	experiment harness.Experiment
 	objects    map[string][]byte // that the lab does not have
+	kind       *prog.Kind        // of two programs by themselves; else nil
 }
 
 // A side is what one word means.
@@ -33,10 +35,10 @@ type side struct {
 }
 
 // abExperiments are those whose variants can be held against one another.
-var abExperiments = []string{"lb", "cc", "sched"}
+var abExperiments = []string{"lb", "cc", "sched", progExperiment}
 
 // openPair resolves both words before anything is touched.
-func openPair(ctx context.Context, words experiments.Vocabulary, like, clang string, a, b string) (*pair, error) {
+func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b string) (*pair, error) {
 	var sides [2]side
 	for i, word := range []string{a, b} {
 		if !source.Is(word) {
@@ -47,18 +49,27 @@ func openPair(ctx context.Context, words experiments.Vocabulary, like, clang str
 			sides[i] = s
 			continue
 		}
-		o, err := source.Open(ctx, word, clang)
+		o, err := source.Open(ctx, word, f.clang)
 		if err != nil {
 			return nil, err
 		}
 		sides[i].object = o
 	}
+	named := [2]string{a, b}
 	for i := range sides {
+		if f.like == progExperiment {
+			s, err := sides[i].byItself(named[i])
+			if err != nil {
+				return nil, usage(err)
+			}
+			sides[i] = s
+			continue
+		}
 		if sides[i].object == nil {
 			continue
 		}
 		other := sides[1-i]
-		place := like
+		place := f.like
 		if place == "" && other.object == nil && !other.kernels() {
 			place = other.variant.Name
 		}
@@ -71,7 +82,7 @@ func openPair(ctx context.Context, words experiments.Vocabulary, like, clang str
 	if x, y := sides[0].experiment, sides[1].experiment; x != y {
 		return nil, usage(fmt.Errorf("A belongs to experiment %s and B to %s: they do not do the same work", x, y))
 	}
-	if x, y := sides[0].variant.Class, sides[1].variant.Class; x != y {
+	if x, y := sides[0].variant.Class, sides[1].variant.Class; x != y && sides[0].experiment != progExperiment {
 		return nil, usage(fmt.Errorf("A is of class %s and B of class %s: they do not do the same work", x, y))
 	}
 	e, err := open(sides[0].experiment, words)
@@ -90,6 +101,9 @@ func openPair(ctx context.Context, words experiments.Vocabulary, like, clang str
 	if p.a.Name == p.b.Name {
 		p.b.Name += "-b"
 	}
+	if p.a.Attach == prog.MethodRun {
+		p.a.Class, p.b.Class = progExperiment, progExperiment
+	}
 	e.Variants, e.AA, e.Scores, e.Laws, e.Plots = []harness.Variant{p.a, p.b}, p.a.Name, nil, nil, nil
 	p.a.About, p.b.About = "", ""
 	for i := range e.Profiles {
@@ -98,7 +112,12 @@ func openPair(ctx context.Context, words experiments.Vocabulary, like, clang str
 		}
 	}
 	p.experiment = e
-	return p, nil
+	if p.a.Attach == prog.MethodRun {
+		if err := p.runPrograms(f.progFlags); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.progOnly(f.progFlags)
 }
 
 // alone are the pair's experiments with one variant each, of the same name. On target exact that is what makes the guests of both
@@ -190,13 +209,19 @@ func placeOf(words experiments.Vocabulary, o *source.Object, like string) (side,
 	kind := bpfobj.KindOf(o.Spec)
 	if like == "" {
 		var err error
-		if like, err = placeByName(words, o, kind); err != nil {
+		if like, err = placeByName(words, o, kind); errors.Is(err, errNoPlace) && runsAlone(o) {
+			return side{object: o}.byItself(o.From)
+		}
+		if err != nil {
 			return side{}, fmt.Errorf("%s: %w", o.From, err)
 		}
 	}
 	s, err := findVariant(words, like)
 	if err != nil {
 		return s, usage(err)
+	}
+	if s.experiment == progExperiment {
+		return side{object: o}.byItself(o.From)
 	}
 	if want := kindOfVariant(s); want != kind {
 		return s, fmt.Errorf("%s: it is %s, and %s is %s: name another variant by --like", o.From, kind, like, want)

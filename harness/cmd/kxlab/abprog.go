@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/family/prog"
+	"github.com/kxlab/kxlab/harness/family/prog/fill"
+	"github.com/kxlab/kxlab/harness/family/prog/input"
+	"github.com/kxlab/kxlab/harness/page"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/source"
+)
+
+// progExperiment is the experiment of programs by themselves, and what --like says for it.
+const progExperiment = "prog"
+
+// progFlags are the flags of ab for programs by themselves.
+type progFlags struct {
+	program, maps   string
+	inputs          []string
+	allowDifference bool
+}
+
+// used names a flag that was given, or "".
+func (f progFlags) used() string {
+	switch {
+	case f.program != "":
+		return "--program"
+	case f.maps != "":
+		return "--maps"
+	case len(f.inputs) > 0:
+		return "--input"
+	case f.allowDifference:
+		return "--allow-difference"
+	}
+	return ""
+}
+
+// labMaps are maps that only the lab's control plane fills: an object with one of them is a balancer.
+var labMaps = []string{"vips4", "vips6", "rings"}
+
+// runsAlone reports whether an object without a place in the lab is measured by itself.
+func runsAlone(o *source.Object) bool {
+	return !slices.ContainsFunc(labMaps, func(name string) bool { return o.Spec.Maps[name] != nil })
+}
+
+// byItself makes a side of an object or of a variant of the lab that is measured by itself.
+func (s side) byItself(word string) (side, error) {
+	v := harness.Variant{Name: s.variant.Name, Object: s.variant.Object, Knobs: s.variant.Knobs, Class: progExperiment, Attach: prog.MethodRun}
+	if s.object != nil {
+		if v.Name = s.object.Name; harness.CheckName("variant", v.Name) != nil {
+			v.Name = "own"
+		}
+		v.Object, v.Knobs = s.object.From, nil
+	}
+	if v.Object == "" {
+		return s, fmt.Errorf("%s: it has no BPF object that could be run by itself", word)
+	}
+	return side{variant: v, experiment: progExperiment, object: s.object}, nil
+}
+
+// runPrograms completes a pair of programs by themselves: which program of each is run, on which inputs, with what in its maps.
+func (p *pair) runPrograms(f progFlags) error {
+	data := prog.Data{Sides: map[string]prog.Side{}}
+	var have [2]prog.Kind
+	var need uint64
+	for i, v := range []*harness.Variant{&p.a, &p.b} {
+		spec, err := bpf.Open(v.Object)
+		if err != nil {
+			return err
+		}
+		chosen, kind, err := prog.Pick(spec, f.program)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.words[i], err)
+		}
+		have[i] = kind
+		s := prog.Side{Program: chosen.Name}
+		if s.Fills, s.Variables, err = readMaps(f.maps, spec); err != nil {
+			return fmt.Errorf("%s: --maps %s: %w", p.words[i], f.maps, err)
+		}
+		data.Sides[v.Object] = s
+		n, err := mapMemory(spec, chosen.Name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.words[i], err)
+		}
+		need = max(need, n)
+	}
+	if have[0].Type != have[1].Type {
+		return fmt.Errorf("A is a program of type %s and B of type %s: they do not do the same work", have[0].Name, have[1].Name)
+	}
+	var err error
+	if data.Inputs, err = input.Read(f.inputs); err != nil {
+		return err
+	}
+	if len(data.Inputs) == 0 {
+		data.Inputs = prog.DefaultInputs(have[0])
+	}
+	if err := prog.CheckInputs(have[0], data.Inputs); err != nil {
+		return err
+	}
+	if p.experiment.Data, err = data.Encode(); err != nil {
+		return err
+	}
+	p.kind = &have[0]
+	p.experiment.Guest.MemoryMB = guestMemory(p.experiment.Guest.MemoryMB, need)
+	w := &p.experiment.Workloads[0]
+	w.Axes[0].Values = harness.Map(data.Inputs, func(in prog.Input) string { return in.Name })
+	return nil
+}
+
+func readMaps(path string, spec *ebpf.CollectionSpec) ([]prog.Fill, []prog.Variable, error) {
+	if path == "" {
+		return nil, nil, nil
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return fill.Parse(raw, spec)
+}
+
+// maxMaps is the most memory that the maps of a program may take, bytes: of the largest guests.
+const maxMaps = 3 << 30
+
+// mapMemory is about how much memory the maps of a program take. Maps that are too large are named.
+func mapMemory(spec *ebpf.CollectionSpec, program string) (sum uint64, err error) {
+	spec = spec.Copy()
+	bpfobj.KeepOnly(spec, program)
+	for name, m := range spec.Maps {
+		n := mapBytes(m)
+		if sum += n; n > maxMaps {
+			return 0, fmt.Errorf("map %s: its %d entries take about %d MiB, and guests have room for %d", name, m.MaxEntries, n>>20, maxMaps>>20)
+		}
+	}
+	if sum > maxMaps {
+		return 0, fmt.Errorf("the maps take about %d MiB, and guests have room for %d", sum>>20, maxMaps>>20)
+	}
+	return sum, nil
+}
+
+// noPrealloc is BPF_F_NO_PREALLOC: such a map takes memory as it fills.
+const noPrealloc = 1
+
+func mapBytes(m *ebpf.MapSpec) uint64 {
+	round := func(n uint32) uint64 { return (uint64(n) + 7) &^ 7 }
+	switch m.Type {
+	case ebpf.Array, ebpf.PerCPUArray:
+		return uint64(m.MaxEntries) * round(m.ValueSize)
+	case ebpf.Hash, ebpf.LRUHash, ebpf.PerCPUHash, ebpf.LRUCPUHash:
+		if m.Flags&noPrealloc == 0 {
+			return uint64(m.MaxEntries) * (64 + round(m.KeySize) + round(m.ValueSize)) // an element's head, and its bucket
+		}
+	case ebpf.ArrayOfMaps, ebpf.HashOfMaps, ebpf.ProgramArray:
+		return uint64(m.MaxEntries) * 8
+	case ebpf.RingBuf:
+		return uint64(m.MaxEntries)
+	}
+	return 0
+}
+
+// guestMemory is how much memory guests get, MiB: twice until the maps take at most half. Guests of few sizes share snapshots.
+func guestMemory(mb int, need uint64) int {
+	for uint64(mb)<<20 < 2*need && mb < 8<<10 {
+		mb *= 2
+	}
+	return mb
+}
+
+// differences lists where the outputs of A and B differ, one line an input.
+func differences(k prog.Kind, a, b *record.Run) (lines []string, compared int) {
+	type key struct {
+		input  string
+		repeat int
+	}
+	outputs := func(r *record.Run) (out map[key]prog.Output, order []key) {
+		out = map[key]prog.Output{}
+		for _, t := range r.Trials {
+			for _, s := range t.Result.Series {
+				if o, ok := prog.ReadOutput(s); ok {
+					at := key{t.Cell.Axis(prog.AxisInput), t.Repeat}
+					out[at], order = o, append(order, at)
+				}
+			}
+		}
+		return out, order
+	}
+	ofA, order := outputs(a)
+	ofB, _ := outputs(b)
+	slices.SortStableFunc(order, func(x, y key) int { return x.repeat - y.repeat })
+	seen := map[string]bool{}
+	inputs := map[string]bool{}
+	for _, at := range order {
+		o, ok := ofB[at]
+		if !ok {
+			continue
+		}
+		inputs[at.input] = true
+		text := k.Difference(ofA[at], o)
+		if text == "" || seen[at.input] {
+			continue
+		}
+		seen[at.input] = true
+		if first := ofA[key{at.input, 0}]; k.Difference(first, ofA[at]) != "" {
+			text += " (A differs from itself between repeats: it uses chance or the clock)"
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s", at.input, text))
+	}
+	return lines, len(inputs)
+}
+
+// sizes are what the kernel made of the programs of either side.
+func sizes(a, b *record.Run) (out []page.Size) {
+	row := func(name string) *page.Size {
+		i := slices.IndexFunc(out, func(s page.Size) bool { return s.Program == name })
+		if i < 0 {
+			i, out = len(out), append(out, page.Size{Program: name})
+		}
+		return &out[i]
+	}
+	first := func(r *record.Run) (all []prog.Size) {
+		for _, t := range r.Trials {
+			if all = prog.ReadSizes(t.Result.Series); len(all) > 0 {
+				return all
+			}
+		}
+		return nil
+	}
+	ofA, ofB := first(a), first(b)
+	alone := len(ofA) == 1 && len(ofB) == 1 // whatever their names are
+	for _, s := range ofA {
+		r := row(s.Program)
+		r.VerifiedA, r.NativeA = s.Verified, s.Native
+	}
+	for _, s := range ofB {
+		r := row(s.Program)
+		if alone {
+			if r = &out[0]; r.Program != s.Program {
+				out = out[:1]
+				r = &out[0]
+				r.Program += " | " + s.Program
+			}
+		}
+		r.VerifiedB, r.NativeB = s.Verified, s.Native
+	}
+	return out
+}
+
+// progAnswer adds to an answer what programs by themselves have: outputs and sizes. It returns an error if the outputs differ.
+func (p *pair) progAnswer(ab *page.AB, f progFlags, a, b *record.Run) error {
+	if p.kind == nil {
+		return nil
+	}
+	ab.Sizes = sizes(a, b)
+	lines, compared := differences(*p.kind, a, b)
+	switch {
+	case compared == 0:
+		ab.Gates = append(ab.Gates, "outputs: none of both to compare")
+		return nil
+	case len(lines) == 0:
+		ab.Gates = append(ab.Gates, fmt.Sprintf("outputs: equal for %d of %d inputs", compared, compared))
+		return nil
+	}
+	ab.Gates = append(ab.Gates, fmt.Sprintf("outputs: they differ for %d of %d inputs (A | B)", len(lines), compared))
+	ab.Differences = lines
+	if f.allowDifference {
+		return nil
+	}
+	return fmt.Errorf("the outputs of A and B differ for %d of %d inputs, the first %s; --allow-difference if that is meant", len(lines), compared, lines[0])
+}
+
+// progOnly returns an error if flags for programs by themselves were given for another pair.
+func (p *pair) progOnly(f progFlags) error {
+	if name := f.used(); p.kind == nil && name != "" {
+		return usage(fmt.Errorf("%s: only for programs by themselves; this pair is measured by experiment %s (--like prog measures both by themselves)", name, p.experiment.Name))
+	}
+	return nil
+}
