@@ -122,15 +122,18 @@ func (ab AB) sentence() string {
 	}
 	r := rows[0]
 	amount := fmt.Sprintf("differs by %s %s", verdict.DifferenceText(r.Unit, r.Delta), r.Unit)
-	if r.Compare != harness.CompareDifference {
-		more := "more"
-		if r.Delta < 0 {
-			more = "less"
+	more := "more"
+	if r.Delta < 0 {
+		more = "less"
+	}
+	switch {
+	case r.Unit == runUnit:
+		amount = fmt.Sprintf("takes %.1f %s instructions a run", math.Abs(r.New.Median-r.Old.Median), more)
+		if r.Compare != harness.CompareDifference {
+			amount += fmt.Sprintf(" (%s)", unit.Percent(r.Delta, true))
 		}
+	case r.Compare != harness.CompareDifference:
 		amount = fmt.Sprintf("has %s %s %s", unit.Percent(math.Abs(r.Delta), false), more, r.Unit)
-		if r.Unit == runUnit {
-			amount = fmt.Sprintf("takes %.1f %s instructions a run (%s)", math.Abs(r.New.Median-r.Old.Median), more, unit.Percent(r.Delta, true))
-		}
 	}
 	text := fmt.Sprintf("%s %s than %s%s: %s", ab.B, amount, ab.A, intervalText(r), r.Verdict)
 	if len(c.Rows) > 1 {

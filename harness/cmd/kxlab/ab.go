@@ -67,7 +67,7 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 	f.addTo(fl, harness.TargetExact, "smoke")
 	fl.StringVar(&f.like, "like", "", "the variant of the lab whose place a source or object takes")
 	fl.BoolVar(&f.watch, "watch", false, "answer again, in a line, whenever a source, a header or an object is saved; Ctrl-C ends it")
-	fl.StringVar(&f.program, "program", "", "of objects with several programs, the one that is run by itself")
+	fl.StringVar(&f.program, "program", "", "of objects with several programs, the one that is run by itself: NAME, or A's,B's")
 	fl.StringArrayVar(&f.inputs, "input", nil, "what a program by itself gets: a capture, a description (.yaml) or bytes (.bin) (may be given several times)")
 	fl.StringVar(&f.maps, "maps", "", "what maps and global variables of programs by themselves hold (.yaml)")
 	fl.BoolVar(&f.allowDifference, "allow-difference", false, "do not fail if programs by themselves differ in their outputs")
@@ -197,6 +197,9 @@ func (p *pair) answer(s streams, f abFlags, jobs []job, effect float64, wrong er
 	if len(runs) == 1 {
 		old, new := verdict.Split(runs[0], p.a.Name, p.b.Name)
 		runs = []*record.Run{old, new}
+	}
+	if effect == 0 && p.kind != nil && f.target == harness.TargetExact {
+		effect = minEffectRun
 	}
 	c, err := verdict.Compare(runs[0], runs[1], verdict.CompareOptions{MinEffect: effect})
 	if err != nil {

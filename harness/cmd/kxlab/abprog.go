@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 
@@ -29,6 +30,18 @@ type progFlags struct {
 	inputs          []string
 	allowDifference bool
 }
+
+// names are the programs of A and of B that are run: --program NAME, or A's,B's.
+func (f progFlags) names() [2]string {
+	a, b, two := strings.Cut(f.program, ",")
+	if !two {
+		b = a
+	}
+	return [2]string{a, b}
+}
+
+// minEffectRun is the smallest difference of instructions a run that counts: these are whole numbers, the same in every run.
+const minEffectRun = 0.001
 
 // used names a flag that was given, or "".
 func (f progFlags) used() string {
@@ -78,7 +91,7 @@ func (p *pair) runPrograms(f progFlags) error {
 		if err != nil {
 			return err
 		}
-		chosen, kind, err := prog.Pick(spec, f.program)
+		chosen, kind, err := prog.Pick(spec, f.names()[i])
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.words[i], err)
 		}

@@ -26,8 +26,8 @@ func (o Output) sameBytes(p Output) bool {
 // outputName begins the name of the series that holds an output in the record.
 const outputName = "output"
 
-// series is the output as it stands in samples.jsonl: the return value as Y, and the bytes in hex as Notes.
-func (o Output) series() harness.Series {
+// Series is the output as it stands in samples.jsonl: the return value as Y, and the bytes in hex as Notes.
+func (o Output) Series() harness.Series {
 	return harness.Series{Name: outputName, Unit: "value", Y: []float64{float64(o.Value)},
 		Notes: fmt.Sprintf("data=%x context=%x", o.Data, o.Context)}
 }
@@ -97,7 +97,8 @@ type Size struct {
 // sizeName is the name of the series of a size.
 const sizeName = "size"
 
-func sizeSeries(s Size) harness.Series {
+// Series is the size as it stands in samples.jsonl.
+func (s Size) Series() harness.Series {
 	return harness.Series{Name: sizeName, Unit: "insn", Y: []float64{float64(s.Verified), float64(s.Native)}, Notes: s.Program}
 }
 

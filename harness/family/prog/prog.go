@@ -140,14 +140,11 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	return r, err
 }
 
-// tenths is the resolution of instructions a run: what the kernel does beside, in the median turn, is below.
-const tenths = 10
-
 func result(out Output, took cost, sizes []bpfobj.Program, exact bool) (r harness.Result) {
 	r.Iterations, r.Measured = int64(took.runs*turns), took.total
-	r.Series = append(r.Series, out.series())
+	r.Series = append(r.Series, out.Series())
 	for _, p := range sizes {
-		r.Series = append(r.Series, sizeSeries(Size{p.Name, p.Verified, p.Native}))
+		r.Series = append(r.Series, Size{p.Name, p.Verified, p.Native}.Series())
 	}
 	mode := "repeated in a call"
 	if took.single {
@@ -155,7 +152,7 @@ func result(out Output, took cost, sizes []bpfobj.Program, exact bool) (r harnes
 	}
 	unit, value := "cpu-ns/run", took.run
 	if exact {
-		unit, value = "insn/run", math.Round(took.run*tenths)/tenths
+		unit, value = "insn/run", math.Round(took.run) // what the kernel does beside, in the median turn, is less than half of one
 	}
 	r.Series = append(r.Series, harness.Series{Name: "loop", Unit: unit, Y: []float64{took.own}, Notes: mode})
 	r.Metrics = []harness.Metric{{Unit: unit, Value: value}}

@@ -281,7 +281,7 @@ func TestDifference(t *testing.T) {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}
-	if o, ok := ReadOutput(a.series()); !ok || k.Difference(a, o) != "" {
+	if o, ok := ReadOutput(a.Series()); !ok || k.Difference(a, o) != "" {
 		t.Errorf("read back: %v, %v", o, ok)
 	}
 	if got := median([]float64{9, 1, 2, 3}); got != 2.5 {

@@ -81,12 +81,19 @@ func (c *call) pin() {
 	}
 }
 
+// silence asks for no output, so that the copying of a longer one is not counted as the program's.
+func (c *call) silence() { c.attr.dataOutAt, c.attr.ctxOutAt = 0, 0 }
+
 // once makes the system call.
 func (c *call) once() unix.Errno {
-	c.attr.dataOut = uint32(len(c.out))
-	if c.kind.Packet {
+	c.attr.dataOut, c.attr.ctxOut = 0, 0
+	if c.attr.dataOutAt != 0 {
+		c.attr.dataOut = uint32(len(c.out))
+	}
+	if c.attr.ctxOutAt != 0 {
 		c.attr.ctxOut = uint32(len(c.ctxWork))
-	} else {
+	}
+	if !c.kind.Packet {
 		copy(c.ctxWork, c.ctx)
 	}
 	for {
@@ -125,6 +132,7 @@ func (c *call) run() (o Output, err error) {
 func (c *call) time(n int, single bool) (d time.Duration, err error) {
 	c.pin()
 	defer c.pins.Unpin()
+	c.silence()
 	calls := n
 	if !single {
 		c.attr.repeat, calls = uint32(n), 1

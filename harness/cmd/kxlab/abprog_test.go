@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/prog"
+	"github.com/kxlab/kxlab/harness/family/prog/packet"
+	"github.com/kxlab/kxlab/harness/page"
+	"github.com/kxlab/kxlab/harness/record"
+)
+
+// copyPrograms copies the test programs of family prog into a folder.
+func copyPrograms(t *testing.T, dir string) {
+	t.Helper()
+	all, err := filepath.Glob("../../family/prog/testdata/*.bpf.o")
+	if err != nil || len(all) == 0 {
+		t.Fatal(err, "no programs")
+	}
+	for _, path := range all {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), raw, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestABProgRefuses: what cannot be run by itself is said before a guest boots.
+func TestABProgRefuses(t *testing.T) {
+	dir := t.TempDir()
+	copyPrograms(t, dir)
+	t.Chdir(dir)
+	for name, raw := range map[string]string{
+		"short.bin": "0123456789", "cut.pcap": "\xd4\xc3\xb2\xa1\x02\x00", "none.yaml": "vip: []\n", "args.yaml": "- context: [1]\n", "text.yaml": "hello\n",
+	} {
+		if err := os.WriteFile(name, []byte(raw), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		said string
+	}{
+		{"base.bpf.o kinds.bpf.o", codeFailed, "kinds.bpf.o: the object has 7 programs that can be run: name one by --program: kind_cgroup (CGroupSKB), "},
+		{"base.bpf.o kinds.bpf.o --program base,kind_xpd", codeFailed, `unknown program "kind_xpd", did you mean "kind_xdp"?`},
+		{"base.bpf.o kinds.bpf.o --program base,kind_tc", codeFailed, "A is a program of type XDP and B of type tc"},
+		{"kinds.bpf.o kinds.bpf.o --program kind_kprobe", codeFailed, "the kernel runs no Kprobe program (section \"kprobe/none\") by itself; it runs programs of the types XDP, tc, "},
+		{"base.bpf.o plus8.bpf.o --input short.bin", codeFailed, "input short: 10 bytes, and the kernel's test run takes no packet below 14, an Ethernet header"},
+		{"base.bpf.o plus8.bpf.o --input cut.pcap", codeFailed, "read input cut.pcap: not a capture"},
+		{"base.bpf.o plus8.bpf.o --input none.pcap", codeFailed, "no such file"},
+		{"base.bpf.o plus8.bpf.o --input args.yaml", codeFailed, "input args: it is a context, and a program of type XDP takes a packet"},
+		{"base.bpf.o plus8.bpf.o --input text.yaml", codeFailed, "want a list of inputs"},
+		{"filled.bpf.o filled.bpf.o --program filled --maps none.yaml", codeFailed, `line 1, column 1: unknown map or variable "vip", did you mean "vips"?`},
+		{"base.bpf.o base.bpf.o --maps none.yaml", codeFailed, `unknown map or variable "vip" (there is none)`},
+		{"base.bpf.o large.bpf.o", codeFailed, "large.bpf.o: map huge: its 400000000 entries take about "},
+		{"base.bpf.o text.o", codeFailed, "there is no such file"},
+		{"scx-vtime scx-fifo --program x", codeUsage, "--program: only for programs by themselves; this pair is measured by experiment sched"},
+		{"iptables xdp-nat --like prog", codeUsage, "iptables: it has no BPF object"},
+	} {
+		code, out, said := try(t, append([]string{"ab"}, strings.Fields(c.args)...)...)
+		if code != c.code || !strings.Contains(said, c.said) || out != "" {
+			t.Errorf("ab %s: exit code %d, %q; want %d, %q", c.args, code, said, c.code, c.said)
+		}
+	}
+	if left, _ := filepath.Glob("results/*"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+// TestABProg: eight planted instructions are found to the digit, a program twice shows nothing, other outputs are listed, and a
+// program that the verifier refuses is named with its words.
+func TestABProg(t *testing.T) {
+	needsGuests(t)
+	dir := t.TempDir()
+	copyPrograms(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "one.bin"), packet.Parse("ethernet|ipv4|udp|payload zeros=22"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		fail string // on standard error; empty: exit code 0
+		out  string // a regular expression
+	}{
+		{"base.bpf.o plus8.bpf.o", "", `^plus8.bpf.o takes 8\.0 more instructions a run than base.bpf.o .*: worse \(run/input=udp4; of 4 rows 0 better, 4 worse\)\.\n(.*\n)*.*outputs: equal for 4 of 4 inputs\n(.*\n)*.*base \| plus8 +2 +10 `},
+		{"plus8.bpf.o base.bpf.o --input one.bin", "", `^base.bpf.o takes 8\.0 less instructions a run .*: better`},
+		{"head.bpf.o head.bpf.o --input one.bin", "", `^No difference is shown between head.bpf.o and head.bpf.o`},
+		{"base.bpf.o head.bpf.o --input one.bin", "the outputs of A and B differ for 1 of 1 inputs, the first one: returns XDP_PASS (2) | XDP_TX (3); packet has 64 | 68 bytes, byte 0 is 0x02 | 0xee",
+			`Different outputs, A \| B\n  one: returns XDP_PASS \(2\) \| XDP_TX \(3\); packet has 64 \| 68 bytes, byte 0 is 0x02 \| 0xee`},
+		{"base.bpf.o head.bpf.o --input one.bin --allow-difference", "", `outputs: they differ for 1 of 1 inputs`},
+		{"base.bpf.o closed.bpf.o --input one.bin", "GPL", ``},
+		{"kinds.bpf.o kinds.bpf.o --program kind_raw", "", `^No difference is shown`},
+	} {
+		cmd, errs := command(t, dir, append([]string{"ab", "--repeat", "2", "--fresh"}, strings.Fields(c.args)...)...)
+		out, err := cmd.Output()
+		if (err == nil) != (c.fail == "") || !strings.Contains(errs.String(), c.fail) || !regexp.MustCompile(c.out).Match(out) {
+			t.Errorf("ab %s: %v\n%s%s\nwant %q, %s", c.args, err, out, errs, c.fail, c.out)
+		}
+	}
+}
+
+// TestDifferences: outputs are compared repeat by repeat, an input is listed once, and one that differs from itself is marked.
+func TestDifferences(t *testing.T) {
+	run := func(values ...[2]uint32) *record.Run { // of inputs x and y, a pair a repeat
+		r := &record.Run{}
+		for repeat, v := range values {
+			for i, name := range []string{"x", "y"} {
+				o := prog.Output{Value: v[i]}
+				r.Trials = append(r.Trials, harness.Trial{Repeat: repeat, Cell: harness.Cell{Axes: []harness.AxisValue{{Name: prog.AxisInput, Value: name}}},
+					Result: harness.Result{Series: []harness.Series{o.Series()}}})
+			}
+		}
+		return r
+	}
+	for _, c := range []struct {
+		a, b *record.Run
+		want string
+		n    int
+	}{
+		{run([2]uint32{1, 2}, [2]uint32{1, 2}), run([2]uint32{1, 2}, [2]uint32{1, 2}), "", 2},
+		{run([2]uint32{1, 2}, [2]uint32{1, 2}), run([2]uint32{1, 3}, [2]uint32{1, 3}), "y: returns 2 | 3", 2},
+		{run([2]uint32{1, 2}, [2]uint32{1, 5}), run([2]uint32{1, 2}, [2]uint32{1, 2}), "y: returns 5 | 2 (A differs from itself between repeats: it uses chance or the clock)", 2},
+		{run([2]uint32{1, 2}), run(), "", 0},
+	} {
+		if got, n := differences(prog.Kind{}, c.a, c.b); strings.Join(got, "\n") != c.want || n != c.n {
+			t.Errorf("%q of %d, want %q of %d", got, n, c.want, c.n)
+		}
+	}
+	s := func(all ...prog.Size) *record.Run {
+		r := &record.Run{Trials: []harness.Trial{{}}}
+		for _, x := range all {
+			r.Trials[0].Result.Series = append(r.Trials[0].Result.Series, x.Series())
+		}
+		return r
+	}
+	if got := sizes(s(prog.Size{Program: "a", Verified: 1, Native: 2}), s(prog.Size{Program: "b", Verified: 3, Native: 4})); len(got) != 1 || got[0] != (page.Size{Program: "a | b", VerifiedA: 1, VerifiedB: 3, NativeA: 2, NativeB: 4}) {
+		t.Errorf("%+v", got)
+	}
+	if got := sizes(s(prog.Size{Program: "a", Verified: 1}, prog.Size{Program: "b"}), s(prog.Size{Program: "b", Verified: 3})); len(got) != 2 || got[1].VerifiedB != 3 {
+		t.Errorf("%+v", got)
+	}
+	if n := guestMemory(1024, 100<<20); n != 1024 {
+		t.Errorf("%d MiB for 100", n)
+	}
+	if n := guestMemory(1024, 1<<30); n != 2048 {
+		t.Errorf("%d MiB for 1024", n)
+	}
+}
