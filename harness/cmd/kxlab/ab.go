@@ -34,7 +34,12 @@ same figures; on others they take turns in one run. A source or object stands in
 says how it is put in force and what it is measured by: that of --like, or of the other side, or what follows from the
 object itself.
 
-On target host two XDP programs are timed alone, in turns of 64 packets within one call of the kernel, over 16 loads of
+An object that takes no place of the lab's, or --like prog, is run by itself, through the kernel's test run: an XDP, tc, cgroup_skb,
+socket filter, flow dissector, raw tracepoint or syscall program gets each input (--input: a capture, a description, bytes; without,
+four packets) with maps as --maps says. Return values and output bytes of A and B must be equal (--allow-difference), and the answer is
+what a run takes, the loop's own cost taken off.
+
+On target host two XDP programs in the place of balancers are timed alone, in turns of 64 packets within one call of the kernel, over 16 loads of
 both (--repeat), which shows smaller differences than trials in turn.`
 
 const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
@@ -42,7 +47,9 @@ const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
   kxlab ab HEAD:mine.bpf.c mine.bpf.c --watch
   kxlab ab xdp-ipip mine.bpf.c --target host --axis flows=1,4096
   kxlab ab bpf-cubic mine.bpf.o --workload random-loss --axis loss=0
-  kxlab ab HEAD:mine.bpf.c mine.bpf.c --like xdp-nat --gate --format markdown`
+  kxlab ab HEAD:mine.bpf.c mine.bpf.c --like xdp-nat --gate --format markdown
+  kxlab ab old.bpf.o new.bpf.o --program xdp_main --input traffic.pcap --maps maps.yaml
+  kxlab ab tc_mine.bpf.c count-hash --like prog --target host --allow-difference`
 
 // abFlags are the flags of ab.
 type abFlags struct {

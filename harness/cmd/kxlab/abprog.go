@@ -144,11 +144,18 @@ func readMaps(path string, spec *ebpf.CollectionSpec) ([]prog.Fill, []prog.Varia
 // maxMaps is the most memory that the maps of a program may take, bytes: of the largest guests.
 const maxMaps = 3 << 30
 
-// mapMemory is about how much memory the maps of a program take. Maps that are too large are named.
+// mapMemory is about how much memory the maps of a program take. A map that is too large, or that nobody but its loader can make, is
+// an error.
 func mapMemory(spec *ebpf.CollectionSpec, program string) (sum uint64, err error) {
 	spec = spec.Copy()
 	bpfobj.KeepOnly(spec, program)
 	for name, m := range spec.Maps {
+		switch {
+		case (m.Type == ebpf.ArrayOfMaps || m.Type == ebpf.HashOfMaps) && m.InnerMap == nil:
+			return 0, fmt.Errorf("map %s: the object does not say what its inner maps are like, since its own loader makes them: declare them in the map (__array(values, …))", name)
+		case m.Extra != nil && m.Extra.Len() > 0:
+			return 0, fmt.Errorf("map %s: an old definition with %d bytes that only one loader understands (iproute2's?): declare the map in section .maps", name, m.Extra.Len())
+		}
 		n := mapBytes(m)
 		if sum += n; n > maxMaps {
 			return 0, fmt.Errorf("map %s: its %d entries take about %d MiB, and guests have room for %d", name, m.MaxEntries, n>>20, maxMaps>>20)

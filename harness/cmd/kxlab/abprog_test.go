@@ -63,6 +63,8 @@ func TestABProgRefuses(t *testing.T) {
 		{"filled.bpf.o filled.bpf.o --program filled --maps none.yaml", codeFailed, `line 1, column 1: unknown map or variable "vip", did you mean "vips"?`},
 		{"base.bpf.o base.bpf.o --maps none.yaml", codeFailed, `unknown map or variable "vip" (there is none)`},
 		{"base.bpf.o large.bpf.o", codeFailed, "large.bpf.o: map huge: its 400000000 entries take about "},
+		{"base.bpf.o outer.bpf.o", codeFailed, "outer.bpf.o: map tables: the object does not say what its inner maps are like"},
+		{"base.bpf.o old.bpf.o", codeFailed, "old.bpf.o: map table: an old definition with 8 bytes that only one loader understands"},
 		{"base.bpf.o text.o", codeFailed, "there is no such file"},
 		{"scx-vtime scx-fifo --program x", codeUsage, "--program: only for programs by themselves; this pair is measured by experiment sched"},
 		{"iptables xdp-nat --like prog", codeUsage, "iptables: it has no BPF object"},
@@ -91,7 +93,7 @@ func TestABProg(t *testing.T) {
 		fail string // on standard error; empty: exit code 0
 		out  string // a regular expression
 	}{
-		{"base.bpf.o plus8.bpf.o", "", `^plus8.bpf.o takes 8\.0 more instructions a run than base.bpf.o .*: worse \(run/input=udp4; of 4 rows 0 better, 4 worse\)\.\n(.*\n)*.*outputs: equal for 4 of 4 inputs\n(.*\n)*.*base \| plus8 +2 +10 `},
+		{"base.bpf.o plus8.bpf.o", "", `^plus8.bpf.o takes 8\.0 more instructions a run than base.bpf.o .*: worse \(run/input=udp4; of 4 rows 0 better, 4 worse\)\.\n(.*\n)*.*outputs: equal for 4 of 4 inputs\n(.*\n)*  input=udp4  insn/run  0  8\.00 (.*\n)*.*base \| plus8 +2 +10 `},
 		{"plus8.bpf.o base.bpf.o --input one.bin", "", `^base.bpf.o takes 8\.0 less instructions a run .*: better`},
 		{"head.bpf.o head.bpf.o --input one.bin", "", `^No difference is shown between head.bpf.o and head.bpf.o`},
 		{"base.bpf.o head.bpf.o --input one.bin", "the outputs of A and B differ for 1 of 1 inputs, the first one: returns XDP_PASS (2) | XDP_TX (3); packet has 64 | 68 bytes, byte 0 is 0x02 | 0xee",

@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// turns is how many turns a trial has in its time: in each, the program runs for a while and then the empty one.
-	turns = 20
+	// turns is how many turns a trial has in its time: in each, the program runs for a while and then the empty one. On target exact
+	// nothing but the timer disturbs them, which falls into one of them at most.
+	turns      = 20
+	turnsExact = 5
 	// maxRuns is how many runs a turn has at most.
 	maxRuns = 1 << 18
 )
@@ -24,6 +26,7 @@ type cost struct {
 	own    float64 // the loop's own
 	runs   int     // in a turn
 	single bool    // each run was a system call of its own
+	turns  int
 	total  time.Duration
 }
 
@@ -32,7 +35,7 @@ type cost struct {
 //
 // The kernel does not restore the input between the repeats of a call. So a program that leaves other bytes than the empty one is
 // run once a call, on the same input each time.
-func measure(ctx context.Context, p *program, in Input, budget time.Duration) (c cost, err error) {
+func measure(ctx context.Context, p *program, in Input, budget time.Duration, turns int) (c cost, err error) {
 	test := newCall(p.kind, p.Program, in)
 	first, err := test.run()
 	if err != nil {
@@ -49,8 +52,9 @@ func measure(ctx context.Context, p *program, in Input, budget time.Duration) (c
 		return c, err
 	}
 	c.single = !p.kind.repeats || p.kind.returnsPacket && !first.sameBytes(untouched)
-	turn := budget / (2 * turns)
-	if c.runs, err = fit(ctx, test, turn, c.single); err != nil {
+	c.turns = turns
+	turn := budget / time.Duration(2*turns)
+	if c.runs, err = fit(test, turn, c.single); err != nil {
 		return c, err
 	}
 	if _, err := loop.time(c.runs, c.single); err != nil { // warm
@@ -72,17 +76,22 @@ func measure(ctx context.Context, p *program, in Input, budget time.Duration) (c
 	return c, nil
 }
 
-// fit is how many runs take about a time, a power of two.
-func fit(ctx context.Context, c *call, d time.Duration, single bool) (int, error) {
-	for n := 1; ; n *= 2 {
-		took, err := c.time(n, single)
-		if err = errors.Join(err, ctx.Err()); err != nil {
-			return 0, err
-		}
-		if took > d*2/3 || n == maxRuns {
-			return n, nil
-		}
+// fit is how many runs take about a time, a power of two. Few calls are made: on target exact each one with repeats of an XDP program
+// changes the kernel's code, which the emulator then translates anew.
+func fit(c *call, d time.Duration, single bool) (int, error) {
+	try := 64
+	if single {
+		try = 4
 	}
+	took, err := c.time(try, single)
+	if err != nil {
+		return 0, err
+	}
+	n := 1
+	for n < maxRuns && took*time.Duration(2*n) <= d*time.Duration(try)*4/3 {
+		n *= 2
+	}
+	return n, nil
 }
 
 func median(v []float64) float64 {

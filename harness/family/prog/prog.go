@@ -126,7 +126,11 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 		if err != nil {
 			return err
 		}
-		took, err := measure(ctx, p, inputs[at], b.Measure)
+		n := turns
+		if b.Exact {
+			n = turnsExact
+		}
+		took, err := measure(ctx, p, inputs[at], b.Measure, n)
 		if err != nil {
 			return err
 		}
@@ -141,7 +145,7 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 }
 
 func result(out Output, took cost, sizes []bpfobj.Program, exact bool) (r harness.Result) {
-	r.Iterations, r.Measured = int64(took.runs*turns), took.total
+	r.Iterations, r.Measured = int64(took.runs*took.turns), took.total
 	r.Series = append(r.Series, out.Series())
 	for _, p := range sizes {
 		r.Series = append(r.Series, Size{p.Name, p.Verified, p.Native}.Series())

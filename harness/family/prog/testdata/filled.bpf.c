@@ -13,7 +13,9 @@ struct vip {
 		__be32 addr;
 		__u8 bytes[4];
 	};
-	__be16 port;
+	struct {
+		__be16 port;
+	};
 	__u8 mac[6];
 	struct {
 		__u16 low, high;

@@ -49,7 +49,7 @@ int kind_raw(__u64 *args)
 SEC("syscall")
 int kind_syscall(__u64 *args)
 {
-	args[1] = args[0] + 1;
+	args[1] += args[0];
 	return 5;
 }
 
