@@ -31,6 +31,26 @@ func TestWriteAB(t *testing.T) {
 	}
 }
 
+// TestWriteABRun: of a program by itself the answer says how many instructions were added, and outputs that differ are listed.
+func TestWriteABRun(t *testing.T) {
+	for slow, want := range map[float64]string{1 / 1.05: "b takes ", 1: "No difference is shown"} {
+		x, y := synthetic.ExactPair(1, slow, 0)
+		c := mustCompareRuns(t, x, y)
+		for i := range c.Rows {
+			c.Rows[i].Unit = runUnit
+		}
+		var out strings.Builder
+		err := WriteAB(&out, AB{A: "a", B: "b", Comparison: c, Gates: []string{"A: passed"}, Differences: []string{"syn: returns 1 | 2"}}, "text")
+		text := out.String()
+		if err != nil || !strings.HasPrefix(text, want) || !strings.Contains(text, "Different outputs, A | B\n  syn: returns 1 | 2\n") {
+			t.Errorf("%v: %.600s\nwant %s", err, text, want)
+		}
+		if slow != 1 && !strings.Contains(text, " less instructions a run (-4.8 %) than a") {
+			t.Errorf("%.300s", text)
+		}
+	}
+}
+
 // TestNeitherWay: a unit of which neither way is better differs, and fails no gate.
 func TestNeitherWay(t *testing.T) {
 	a, b := synthetic.ExactPair(1, 1.05, 0)

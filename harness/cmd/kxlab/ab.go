@@ -163,6 +163,9 @@ func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([]job, error) {
 	if sel.Axes, err = f.parseAxes(); err != nil {
 		return nil, usage(err)
 	}
+	if err := p.checkInputs(sel.Axes); err != nil {
+		return nil, usage(err)
+	}
 	dir := f.out
 	if dir == "" {
 		dir = filepath.Join("results", "scratch", fmt.Sprintf("ab-%s-%s", p.experiment.Name, time.Now().Format("20060102-150405")))

@@ -130,6 +130,20 @@ func (p *pair) runPrograms(f progFlags) error {
 	return nil
 }
 
+// checkInputs returns an error if --axis names an input that there is none of.
+func (p *pair) checkInputs(axes []harness.Axis) error {
+	for _, a := range axes {
+		for _, v := range a.Values {
+			if p.kind != nil && a.Name == prog.AxisInput {
+				if err := harness.Known("input", v, p.experiment.Workloads[0].Axes[0].Values); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
 func readMaps(path string, spec *ebpf.CollectionSpec) ([]prog.Fill, []prog.Variable, error) {
 	if path == "" {
 		return nil, nil, nil

@@ -65,6 +65,7 @@ func TestABProgRefuses(t *testing.T) {
 		{"base.bpf.o large.bpf.o", codeFailed, "large.bpf.o: map huge: its 400000000 entries take about "},
 		{"base.bpf.o outer.bpf.o", codeFailed, "outer.bpf.o: map tables: the object does not say what its inner maps are like"},
 		{"base.bpf.o old.bpf.o", codeFailed, "old.bpf.o: map table: an old definition with 8 bytes that only one loader understands"},
+		{"base.bpf.o plus8.bpf.o --axis input=udp5", codeUsage, `unknown input "udp5", did you mean "udp4"?`},
 		{"base.bpf.o text.o", codeFailed, "there is no such file"},
 		{"scx-vtime scx-fifo --program x", codeUsage, "--program: only for programs by themselves; this pair is measured by experiment sched"},
 		{"iptables xdp-nat --like prog", codeUsage, "iptables: it has no BPF object"},
