@@ -95,20 +95,27 @@ func (d *decoder) readStruct(n *yaml.Node, to reflect.Value, key string) error {
 // fieldOf is the field of a struct that a key means.
 func fieldOf(s reflect.Value, key string) (reflect.Value, bool) {
 	for i := range s.NumField() {
-		if keyOf(s.Type().Field(i)) == key {
+		if key != "" && keyOf(s.Type().Field(i)) == key {
 			return s.Field(i), true
 		}
 	}
 	return reflect.Value{}, false
 }
 
-// keyOf is a field's key.
-func keyOf(f reflect.StructField) string { return strings.ToLower(f.Name) }
+// keyOf is a field's key, "" if no definition holds it (yaml:"-").
+func keyOf(f reflect.StructField) string {
+	if f.Tag.Get("yaml") == "-" {
+		return ""
+	}
+	return strings.ToLower(f.Name)
+}
 
 // keysOf are the keys of a struct's fields.
 func keysOf(t reflect.Type) (out []string) {
 	for i := range t.NumField() {
-		out = append(out, keyOf(t.Field(i)))
+		if key := keyOf(t.Field(i)); key != "" {
+			out = append(out, key)
+		}
 	}
 	return out
 }

@@ -35,7 +35,7 @@ type Experiment struct {
 	Scores    []Score
 	Laws      []Law
 	// Data is what the family needs beyond a definition, in a form of its own; no definition holds it.
-	Data []byte `mapstructure:"-" json:",omitempty"`
+	Data []byte `yaml:"-" json:",omitempty"`
 }
 
 // The targets: where trials run.
