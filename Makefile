@@ -57,15 +57,15 @@ SOAK_IN := ./harness/cmd/kxlab
 
 soak: ## the tests that make test runs in part, as a whole
 	@scripts/setup run
-	$(call GO_TEST, env KXLAB_SOAK=1) -run '$(SOAK)' $(SOAK_IN)
+	$(call GO_TEST, env LABTEST_SOAK=1) -run '$(SOAK)' $(SOAK_IN)
 
 endurance: ## every scheduler under the whole gate for 60 s of the guest's time, on one and on two CPUs: 24 minutes
 	@scripts/setup run
-	go test -exec '$(TEST_EXEC) env KXLAB_ENDURANCE=1' -count=1 -timeout 40m -v -run '^TestEndurance$$' ./harness/family/sched
+	go test -exec '$(TEST_EXEC) env LABTEST_ENDURANCE=1' -count=1 -timeout 40m -v -run '^TestEndurance$$' ./harness/family/sched
 
 mutants: ## plant each fault of scripts/mutants.list, which a test must find; takes half an hour
 	@scripts/setup dev
-	KXLAB_TEST_EXEC='$(TEST_EXEC)' scripts/mutants
+	LABTEST_EXEC='$(TEST_EXEC)' scripts/mutants
 
 race: ## the unit tests under the race detector, but for those that wait for BPF and guests
 	scripts/race
