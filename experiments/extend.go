@@ -61,8 +61,8 @@ func (t *tree) placePaths(f *file, root *yaml.Node) {
 }
 
 // extend gives a definition what it lacks and its parent has. Of variants it has its own and those kept; one of its own takes
-// the place of one of the parent's of the same name. What the parent says of variants and workloads that are not there any more
-// is left out.
+// the place of one of the parent's of the same name. The parent's words on variants and workloads that are not there any more are
+// left out.
 func (t *tree) extend(root, parent *yaml.Node, e harness.Experiment) (*yaml.Node, error) {
 	out := t.without(root, "extends", "keep")
 	if value(root, "name") == nil {

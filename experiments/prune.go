@@ -10,7 +10,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// prune leaves out what a definition has from its parent about variants, classes and workloads that it has not. A variant of its
+// prune leaves out the words that a definition has from its parent on variants, classes and workloads that it has not. A variant of its
 // own that is like another takes part wherever the parent names that one in only.
 func (t *tree) prune(out, root *yaml.Node, e harness.Experiment) {
 	variants := items(out, "variants")

@@ -22,8 +22,7 @@ type machine struct {
 	ram    *ramFile
 }
 
-// ramFile is a file that holds the guest's memory; nil: the memory is QEMU's own. What a guest writes goes to the file only if it is
-// shared.
+// ramFile is a file that holds the guest's memory; nil: the memory is QEMU's own. The guest's writes go to the file only if it is shared.
 type ramFile struct {
 	fd     int
 	shared bool

@@ -10,8 +10,8 @@
  * Known weakness: on a path with a large BDP a window is regained slowly. Random loss is taken for congestion. It takes more than
  * its share beside Reno, which falls back to half.
  *
- * What a congestion control can read and write is in include/tcp.bpf.h; add the fields that you use to its structs. Other operations
- * are those of the kernel's struct tcp_congestion_ops.
+ * The kernel's fields that a congestion control can read and write are in include/tcp.bpf.h; add those that you use to its structs. Other
+ * operations are those of the kernel's struct tcp_congestion_ops.
  */
 #include "tcp.bpf.h"
 

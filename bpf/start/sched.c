@@ -9,8 +9,8 @@
  *
  * Known weakness: weights (nice) have no effect, and a task that wakes waits for all that were queued before it.
  *
- * What a scheduler can do beside enqueue: select_cpu, dispatch, running, stopping and the others of struct sched_ext_ops. What is
- * declared of the kernel is in include/scx.bpf.h; kxlab's own schedulers are larger examples. The gate lets no task wait for 5 s.
+ * Other operations are select_cpu, dispatch, running, stopping and the rest of struct sched_ext_ops. include/scx.bpf.h declares the
+ * kernel's structs and kfuncs; kxlab's own schedulers are larger examples. The gate lets no task wait for 5 s.
  */
 #include "scx.bpf.h"
 #include "schedexit.bpf.h"

@@ -80,7 +80,7 @@ func watchFiles(f abFlags, words ...string) (*fsnotify.Watcher, error) {
 	return w, nil
 }
 
-// watchOnce answers once, in a line. What goes wrong is said, and no error unless a first try shows wrong usage.
+// watchOnce answers once, in a line. A failure is noted; only wrong usage at the first try is an error.
 func watchOnce(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, a, b string, first bool) error {
 	dir, err := os.MkdirTemp("", "kxlab-watch-")
 	if err != nil {
