@@ -5,30 +5,20 @@
  * The verifier turns the look-up into a few instructions of its own; the counter is shared by all CPUs, so that it is
  * counted up atomically, which costs more the more CPUs count. Known weakness: types whose low bytes agree share a counter.
  */
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+#include "count.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 256);
-	__type(key, __u32);
-	__type(value, __u64);
-} packets SEC(".maps");
+COUNTERS(ARRAY);
 
 SEC("xdp")
 int count_array(struct xdp_md *ctx)
 {
-	struct ethhdr *eth = (void *)(long)ctx->data;
 	__u64 *count;
 	__u32 key;
 
-	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+	if (!count_key(ctx, &key))
 		return XDP_PASS;
-	key = bpf_ntohs(eth->h_proto) & 0xff;
 	count = bpf_map_lookup_elem(&packets, &key);
 	if (count)
 		__sync_fetch_and_add(count, 1);

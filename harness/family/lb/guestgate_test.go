@@ -3,14 +3,13 @@
 package lb
 
 import (
-	"bytes"
-	"errors"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/labtest/inguest"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -27,38 +26,16 @@ var guestGate = []string{"iptables", "nftables", "ipvs-nat", "ipvs-tun", "ipvs-d
 // TestGateInGuest runs the correctness gate of load balancers, IPVS among them, in a guest with one CPU and the memory,
 // modules and tools that the definition asks for. The gate has time limits, so it is an exact guest, whose time no other load takes.
 func TestGateInGuest(t *testing.T) {
-	if testing.Short() {
-		t.Skip("boots a guest")
-	}
 	e, err := experiments.Open("lb", experiments.Vocabulary{Families: map[string]harness.Family{"lb": Family{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := vm.Open(t.Context(), "")
-	if errors.Is(err, harness.ErrNotSupported) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	c := &vm.Cmd{
-		Kernel: k, Exact: &vm.Exact{Seed: 1}, NoSnapshots: true, // a snapshot would be used once
-		Memory: int64(e.Guest.MemoryMB) << 20, Modules: e.Guest.Modules, Tools: e.Guest.Tools,
-		Args:   []string{"kxlab", "-test.run=^TestGate$/./^(" + strings.Join(guestGate, "|") + ")$", "-test.v"},
-		Stdout: &out, Stderr: &out,
-	}
-	err = c.Run(t.Context())
-	if errors.Is(err, harness.ErrNotSupported) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatalf("%v:\n%s", err, out.String())
-	}
+	out := inguest.Exact(t, vm.Cmd{Memory: int64(e.Guest.MemoryMB) << 20, Modules: e.Guest.Modules, Tools: e.Guest.Tools},
+		"^TestGate$/./^("+strings.Join(guestGate, "|")+")$")
 	for _, v := range guestGate {
 		for _, ip := range []string{"4", "6"} {
-			if !strings.Contains(out.String(), "PASS: TestGate/ip="+ip+"/"+v+" ") {
-				t.Errorf("%s did not pass for IPv%s:\n%s", v, ip, out.String())
+			if !strings.Contains(out, "PASS: TestGate/ip="+ip+"/"+v+" ") {
+				t.Errorf("%s did not pass for IPv%s:\n%s", v, ip, out)
 			}
 		}
 	}

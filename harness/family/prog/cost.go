@@ -5,10 +5,11 @@ package prog
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/kxlab/kxlab/harness/stats"
 )
 
 const (
@@ -71,8 +72,8 @@ func measure(ctx context.Context, p *program, in Input, budget time.Duration, tu
 			c.total += d
 		}
 	}
-	c.own = median(sides[1]) / float64(c.runs)
-	c.run = median(sides[0])/float64(c.runs) - c.own
+	c.own = stats.Median(sides[1]) / float64(c.runs)
+	c.run = stats.Median(sides[0])/float64(c.runs) - c.own
 	return c, nil
 }
 
@@ -92,11 +93,6 @@ func fit(c *call, d time.Duration, single bool) (int, error) {
 		n *= 2
 	}
 	return n, nil
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
 // outputs runs the inputs in order on a program that was just loaded, up to and with the last one, and returns its output.

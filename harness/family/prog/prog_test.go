@@ -301,9 +301,6 @@ func TestDifference(t *testing.T) {
 	if o, ok := ReadOutput(a.Series()); !ok || k.Difference(a, o) != "" {
 		t.Errorf("read back: %v, %v", o, ok)
 	}
-	if got := median([]float64{9, 1, 2, 3}); got != 2.5 {
-		t.Errorf("median %v", got)
-	}
 }
 
 // TestStops: a trial ends with its context.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/load"
+	"github.com/kxlab/kxlab/harness/stats"
 )
 
 const (
@@ -72,9 +73,11 @@ func (s *stage) alternate(ctx context.Context, m harness.Member, c harness.Cell,
 		}
 		add(&out, metric)
 	}
-	add(&out, harness.Metric{Unit: "put-sec", Value: median(ch.putTimes)})
+	if len(ch.putTimes) > 0 {
+		add(&out, harness.Metric{Unit: "put-sec", Value: stats.Median(ch.putTimes)})
+	}
 	if len(ch.removeTimes) > 0 {
-		add(&out, harness.Metric{Unit: "take-sec", Value: median(ch.removeTimes)})
+		add(&out, harness.Metric{Unit: "take-sec", Value: stats.Median(ch.removeTimes)})
 	}
 	x, y := maxPerBucket(probed.At, probed.Took, changeBucket.Seconds())
 	out.Series = append(out.Series,
@@ -134,15 +137,6 @@ func (ch *changer) remove() error {
 	err := f.close()
 	ch.removeTimes = append(ch.removeTimes, time.Since(began).Seconds())
 	return errors.Join(broken, err)
-}
-
-// median returns the median of v, or 0 for no values.
-func median(v []float64) float64 {
-	s := slices.Sorted(slices.Values(v))
-	if len(s) == 0 {
-		return 0
-	}
-	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
 // maxPerBucket returns the largest y of each bucket of x that has a value, and the middle of that bucket.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/labtest/inguest"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -50,18 +51,9 @@ func TestEndurance(t *testing.T) {
 // runInGuests runs each of the tests in a guest of its own.
 func runInGuests(t *testing.T, limit time.Duration, tests []guestTest) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("boots guests")
-	}
+	k := inguest.Kernel(t)
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	k, err := vm.Open(ctx, "")
-	if errors.Is(err, harness.ErrNotSupported) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var out bytes.Buffer

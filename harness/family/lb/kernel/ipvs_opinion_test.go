@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
+	"github.com/kxlab/kxlab/harness/labtest/inguest"
 	"github.com/kxlab/kxlab/harness/sys"
 	"github.com/kxlab/kxlab/vm"
 )
@@ -32,33 +32,11 @@ func TestMain(m *testing.M) {
 
 // TestIPVSOpinionInGuest runs TestGuestIPVSOpinion in a guest, whose kernel has IPVS.
 func TestIPVSOpinionInGuest(t *testing.T) {
-	if testing.Short() {
-		t.Skip("boots a guest")
-	}
-	k, err := vm.Open(t.Context(), "")
-	if errors.Is(err, harness.ErrNotSupported) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out bytes.Buffer
-	c := &vm.Cmd{
-		Kernel: k, Exact: &vm.Exact{Seed: 1}, NoSnapshots: true, // a snapshot would be used once
-		Modules: []string{"veth", "bridge", "nf_conntrack_netlink", "ip_vs", "ip_vs_rr", "ip_vs_mh"},
-		Env:     []string{opinionEnv + "=1"},
-		Args:    []string{"kxlab", "-test.run=^TestGuestIPVSOpinion$", "-test.v"},
-		Stdout:  &out, Stderr: &out,
-	}
-	err = c.Run(t.Context())
-	if errors.Is(err, harness.ErrNotSupported) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
-	}
-	if strings.Contains(out.String(), "--- SKIP") || strings.Count(out.String(), "--- PASS: TestGuestIPVSOpinion/") != 6 {
-		t.Errorf("not all tests ran in the guest:\n%s", out.String())
+	out := inguest.Exact(t, vm.Cmd{
+		Modules: []string{"veth", "bridge", "nf_conntrack_netlink", "ip_vs", "ip_vs_rr", "ip_vs_mh"}, Env: []string{opinionEnv + "=1"},
+	}, "^TestGuestIPVSOpinion$")
+	if strings.Contains(out, "--- SKIP") || strings.Count(out, "--- PASS: TestGuestIPVSOpinion/") != 6 {
+		t.Errorf("not all tests ran in the guest:\n%s", out)
 	}
 }
 
