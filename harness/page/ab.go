@@ -3,6 +3,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -106,6 +107,9 @@ func size(r verdict.Row) float64 {
 // runUnit is the unit of a program by itself, of which one knows how many instructions were added.
 const runUnit = "insn/run"
 
+// unitWords are the units that instructions are counted by, as words; others are words already.
+var unitWords = map[string]string{"pkt": "packet", "seg": "segment", "conn": "connection", "req": "request", "op": "operation"}
+
 // sentence answers in one sentence, from the row that says most.
 func (ab AB) sentence() string {
 	c := ab.Comparison
@@ -122,16 +126,19 @@ func (ab AB) sentence() string {
 	}
 	r := rows[0]
 	amount := fmt.Sprintf("differs by %s %s", verdict.DifferenceText(r.Unit, r.Delta), r.Unit)
-	more := "more"
+	more, many := "more", "more"
 	if r.Delta < 0 {
-		more = "less"
+		more, many = "less", "fewer"
 	}
 	switch {
 	case r.Unit == runUnit:
-		amount = fmt.Sprintf("takes %.1f %s instructions a run", math.Abs(r.New.Median-r.Old.Median), more)
+		amount = fmt.Sprintf("takes %.1f %s instructions a run", math.Abs(r.New.Median-r.Old.Median), many)
 		if r.Compare != harness.CompareDifference {
 			amount += fmt.Sprintf(" (%s)", unit.Percent(r.Delta, true))
 		}
+	case r.Compare != harness.CompareDifference && counted(r):
+		per := strings.TrimPrefix(r.Unit, "insn/")
+		amount = fmt.Sprintf("takes %s %s instructions a %s", unit.Percent(math.Abs(r.Delta), false), many, cmp.Or(unitWords[per], per))
 	case r.Compare != harness.CompareDifference:
 		amount = fmt.Sprintf("has %s %s %s", unit.Percent(math.Abs(r.Delta), false), more, r.Unit)
 	}

@@ -31,6 +31,23 @@ func TestWriteAB(t *testing.T) {
 	}
 }
 
+// TestWriteABInstructions: instructions are said in words.
+func TestWriteABInstructions(t *testing.T) {
+	for unit, want := range map[string]string{
+		"insn/pkt": "b takes 4.8 % fewer instructions a packet than a [", "insn/switch": "b takes 4.8 % fewer instructions a switch than a [",
+	} {
+		x, y := synthetic.ExactPair(1, 1/1.05, 0)
+		c := mustCompareRuns(t, x, y)
+		for i := range c.Rows {
+			c.Rows[i].Unit, c.Rows[i].Verdict = unit, verdict.Worse
+		}
+		var out strings.Builder
+		if err := WriteAB(&out, AB{A: "a", B: "b", Comparison: c}, "text"); err != nil || !strings.HasPrefix(out.String(), want) {
+			t.Errorf("%v: %.200s\nwant %s", err, out.String(), want)
+		}
+	}
+}
+
 // TestWriteABRun: of a program by itself the answer says how many instructions were added, and outputs that differ are listed.
 func TestWriteABRun(t *testing.T) {
 	for slow, want := range map[float64]string{1 / 1.05: "b takes ", 1: "No difference is shown"} {
@@ -45,7 +62,7 @@ func TestWriteABRun(t *testing.T) {
 		if err != nil || !strings.HasPrefix(text, want) || !strings.Contains(text, "Different outputs, A | B\n  syn: returns 1 | 2\n") {
 			t.Errorf("%v: %.600s\nwant %s", err, text, want)
 		}
-		if slow != 1 && !strings.Contains(text, " less instructions a run (-4.8 %) than a") {
+		if slow != 1 && !strings.Contains(text, " fewer instructions a run (-4.8 %) than a") {
 			t.Errorf("%.300s", text)
 		}
 	}

@@ -34,13 +34,13 @@ same figures; on others they take turns in one run. A source or object stands in
 says how it is put in force and what it is measured by: that of --like, or of the other side, or what follows from the
 object itself.
 
-An object that takes no place of the lab's, or --like prog, is run by itself, through the kernel's test run: an XDP, tc, cgroup_skb,
-socket filter, flow dissector, raw tracepoint or syscall program gets each input (--input: a capture, a description, bytes; without,
-four packets) with maps as --maps says. Return values and output bytes of A and B must be equal (--allow-difference), and the answer is
-what a run takes, the loop's own cost taken off.
+An object that takes no place of the lab's, or --like prog, is run by itself, through the kernel's test run: an XDP, tc,
+cgroup_skb, socket filter, flow dissector, raw tracepoint or syscall program gets each input (--input: a capture, a
+description, bytes; without, four packets) with maps as --maps says. Return values and output bytes of A and B must be
+equal (--allow-difference). The answer is the cost of a run, the loop's own taken off.
 
-On target host two XDP programs in the place of balancers are timed alone, in turns of 64 packets within one call of the kernel, over 16 loads of
-both (--repeat), which shows smaller differences than trials in turn.`
+On target host two XDP programs in the place of balancers are timed alone, in turns of 64 packets within one call of the
+kernel, over 16 loads of both (--repeat), which shows smaller differences than trials in turn.`
 
 const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
   kxlab ab HEAD:bpf/lb/xdp_dsr.bpf.c bpf/lb/xdp_dsr.bpf.c

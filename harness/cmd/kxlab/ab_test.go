@@ -83,7 +83,7 @@ func TestAB(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := map[string]string{"mine.bpf.c": `^mine.bpf.c has 1.2 % more insn/pkt than xdp-dsr \[.*\]: worse`}
+	want := map[string]string{"mine.bpf.c": `^mine.bpf.c takes 1.2 % more instructions a packet than xdp-dsr \[.*\]: worse`}
 	if labtest.Soak() {
 		want["same.bpf.c"] = `^No difference is shown between xdp-dsr and same.bpf.c`
 	}

@@ -95,7 +95,7 @@ func TestABProg(t *testing.T) {
 		out  string // a regular expression
 	}{
 		{"base.bpf.o plus8.bpf.o", "", `^plus8.bpf.o takes 8\.0 more instructions a run than base.bpf.o .*: worse \(run/input=udp4; of 4 rows 0 better, 4 worse\)\.\n(.*\n)*.*outputs: equal for 4 of 4 inputs\n(.*\n)*  input=udp4  insn/run  0  8\.00 (.*\n)*.*base \| plus8 +2 +10 `},
-		{"plus8.bpf.o base.bpf.o --input one.bin", "", `^base.bpf.o takes 8\.0 less instructions a run .*: better`},
+		{"plus8.bpf.o base.bpf.o --input one.bin", "", `^base.bpf.o takes 8\.0 fewer instructions a run .*: better`},
 		{"head.bpf.o head.bpf.o --input one.bin", "", `^No difference is shown between head.bpf.o and head.bpf.o`},
 		{"base.bpf.o head.bpf.o --input one.bin", "the outputs of A and B differ for 1 of 1 inputs, the first one: returns XDP_PASS (2) | XDP_TX (3); packet has 64 | 68 bytes, byte 0 is 0x02 | 0xee",
 			`Different outputs, A \| B\n  one: returns XDP_PASS \(2\) \| XDP_TX \(3\); packet has 64 \| 68 bytes, byte 0 is 0x02 \| 0xee`},
