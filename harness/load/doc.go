@@ -69,6 +69,7 @@ type Report struct {
 	BurstCPU time.Duration
 	At       []float64 `json:",omitempty"` // seconds since the start, one a request (Probe)
 	Took     []float64 `json:",omitempty"` // seconds
+	Laps     []float64 `json:",omitempty"` // seconds that LapRounds rounds took, one after another (Pipe)
 	Switches int64     // context switches of the process
 	Forced   int64     // of them, involuntary
 }
@@ -81,7 +82,11 @@ type ThreadReport struct {
 	Strays int64         // reads of the clock at which a pinned thread was on another CPU
 }
 
+// LapRounds is the number of rounds of Pipe between two reads of the clock.
+const LapRounds = 16
+
 const (
+	firstLaps   = 1 << 16      // laps of Pipe that have room before more memory is needed
 	portion     = 100_000      // rounds of computing in one operation
 	clockRounds = portion / 10 // rounds that a thread computes between two reads of the clock
 	mixedFirst  = 100          // first rate of Mixed, requests a second

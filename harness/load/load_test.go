@@ -4,6 +4,7 @@ package load
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"testing"
 	"time"
@@ -44,7 +45,12 @@ func TestKinds(t *testing.T) {
 		}},
 		{Spec{Kind: Sleepy, Threads: busy(1), Workers: 1}, func(r Report) bool { return len(r.Threads) == 1 && r.Threads[0].Run > 0 }},
 		{Spec{Kind: Pipe, CPUs: [2]int{0, 0}}, func(r Report) bool {
-			return r.Ops > 10 && r.Switches > int64(r.Ops) && r.Switches < int64(3*r.Ops)
+			var laps float64
+			for _, l := range r.Laps {
+				laps += l
+			}
+			return r.Ops > 10 && r.Switches > int64(r.Ops) && r.Switches < int64(3*r.Ops) &&
+				len(r.Laps)*LapRounds == int(r.Ops) && math.Abs(laps-r.Elapsed.Seconds()) < 1e-6
 		}},
 		{Spec{Kind: Pipe, CPUs: [2]int{-1, -1}}, func(r Report) bool { return r.Ops > 10 }},
 		{Spec{Kind: Wake, Threads: busy(2)}, func(r Report) bool {

@@ -22,7 +22,7 @@ func (p *program) pipe() (Report, error) {
 			signal(back[1], 1)
 		}
 	})
-	var r Report
+	r := Report{Laps: make([]float64, 0, firstLaps)}
 	t.add(Thread{Name: "ping", CPU: p.CPUs[0]}, func() {
 		round := func() { signal(there[1], 1); wait(back[0]) }
 		for t.now() < t.t0 {
@@ -30,13 +30,16 @@ func (p *program) pipe() (Report, error) {
 		}
 		before := readSwitches()
 		begin, n := t.now(), 0
-		for now := begin; !t.over(now); now = t.now() {
-			for range 16 {
+		now := begin
+		for !t.over(now) {
+			for range LapRounds {
 				round()
 			}
-			n += 16
+			end := t.now()
+			r.Laps = append(r.Laps, float64(end-now)/1e9)
+			now, n = end, n+LapRounds
 		}
-		r.Elapsed, r.Ops = time.Duration(t.now()-begin), float64(n)
+		r.Elapsed, r.Ops = time.Duration(now-begin), float64(n)
 		r.countSwitches(before)
 		signal(there[1], 0)
 	})

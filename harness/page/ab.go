@@ -138,7 +138,7 @@ func (ab AB) sentence() string {
 		}
 	case r.Compare != harness.CompareDifference && counted(r):
 		per := strings.TrimPrefix(r.Unit, "insn/")
-		amount = fmt.Sprintf("takes %s %s instructions a %s", unit.Percent(math.Abs(r.Delta), false), many, cmp.Or(unitWords[per], per))
+		amount = fmt.Sprintf("takes %s %s instructions %s", unit.Percent(math.Abs(r.Delta), false), many, withArticle(cmp.Or(unitWords[per], per)))
 	case r.Compare != harness.CompareDifference:
 		amount = fmt.Sprintf("has %s %s %s", unit.Percent(math.Abs(r.Delta), false), more, r.Unit)
 	}
@@ -192,4 +192,12 @@ func (ab AB) grids() []grid {
 		})
 	}
 	return out
+}
+
+// withArticle puts the indefinite article before a noun.
+func withArticle(noun string) string {
+	if strings.ContainsAny(noun[:min(1, len(noun))], "aeiou") {
+		return "an " + noun
+	}
+	return "a " + noun
 }

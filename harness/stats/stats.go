@@ -62,6 +62,18 @@ func Median(v []float64) float64 {
 	return m
 }
 
+// InterquartileMean is the mean of the middle half of values, sorted: what is rare among them, such as a lap with a timer tick in
+// it, does not count.
+func InterquartileMean(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	middle := sorted[len(sorted)/4 : len(sorted)-len(sorted)/4]
+	var sum float64
+	for _, v := range middle {
+		sum += v
+	}
+	return sum / float64(len(middle))
+}
+
 // RankP is the p value of the Mann-Whitney test, exact for small samples without ties, with benchmath's warnings.
 func RankP(a, b []float64) (float64, []string) {
 	s1 := benchmath.NewSample(append([]float64(nil), a...), &benchmath.DefaultThresholds)

@@ -87,3 +87,20 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("three against three: p %v, %q", p, w)
 	}
 }
+
+// TestInterquartileMean: what is rare does not count; of few values, all do.
+func TestInterquartileMean(t *testing.T) {
+	for _, tt := range []struct {
+		in   []float64
+		want float64
+	}{
+		{[]float64{4}, 4},
+		{[]float64{5, 1}, 3},
+		{[]float64{3, 100, 1, 2}, 2.5},
+		{[]float64{7, 7, 1e6, 7, 0, 9, 7, 7}, 7},
+	} {
+		if got := InterquartileMean(tt.in); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.in, got, tt.want)
+		}
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/exact"
 	"github.com/kxlab/kxlab/harness/packets"
+	"github.com/kxlab/kxlab/harness/stats"
 )
 
 // pauseTime is the least pause after the first packets of the flows. The pause is longer than the interval at which
@@ -68,13 +68,7 @@ func lapRate(laps []time.Duration) (float64, []harness.Series) {
 	for _, l := range laps {
 		s.Y = append(s.Y, l.Seconds())
 	}
-	sorted := slices.Sorted(slices.Values(s.Y))
-	middle := sorted[len(sorted)/4 : len(sorted)-len(sorted)/4]
-	var sum float64
-	for _, y := range middle {
-		sum += y
-	}
-	return packets.LapPackets * float64(len(middle)) / sum, []harness.Series{s}
+	return packets.LapPackets / stats.InterquartileMean(s.Y), []harness.Series{s}
 }
 
 // exactChanges is the least number of changes on target exact.
