@@ -117,30 +117,24 @@ func (c *Cmd) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start guest: %w", err)
 	}
-	qemu, err := findQEMU()
+	qemu, self, err := c.hostFiles()
 	if err != nil {
 		return err
-	}
-	self := c.Self
-	if self == "" {
-		if self, err = os.Executable(); err != nil {
-			return fmt.Errorf("start guest: %w", err)
-		}
 	}
 	stdin, err := c.readStdin(stdinMax)
 	if err != nil {
 		return fmt.Errorf("start guest: %w", err)
 	}
-	t := task{Stdin: stdin != nil, Args: c.Args, Env: c.Env, Dir: c.Dir, Exact: c.Exact != nil, Beat: beatTime, Terminal: c.Terminal, Acknowledge: c.Acknowledge}
-	memory := cmp.Or(c.Memory, DefaultMemory)
-	if free, err := freeMemory(); err == nil && memory > free {
-		return harness.Skip("start guest: memory: %d MiB requested, %d available: request less, or stop other programs", memory>>20, free>>20)
+	t := c.task()
+	t.Stdin = stdin != nil
+	if free, err := freeMemory(); err == nil && c.memory() > free {
+		return harness.Skip("start guest: memory: %d MiB requested, %d available: request less, or stop other programs", c.memory()>>20, free>>20)
 	}
 	a, err := c.chooseAccel(ctx)
 	if err != nil {
 		return fmt.Errorf("start guest: %w", err)
 	}
-	m := machine{accel: a, cpus: c.cpus(), memory: memory}
+	m := machine{accel: a, cpus: c.cpus(), memory: c.memory()}
 	l := &launch{qemu: qemu}
 	switch {
 	case c.Virtme:
@@ -157,6 +151,26 @@ func (c *Cmd) Start(ctx context.Context) error {
 		return fmt.Errorf("start guest: %w", errors.Join(err, l.Close()))
 	}
 	return nil
+}
+
+func (c *Cmd) memory() int64 { return cmp.Or(c.Memory, DefaultMemory) }
+
+// task is the guest's task, without its standard input and the caller's files.
+func (c *Cmd) task() task {
+	return task{Args: c.Args, Env: c.Env, Dir: c.Dir, Exact: c.Exact != nil, Beat: beatTime, Terminal: c.Terminal, Acknowledge: c.Acknowledge}
+}
+
+// hostFiles are the paths of QEMU and of the guest's first process.
+func (c *Cmd) hostFiles() (qemu, self string, err error) {
+	if qemu, err = findQEMU(); err != nil {
+		return "", "", err
+	}
+	if self = c.Self; self == "" {
+		if self, err = os.Executable(); err != nil {
+			return "", "", fmt.Errorf("start guest: %w", err)
+		}
+	}
+	return qemu, self, nil
 }
 
 // readStdin returns the program's standard input, at most limit bytes; nil if Stdin is nil.

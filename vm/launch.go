@@ -4,6 +4,8 @@ package vm
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -107,12 +109,7 @@ const taskMax = 4 << 20
 // composeExact composes a guest that is set up before it receives its task. It resumes a snapshot, which is made if it is missing;
 // if that fails, it boots. Both execute the same instructions. A task larger than taskMax lies in the image instead.
 func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self string, t task, stdin []byte) error {
-	files, err := taskFiles(c.Files, stdin)
-	if err != nil {
-		return err
-	}
-	t.Later, t.Seed, t.Files = true, c.Exact.Seed, files
-	raw, err := json.Marshal(t)
+	raw, err := c.exactTask(&t, stdin)
 	if err != nil {
 		return err
 	}
@@ -144,6 +141,43 @@ func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self strin
 	return l.attachMonitor()
 }
 
+// exactTask completes the task of an exact guest and returns it as the guest reads it.
+func (c *Cmd) exactTask(t *task, stdin []byte) ([]byte, error) {
+	files, err := taskFiles(c.Files, stdin)
+	if err != nil {
+		return nil, err
+	}
+	t.Later, t.Seed, t.Files = true, c.Exact.Seed, files
+	return json.Marshal(t)
+}
+
+// Digest returns a hash of all that decides what an exact guest executes: the kernel, the programs, QEMU, the machine, the task and
+// the seed. Two guests of one digest give the same digits. Not for a guest with standard input, which can be read only once.
+func (c *Cmd) Digest(ctx context.Context) (string, error) {
+	if c.Exact == nil || c.Stdin != nil || c.Kernel == nil {
+		return "", errors.New("take digest of guest: it is not exact, has a standard input or no kernel")
+	}
+	t := c.task()
+	task, err := c.exactTask(&t, nil)
+	if err != nil {
+		return "", err
+	}
+	a, err := c.chooseAccel(ctx)
+	if err != nil {
+		return "", err
+	}
+	qemu, self, err := c.hostFiles()
+	if err != nil {
+		return "", err
+	}
+	_, key, err := c.resumePoint(ctx, qemu, self, machine{accel: a, cpus: c.cpus(), memory: c.memory()})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(append([]byte(key), task...))
+	return hex.EncodeToString(sum[:]), nil
+}
+
 // bare is the part of a command that decides its guest's image before the task is known.
 func (c *Cmd) bare() *Cmd { return &Cmd{Kernel: c.Kernel, Tools: c.Tools, Modules: c.Modules} }
 
@@ -158,26 +192,32 @@ func (l *launch) attachMonitor() error {
 	return nil
 }
 
-// composeResume makes a launch resume a snapshot. Such a guest needs neither kernel nor image.
-func (c *Cmd) composeResume(ctx context.Context, l *launch, m machine, device taskDevice, self string, later task) error {
+// resumePoint returns the image that an exact guest boots, without its files, and the key of its snapshot.
+func (c *Cmd) resumePoint(ctx context.Context, qemu, self string, m machine) (k kernelImage, key string, err error) {
 	base, err := openBase(ctx, c.Kernel, self, c.Tools, c.Modules)
 	if err != nil {
-		return err
+		return k, "", err
 	}
 	defer base.Close()
 	st, err := base.Stat()
 	if err != nil {
-		return err
+		return k, "", err
 	}
 	if err := m.hold(st.Size()); err != nil {
-		return err
+		return k, "", err
 	}
 	path, err := bootable(ctx, c.Kernel)
 	if err != nil {
-		return err
+		return k, "", err
 	}
-	k := kernelImage{path: path, initrd: fdPath(firstFD), cmdline: kernelArgs(m.accel)}
-	key, err := snapshotKey(l.qemu, commandLine(m, k), path, base.Name())
+	k = kernelImage{path: path, initrd: fdPath(firstFD), cmdline: kernelArgs(m.accel)}
+	key, err = snapshotKey(qemu, commandLine(m, k), path, base.Name())
+	return k, key, err
+}
+
+// composeResume makes a launch resume a snapshot. Such a guest needs neither kernel nor image.
+func (c *Cmd) composeResume(ctx context.Context, l *launch, m machine, device taskDevice, self string, later task) error {
+	k, key, err := c.resumePoint(ctx, l.qemu, self, m)
 	if err != nil {
 		return err
 	}

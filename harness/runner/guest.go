@@ -29,6 +29,7 @@ type Guest struct {
 	current *Mark // the trial that is being made
 	since   time.Time
 	end     *ending
+	faulty  bool   // an event was
 	watch   *watch // nil: none
 }
 
@@ -61,6 +62,7 @@ func (g *Guest) take(e event) error {
 	r := g.run
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	g.faulty = g.faulty || e.faulty()
 	switch {
 	case e.Enter != nil:
 		g.group, g.entered = e.Enter, time.Now()

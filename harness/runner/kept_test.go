@@ -98,3 +98,22 @@ func TestKeptGates(t *testing.T) {
 		})
 	}
 }
+
+// TestExactChecksOnTheWay: an exact guest that checks gates and then measures does so in every run, because a check that is left out
+// moves digits.
+func TestExactChecksOnTheWay(t *testing.T) {
+	sel := runner.Selection{Profile: "quick", Target: harness.TargetExact}
+	p, kept, checks := plan(t, sel), memory{}, 0
+	for i, want := range []int{1, 2} {
+		o := runner.GuestOptions{Record: newFake(), KeptGates: kept, Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
+			f := newFake()
+			f.check = func(string) error { checks++; return nil }
+			f.measure = func(context.Context, harness.Cell, int) (harness.Result, error) { return result(), nil }
+			return runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, to)
+		}}
+		sum, err := runner.RunGuests(t.Context(), p, sel, o)
+		if err != nil || len(sum.Kept) > 0 || len(kept) == 0 || checks%len(kept) != 0 || checks/len(kept) != want {
+			t.Fatalf("run %d: %v, %d gates kept, %d checks of %d gates", i, err, len(sum.Kept), checks, len(kept))
+		}
+	}
+}

@@ -3,11 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -36,6 +38,7 @@ type guests struct {
 	boots   bool          // vm.Cmd.NoSnapshots
 	note    func(string)  // vm.Cmd.Note
 	ready   func(vm.Ready)
+	reports *reports   // of earlier runs; nil: every guest runs
 	free    processors // each for one exact guest at a time
 }
 
@@ -108,26 +111,71 @@ func (g *guests) cpu(host string) string {
 	return fmt.Sprintf("QEMU %s, %d CPU, on %s", accel, g.cpus, host)
 }
 
-// boot is a runner.Boot. Tools that this machine lacks are left out: only the variants that need them are then not supported.
-func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error {
+// command is the guest of a job. Tools that this machine lacks are left out: only the variants that need them are then not supported.
+func (g *guests) command(j runner.Job) (*vm.Cmd, error) {
 	raw, err := json.Marshal(j)
 	if err != nil {
-		return fmt.Errorf("write job: %w", err)
+		return nil, fmt.Errorf("write job: %w", err)
 	}
 	c := &vm.Cmd{
 		Kernel: g.kernel, Args: []string{"kxlab", "inside"}, CPUs: g.cpus, Memory: g.memory,
 		Modules: g.spec.Modules, Tools: slices.DeleteFunc(slices.Clone(g.spec.Tools), vm.NoTool), Files: map[string]vm.File{jobPath: {Content: raw}},
-		Stdout: to, Stderr: os.Stderr, OnReady: g.ready, Virtme: g.virtme, Silence: g.silence, Acknowledge: true,
+		Stderr: os.Stderr, OnReady: g.ready, Virtme: g.virtme, Silence: g.silence, Acknowledge: true,
 	}
 	if g.exact {
 		c.Exact, c.NoSnapshots, c.Note = &vm.Exact{Seed: j.BootSeed()}, g.boots, g.note
-		mine := <-g.free
-		defer func() { g.free <- mine }()
-		c.Processor = &mine
 	} else {
 		// With a thread for each CPU, guests of QEMU 7.2 panicked while they patched their code.
 		c.OneThread = true
 	}
+	return c, nil
+}
+
+// boot is a runner.Boot. An exact guest whose report is kept does not run again.
+func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error {
+	c, err := g.command(j)
+	if err != nil {
+		return err
+	}
+	if !g.exact {
+		c.Stdout = to
+		return runGuest(ctx, c)
+	}
+	mine := <-g.free
+	defer func() { g.free <- mine }()
+	c.Processor = &mine
+	if g.reports == nil {
+		c.Stdout = to
+		return runGuest(ctx, c)
+	}
+	digest, err := c.Digest(ctx)
+	if err != nil { // the guest's start says what is wrong
+		c.Stdout = to
+		return runGuest(ctx, c)
+	}
+	if kept, ok := g.reports.find(digest); ok {
+		g.ready(kept.Ready)
+		_, err := to.Write(kept.Lines)
+		return err
+	}
+	var lines bytes.Buffer
+	var ready vm.Ready
+	c.Stdout = io.MultiWriter(to, &lines)
+	c.OnReady = func(r vm.Ready) {
+		ready = r
+		g.ready(r)
+	}
+	if err := runGuest(ctx, c); err != nil {
+		return err
+	}
+	if to.Passed() {
+		g.reports.keep(digest, ready, lines.Bytes())
+	}
+	return nil
+}
+
+// runGuest runs a guest to its end.
+func runGuest(ctx context.Context, c *vm.Cmd) error {
 	if err := c.Start(ctx); err != nil {
 		return runner.NoGuest(err)
 	}

@@ -68,7 +68,7 @@ func (f *runFlags) addTo(fl *pflag.FlagSet, target, profile string) {
 	fl.IntVar(&f.cpus, "cpus", 0, "virtual CPUs of the guests (0: as many as the experiment says)")
 	fl.StringVar(&f.root, "root", "", "root file system of guests: host (this machine's, read-only, through virtme-ng) or image (the lab's own, with what the experiment names; it boots in a tenth of the time) (default: on target vm what the experiment says, else host)")
 	fl.BoolVar(&f.snapshots, "snapshots", true, "resume guests of target exact from snapshots; without, each boots, which is slower and gives the same digits")
-	fl.BoolVar(&f.fresh, "fresh", false, "check every correctness gate anew; without, one that this lab passed on this kernel, with this definition and seed, is kept")
+	fl.BoolVar(&f.fresh, "fresh", false, "check every correctness gate and run every guest anew; without, a gate that this lab passed on this kernel, with this definition and seed, is kept, and so is the report of an exact guest in which nothing failed: the same guest gives the same digits")
 	fl.DurationVar(&f.silence, "silence", vm.SilenceTime, "end a guest from which nothing came for so long, not even a sign of life")
 	fl.StringVar(&f.profile, "profile", profile, "how much is run: smoke, quick or full")
 	fl.StringSliceVar(&f.workloads, "workload", nil, "only these workloads")
@@ -310,6 +310,11 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 		if j.guests, err = openGuests(ctx, *j, f); err != nil {
 			return sum, err
 		}
+		if j.guests.exact && !f.fresh {
+			if j.guests.reports, err = openReports(); err != nil {
+				s.note("no kept reports of guests: %v: every guest runs", err)
+			}
+		}
 	}
 	env, err := newEnv(ctx, *j, f)
 	if err != nil {
@@ -334,6 +339,12 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 	}
 	if len(sum.Kept) > 0 {
 		s.note("%s: %s", j.plan.Experiment.Name, keptNote(sum.Kept))
+	}
+	if j.guests != nil {
+		if text := j.guests.reports.note(); text != "" {
+			s.note("%s: %s", j.plan.Experiment.Name, text)
+			err = cmp.Or(err, w.Note("%s", text))
+		}
 	}
 	share := shareOf(sum, j.plan.Target)
 	if err != nil {

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/harness/cache"
+)
+
+// TestKeptReports: a guest whose report is kept does not run again and gives the same digits; --fresh, another seed, a changed program
+// and a damaged report make it run.
+func TestKeptReports(t *testing.T) {
+	needsGuests(t)
+	dir := t.TempDir()
+	copyPrograms(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "one.bin"), bytes.Repeat([]byte{7}, 64), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := cache.Dir("reports")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed := time.Now().UnixNano() & 0xffff_ffff
+	n := 0
+	run := func(kept string, args ...string) string { // what was measured
+		t.Helper()
+		n++
+		out := fmt.Sprint("run", n)
+		cmd, errs := command(t, dir, append([]string{"ab", "base.bpf.o", "--input", "one.bin", "--repeat", "2", "--out", out}, args...)...)
+		cmd.Env = append(cmd.Env, "KXLAB_FRESH=false")
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%q: %v: %s", args, err, errs)
+		}
+		var notes []string
+		for line := range strings.Lines(errs.String()) {
+			if strings.Contains(line, "guests kept, the first of 20") {
+				notes = append(notes, strings.TrimPrefix(line[:strings.Index(line, " guests kept")], "kxlab: prog: the reports of "))
+			}
+		}
+		if got := strings.Join(notes, ", "); got != kept {
+			t.Errorf("%q: kept %q, want %q: %s", args, got, kept, errs)
+		}
+		var all []byte
+		for _, file := range []string{"bench.txt", "samples.jsonl"} {
+			raw, err := os.ReadFile(filepath.Join(dir, out, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, raw...)
+		}
+		return string(all)
+	}
+	list := func() []string {
+		all, _ := filepath.Glob(filepath.Join(folder, "*"))
+		return all
+	}
+	one := []string{"plus8.bpf.o", "--seed", fmt.Sprint(seed)}
+	before := list()
+	first := run("", one...)
+	made := slices.DeleteFunc(list(), func(p string) bool { return slices.Contains(before, p) })
+	t.Cleanup(func() {
+		for _, p := range made {
+			os.Remove(p)
+		}
+	})
+	if len(made) != 1 {
+		t.Errorf("%d reports of one guest", len(made))
+	}
+	if got := run("1 of 1", one...); got != first {
+		t.Errorf("other digits:\n%s\n%s", got, first)
+	}
+	if got := run("", append(one, "--fresh")...); got != first {
+		t.Errorf("other digits:\n%s\n%s", got, first)
+	}
+	run("", "plus8.bpf.o", "--seed", fmt.Sprint(seed+1))
+	run("", "head.bpf.o", "--allow-difference", "--seed", fmt.Sprint(seed))
+	for _, p := range made {
+		raw, err := os.ReadFile(p)
+		if err == nil {
+			raw[len(raw)-20] ^= 1
+			err = os.WriteFile(p, raw, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := run("", one...); got != first {
+		t.Errorf("other digits:\n%s\n%s", got, first)
+	}
+}
