@@ -134,8 +134,7 @@ func checkMetrics(metrics []harness.MetricSpec) error {
 				at(harness.Known("way in better", m.Better, []string{"higher", "lower", "neither"}), "better"),
 				at(optional("way to compare", m.Compare, harness.CompareWays()), "compare"),
 				at(refuse(!(m.Least >= 0), "least is %v, want a difference above 0", m.Least), "least"),
-				at(refuse(m.Least > 0 && !m.Difference(),
-					"least is the least difference that matters, and ratios are compared: say compare: difference, or leave least out"), "least"),
+				at(refuse(m.Least >= 1 && !m.Difference(), "least is %v, and ratios are compared: want a relative difference below 1, such as 0.03", m.Least), "least"),
 			)),
 		); err != nil {
 			return at(err, i)

@@ -166,8 +166,8 @@ type MetricSpec struct {
 	// Compare is CompareRatio or CompareDifference. Empty: CompareDifference for shares and counts of faults, else
 	// CompareRatio.
 	Compare string `json:",omitempty"`
-	// Least is the least difference that counts, in the unit (0.002 of a share is 0.2 points); 0: leastShare or leastCount. The
-	// least ratio that counts is an option of the comparison.
+	// Least is the least difference that counts, in the unit (0.002 of a share is 0.2 points); 0: leastShare or leastCount. Of ratios
+	// it is relative (0.03 is 3 %), and the comparison's own least counts if it is larger.
 	Least float64 `json:",omitempty"`
 }
 
@@ -197,10 +197,18 @@ func (m MetricSpec) Difference() bool {
 	return isShare(m.Unit) || isCount(m.Unit)
 }
 
-// LeastDifference is Least or its default: 0 if the unit is neither a share nor a count.
+// LeastRatio is the least relative difference that counts; 0 if none is set or differences are compared.
+func (m MetricSpec) LeastRatio() float64 {
+	if m.Difference() {
+		return 0
+	}
+	return m.Least
+}
+
+// LeastDifference is Least of differences or its default: 0 if the unit is neither a share nor a count.
 func (m MetricSpec) LeastDifference() float64 {
 	switch {
-	case m.Least > 0:
+	case m.Least > 0 && m.Difference():
 		return m.Least
 	case isShare(m.Unit):
 		return leastShare

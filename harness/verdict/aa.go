@@ -45,7 +45,7 @@ func (a *Analysis) noise() []Noise {
 		}
 		spec := a.metric(cell.Workload, second.Unit)
 		n := Noise{Cell: cell.BenchName(), Unit: second.Unit, Difference: spec.Difference(), workload: cell.Workload, rate: cell.Axis("rate")}
-		least := DefaultMinEffect
+		least := math.Max(DefaultMinEffect, spec.LeastRatio())
 		if n.Difference {
 			least = spec.LeastDifference()
 		}

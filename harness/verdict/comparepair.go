@@ -41,14 +41,15 @@ func (c *Comparison) selected(a *Analysis, s *record.Sample) bool {
 func (c *Comparison) row(old, new *Analysis, o, n *record.Sample) Row {
 	r := Row{Cell: n.Cell, Name: n.Cell.BenchName(), Unit: n.Unit, Old: old.Summary(o), New: new.Summary(n), old: o, new: n,
 		group: group{n.Cell.Workload, n.Unit, n.Cell.Axis("rate")}, beyond: o.Beyond+n.Beyond > 0,
-		same: sameProgram(&old.Run.Env, &new.Run.Env, n.Cell.Variant), Compare: harness.CompareRatio, Floor: c.Options.MinEffect}
+		same: sameProgram(&old.Run.Env, &new.Run.Env, n.Cell.Variant), Compare: harness.CompareRatio}
 	spec := new.metric(r.Cell.Workload, r.Unit) // by the newer definition
+	r.Floor = math.Max(c.Options.MinEffect, spec.LeastRatio())
 	switch {
 	case spec.Difference():
 		r.Compare, r.Floor = harness.CompareDifference, spec.LeastDifference()
 	case !positive(o.Values) || !positive(n.Values):
 		r.Compare = harness.CompareDifference
-		r.Floor = math.Max(spec.LeastDifference(), c.Options.MinEffect*math.Max(math.Abs(r.Old.Median), math.Abs(r.New.Median)))
+		r.Floor = math.Max(spec.LeastDifference(), r.Floor*math.Max(math.Abs(r.Old.Median), math.Abs(r.New.Median)))
 		r.remark("holds zeros: compared as a difference")
 	}
 	return r

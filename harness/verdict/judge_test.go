@@ -150,6 +150,21 @@ func TestExactNoise(t *testing.T) {
 	}
 }
 
+// TestLeastRatio: a metric's own least holds where it is more than that of the comparison.
+func TestLeastRatio(t *testing.T) {
+	for _, tt := range []struct {
+		least, effect, new float64
+		want               string
+	}{{0, 0.004, 1010, Worse}, {0.03, 0.004, 1010, same}, {0.03, 0.004, 1040, Worse}, {0.001, 0.02, 1010, same}} {
+		m := insn
+		m.Least = tt.least
+		a, b := small("exact", m, "", cell{"a", "c", "", around(1000)}), small("exact", m, "", cell{"a", "c", "", around(tt.new)})
+		if r := mustCompare(t, a, b, CompareOptions{MinEffect: tt.effect}).Rows[0]; r.Verdict != tt.want {
+			t.Errorf("%+v: %q, floor %v", tt, r.Verdict, r.Floor)
+		}
+	}
+}
+
 // TestHostEffect: what is significant and below the minimum effect, or within the A/A noise, is no difference.
 func TestHostEffect(t *testing.T) {
 	for _, tt := range []struct {
