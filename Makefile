@@ -44,18 +44,18 @@ regress: ## what did this tree change against BASE (default: the last commit), c
 # guest, which has one processor, or for a timer.
 GO_TEST    = CGO_ENABLED=0 go test -exec '$(TEST_EXEC)$(1)' -count=1 -p 2 -timeout 20m
 
-test: ## all tests, kernel parts included; a few in part: see soak
+test: ## all tests, kernel parts included; a few in part or not: see soak
 	@scripts/setup run
 	$(call GO_TEST) ./...
 
 unit: ## the tests that need no root
 	go test -short ./...
 
-# Tests that make test runs in part, and their packages.
-SOAK    := ^(TestLawsFindBugs|TestAB)$$
-SOAK_IN := ./harness/cmd/kxlab
+# Tests that make test leaves out or runs in part, and their packages.
+SOAK    := ^(TestLawsFindBugs|TestAB|TestWrongSchedulersInGuest|TestSwapUnderLoad)$$
+SOAK_IN := ./harness/cmd/kxlab ./harness/family/cc ./harness/family/sched
 
-soak: ## the tests that make test runs in part, as a whole
+soak: ## the tests that make test leaves out or runs in part, as a whole
 	@scripts/setup run
 	$(call GO_TEST, env LABTEST_SOAK=1) -run '$(SOAK)' $(SOAK_IN)
 

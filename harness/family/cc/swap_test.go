@@ -14,6 +14,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/labtest"
 )
 
 // TestReplaceShowsWhoUsesWhat: connections keep what they began with, new ones get what is registered, and one that asks
@@ -99,11 +100,15 @@ func TestReplaceShowsWhoUsesWhat(t *testing.T) {
 }
 
 // TestSwapUnderLoad replaces the algorithm of 100 running flows again and again. Nothing is lost and no connection
-// breaks. After each replacement one of the flows asks for the name again, and so changes over while it runs.
+// breaks. After each replacement one of the flows asks for the name again, and so changes over while it runs. Make soak replaces a
+// thousand times.
 func TestSwapUnderLoad(t *testing.T) {
 	const flows = 100
-	swaps := 1000
-	if testing.Short() {
+	swaps := 200
+	switch {
+	case labtest.Soak():
+		swaps = 1000
+	case testing.Short():
 		swaps = 50
 	}
 	path, ctx := newCCPath(t), context.Background()
@@ -118,11 +123,11 @@ func TestSwapUnderLoad(t *testing.T) {
 		all = append(all, f)
 		wg.Go(func() {
 			for !stop.Load() {
-				if err := f.send(64 << 10); err != nil {
+				if err := f.send(16 << 10); err != nil {
 					broken <- err
 					return
 				}
-				time.Sleep(5 * time.Millisecond) // leaves some of the machine to the replacements
+				time.Sleep(20 * time.Millisecond) // 80 MB/s in all: the replacements are to have most of the machine
 			}
 		})
 	}

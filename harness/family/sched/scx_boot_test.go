@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/labtest"
 	"github.com/kxlab/kxlab/harness/labtest/inguest"
 	"github.com/kxlab/kxlab/vm"
 )
@@ -31,8 +32,18 @@ func TestSchedulersInGuest(t *testing.T) {
 		{"hold", "^TestGuest(SchedulersHold|Stall|NeverDispatches|Errors|Killed)$", 2, nil, nil},
 		{"cost", "^TestGuestSwitchCost$", 1, &vm.Exact{Seed: 1}, []string{exactEnv + "=1"}},
 		{"gate", "^TestGuestGate$", 1, &vm.Exact{Seed: 1}, nil},
-		{"wrong", "^TestGuestWrong$", 1, &vm.Exact{Seed: 1}, nil},
-		{"wrong2", "^TestGuestWrong$", 2, nil, nil}, // affinity means nothing on one CPU
+	})
+}
+
+// TestWrongSchedulersInGuest runs the gate under schedulers that are wrong on purpose: make test two of them, make soak all.
+func TestWrongSchedulersInGuest(t *testing.T) {
+	if !labtest.Soak() {
+		runInGuests(t, 8*time.Minute, []guestTest{{"1cpu", "^TestGuestWrong$/^wrong_(weight|exits)$/^(nice|exits)$", 1, &vm.Exact{Seed: 1}, nil}})
+		return
+	}
+	runInGuests(t, 8*time.Minute, []guestTest{
+		{"1cpu", "^TestGuestWrong$", 1, &vm.Exact{Seed: 1}, nil},
+		{"2cpu", "^TestGuestWrong$", 2, nil, nil}, // affinity means nothing on one CPU
 	})
 }
 
