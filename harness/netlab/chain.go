@@ -16,13 +16,13 @@ import (
 const chainFar = 3
 
 // chainRoles are the hosts of a chain, from the sender of the data to its receiver.
-var chainRoles = [...]string{"server", "router1", "middle", "router2", "client"}
+var chainRoles = [...]string{"server", "router1", "router2", "client"}
 
-// A Chain is a path through five namespaces in a row: data go from the server over three routers to the client. Links are
+// A Chain is a path through four namespaces in a row: data go from the server over two routers to the client. Links are
 // emulated on the routers, never on the sender, whose stack reacts to its own queueing discipline. A Chain is not safe for
 // concurrent use, except for Change while flows run.
 type Chain struct {
-	Server, Router1, Middle, Router2, Client *Host
+	Server, Router1, Router2, Client *Host
 	// ServerAddrs are the server's addresses: the first has the path's round trip time, each other one a round trip time
 	// that is longer by Path.Far.
 	ServerAddrs []netip.Addr
@@ -37,7 +37,7 @@ type Chain struct {
 // chainLinks are the interface indices of the routers' emulated ends.
 type chainLinks struct {
 	toClient int   // on router 2: rate, queue, half the delay, losses
-	managed  int   // on the middle router, towards router 2: rate and queue of a managed path
+	managed  int   // on router 1, towards router 2: rate and queue of a managed path
 	toServer []int // on router 1: half the delay, one for each of the server's addresses
 }
 
@@ -59,10 +59,10 @@ func NewChain(ctx context.Context) (*Chain, error) {
 
 func (c *Chain) build() error {
 	h, suffix, err := makeFirst(chainRoles[0], wires, senders)
-	for i, host := range []**Host{&c.Server, &c.Router1, &c.Middle, &c.Router2, &c.Client} {
+	for i, host := range []**Host{&c.Server, &c.Router1, &c.Router2, &c.Client} {
 		if i > 0 {
 			settings := forwarders
-			if i == 4 {
+			if i == len(chainRoles)-1 {
 				settings = senders
 			}
 			h, err = makeHost(chainRoles[i]+suffix, 0, wires, settings)

@@ -13,7 +13,7 @@
 // everywhere, and every veth end but a balancer's eth0 carries an XDP program from the start, so that frames sent by
 // XDP arrive everywhere and no variant has more offloads than another.
 //
-// A Chain is five namespaces in a row, for congestion control; its routers emulate a Path (rate, queue, delay, loss,
+// A Chain is four namespaces in a row, for congestion control; its routers emulate a Path (rate, queue, delay, loss,
 // marking). chain.go and wire.go build it, path.go defines a path (pure), shape.go puts it in force through the queueing
 // disciplines of qdisc.go.
 //

@@ -67,7 +67,7 @@ func (c *Chain) each(p Path, begin func(ifindex int) error, put func(q qdisc, if
 	if err := at(c.Router2, c.links.toClient, forward); err != nil {
 		return err
 	}
-	if err := at(c.Middle, c.links.managed, managed); err != nil {
+	if err := at(c.Router1, c.links.managed, managed); err != nil {
 		return err
 	}
 	for i, ifindex := range c.links.toServer {

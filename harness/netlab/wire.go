@@ -47,16 +47,12 @@ func (c *Chain) wire() error {
 		c.ServerAddrs = append(c.ServerAddrs, atServer.Addr())
 	}
 	at1, _ := subnet(10)
-	from1, toMiddle := subnet(30)
-	if _, _, err := join(c.Router1, c.Middle, "middle", "router1", from1, toMiddle); err != nil {
-		return err
-	}
-	fromMiddle, to2 := subnet(31)
+	from1, to2 := subnet(30)
 	var err error
-	if c.links.managed, _, err = join(c.Middle, c.Router2, "router2", "middle", fromMiddle, to2); err != nil {
+	if c.links.managed, _, err = join(c.Router1, c.Router2, "router2", "router1", from1, to2); err != nil {
 		return err
 	}
-	from2, toClient := subnet(32)
+	from2, toClient := subnet(31)
 	if c.links.toClient, _, err = join(c.Router2, c.Client, "client", "router2", from2, toClient); err != nil {
 		return err
 	}
@@ -67,8 +63,7 @@ func (c *Chain) wire() error {
 		dst  netip.Prefix
 		via  netip.Prefix
 	}{
-		{c.Server, anywhere, at1}, {c.Router1, anywhere, toMiddle}, {c.Middle, anywhere, from1}, {c.Middle, toClient.Masked(), to2},
-		{c.Router2, anywhere, fromMiddle}, {c.Client, anywhere, from2},
+		{c.Server, anywhere, at1}, {c.Router1, anywhere, to2}, {c.Router2, anywhere, from1}, {c.Client, anywhere, from2},
 	} {
 		route := &netlink.Route{Gw: r.via.Addr().AsSlice(), Dst: ipNet(r.dst)}
 		if err := r.host.handle.RouteAdd(route); err != nil {
