@@ -45,12 +45,7 @@ func WriteAB(w io.Writer, ab AB, format string) error {
 		p.grid(g)
 	}
 	if len(ab.Sizes) > 0 {
-		g := grid{title: "What the kernel makes of them", head: []string{"program", "verified A", "verified B", "bytes A", "bytes B"}}
-		for _, s := range ab.Sizes {
-			g.rows = append(g.rows, []string{s.Program, count(s.VerifiedA), count(s.VerifiedB), count(s.NativeA), count(s.NativeB)})
-		}
-		g.footer = "verified: instructions that the verifier processed; bytes: machine code"
-		p.grid(g)
+		p.grid(sizeGrid("What the kernel makes of them", ab.Sizes))
 	}
 	c := ab.Comparison
 	if len(c.Rows) > 0 {
@@ -59,6 +54,15 @@ func WriteAB(w io.Writer, ab AB, format string) error {
 	}
 	p.list("Remarks", c.Remarks)
 	return p.err
+}
+
+func sizeGrid(title string, all []Size) grid {
+	g := grid{title: title, head: []string{"program", "verified A", "verified B", "bytes A", "bytes B"}}
+	for _, s := range all {
+		g.rows = append(g.rows, []string{s.Program, count(s.VerifiedA), count(s.VerifiedB), count(s.NativeA), count(s.NativeB)})
+	}
+	g.footer = "verified: instructions that the verifier processed; bytes: machine code"
+	return g
 }
 
 func count(n int) string {
@@ -182,13 +186,9 @@ func (ab AB) grids() []grid {
 			out = append(out, grid{title: r.Cell.Workload, head: []string{"at", "unit", "A", "B", "B against A", "n", "verdict"}})
 		}
 		sc := unit.ScaleFor(r.Unit, []float64{r.Old.Median, r.New.Median})
-		v := r.Verdict
-		if r.Note != "" {
-			v += " (" + r.Note + ")"
-		}
 		out[i].rows = append(out[i].rows, []string{
 			strings.TrimPrefix(strings.ReplaceAll(r.Cell.AxesName(""), "/", " "), " "), sc.Unit, sc.Format(r.Old.Median), sc.Format(r.New.Median),
-			deltaText(r) + intervalText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), v,
+			deltaText(r) + intervalText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), verdictText(r),
 		})
 	}
 	return out

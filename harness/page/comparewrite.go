@@ -204,7 +204,12 @@ func kernels(o, n verdict.Identity) string {
 }
 
 func writeComparisonJSON(w io.Writer, c *verdict.Comparison) error {
-	return writeJSON(w, struct {
+	return writeJSON(w, comparisonDocument(c))
+}
+
+// comparisonDocument is a comparison as it stands in JSON.
+func comparisonDocument(c *verdict.Comparison) any {
+	return struct {
 		Old       verdict.Identity  `json:"old"`
 		New       verdict.Identity  `json:"new"`
 		MinEffect float64           `json:"min_effect"`
@@ -217,7 +222,7 @@ func writeComparisonJSON(w io.Writer, c *verdict.Comparison) error {
 		OnlyNew   []string          `json:"only_new,omitempty"`
 		Broken    []string          `json:"broken_gates,omitempty"`
 		Remarks   []string          `json:"remarks,omitempty"`
-	}{c.OldRun, c.NewRun, c.Options.MinEffect, c.Options.Alpha, c.Gate(), c.Rows, c.Drifts, c.Missing, c.Options.AllowMissing, c.OnlyNew, c.Broken, c.Remarks})
+	}{c.OldRun, c.NewRun, c.Options.MinEffect, c.Options.Alpha, c.Gate(), c.Rows, c.Drifts, c.Missing, c.Options.AllowMissing, c.OnlyNew, c.Broken, c.Remarks}
 }
 
 type junitMessage struct {

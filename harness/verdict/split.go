@@ -3,12 +3,10 @@
 package verdict
 
 import (
-	"math"
 	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/stats"
 )
 
 // Split makes two runs of one in which variants a and b were measured in turn: one of a, one of b, each under the name of a. So
@@ -54,18 +52,4 @@ func only(r *record.Run, variant, name string) *record.Run {
 		out.Env.Variants = []harness.Variant{v}
 	}
 	return &out
-}
-
-// Interval is where the difference lies, in the terms of Delta, with 95 % confidence: Student's interval of the mean over the seeds.
-// ok is false where there are fewer than two pairs, and off target exact.
-func (r *Row) Interval() (low, high float64, ok bool) {
-	n := float64(len(r.pairs))
-	if n < 2 {
-		return 0, 0, false
-	}
-	m, half := mean(r.pairs), stats.CriticalT(1-stats.Confidence, n-1)*math.Sqrt(variance(r.pairs)/n)
-	if r.difference() {
-		return m - half, m + half, true
-	}
-	return math.Expm1(m - half), math.Expm1(m + half), true
 }
