@@ -39,6 +39,9 @@ cgroup_skb, socket filter, flow dissector, raw tracepoint or syscall program get
 description, bytes; without, four packets) with maps as --maps says. Return values and output bytes of A and B must be
 equal (--allow-difference). The answer is the cost of a run, the loop's own taken off.
 
+With several kernels (--kernel) the columns of the answer are kernels: B against A on each, and in which rows that differs
+between them. A alone with several kernels is measured on each: B is A on a later kernel, A is A on the first.
+
 On target host two XDP programs in the place of balancers are timed alone, in turns of 64 packets within one call of the
 kernel, over 16 loads of both (--repeat), which shows smaller differences than trials in turn.`
 
@@ -48,6 +51,8 @@ const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
   kxlab ab xdp-ipip mine.bpf.c --target host --axis flows=1,4096
   kxlab ab bpf-cubic mine.bpf.o --workload random-loss --axis loss=0
   kxlab ab HEAD:mine.bpf.c mine.bpf.c --like xdp-nat --gate --format markdown
+  kxlab ab HEAD:mine.bpf.c mine.bpf.c --kernel 6.12,7.2 --gate
+  kxlab ab mine.bpf.o --kernel 6.12,7.2
   kxlab ab old.bpf.o new.bpf.o --program xdp_main --input traffic.pcap --maps maps.yaml
   kxlab ab tc_mine.bpf.c count-hash --like prog --target host --allow-difference`
 
@@ -62,12 +67,12 @@ type abFlags struct {
 func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 	f := abFlags{runFlags: runFlags{snapshots: true}}
 	cmd := &cobra.Command{
-		Use: "ab A B", Short: "Say whether B is better than A: of your own programs, too", Long: abLong, Example: abExample, Args: cobra.ExactArgs(2),
+		Use: "ab A [B]", Short: "Say whether B is better than A: of your own programs, too", Long: abLong, Example: abExample, Args: cobra.RangeArgs(1, 2),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			if f.watch {
-				return watch(cmd.Context(), s, words, f, args[0], args[1])
+				return watch(cmd.Context(), s, words, f, args)
 			}
-			return ab(cmd.Context(), s, words, f, args[0], args[1])
+			return ab(cmd.Context(), s, words, f, args)
 		}),
 	}
 	fl := cmd.Flags()
@@ -88,11 +93,9 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 // abRepeats is how many pairs of trials a cell has unless the user says: fewer than five find little.
 const abRepeats = 5
 
-func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, a, b string) error {
-	if err := harness.Known("format", f.format, page.CompareFormats()); err != nil {
-		return usage(err)
-	}
-	if err := f.check(); err != nil {
+// ab answers for A and B, or for A alone.
+func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, args []string) error {
+	if err := f.checkAB(args); err != nil {
 		return usage(err)
 	}
 	var effect float64 // 0: the target's own
@@ -102,21 +105,28 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 			return usage(fmt.Errorf("--min-effect: %w", err))
 		}
 	}
-	for _, word := range []*string{&a, &b} {
+	args = slices.Clone(args)
+	for i := range args {
 		var err error
-		if *word, err = inFolders(f.with, *word); err != nil {
+		if args[i], err = inFolders(f.with, args[i]); err != nil {
 			return err
 		}
 	}
-	pair, err := openPair(ctx, words, f, a, b)
+	pair, err := openPair(ctx, words, f, args[0], args[len(args)-1])
 	if err != nil {
 		return err
+	}
+	if pair.single = len(args) == 1; pair.single {
+		pair.experiment.Variants = []harness.Variant{pair.a}
 	}
 	if f.laps(pair) {
 		return pair.abLaps(ctx, s, words, f, effect)
 	}
 	jobs, err := f.jobs(pair, words)
 	if err != nil {
+		return err
+	}
+	if err := f.differentKernels(ctx, jobs); err != nil {
 		return err
 	}
 	if f.target == harness.TargetHost {
@@ -132,32 +142,53 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 		defer lock.Close()
 	}
 	var wrong []error
-	for _, i := range pair.order(len(jobs)) {
-		side := ""
-		if len(jobs) > 1 {
-			side = fmt.Sprintf("%s, %s: ", "AB"[i:i+1], pair.words[i])
-		}
-		sum, err := jobs[i].measure(ctx, s, f.runFlags)
-		if err != nil {
-			return fmt.Errorf("%s%w", side, err)
-		}
-		if err := wrongError(jobs[i], sum); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s%w", side, err))
+	for _, on := range jobs {
+		for _, i := range pair.order(len(on)) {
+			where := ""
+			if len(on) > 1 {
+				where = fmt.Sprintf("%s, %s: ", "AB"[i:i+1], pair.words[i])
+			}
+			if len(jobs) > 1 {
+				where = "kernel " + on[i].kernel + ": " + where
+			}
+			sum, err := on[i].measure(ctx, s, f.runFlags)
+			if err != nil {
+				return fmt.Errorf("%s%w", where, err)
+			}
+			if err := wrongError(on[i], sum); err != nil {
+				wrong = append(wrong, fmt.Errorf("%s%w", where, err))
+			}
 		}
 	}
 	return pair.answer(s, f, jobs, effect, errors.Join(wrong...))
 }
 
-// jobs lays out the runs of a pair: on target exact one of each side, else one of both, whose trials take turns. Programs by
-// themselves have one run on target exact, too: a trial loads its program anew and meets nothing of the other's, the digits are the
-// same as in two runs, and a guest less saves a third of the time.
-func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([]job, error) {
+// checkAB returns an error for flags that do not fit together.
+func (f abFlags) checkAB(args []string) error {
+	if err := harness.Known("format", f.format, page.CompareFormats()); err != nil {
+		return err
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	switch n := len(f.kernels); {
+	case f.target == harness.TargetHost && n > 0:
+		return errHostKernel
+	case len(args) == 1 && n < 2:
+		return fmt.Errorf("B is missing: ab takes A and B, or A alone with several kernels: kxlab ab %s --kernel A,B", args[0])
+	case n > 1 && f.format == "junit":
+		return errors.New("--format junit: not with several kernels; take text, markdown or json")
+	}
+	return nil
+}
+
+// jobs lays out the runs of a pair on each kernel: on target exact one of each side, else one of both, whose trials take turns. Programs
+// by themselves have one run on target exact, too: a trial loads its program anew and meets nothing of the other's, the digits are the
+// same as in two runs, and a guest less saves a third of the time. A alone has one run.
+func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([][]job, error) {
 	sel := runner.Selection{Profile: f.profile, Target: f.target, Workloads: f.workloads, Repeats: f.repeat}
 	if sel.Repeats == 0 {
 		sel.Repeats = abRepeats
-	}
-	if len(f.kernels) > 1 {
-		return nil, usage(errors.New("--kernel: ab takes one kernel; to hold kernels against one another take kxlab run with --kernel A,B"))
 	}
 	var err error
 	if sel.Axes, err = f.parseAxes(); err != nil {
@@ -172,10 +203,10 @@ func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([]job, error) {
 	}
 	all, dirs := []harness.Experiment{p.experiment}, []string{dir}
 	sel.WithoutAA = f.target == harness.TargetExact || p.kind != nil
-	if f.target == harness.TargetExact && p.kind == nil {
+	if f.target == harness.TargetExact && p.kind == nil && !p.single {
 		all, dirs = p.alone(), []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
 	}
-	var out []job
+	out := make([][]job, max(1, len(f.kernels)))
 	for i, e := range all {
 		j, err := newJob(e, sel, words)
 		if err != nil {
@@ -189,54 +220,72 @@ func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([]job, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, on...)
+		for k := range on {
+			out[k] = append(out[k], on[k])
+		}
 	}
 	return out, nil
 }
 
 // answer says what the runs found. wrong is what failed in them.
-func (p *pair) answer(s streams, f abFlags, jobs []job, effect float64, wrong error) error {
-	var runs []*record.Run
-	for _, j := range jobs {
-		r, err := record.Open(j.dir)
-		if err != nil {
-			return err
-		}
-		runs = append(runs, r)
-	}
-	if len(runs) == 1 {
-		old, new := verdict.Split(runs[0], p.a.Name, p.b.Name)
-		runs = []*record.Run{old, new}
+func (p *pair) answer(s streams, f abFlags, jobs [][]job, effect float64, wrong error) error {
+	pairs, err := p.runs(jobs)
+	if err != nil {
+		return err
 	}
 	if effect == 0 && p.kind != nil && f.target == harness.TargetExact {
 		effect = minEffectRun
 	}
-	c, err := verdict.Compare(runs[0], runs[1], verdict.CompareOptions{MinEffect: effect})
-	if err != nil {
+	names := p.kernelNames(jobs, pairs)
+	var answers []page.AB
+	var worse []string
+	for i, runs := range pairs {
+		c, err := verdict.Compare(runs[0], runs[1], verdict.CompareOptions{MinEffect: effect, Kernels: p.single})
+		if err != nil {
+			return err
+		}
+		out := page.AB{A: p.words[0], B: p.words[1], Comparison: c}
+		where := ""
+		switch {
+		case p.single:
+			out.A, out.B = p.words[0]+" on "+names[0], p.words[0]+" on "+names[i+1]
+			where = "A: " + out.A + ", B: " + out.B + ": "
+		case len(pairs) > 1:
+			where = "kernel " + names[i] + ": "
+		}
+		out.Gates = []string{correctness("A: "+out.A, runs[0]), correctness("B: "+out.B, runs[1])}
+		if err := p.progAnswer(&out, f.progFlags, runs[0], runs[1]); err != nil {
+			wrong = errors.Join(wrong, fmt.Errorf("%s%w", where, err))
+		}
+		answers = append(answers, out)
+		if c.Gate() {
+			worse = append(worse, where+c.Summary())
+		}
+	}
+	if err := p.write(s, f, names, answers); err != nil {
 		return err
 	}
-	if f.format == "text" || f.format == "markdown" {
-		gates := []string{correctness("A: "+p.words[0], runs[0]), correctness("B: "+p.words[1], runs[1])}
-		out := page.AB{A: p.words[0], B: p.words[1], Comparison: c, Gates: gates}
-		wrong = errors.Join(wrong, p.progAnswer(&out, f.progFlags, runs[0], runs[1]))
-		err = page.WriteAB(s.out, out, f.format)
-	} else {
-		wrong = errors.Join(wrong, p.progAnswer(&page.AB{}, f.progFlags, runs[0], runs[1]))
-		err = page.WriteComparison(s.out, c, f.format)
-	}
-	if err != nil {
-		return err
-	}
-	for _, j := range jobs {
+	for _, j := range slices.Concat(jobs...) {
 		s.note("all of it: kxlab report %s", j.dir)
 	}
 	if wrong != nil {
 		return wrong
 	}
-	if f.gate && c.Gate() {
-		return withCode(codeRegression, fmt.Errorf("B is worse: %s", c.Summary()))
+	if f.gate && len(worse) > 0 {
+		return withCode(codeRegression, fmt.Errorf("B is worse: %s", strings.Join(worse, "; ")))
 	}
 	return nil
+}
+
+// write writes the answer, or those on several kernels.
+func (p *pair) write(s streams, f abFlags, names []string, answers []page.AB) error {
+	switch {
+	case len(names) > 1:
+		return page.WriteKernels(s.out, page.Kernels{Names: names, Alone: p.single, Answers: answers}, f.format)
+	case f.format == "text" || f.format == "markdown":
+		return page.WriteAB(s.out, answers[0], f.format)
+	}
+	return page.WriteComparison(s.out, answers[0].Comparison, f.format)
 }
 
 // correctness says what became of the gates of a side.

@@ -32,7 +32,9 @@ func TestABRefuses(t *testing.T) {
 		code int
 		said string
 	}{
-		{"xdp-nat", codeUsage, "accepts 2 arg(s)"},
+		{"xdp-nat", codeUsage, "B is missing: ab takes A and B, or A alone with several kernels: kxlab ab xdp-nat --kernel A,B"},
+		{"xdp-nat --kernel 7.2", codeUsage, "B is missing"},
+		{"a b c", codeUsage, "accepts between 1 and 2 arg(s)"},
 		{"xdp-nut xdp-nat", codeUsage, `unknown variant "xdp-nut"`},
 		{"xdp-nat xdp-dsr", codeUsage, "A is of class nat and B of class dsr"},
 		{"xdp-nat scx-fifo", codeUsage, "A belongs to experiment lb and B to sched"},
@@ -51,7 +53,11 @@ func TestABRefuses(t *testing.T) {
 		{"xdp-dsr xdp-dsr --format pdf", codeUsage, `unknown format "pdf"`},
 		{"xdp-dsr xdp-dsr --min-effect x", codeUsage, "--min-effect"},
 		{"xdp-dsr xdp-dsr --axis services", codeUsage, "want NAME=VALUE"},
-		{"xdp-dsr xdp-dsr --kernel 7.2,6.12", codeUsage, "ab takes one kernel"},
+		{"xdp-dsr xdp-dsr --kernel 7.2,7.2", codeUsage, "--kernel: 7.2 is named twice"},
+		{"xdp-dsr xdp-dsr --kernel 7.2,moon", codeUsage, `kernel "moon": neither a version`},
+		{"xdp-dsr xdp-dsr --kernel 7.2,6.12 --format junit", codeUsage, "--format junit: not with several kernels"},
+		{"xdp-dsr xdp-dsr --kernel 7.2 --target host", codeUsage, "--kernel: target host runs on this machine's kernel"},
+		{"xdp-dsr --kernel 7.2,6.12 --target host", codeUsage, "--kernel: target host runs on this machine's kernel"},
 	} {
 		code, out, said := try(t, append([]string{"ab"}, strings.Fields(c.args)...)...)
 		if code != c.code || !strings.Contains(said, c.said) || out != "" {

@@ -54,16 +54,11 @@ const (
 func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 	e := j.plan.Experiment
 	g := &guests{exact: j.plan.Target == harness.TargetExact, cpus: f.cpus, memory: defaultGuestMB << 20, spec: e.Guest, silence: f.silence, boots: !f.snapshots}
-	g.virtme = !g.exact && cmp.Or(f.root, e.Guest.Root) != rootImage
-	name := j.kernel
-	if g.virtme {
-		name = vm.Full(name)
-	}
 	var err error
 	if g.free, err = openProcessors(); err != nil {
 		return nil, err
 	}
-	if g.kernel, err = vm.Open(ctx, name); err != nil {
+	if g.kernel, g.virtme, err = f.openKernel(ctx, j); err != nil {
 		return nil, err
 	}
 	if !g.exact {
@@ -81,6 +76,17 @@ func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 		g.memory = int64(e.Guest.MemoryMB) << 20
 	}
 	return g, nil
+}
+
+// openKernel finds the kernel of a job's guests, and says whether they have this machine's root file system.
+func (f runFlags) openKernel(ctx context.Context, j job) (k *vm.Kernel, virtme bool, err error) {
+	name := j.kernel
+	virtme = j.plan.Target != harness.TargetExact && cmp.Or(f.root, j.plan.Experiment.Guest.Root) != rootImage
+	if virtme {
+		name = vm.Full(name)
+	}
+	k, err = vm.Open(ctx, name)
+	return k, virtme, err
 }
 
 // root names the guests' root file system.

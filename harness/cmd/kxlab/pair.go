@@ -25,6 +25,7 @@ type pair struct {
 	experiment harness.Experiment
 	objects    map[string][]byte // that the lab does not have
 	kind       *prog.Kind        // of two programs by themselves; else nil
+	single     bool              // A alone, on several kernels: B is A on a later one
 }
 
 // A side is what one word means.

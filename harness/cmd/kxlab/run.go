@@ -143,9 +143,12 @@ func (f runFlags) check() error {
 	case f.silence <= 0:
 		return fmt.Errorf("--silence %v: want more than 0", f.silence)
 	}
-	for _, k := range f.kernels {
+	for i, k := range f.kernels {
 		if err := vm.CheckName(k); err != nil {
 			return err
+		}
+		if slices.Contains(f.kernels[:i], k) {
+			return fmt.Errorf("--kernel: %s is named twice", k)
 		}
 	}
 	return nil
@@ -261,11 +264,13 @@ func (f runFlags) parseAxes() (out []harness.Axis, err error) {
 	return out, nil
 }
 
+var errHostKernel = errors.New("--kernel: target host runs on this machine's kernel; take --target vm or exact")
+
 // onKernels returns the job, or one for each kernel of the command line.
 func (f runFlags) onKernels(j job) ([]job, error) {
 	if j.plan.Target == harness.TargetHost {
 		if len(f.kernels) > 0 {
-			return nil, usage(errors.New("--kernel: target host runs on this machine's kernel; take --target vm or exact"))
+			return nil, usage(errHostKernel)
 		}
 		return []job{j}, nil
 	}

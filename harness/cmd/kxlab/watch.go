@@ -23,17 +23,17 @@ import (
 const settle = 200 * time.Millisecond
 
 // watch answers whether B is better than A, and again whenever one of their files is saved, until ctx is done.
-func watch(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, a, b string) error {
+func watch(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, args []string) error {
 	if f.gate || f.out != "" || f.format != "text" {
 		return usage(errors.New("--watch: not with --gate, --format or --out: it keeps no run and ends with Ctrl-C"))
 	}
-	files, err := watchFiles(f, a, b)
+	files, err := watchFiles(f, args...)
 	if err != nil {
 		return err
 	}
 	defer files.Close()
 	for first := true; ; first = false {
-		if err := watchOnce(ctx, s, words, f, a, b, first); err != nil || ctx.Err() != nil {
+		if err := watchOnce(ctx, s, words, f, args, first); err != nil || ctx.Err() != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -81,7 +81,7 @@ func watchFiles(f abFlags, words ...string) (*fsnotify.Watcher, error) {
 }
 
 // watchOnce answers once, in a line. A failure is noted; only wrong usage at the first try is an error.
-func watchOnce(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, a, b string, first bool) error {
+func watchOnce(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, args []string, first bool) error {
 	dir, err := os.MkdirTemp("", "kxlab-watch-")
 	if err != nil {
 		return err
@@ -94,11 +94,12 @@ func watchOnce(ctx context.Context, s streams, words experiments.Vocabulary, f a
 		quiet.err, quiet.columns = s.err, s.columns
 	}
 	began := time.Now()
-	err = ab(ctx, quiet, words, f, a, b)
+	err = ab(ctx, quiet, words, f, args)
 	if ctx.Err() != nil {
 		return nil
 	}
-	if answer := strings.TrimSpace(firstOf(out.String())); answer != "" {
+	sentences, _, _ := strings.Cut(out.String(), "\n\n") // one, or one a kernel
+	if answer := strings.TrimSpace(strings.ReplaceAll(sentences, "\n", " ")); answer != "" {
 		if _, err := fmt.Fprintf(s.out, "%s  %s (%.1f s)\n", began.Format(time.TimeOnly), answer, time.Since(began).Seconds()); err != nil {
 			return err
 		}
