@@ -23,25 +23,37 @@ import (
 )
 
 const initLong = `init writes a starting point into a folder: a small program that compiles (NAME.bpf.c), a definition that compares it with
-two of the lab's (NAME.yaml), a Makefile, and the headers (include/). No file is ever overwritten.`
+two of the lab's (NAME.yaml), a Makefile, and the headers (include/). For a program by itself, family prog, it also describes
+what the program gets (NAME-input.yaml). No file is ever overwritten.`
 
 const initExample = `  kxlab init sched mine
   cd mine
   $EDITOR mine.bpf.c
-  kxlab ab eevdf mine.bpf.c`
+  kxlab ab eevdf mine.bpf.c
+
+  kxlab init prog filter
+  cd filter
+  make`
 
 // A start is what a starting point of a family needs beside its program.
 type start struct {
 	family, against, like string // against: the variant that its Makefile compares it with
 	keep                  []string
+	flags                 string // of ab, behind A and B; NAME is the program's name
+}
+
+// command is the command line that compares the program.
+func (st start) command(name string) string {
+	return strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf("kxlab ab %s NAME.bpf.c %s", st.against, st.flags)), "NAME", name)
 }
 
 // starts are the families that have a starting point.
 func starts() []start {
 	return []start{
-		{"sched", "eevdf", "scx-fifo", []string{"eevdf", "scx-fifo"}},
-		{"cc", "bpf-reno", "bpf-reno", []string{"cubic", "bpf-reno"}},
-		{"lb", "xdp-dsr", "xdp-dsr", []string{"xdp-dsr", "xdp-tx"}},
+		{"sched", "eevdf", "scx-fifo", []string{"eevdf", "scx-fifo"}, ""},
+		{"cc", "bpf-reno", "bpf-reno", []string{"cubic", "bpf-reno"}, ""},
+		{"lb", "xdp-dsr", "xdp-dsr", []string{"xdp-dsr", "xdp-tx"}, ""},
+		{"prog", "return", "count-array", []string{"return", "count-array"}, "--input NAME-input.yaml --allow-difference"},
 	}
 }
 
@@ -69,7 +81,7 @@ func newInit(s streams, words experiments.Vocabulary) *cobra.Command {
 			if err := writeNew(dir, files); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(s.out, "%s is written. Next:\n\n  cd %s\n  $EDITOR %s.bpf.c\n  kxlab ab %s %[3]s.bpf.c\n", dir, dir, args[1], st.against)
+			_, err = fmt.Fprintf(s.out, "%s is written. Next:\n\n  cd %s\n  $EDITOR %s.bpf.c\n  %s\n", dir, dir, args[1], st.command(args[1]))
 			return err
 		}),
 	}
@@ -110,7 +122,14 @@ variants:
     source: ./%[1]s.bpf.c
     about: say here what it is and what extra work it does
 `, name, st.family, strings.Join(st.keep, ", "), st.like),
-		"Makefile": fmt.Sprintf(".PHONY: ab\nab: # is %s better than %s?\n\tkxlab ab %[2]s %[1]s.bpf.c\n", name, st.against),
+		"Makefile": fmt.Sprintf(".PHONY: ab\nab: # is %s better than %s?\n\t%s\n", name, st.against, st.command(name)),
+	}
+	in, err := bpf.StartInput(st.family)
+	if err != nil {
+		return nil, err
+	}
+	if in != nil {
+		files[name+"-input.yaml"] = strings.ReplaceAll(string(in), "NAME", name)
 	}
 	headers, err := bpf.Headers()
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/kxlab/kxlab/harness/family/prog"
 )
 
 // TestInit: each starting point compiles with the headers beside it alone, its definition is right, and its Makefile names a pair that
@@ -20,7 +22,7 @@ func TestInit(t *testing.T) {
 	for _, st := range starts() {
 		t.Chdir(t.TempDir())
 		code, out, said := try(t, "init", st.family, "mine")
-		if code != codeDone || !strings.Contains(out, "kxlab ab "+st.against+" mine.bpf.c") {
+		if code != codeDone || !strings.Contains(out, st.command("mine")) {
 			t.Fatalf("%s: exit code %d, %s%s", st.family, code, out, said)
 		}
 		t.Chdir("mine")
@@ -42,14 +44,18 @@ func TestInit(t *testing.T) {
 		if raw, err := os.ReadFile("mine.yaml"); err != nil || strings.Count(string(raw), "\n") > 9 {
 			t.Errorf("%s: %v:\n%s", st.family, err, raw)
 		}
-		p, err := openPair(t.Context(), vocabulary(), abFlags{}, st.against, "mine.bpf.c")
+		var f abFlags
+		if inputs, _ := filepath.Glob("mine-input.yaml"); len(inputs) > 0 {
+			f.inputs = inputs
+		}
+		p, err := openPair(t.Context(), vocabulary(), f, st.against, "mine.bpf.c")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.b.Object != "mine.bpf.c" || kinds[p.b.Attach] == "" {
+		if p.b.Object != "mine.bpf.c" || kinds[p.b.Attach] == "" && p.b.Attach != prog.MethodRun {
 			t.Errorf("%s: B is %+v", st.family, p.b)
 		}
-		if said, err := exec.Command("make", "-n").CombinedOutput(); err != nil || string(said) != "kxlab ab "+st.against+" mine.bpf.c\n" {
+		if said, err := exec.Command("make", "-n").CombinedOutput(); err != nil || string(said) != st.command("mine")+"\n" {
 			t.Errorf("%s: make: %v: %s", st.family, err, said)
 		}
 	}
@@ -123,6 +129,9 @@ func TestInitInGuest(t *testing.T) {
 		args     []string
 	}{
 		{"", `kxlab ab eevdf mine.bpf.c`, []string{"init", "sched", "mine"}},
+		{"", `kxlab ab return filter.bpf.c --input filter-input.yaml --allow-difference`, []string{"init", "prog", "filter"}},
+		{"filter", `^filter.bpf.c takes \d+\.0 more instructions a run than return (.*\n)*  drop: returns XDP_PASS \(2\) \| XDP_DROP \(1\)\n(.*\n)*  input=pass  insn/run  0 `,
+			strings.Fields("ab return filter.bpf.c --input filter-input.yaml --allow-difference --repeat 2")},
 		{"mine", `^mine.bpf.c takes \d.* % (fewer|more) instructions an operation than eevdf`, []string{"ab", "eevdf", "mine.bpf.c", "--workload", "pipe", "--repeat", "2"}},
 	} {
 		cmd, errs := command(t, filepath.Join(dir, c.in), c.args...)
