@@ -6,7 +6,8 @@ package abi
 
 // The constants of bpf/include/timing.h.
 const (
-	TimingWords = 10 // of 8 bytes: all headers of either family
+	TimingWords = 10   // of 8 bytes: all headers of either family
+	SamePacket  = 3072 // bytes of the longest packet that is given to programs by themselves
 )
 
 // TimingState is struct timing_state, 96 bytes.

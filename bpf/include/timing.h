@@ -7,6 +7,8 @@
 
 #define TIMING_WORDS 10 /* of 8 bytes: all headers of either family */
 
+#define SAME_PACKET  3072 /* bytes of the longest packet that is given to programs by themselves */
+
 /* Times of two programs that take turns; the variable turns. Of the program in each place, in turns that have
  * ended. A turn is broken where an interrupt or another task was on the CPU. */
 struct timing_state {

@@ -15,7 +15,7 @@
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include "timing.h"
+#include "turns.bpf.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -26,12 +26,7 @@ const volatile __u32 port_at = 34;
 /* Flows that take turns; 0: every packet is a flow of its own. */
 const volatile __u32 flow_count = 1;
 
-/* Packets of a turn, a power of two; 0: the program in the first place has them all. */
-const volatile __u32 turn_packets;
-
 __u32 next_flow;
-
-struct timing_state turns;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -39,44 +34,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } under_test SEC(".maps");
-
-static __always_inline void end_turn(__u32 place, __u64 ns)
-{
-	if (turns.limit && ns > turns.limit) {
-		turns.broken[place]++;
-		return;
-	}
-	if (!turns.least[place] || ns < turns.least[place])
-		turns.least[place] = ns;
-	turns.ns[place] += ns;
-	turns.packets[place] += turn_packets;
-}
-
-/* The place of the program that has the next packet. */
-static __always_inline __u32 take_turn(void)
-{
-	__u64 now, number, place = turns.place & 1;
-
-	if (!turn_packets)
-		return 0;
-	if (!(turns.packet & (turn_packets - 1))) {
-		now = bpf_ktime_get_ns();
-		if (turns.since)
-			end_turn(place, now - turns.since);
-		turns.since = now;
-		/* The parity of the turn's number: the Thue-Morse sequence. */
-		number = turns.packet / turn_packets;
-		number ^= number >> 32;
-		number ^= number >> 16;
-		number ^= number >> 8;
-		number ^= number >> 4;
-		number ^= number >> 2;
-		number ^= number >> 1;
-		place = turns.place = number & 1;
-	}
-	turns.packet++;
-	return place;
-}
 
 SEC("xdp")
 int timing(struct xdp_md *ctx)

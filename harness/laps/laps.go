@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package laps times two XDP programs against one another on this machine: in one call of the kernel's test run they take turns of
-// 64 packets (bpf/traffic/timing.bpf.c), so that whatever else the machine does falls on both alike.
+// Package laps times two XDP or tc programs against one another on this machine: in one call of the kernel's test run they take turns of
+// 64 packets (bpf/traffic/timing.bpf.c, bpf/traffic/same.bpf.c), so that whatever else the machine does falls on both alike.
 //
 // Turns cannot take out the effect of where a load happens to lie in memory: two copies of one program differ by some 0.4 %. Hence
 // Compare loads the programs anew several times, and its interval is over loads, never over turns.
@@ -46,6 +46,9 @@ type Traffic struct {
 	Frame  [FrameSize]byte // Ethernet, IP and TCP or UDP headers, with checksums that hold for flow 0 alone
 	Family int             // 4 or 6
 	Flows  uint32          // that take turns; 0: every packet is a flow of its own, up to 2^31
+	// Packet, if there is one, is what every run gets, in the place of flows: see same.go.
+	Packet []byte
+	Type   ebpf.ProgramType // of programs on a packet: XDP or SchedCLS
 }
 
 // A side is what one program took.
@@ -63,13 +66,18 @@ func (s side) each() float64 { return float64(s.Time.Nanoseconds()) / float64(s.
 
 // A loop times programs under one traffic. It is not safe for concurrent use.
 type loop struct {
-	coll  *ebpf.Collection
-	frame [FrameSize]byte
-	flows uint32
+	coll                   *ebpf.Collection
+	program, stub, placing string // names of the repeated program, the empty one and the map of those under test
+	packet                 []byte
+	flows                  uint32
+	same                   bool // every run gets the same packet
 }
 
-// New loads the loop.
+// newLoop loads the loop.
 func newLoop(t Traffic) (*loop, error) {
+	if len(t.Packet) > 0 {
+		return newSame(t)
+	}
 	spec, err := bpf.Open("traffic/timing")
 	if err != nil {
 		return nil, err
@@ -91,7 +99,7 @@ func newLoop(t Traffic) (*loop, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load timing loop: %w", err)
 	}
-	return &loop{coll: coll, frame: t.Frame, flows: t.Flows}, nil
+	return &loop{coll: coll, program: "timing", stub: "stub", placing: "under_test", packet: t.Frame[:], flows: t.Flows}, nil
 }
 
 // Close unloads the loop.
@@ -100,13 +108,13 @@ func (l *loop) Close() error {
 	return nil
 }
 
-// stub is a program that does nothing, for the loop's own time.
-func (l *loop) stub() *ebpf.Program { return l.coll.Programs["stub"] }
+// empty is a program that does nothing, for the loop's own time.
+func (l *loop) empty() *ebpf.Program { return l.coll.Programs[l.stub] }
 
 // place puts the programs under test.
 func (l *loop) place(first, second *ebpf.Program) error {
 	for i, p := range []*ebpf.Program{first, second} {
-		if err := l.coll.Maps["under_test"].Put(uint32(i), p); err != nil {
+		if err := l.coll.Maps[l.placing].Put(uint32(i), p); err != nil {
 			return fmt.Errorf("place program %d in the timing loop: %w", i+1, err)
 		}
 	}
@@ -120,11 +128,15 @@ func (l *loop) call(packets uint32, limit time.Duration) (out [2]side, err error
 	if err := turns.Set(s); err != nil {
 		return out, fmt.Errorf("reset timing loop: %w", err)
 	}
-	verdict, _, err := l.coll.Programs["timing"].Benchmark(l.frame[:], int(packets), nil)
+	verdict, _, err := l.coll.Programs[l.program].Benchmark(l.packet, int(packets), nil)
 	if err != nil {
 		return out, fmt.Errorf("run timing loop: %w", err)
 	}
-	if verdict == aborted {
+	if l.same {
+		if err := l.broken(); err != nil {
+			return out, err
+		}
+	} else if verdict == aborted {
 		return out, errors.New("run timing loop: the last packet was aborted")
 	}
 	if err := turns.Get(&s); err != nil {
@@ -187,7 +199,7 @@ func (l *loop) verdict(p *ebpf.Program) (uint32, error) {
 	if err := l.place(p, p); err != nil {
 		return 0, err
 	}
-	v, _, err := l.coll.Programs["timing"].Benchmark(l.frame[:], turnPackets, nil)
+	v, _, err := l.coll.Programs[l.program].Benchmark(l.packet, turnPackets, nil)
 	if err == nil && v == aborted {
 		err = errors.New("the program aborts packets")
 	}
@@ -264,7 +276,7 @@ func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison
 		return c, err
 	}
 	defer l.Close()
-	own, err := l.run(ctx, l.stub(), l.stub(), o.Time/4)
+	own, err := l.run(ctx, l.empty(), l.empty(), o.Time/4)
 	if err != nil {
 		return c, err
 	}
@@ -277,7 +289,7 @@ func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison
 		}
 		a, b = a-c.Own, b-c.Own
 		if a <= 0 || b <= 0 {
-			return c, harness.Skip("A takes %.2f ns and B %.2f ns a packet more than the loop, whose own time is %.2f ns: nothing can be told apart", a, b, c.Own)
+			return c, harness.Skip("A takes %.2f ns and B %.2f ns a packet more than the loop, whose own time is %.2f ns: nothing can be told apart; take target exact", a, b, c.Own)
 		}
 		ratios, diffs = append(ratios, math.Log(b/a)), append(diffs, b-a)
 		as, bs = append(as, a), append(bs, b)
@@ -298,16 +310,10 @@ func (l *loop) one(ctx context.Context, load Load, swap bool, d time.Duration) (
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	va, err := l.verdict(pa)
-	if err != nil {
-		return 0, 0, fmt.Errorf("A: %w", err)
-	}
-	vb, err := l.verdict(pb)
-	if err != nil {
-		return 0, 0, fmt.Errorf("B: %w", err)
-	}
-	if va != vb {
-		return 0, 0, fmt.Errorf("A gives a packet the verdict %s and B %s: they do not do the same work", verdictName(va), verdictName(vb))
+	if !l.same { // else the caller compares outputs
+		if err := l.agree(pa, pb); err != nil {
+			return 0, 0, err
+		}
 	}
 	if swap {
 		pa, pb = pb, pa
@@ -320,6 +326,22 @@ func (l *loop) one(ctx context.Context, load Load, swap bool, d time.Duration) (
 		sides[0], sides[1] = sides[1], sides[0]
 	}
 	return sides[0].each(), sides[1].each(), nil
+}
+
+// agree returns an error unless both programs give a packet the same verdict.
+func (l *loop) agree(a, b *ebpf.Program) error {
+	va, err := l.verdict(a)
+	if err != nil {
+		return fmt.Errorf("A: %w", err)
+	}
+	vb, err := l.verdict(b)
+	if err != nil {
+		return fmt.Errorf("B: %w", err)
+	}
+	if va != vb {
+		return fmt.Errorf("A gives a packet the verdict %s and B %s: they do not do the same work", verdictName(va), verdictName(vb))
+	}
+	return nil
 }
 
 // interval is the mean and half the width of Student's interval.

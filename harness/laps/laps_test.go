@@ -77,7 +77,7 @@ func TestTurns(t *testing.T) {
 	defer l.Close()
 	p := multiplying(t, 1, 3)
 	defer p.Close()
-	sides, err := l.run(t.Context(), p, l.stub(), 10*time.Millisecond)
+	sides, err := l.run(t.Context(), p, l.empty(), 10*time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,5 +102,56 @@ func TestOtherWork(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// TestSamePacket: a program that rewrites and shortens its packet meets the same one in each run, and a planted tenth is found, for XDP
+// and tc. A program that cannot be given its packet again is an error.
+func TestSamePacket(t *testing.T) {
+	needRoot(t)
+	packet := make([]byte, 200)
+	packet[50] = 7
+	for _, kind := range []ebpf.ProgramType{ebpf.XDP, ebpf.SchedCLS} {
+		program := func(n int) *ebpf.Program { // multiplies n times if byte 50 is 7, which it then is not
+			ins := asm.Instructions{asm.LoadMem(asm.R2, asm.R1, 0, asm.Word), asm.LoadMem(asm.R3, asm.R1, 4, asm.Word)}
+			if kind == ebpf.SchedCLS {
+				ins = asm.Instructions{asm.LoadMem(asm.R2, asm.R1, 76, asm.Word), asm.LoadMem(asm.R3, asm.R1, 80, asm.Word)}
+			}
+			ins = append(ins, asm.Mov.Reg(asm.R4, asm.R2), asm.Add.Imm(asm.R4, 100), asm.Mov.Imm(asm.R0, 1), asm.JGT.Reg(asm.R4, asm.R3, "out"),
+				asm.LoadMem(asm.R5, asm.R2, 50, asm.Byte), asm.JNE.Imm(asm.R5, 7, "out"), asm.StoreImm(asm.R2, 50, 8, asm.Byte))
+			for range n {
+				ins = append(ins, asm.Mul.Imm(asm.R5, 5))
+			}
+			p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: kind, License: "GPL", Instructions: append(ins, asm.Return().WithSymbol("out"))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		got, err := Compare(t.Context(), Traffic{Packet: packet, Type: kind}, func(context.Context) (a, b *ebpf.Program, done func() error, err error) {
+			a, b = program(400), program(440)
+			return a, b, func() error { a.Close(); return b.Close() }, nil
+		}, Options{Loads: 4, Time: 100 * time.Millisecond})
+		t.Logf("%v: %+v", kind, got)
+		if err != nil || !got.Shown() || got.Change < 0.06 || got.Change > 0.14 {
+			t.Errorf("%v: %v, B differs by %+.2f %%", kind, err, 100*got.Change)
+		}
+	}
+	l, err := newLoop(Traffic{Packet: packet, Type: ebpf.XDP})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
+		asm.Mov.Imm(asm.R2, -1), asm.FnXdpAdjustTail.Call(), asm.Mov.Imm(asm.R0, 1), asm.Return()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, err := l.run(t.Context(), p, p, time.Millisecond); err == nil || !strings.Contains(err.Error(), "cannot be given its packet again") {
+		t.Errorf("a program that moves the tail: %v", err)
+	}
+	if _, err := newLoop(Traffic{Packet: make([]byte, 4000), Type: ebpf.XDP}); err == nil {
+		t.Error("a packet of 4000 bytes fits")
 	}
 }

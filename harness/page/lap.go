@@ -41,16 +41,36 @@ func (l *Lap) Judge(shown bool, minEffect float64) {
 	}
 }
 
-// WriteLaps answers "is B better than A?" from programs timed in turns, as text, markdown or json.
-func WriteLaps(w io.Writer, a, b string, laps []Lap, format string) error {
+// A LapAnswer is the answer to "is B better than A?" from programs timed in turns.
+type LapAnswer struct {
+	A, B string // as the user named them
+	Laps []Lap
+	Per  string // what one lap passes: packet, or run of a program by itself
+	// Gates and Differences: see AB.
+	Gates, Differences []string
+}
+
+// unit is that of times.
+func (a LapAnswer) unit() string {
+	if a.Per == "packet" {
+		return "ns/pkt"
+	}
+	return "ns/" + a.Per
+}
+
+// WriteLaps writes the answer as text, markdown or json.
+func WriteLaps(w io.Writer, answer LapAnswer, format string) error {
+	a, b, laps := answer.A, answer.B, answer.Laps
 	if format == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(struct {
-			A    string `json:"a"`
-			B    string `json:"b"`
-			Laps []Lap  `json:"laps"`
-		}{a, b, laps})
+			A       string   `json:"a"`
+			B       string   `json:"b"`
+			Unit    string   `json:"unit"`
+			Laps    []Lap    `json:"laps"`
+			Outputs []string `json:"different_outputs,omitempty"`
+		}{a, b, answer.unit(), laps, answer.Differences})
 	}
 	p, err := newPrinter(w, format)
 	if err != nil {
@@ -70,11 +90,13 @@ func WriteLaps(w io.Writer, a, b string, laps []Lap, format string) error {
 		if most.Change < 0 {
 			more = "less"
 		}
-		p.printf("%s takes %s %s time a packet than %s [%s, %s]: %s (%s).\n\n", b, unit.Percent(math.Abs(most.Change), false), more, a,
+		p.printf("%s takes %s %s time a %s than %s [%s, %s]: %s (%s).\n\n", b, unit.Percent(math.Abs(most.Change), false), more, answer.Per, a,
 			unit.Percent(most.Low, true), unit.Percent(most.High, true), most.Verdict, most.At)
 	}
-	p.list("Correctness", []string{"A: " + a + ": gate passed", "B: " + b + ": gate passed"})
-	g := grid{title: "The program alone, timed in turns", head: []string{"at", "A ns/pkt", "B ns/pkt", "B against A", "ns/pkt more", "verdict"}}
+	p.list("Correctness", answer.Gates)
+	p.list("Different outputs, A | B", answer.Differences)
+	ns := answer.unit()
+	g := grid{title: "The program alone, timed in turns", head: []string{"at", "A " + ns, "B " + ns, "B against A", ns + " more", "verdict"}}
 	for _, l := range laps {
 		g.rows = append(g.rows, []string{
 			l.At, unit.Digits(l.A), unit.Digits(l.B), fmt.Sprintf("%s [%s, %s]", unit.Percent(l.Change, true), unit.Percent(l.Low, true), unit.Percent(l.High, true)),

@@ -43,7 +43,8 @@ With several kernels (--kernel) the columns of the answer are kernels: B against
 between them. A alone with several kernels is measured on each: B is A on a later kernel, A is A on the first.
 
 On target host two XDP programs in the place of balancers are timed alone, in turns of 64 packets within one call of the
-kernel, over 16 loads of both (--repeat), which shows smaller differences than trials in turn.`
+kernel, over 16 loads of both (--repeat), which shows smaller differences than trials in turn. XDP and tc programs by
+themselves are timed so, too, a row an input; their other types are measured on target exact only.`
 
 const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
   kxlab ab HEAD:bpf/lb/xdp_dsr.bpf.c bpf/lb/xdp_dsr.bpf.c
@@ -54,7 +55,7 @@ const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
   kxlab ab HEAD:mine.bpf.c mine.bpf.c --kernel 6.12,7.2 --gate
   kxlab ab mine.bpf.o --kernel 6.12,7.2
   kxlab ab old.bpf.o new.bpf.o --program xdp_main --input traffic.pcap --maps maps.yaml
-  kxlab ab tc_mine.bpf.c count-hash --like prog --target host --allow-difference`
+  kxlab ab count-array xdp_mine.bpf.c --like prog --target host --allow-difference`
 
 // abFlags are the flags of ab.
 type abFlags struct {

@@ -4,7 +4,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -134,5 +136,41 @@ func TestABLaps(t *testing.T) {
 	cmd, errs = command(t, dir, "ab", "xdp-dsr", "pass.bpf.o", "--target", "host", "--wait")
 	if out, err := cmd.Output(); err == nil || len(out) > 0 || !strings.Contains(errs.String(), "B did not pass its correctness gate: packets: ") {
 		t.Errorf("a program that passes everything: %v: %s%s", err, out, errs)
+	}
+}
+
+// TestABLapsProg: on the host programs by themselves take turns, a row an input; other types are refused before.
+func TestABLapsProg(t *testing.T) {
+	if os.Geteuid() != 0 || testing.Short() {
+		t.Skip("needs root, and loads programs for some seconds")
+	}
+	dir := t.TempDir()
+	copyPrograms(t, dir)
+	for args, want := range map[string]string{
+		"kinds.bpf.o kinds.bpf.o --program kind_raw":       "programs by themselves of type raw tracepoint are measured on target exact only",
+		"count-hash count-hash --like prog --axis x=1":     `unknown axis "x"`,
+		"count-hash count-hash --like prog --format junit": "--format junit: not for programs timed in turns",
+	} {
+		cmd, errs := command(t, dir, append(strings.Fields("ab --target host --wait "), strings.Fields(args)...)...)
+		out, err := cmd.Output()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != codeUsage || len(out) > 0 || !strings.Contains(errs.String(), want) {
+			t.Errorf("ab %s: %v: %s%s\nwant %s", args, err, out, errs, want)
+		}
+	}
+	cmd, errs := command(t, dir, strings.Fields("ab count-hash count-hash --like prog --target host --repeat 2 --axis input=arp --format json --wait")...)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, errs)
+	}
+	var got struct {
+		Unit string
+		Laps []page.Lap
+	}
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got.Unit != "ns/run" || len(got.Laps) != 1 || got.Laps[0].At != "input=arp" || got.Laps[0].Loads != 2 || !(got.Laps[0].A > 1) {
+		t.Errorf("%s", out)
 	}
 }

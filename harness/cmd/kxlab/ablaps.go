@@ -12,6 +12,7 @@ import (
 
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/prog"
 	"github.com/kxlab/kxlab/harness/host"
 	"github.com/kxlab/kxlab/harness/laps"
 	"github.com/kxlab/kxlab/harness/page"
@@ -23,6 +24,11 @@ type lapFamily interface {
 	CompareXDP(ctx context.Context, g harness.Group, flows []int, o laps.Options) ([]laps.Comparison, error)
 }
 
+// A runFamily can time programs by themselves in turns.
+type runFamily interface {
+	CompareRuns(ctx context.Context, g harness.Group, inputs []string, o laps.Options) ([]prog.Lap, error)
+}
+
 const (
 	lapWorkload  = "pps" // the workload that laps stand for
 	lapFlows     = 4096
@@ -32,18 +38,30 @@ const (
 	lapTime  = 1500 * time.Millisecond
 )
 
-// laps tells whether the pair is timed in turns: on this machine, two XDP programs, and no other workload asked for.
+// laps tells whether the pair is timed in turns: on this machine, two XDP programs and no other workload asked for, or two programs by
+// themselves.
 func (f abFlags) laps(p *pair) bool {
-	return f.target == harness.TargetHost && p.a.Attach == "xdp" && p.b.Attach == "xdp" &&
+	return f.target == harness.TargetHost && p.kind != nil || f.target == harness.TargetHost && p.a.Attach == "xdp" && p.b.Attach == "xdp" &&
 		(len(f.workloads) == 0 || len(f.workloads) == 1 && f.workloads[0] == lapWorkload)
 }
 
-// abLaps times two XDP programs in turns.
+// A lapPlan is what is timed in turns: rows of what, and how.
+type lapPlan struct {
+	rows    int
+	what    string
+	measure func(context.Context, laps.Options) (page.LapAnswer, error)
+}
+
+// abLaps times two programs in turns.
 func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, effect float64) error {
 	if f.format == "junit" {
 		return usage(errors.New("--format junit: not for programs timed in turns; take text, markdown or json, or --target exact"))
 	}
-	group, flows, err := f.lapGroup(p)
+	planning := p.planXDP
+	if p.kind != nil {
+		planning = p.planRuns
+	}
+	plan, err := planning(words, f)
 	if err != nil {
 		return usage(err)
 	}
@@ -59,35 +77,60 @@ func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabula
 	if f.repeat > 0 {
 		o.Loads = f.repeat
 	}
-	s.note("%d loads of both programs at each of %d numbers of flows, about %v", o.Loads, len(flows),
-		(time.Duration(o.Loads*len(flows))*(lapTime+time.Second) + 5*time.Second).Round(time.Second))
-	family, ok := words.Families[p.experiment.Family].(lapFamily)
-	if !ok {
-		return fmt.Errorf("experiment %s has no programs that can be timed in turns", p.experiment.Name)
-	}
-	found, err := family.CompareXDP(ctx, group, flows, o)
+	s.note("%d loads of both programs at each of %d %s, about %v", o.Loads, plan.rows, plan.what,
+		(time.Duration(o.Loads*plan.rows)*(lapTime+time.Second) + 5*time.Second).Round(time.Second))
+	answer, err := plan.measure(ctx, o)
 	if err != nil {
 		return err
 	}
 	if effect == 0 {
 		effect = lapMinEffect
 	}
-	var out []page.Lap
 	worse := 0
-	for i, c := range found {
-		l := page.Lap{At: fmt.Sprintf("flows=%d", flows[i]), A: c.A, B: c.B, Change: c.Change, Low: c.Low, High: c.High, DiffLow: c.DiffLow, DiffHigh: c.DiffHigh, Loads: c.Loads}
-		if l.Judge(c.Shown(), effect); l.Verdict == verdict.Worse {
+	for i := range answer.Laps {
+		l := &answer.Laps[i]
+		if l.Judge(l.Low > 0 || l.High < 0, effect); l.Verdict == verdict.Worse {
 			worse++
 		}
-		out = append(out, l)
 	}
-	if err := page.WriteLaps(s.out, p.words[0], p.words[1], out, f.format); err != nil {
+	answer.A, answer.B = p.words[0], p.words[1]
+	if err := page.WriteLaps(s.out, answer, f.format); err != nil {
 		return err
 	}
+	if n := len(answer.Differences); n > 0 && !f.allowDifference {
+		return outputsDiffer(n, len(answer.Laps), answer.Differences[0])
+	}
 	if f.gate && worse > 0 {
-		return withCode(codeRegression, fmt.Errorf("B is worse in %d of %d rows", worse, len(out)))
+		return withCode(codeRegression, fmt.Errorf("B is worse in %d of %d rows", worse, len(answer.Laps)))
 	}
 	return nil
+}
+
+// lapOf is a row of an answer.
+func lapOf(at string, c laps.Comparison) page.Lap {
+	return page.Lap{At: at, A: c.A, B: c.B, Change: c.Change, Low: c.Low, High: c.High, DiffLow: c.DiffLow, DiffHigh: c.DiffHigh, Loads: c.Loads}
+}
+
+// planXDP plans two XDP programs in the place of balancers: a row for each number of flows.
+func (p *pair) planXDP(words experiments.Vocabulary, f abFlags) (plan lapPlan, err error) {
+	group, flows, err := f.lapGroup(p)
+	if err != nil {
+		return plan, err
+	}
+	family, ok := words.Families[p.experiment.Family].(lapFamily)
+	if !ok {
+		return plan, fmt.Errorf("experiment %s has no programs that can be timed in turns", p.experiment.Name)
+	}
+	measure := func(ctx context.Context, o laps.Options) (answer page.LapAnswer, err error) {
+		found, err := family.CompareXDP(ctx, group, flows, o)
+		for i, c := range found {
+			answer.Laps = append(answer.Laps, lapOf(fmt.Sprintf("flows=%d", flows[i]), c))
+		}
+		answer.Per = "packet"
+		answer.Gates = []string{"A: " + p.words[0] + ": gate passed", "B: " + p.words[1] + ": gate passed"}
+		return answer, err
+	}
+	return lapPlan{len(flows), "numbers of flows", measure}, nil
 }
 
 // lapGroup reads the axes that laps have: services, ip and flows.
@@ -120,4 +163,48 @@ func (f abFlags) lapGroup(p *pair) (g harness.Group, flows []int, err error) {
 		}
 	}
 	return g, flows, nil
+}
+
+// planRuns plans two programs by themselves: a row for each input.
+func (p *pair) planRuns(words experiments.Vocabulary, f abFlags) (plan lapPlan, err error) {
+	if !p.kind.Timed() {
+		return plan, fmt.Errorf("--target host: programs by themselves of type %s are measured on target exact only; host times XDP and tc programs", p.kind.Name)
+	}
+	for _, w := range f.workloads {
+		if err := harness.Known("workload", w, []string{p.experiment.Workloads[0].Name}); err != nil {
+			return plan, err
+		}
+	}
+	axes, err := f.parseAxes()
+	if err == nil {
+		err = p.checkInputs(axes)
+	}
+	if err != nil {
+		return plan, err
+	}
+	inputs := p.experiment.Workloads[0].Axes[0].Values
+	for _, a := range axes {
+		if err := harness.Known("axis", a.Name, []string{prog.AxisInput}); err != nil {
+			return plan, err
+		}
+		inputs = a.Values
+	}
+	family, ok := words.Families[p.experiment.Family].(runFamily)
+	if !ok {
+		return plan, fmt.Errorf("experiment %s has no programs that can be timed in turns", p.experiment.Name)
+	}
+	g := harness.Group{Seed: f.seed, Data: p.experiment.Data, Members: []harness.Member{{Name: "A", Variant: p.a}, {Name: "B", Variant: p.b}}}
+	measure := func(ctx context.Context, o laps.Options) (answer page.LapAnswer, err error) {
+		found, err := family.CompareRuns(ctx, g, inputs, o)
+		for _, l := range found {
+			answer.Laps = append(answer.Laps, lapOf(prog.AxisInput+"="+l.Input, l.Comparison))
+			if l.Difference != "" {
+				answer.Differences = append(answer.Differences, l.Input+": "+l.Difference)
+			}
+		}
+		answer.Per = "run"
+		answer.Gates = []string{fmt.Sprintf("outputs: equal for %d of %d inputs", len(found)-len(answer.Differences), len(found))}
+		return answer, err
+	}
+	return lapPlan{len(inputs), "inputs", measure}, nil
 }

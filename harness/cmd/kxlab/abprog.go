@@ -308,7 +308,11 @@ func (p *pair) progAnswer(ab *page.AB, f progFlags, a, b *record.Run) error {
 	if f.allowDifference {
 		return nil
 	}
-	return fmt.Errorf("the outputs of A and B differ for %d of %d inputs, the first %s; --allow-difference if that is meant", len(lines), compared, lines[0])
+	return outputsDiffer(len(lines), compared, lines[0])
+}
+
+func outputsDiffer(differ, compared int, first string) error {
+	return fmt.Errorf("the outputs of A and B differ for %d of %d inputs, the first %s; --allow-difference if that is meant", differ, compared, first)
 }
 
 // progOnly returns an error if flags for programs by themselves were given for another pair.
