@@ -48,7 +48,9 @@ type Traffic struct {
 	Flows  uint32          // that take turns; 0: every packet is a flow of its own, up to 2^31
 	// Packet, if there is one, is what every run gets, in the place of flows: see same.go.
 	Packet []byte
-	Type   ebpf.ProgramType // of programs on a packet: XDP or SchedCLS
+	// Like is one of the programs on a packet. Type (XDP or SchedCLS), attach type and flags of both must be the same: the kernel takes
+	// no others into one map.
+	Like *ebpf.ProgramSpec
 }
 
 // A side is what one program took.
@@ -115,7 +117,7 @@ func (l *loop) empty() *ebpf.Program { return l.coll.Programs[l.stub] }
 func (l *loop) place(first, second *ebpf.Program) error {
 	for i, p := range []*ebpf.Program{first, second} {
 		if err := l.coll.Maps[l.placing].Put(uint32(i), p); err != nil {
-			return fmt.Errorf("place program %d in the timing loop: %w", i+1, err)
+			return fmt.Errorf("place program %d in the timing loop: %w (programs that take turns must have the same section, such as xdp or xdp.frags)", i+1, err)
 		}
 	}
 	return nil

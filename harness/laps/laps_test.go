@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 )
 
 // multiplying is an XDP program of n multiplications, each of which waits for the one before.
@@ -111,7 +112,10 @@ func TestSamePacket(t *testing.T) {
 	needRoot(t)
 	packet := make([]byte, 200)
 	packet[50] = 7
-	for _, kind := range []ebpf.ProgramType{ebpf.XDP, ebpf.SchedCLS} {
+	for _, like := range []*ebpf.ProgramSpec{
+		{Type: ebpf.XDP, AttachType: ebpf.AttachXDP}, {Type: ebpf.XDP, AttachType: ebpf.AttachXDP, Flags: unix.BPF_F_XDP_HAS_FRAGS}, {Type: ebpf.SchedCLS},
+	} {
+		kind := like.Type
 		program := func(n int) *ebpf.Program { // multiplies n times if byte 50 is 7, which it then is not
 			ins := asm.Instructions{asm.LoadMem(asm.R2, asm.R1, 0, asm.Word), asm.LoadMem(asm.R3, asm.R1, 4, asm.Word)}
 			if kind == ebpf.SchedCLS {
@@ -122,13 +126,14 @@ func TestSamePacket(t *testing.T) {
 			for range n {
 				ins = append(ins, asm.Mul.Imm(asm.R5, 5))
 			}
-			p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: kind, License: "GPL", Instructions: append(ins, asm.Return().WithSymbol("out"))})
+			p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: kind, AttachType: like.AttachType, Flags: like.Flags, License: "GPL",
+				Instructions: append(ins, asm.Return().WithSymbol("out"))})
 			if err != nil {
 				t.Fatal(err)
 			}
 			return p
 		}
-		got, err := Compare(t.Context(), Traffic{Packet: packet, Type: kind}, func(context.Context) (a, b *ebpf.Program, done func() error, err error) {
+		got, err := Compare(t.Context(), Traffic{Packet: packet, Like: like}, func(context.Context) (a, b *ebpf.Program, done func() error, err error) {
 			a, b = program(400), program(440)
 			return a, b, func() error { a.Close(); return b.Close() }, nil
 		}, Options{Loads: 4, Time: 100 * time.Millisecond})
@@ -137,12 +142,13 @@ func TestSamePacket(t *testing.T) {
 			t.Errorf("%v: %v, B differs by %+.2f %%", kind, err, 100*got.Change)
 		}
 	}
-	l, err := newLoop(Traffic{Packet: packet, Type: ebpf.XDP})
+	xdp := &ebpf.ProgramSpec{Type: ebpf.XDP, AttachType: ebpf.AttachXDP}
+	l, err := newLoop(Traffic{Packet: packet, Like: xdp})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL", Instructions: asm.Instructions{
 		asm.Mov.Imm(asm.R2, -1), asm.FnXdpAdjustTail.Call(), asm.Mov.Imm(asm.R0, 1), asm.Return()}})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +157,7 @@ func TestSamePacket(t *testing.T) {
 	if _, err := l.run(t.Context(), p, p, time.Millisecond); err == nil || !strings.Contains(err.Error(), "cannot be given its packet again") {
 		t.Errorf("a program that moves the tail: %v", err)
 	}
-	if _, err := newLoop(Traffic{Packet: make([]byte, 4000), Type: ebpf.XDP}); err == nil {
+	if _, err := newLoop(Traffic{Packet: make([]byte, 4000), Like: xdp}); err == nil {
 		t.Error("a packet of 4000 bytes fits")
 	}
 }

@@ -21,7 +21,7 @@ func newSame(t Traffic) (*loop, error) {
 		return nil, fmt.Errorf("time programs on a packet of %d bytes: at most %d", len(t.Packet), abi.SamePacket)
 	}
 	suffix := "xdp"
-	if t.Type == ebpf.SchedCLS {
+	if t.Like.Type == ebpf.SchedCLS {
 		suffix = "tc"
 	}
 	spec, err := bpf.Open("traffic/same")
@@ -29,10 +29,11 @@ func newSame(t Traffic) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{program: "same_" + suffix, stub: "stub_" + suffix, placing: suffix + "_under_test", packet: t.Packet, flows: 1, same: true}
-	for name := range spec.Programs {
+	for name, p := range spec.Programs {
 		if name != l.program && name != l.stub {
 			delete(spec.Programs, name)
 		}
+		p.AttachType, p.Flags = t.Like.AttachType, t.Like.Flags
 	}
 	var packet [abi.SamePacket]byte
 	copy(packet[:], t.Packet)

@@ -57,7 +57,7 @@ func (f Family) CompareRuns(ctx context.Context, g harness.Group, inputs []strin
 			if err := errors.Join(err, a.Close(), b.Close()); err != nil {
 				return err
 			}
-			l.Comparison, err = laps.Compare(ctx, laps.Traffic{Packet: all[at].Data, Type: a.kind.Type},
+			l.Comparison, err = laps.Compare(ctx, laps.Traffic{Packet: all[at].Data, Like: a.spec},
 				func(context.Context) (*ebpf.Program, *ebpf.Program, func() error, error) {
 					return s.loadRun(g.Members, all[:at+1])
 				}, o)
