@@ -247,6 +247,15 @@ func (e *Env) checkGates(trials []harness.Trial) error {
 	return nil
 }
 
+// checkComplete returns an error for a complete run that lacks planned trials and says of none what became of it.
+func (e *Env) checkComplete() error {
+	unmeasured := slices.ContainsFunc(e.Outcomes, func(o CellOutcome) bool { return o.Outcome != harness.OutcomeMeasured })
+	if e.Done < e.Plan && !unmeasured && len(e.Rejected) == 0 {
+		return fmt.Errorf("%s says that the run is complete, and that %d of %d trials were done; no cell failed and no trial was rejected", EnvFile, e.Done, e.Plan)
+	}
+	return nil
+}
+
 type key struct{ key, value string }
 
 // keys are the file keys of bench.txt, in their order.

@@ -223,7 +223,7 @@ func TestOpenTellsApart(t *testing.T) {
 	if _, err := open(good); err != nil {
 		t.Errorf("the run itself: %v", err)
 	}
-	if _, err := Open(filepath.Join(dir, "nowhere")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(filepath.Join(dir, "nowhere")); !errors.Is(err, errNotRun) || !strings.Contains(err.Error(), "no such folder; name one that kxlab run wrote") {
 		t.Errorf("no directory: %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, EnvFile)); !errors.Is(err, errNotRun) {
@@ -260,6 +260,9 @@ func TestRefusesBadTrials(t *testing.T) {
 		"unit":    func(tr *harness.Trial) { tr.Result.Metrics[0].Unit = "furlong/s" },
 		"space":   func(tr *harness.Trial) { tr.Result.Metrics[0].Unit = "pkt /s" },
 		"NaN":     func(tr *harness.Trial) { tr.Result.Metrics[0].Value = math.NaN() },
+		"below 0": func(tr *harness.Trial) { tr.Result.Metrics[0].Value = -1 },
+		"tiny":    func(tr *harness.Trial) { tr.Result.Metrics[0].Value = 1e-320 },
+		"huge":    func(tr *harness.Trial) { tr.Result.Metrics[0].Value = 1e300 },
 		"twice":   func(tr *harness.Trial) { tr.Result.Metrics[0] = tr.Result.Metrics[1] },
 		"none":    func(tr *harness.Trial) { tr.Result.Metrics = nil },
 		"digits":  func(tr *harness.Trial) { tr.Cell.Variant = "a-4" },

@@ -4,12 +4,12 @@ package record
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -27,6 +27,9 @@ var (
 	errDamaged = errors.New("run directory is damaged")
 )
 
+// remedy says what a run directory is.
+const remedy = "name one that kxlab run wrote (--out), by default in results/scratch"
+
 // A Run is a run directory read back.
 type Run struct {
 	Dir    string
@@ -36,17 +39,24 @@ type Run struct {
 	Remarks []string
 }
 
-// Open reads a run directory. Its errors wrap errNotRun, errVersion, errDamaged, or those of package fs. A torn last line is left
-// out, with a remark; any other fault is an error.
+// Open reads a run directory. Its errors wrap errNotRun, errVersion, errDamaged, or those of package fs. A torn last line of
+// an incomplete run is left out, with a remark; any other fault is an error.
 func Open(dir string) (*Run, error) {
 	st, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("open run %s: %w: there is no such folder; %s", dir, errNotRun, remedy)
+	case err != nil:
+		return nil, fmt.Errorf("open run: %w", err)
+	case !st.IsDir():
+		return nil, fmt.Errorf("open run %s: %w: not a folder; %s", dir, errNotRun, remedy)
+	}
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open run: %w", err)
 	}
-	if !st.IsDir() {
-		return nil, fmt.Errorf("open run %s: %w: not a directory", dir, errNotRun)
-	}
-	r, err := open(os.DirFS(dir))
+	defer root.Close()
+	r, err := open(runFolder{root})
 	if err != nil {
 		return nil, fmt.Errorf("open run %s: %w", dir, err)
 	}
@@ -70,7 +80,7 @@ func open(fsys fs.FS) (*Run, error) {
 		return nil, fmt.Errorf("%w: %s has %d trials, %s says %d", errDamaged, benchFile, len(r.Trials), EnvFile, r.Env.Done)
 	}
 	if r.Env.Complete {
-		if err := r.Env.checkGates(r.Trials); err != nil {
+		if err := cmp.Or(r.Env.checkGates(r.Trials), r.Env.checkComplete()); err != nil {
 			return nil, fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
@@ -84,7 +94,7 @@ func (r *Run) remark(format string, args ...any) {
 func (r *Run) readEnv(fsys fs.FS) error {
 	data, err := fs.ReadFile(fsys, EnvFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: no %s", errNotRun, EnvFile)
+		return fmt.Errorf("%w: no %s; %s", errNotRun, EnvFile, remedy)
 	}
 	if err != nil {
 		return err
@@ -132,6 +142,9 @@ func (r *Run) lines(fsys fs.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	end := bytes.LastIndexByte(data, '\n') + 1 // a line without its end is torn
+	if end < len(data) && r.Env.Complete {
+		return nil, fmt.Errorf("%w: %s ends in the middle of a line, and %s says that the run is complete", errDamaged, name, EnvFile)
+	}
 	if end < len(data) {
 		r.remark("%s: the last line is torn and was left out", name)
 	}
@@ -155,6 +168,9 @@ func (r *Run) readSamples(fsys fs.FS) (map[string][]sample, error) {
 		if s.Schema != Schema {
 			return nil, fmt.Errorf("%w: %s:%d: schema %d, this program reads %d", errVersion, samplesFile, n, s.Schema, Schema)
 		}
+		if s.Repeat < 0 || s.Sec < 0 {
+			return nil, fmt.Errorf("%w: %s:%d: repeat %d, measured %v s: neither can be negative", errDamaged, samplesFile, n, s.Repeat, s.Sec)
+		}
 		samples[s.Cell] = append(samples[s.Cell], s)
 	}
 	return samples, nil
@@ -164,6 +180,9 @@ func (r *Run) readBench(fsys fs.FS, samples map[string][]sample) error {
 	data, err := r.lines(fsys, benchFile)
 	if err != nil {
 		return err
+	}
+	if err := checkLines(data); err != nil {
+		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	br := benchfmt.NewReader(bytes.NewReader(data), benchFile)
 	for br.Scan() {
@@ -202,14 +221,17 @@ func (r *Run) trial(rec *benchfmt.Result) (harness.Trial, error) {
 	if err != nil {
 		return harness.Trial{}, err
 	}
+	if rec.Iters < 0 {
+		return harness.Trial{}, fmt.Errorf("%d iterations: they cannot be negative", rec.Iters)
+	}
 	t := harness.Trial{Cell: c, Result: harness.Result{Iterations: int64(rec.Iters)}}
 	for _, v := range rec.Values {
 		m := harness.Metric{Unit: v.Unit, Value: v.Value}
 		if v.OrigUnit != "" {
 			m = harness.Metric{Unit: v.OrigUnit, Value: v.OrigValue}
 		}
-		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
-			return t, fmt.Errorf("%v %s is not a number", m.Value, m.Unit)
+		if err := checkValue(m.Unit, m.Value); err != nil {
+			return t, err
 		}
 		t.Result.Metrics = append(t.Result.Metrics, m)
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -215,8 +214,8 @@ func (w *Writer) checkTrial(t harness.Trial) error {
 		if _, ok := w.env.Metric(t.Cell.Workload, m.Unit); !ok && len(w.env.Workloads) > 0 {
 			return fmt.Errorf("unit %q is not declared for the workload %s", m.Unit, t.Cell.Workload)
 		}
-		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
-			return fmt.Errorf("%v %s is not a number", m.Value, m.Unit)
+		if err := checkValue(m.Unit, m.Value); err != nil {
+			return err
 		}
 		if seen[m.Unit] {
 			return fmt.Errorf("unit %q is there twice", m.Unit)
