@@ -4,7 +4,6 @@ package page
 
 import (
 	"cmp"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"math"
@@ -21,7 +20,8 @@ import (
 // ChangeFormats are the formats of WriteChanges.
 func ChangeFormats() []string { return []string{"text", "markdown"} }
 
-// WriteChanges writes what differs between the runs, a row a cell and unit, the largest first; nothing if nothing differs.
+// WriteChanges writes what differs between the runs, a row a cell and unit, the largest first, and what was not compared; nothing if
+// all was compared and nothing differs.
 func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 	g := grid{title: "Changed", head: []string{"cell", "old", "new", "unit", "delta", "verdict"}}
 	for _, r := range changed(c) {
@@ -31,7 +31,7 @@ func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 			fine(r.Old.Median * sc.Factor), fine(r.New.Median * sc.Factor), sc.Unit, deltaText(r), verdictText(r),
 		})
 	}
-	if len(g.rows)+len(c.Missing)+len(c.OnlyNew) == 0 {
+	if len(g.rows)+len(c.Missing)+len(c.OnlyNew)+len(c.Gaps) == 0 {
 		return nil
 	}
 	p, err := newPrinter(w, format)
@@ -43,9 +43,12 @@ func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 		p.grid(g)
 	}
 	p.missing(c)
+	p.list(gapsTitle, c.Gaps)
 	p.list("Remarks", c.Remarks)
 	return p.err
 }
+
+const gapsTitle = "Not compared"
 
 // verdictText is the row's verdict with its note.
 func verdictText(r verdict.Row) string {
@@ -72,10 +75,13 @@ func times(r verdict.Row) float64 {
 	return math.Abs(r.Delta) / r.Floor
 }
 
-// fine writes five significant digits without an exponent, so that 0.5 % can be seen.
+// fine writes five significant digits, so that 0.5 % can be seen; with an exponent only where the number would be long.
 func fine(v float64) string {
-	if v == 0 {
+	switch a := math.Abs(v); {
+	case a == 0:
 		return "0"
+	case a < 1e-9 || a >= unit.Long:
+		return strconv.FormatFloat(v, 'e', 4, 64)
 	}
 	return strconv.FormatFloat(v, 'f', max(0, 4-int(math.Floor(math.Log10(math.Abs(v))))), 64)
 }
@@ -109,6 +115,7 @@ func WriteComparison(w io.Writer, c *verdict.Comparison, format string) error {
 		p.grid(comparisonGrid(c, rows))
 	}
 	p.missing(c)
+	p.list(gapsTitle, c.Gaps)
 	p.list("Broken gates", c.Broken)
 	p.list("Remarks", c.Remarks)
 	p.printf("%s\n", c.Summary())
@@ -137,7 +144,7 @@ func comparisonGrid(c *verdict.Comparison, rows []verdict.Row) grid {
 		delta = "delta is the median over the seeds"
 	}
 	tested := harness.Count(c.Rows, func(r verdict.Row) bool { return r.P != nil })
-	g.footer = fmt.Sprintf("%s, p adjusted for %d rows, least difference %s%s", delta, tested, floorText(rows), findableText(rows))
+	g.footer = fmt.Sprintf("%s, p adjusted for %d rows, %s", delta, tested, leastText(rows))
 	return g
 }
 
@@ -168,32 +175,37 @@ func pText(r verdict.Row) string {
 	return fmt.Sprintf("%.3f", *r.P)
 }
 
-// findableText is the least difference that the middle row of a table could have shown, where that is known, for ratios and for
-// differences.
-func findableText(rows []verdict.Row) (text string) {
+// leastText is the least difference in force in a table and, on target exact, what its middle row could have shown, where that is more:
+// a figure for ratios and one for differences.
+func leastText(rows []verdict.Row) string {
+	var floors, middles []string
+	for _, r := range rows {
+		if text := magnitude(r, r.Floor); !slices.Contains(floors, text) {
+			floors = append(floors, text)
+		}
+	}
 	known := harness.Filter(rows, func(r verdict.Row) bool { return r.Findable != 0 })
 	for _, way := range harness.CompareWays() {
 		same := harness.Filter(known, func(r verdict.Row) bool { return r.Compare == way })
-		if len(same) > 0 {
-			middle := stats.Median(harness.Map(same, func(r verdict.Row) float64 { return r.Findable }))
-			text += ", the middle row can show " + magnitude(same[0], middle)
+		if len(same) == 0 {
+			continue
 		}
+		middle := magnitude(same[0], stats.Median(harness.Map(same, func(r verdict.Row) float64 { return r.Findable })))
+		if len(floors) > 3 || !slices.Contains(floors, middle) {
+			middles = append(middles, middle)
+		}
+	}
+	text := "least difference " + strings.Join(floors, " or ")
+	switch {
+	case len(floors) > 3:
+		text = "least difference that of each row (--format json)"
+	case len(known) > 0 && len(middles) == 0:
+		return text + ", which the middle row can show"
+	}
+	if len(middles) > 0 {
+		text += ", the middle row can show " + strings.Join(middles, " or ")
 	}
 	return text
-}
-
-// floorText is the least difference in force in a table, or several.
-func floorText(rows []verdict.Row) string {
-	var texts []string
-	for _, r := range rows {
-		if text := magnitude(r, r.Floor); !slices.Contains(texts, text) {
-			texts = append(texts, text)
-		}
-	}
-	if len(texts) > 3 {
-		return "that of each row (--format json)"
-	}
-	return strings.Join(texts, " or ")
 }
 
 func kernels(o, n verdict.Identity) string {
@@ -215,72 +227,16 @@ func comparisonDocument(c *verdict.Comparison) any {
 		MinEffect float64           `json:"min_effect"`
 		Alpha     float64           `json:"alpha"`
 		Regressed bool              `json:"regressed"`
+		Blind     bool              `json:"blind,omitempty"` // no row was judged
 		Rows      []verdict.Row     `json:"rows"`
 		Drifts    []verdict.Drift   `json:"drifts"`
 		Missing   []verdict.Missing `json:"missing,omitempty"`
 		Allowed   bool              `json:"missing_allowed,omitempty"`
 		OnlyNew   []string          `json:"only_new,omitempty"`
+		Unended   string            `json:"new_incomplete,omitempty"`
+		Gaps      []string          `json:"not_compared,omitempty"`
 		Broken    []string          `json:"broken_gates,omitempty"`
 		Remarks   []string          `json:"remarks,omitempty"`
-	}{c.OldRun, c.NewRun, c.Options.MinEffect, c.Options.Alpha, c.Gate(), c.Rows, c.Drifts, c.Missing, c.Options.AllowMissing, c.OnlyNew, c.Broken, c.Remarks}
-}
-
-type junitMessage struct {
-	Message string `xml:"message,attr"`
-}
-
-type junitCase struct {
-	Class   string        `xml:"classname,attr"`
-	Name    string        `xml:"name,attr"`
-	Failure *junitMessage `xml:"failure,omitempty"`
-	Skipped *junitMessage `xml:"skipped,omitempty"`
-}
-
-type junitSuite struct {
-	XMLName  xml.Name    `xml:"testsuite"`
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Skipped  int         `xml:"skipped,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-// writeJUnit writes a case for each row and each missing cell and unit. Worse and missing are failures; rows without a verdict,
-// and missing cells where that is allowed, are skipped.
-func writeJUnit(w io.Writer, c *verdict.Comparison) error {
-	s := junitSuite{Name: "kxlab " + c.OldRun.Experiment + " on " + c.OldRun.Target, Tests: len(c.Rows) + len(c.Missing),
-		Failures: c.Count(verdict.Worse)}
-	for _, m := range c.Missing {
-		k := junitCase{Class: m.Cell.Experiment + "." + m.Cell.Workload, Name: m.Name + " " + m.Unit}
-		message := &junitMessage{"missing: " + m.Why()}
-		if c.Options.AllowMissing {
-			k.Skipped = message
-			s.Skipped++
-		} else {
-			k.Failure = message
-			s.Failures++
-		}
-		s.Cases = append(s.Cases, k)
-	}
-	for _, r := range c.Rows {
-		k := junitCase{Class: r.Cell.Experiment + "." + r.Cell.Workload, Name: r.Name + " " + r.Unit}
-		switch r.Verdict {
-		case verdict.Worse:
-			k.Failure = &junitMessage{fmt.Sprintf("%s: %s to %s, %s, p=%s", r.Unit, unit.Digits(r.Old.Median), unit.Digits(r.New.Median), deltaText(r), pText(r))}
-		case verdict.TooFew, verdict.OneTrial, verdict.NoSeed, verdict.NotKnown:
-			k.Skipped = &junitMessage{strings.TrimSuffix(r.Verdict+": "+r.Note, ": ")}
-			s.Skipped++
-		}
-		s.Cases = append(s.Cases, k)
-	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	enc := xml.NewEncoder(w)
-	enc.Indent("", "  ")
-	if err := enc.Encode(s); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	}{c.OldRun, c.NewRun, c.Options.MinEffect, c.Options.Alpha, c.Gate(), c.Blind(), c.Rows, c.Drifts, c.Missing, c.Options.AllowMissing, c.OnlyNew,
+		c.Incomplete, c.Gaps, c.Broken, c.Remarks}
 }

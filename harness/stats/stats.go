@@ -4,6 +4,7 @@ package stats
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 
@@ -47,11 +48,19 @@ func Summarize(values []float64) Summary {
 	return out
 }
 
-// texts are the messages of errors.
+// texts are the messages of benchmath's warnings, in words where it has none.
 func texts(errs []error) []string {
 	var out []string
 	for _, e := range errs {
-		out = append(out, e.Error())
+		text := e.Error()
+		var n int
+		var level float64
+		if _, err := fmt.Sscanf(text, "need >= %d samples for confidence interval at level %g", &n, &level); err == nil {
+			text = fmt.Sprintf("too few repeats for an interval at %g %%: %d are needed", 100*level, n)
+		} else if _, err := fmt.Sscanf(text, "need >= %d samples to detect a difference at alpha level %g", &n, &level); err == nil {
+			text = fmt.Sprintf("too few repeats for a difference at %g %%: %d are needed", 100*level, n)
+		}
+		out = append(out, text)
 	}
 	return out
 }

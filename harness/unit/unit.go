@@ -80,12 +80,17 @@ func Middle(values []float64) float64 {
 
 func (s Scale) Format(v float64) string { return Digits(v * s.Factor) }
 
-// Digits writes about three significant digits, without an exponent from 0.001 on.
+// Long is from where on numbers are written with an exponent.
+const Long = 1e15
+
+// Digits writes about three significant digits, without an exponent from 0.001 to Long.
 func Digits(v float64) string {
 	a := math.Abs(v)
 	switch {
 	case a == 0:
 		return "0"
+	case a >= Long:
+		return strconv.FormatFloat(v, 'g', 3, 64)
 	case a >= 100 || a != a:
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	case a >= 10:
@@ -101,6 +106,9 @@ func Digits(v float64) string {
 // Percent writes a share as a percentage, with a sign if signed.
 func Percent(v float64, signed bool) string {
 	s := strconv.FormatFloat(100*v, 'f', 1, 64)
+	if math.Abs(v) >= 1e8 {
+		s = strconv.FormatFloat(100*v, 'g', 3, 64)
+	}
 	if signed && v >= 0 {
 		s = "+" + s
 	}

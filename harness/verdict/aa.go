@@ -107,7 +107,7 @@ func (n Noise) ShiftText() string {
 
 // DifferenceText writes a difference in a unit with its sign: of shares in points of a hundred.
 func DifferenceText(name string, d float64) string {
-	if strings.HasSuffix(name, "share") {
+	if strings.HasSuffix(name, "share") && math.Abs(d) < 1e6 {
 		return fmt.Sprintf("%+.2f points", 100*d)
 	}
 	sign := "+"
@@ -122,7 +122,7 @@ func (n Noise) size() float64 {
 	if n.Difference {
 		return math.Abs(n.Shift)
 	}
-	return math.Expm1(math.Abs(math.Log1p(n.Shift)))
+	return relative(math.Abs(math.Log1p(n.Shift)))
 }
 
 // noiseFor is the largest noise among the pairs of a row's workload and unit: of those at its rate, or of all if there is none
@@ -137,7 +137,7 @@ func noiseFor(pairs []Noise, g group, exact bool) (most float64) {
 		if exact && n.Difference {
 			size = n.paired
 		} else if exact {
-			size = math.Expm1(n.paired)
+			size = relative(n.paired)
 		}
 		most = math.Max(most, size)
 	}

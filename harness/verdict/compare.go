@@ -119,8 +119,11 @@ type Comparison struct {
 	Drifts         []Drift
 	Missing        []Missing // cells and units that only the old run measured
 	OnlyNew        []string
-	Broken         []string // gates that would fire on the runs' own A/A pairs
-	Remarks        []string
+	// Incomplete is the state of a new run that was stopped or killed, "incomplete: 2 of 40 trials"; empty if it is complete.
+	Incomplete string
+	Gaps       []string // parts of the runs about which the comparison says nothing: see gaps
+	Broken     []string // gates that would fire on the runs' own A/A pairs
+	Remarks    []string
 }
 
 // An Identity names a run.
@@ -190,10 +193,8 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 	}
 	c := &Comparison{OldRun: before.ID, NewRun: after.ID, Options: o}
 	var warnings []string // of benchmath about the rows' samples
-	for _, r := range []*record.Run{old, new} {
-		if !r.Env.Complete {
-			c.Remarks = append(c.Remarks, fmt.Sprintf("%s is %s", r.Dir, r.State()))
-		}
+	if !new.Env.Complete {
+		c.Incomplete = new.State()
 	}
 	c.pair(before, after)
 	if exact {
@@ -201,6 +202,7 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 	} else {
 		c.judgeHost(before, after)
 	}
+	c.gaps(before, after)
 	for _, r := range c.Rows {
 		if exact { // pairs decide there, not the intervals of medians that benchmath warns of
 			break
@@ -235,29 +237,53 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 	return nil
 }
 
-// Gate reports whether the new run is worse anywhere, or lacks what the old one measured.
+// Gate reports whether the new run is worse anywhere, or lacks what the old one measured: a stopped run lacks its end.
 func (c *Comparison) Gate() bool {
-	return len(c.Missing) > 0 && !c.Options.AllowMissing || c.Count(Worse) > 0
+	return (len(c.Missing) > 0 || c.Incomplete != "") && !c.Options.AllowMissing || c.Count(Worse) > 0
 }
+
+// Blind reports whether no row was judged, so that the gate can say nothing; never if that is allowed as what is missing is.
+func (c *Comparison) Blind() bool { return c.unjudged() == len(c.Rows) && !c.Options.AllowMissing }
 
 // Count is how many rows have the verdict.
 func (c *Comparison) Count(verdict string) int {
 	return harness.Count(c.Rows, func(r Row) bool { return r.Verdict == verdict })
 }
 
-// Summary is the comparison in one line.
-func (c *Comparison) Summary() string {
-	parts := []string{fmt.Sprintf("%d rows", len(c.Rows))}
-	for _, v := range []struct{ verdict, words string }{
-		{Worse, "worse"}, {Better, "better"}, {Differs, "different"}, {same, "without a difference shown (~)"}, {TooFew, "with too few repeats"},
-		{OneTrial, "with one trial"}, {NoSeed, "without a common seed"}, {NotKnown, "not known"},
-	} {
-		if n := c.Count(v.verdict); n > 0 || !slices.Contains([]string{Differs, OneTrial, NoSeed, NotKnown}, v.verdict) {
-			parts = append(parts, fmt.Sprintf("%d %s", n, v.words))
+// unjudged is how many rows have no verdict on a difference.
+func (c *Comparison) unjudged() int {
+	return c.Count(TooFew) + c.Count(OneTrial) + c.Count(NoSeed) + c.Count(NotKnown)
+}
+
+// unjudgedWords are the verdicts on rows that were not judged, with the words of summaries.
+var unjudgedWords = [][2]string{
+	{TooFew, "with too few repeats"}, {OneTrial, "with one trial"}, {NoSeed, "without a common seed"}, {NotKnown, "not known"},
+}
+
+// counts lists how many rows have each of the verdicts, in words; those that no row has only if they are better or worse.
+func (c *Comparison) counts(verdicts [][2]string) (parts []string) {
+	for _, v := range verdicts {
+		if n := c.Count(v[0]); n > 0 || v[0] == Better || v[0] == Worse {
+			parts = append(parts, fmt.Sprintf("%d %s", n, v[1]))
 		}
 	}
+	return parts
+}
+
+// Summary is the comparison in one line.
+func (c *Comparison) Summary() string {
+	parts := append([]string{fmt.Sprintf("%d rows", len(c.Rows))}, c.counts([][2]string{
+		{Worse, "worse"}, {Better, "better"}, {Differs, "different"}, {same, "without a difference shown (~)"},
+	})...)
+	parts = append(parts, c.counts(unjudgedWords)...)
 	if n := len(c.Missing); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d missing", n))
+	}
+	if n := len(c.OnlyNew); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d only in the new run", n))
+	}
+	if c.Incomplete != "" {
+		parts = append(parts, "the new run is "+c.Incomplete)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -4,6 +4,7 @@ package verdict
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ func (c *Comparison) pair(old, new *Analysis) {
 		}
 		if s := old.at[idOf(n)]; s != nil && c.selected(old, s) {
 			c.Rows = append(c.Rows, c.row(old, new, s, n))
-		} else {
+		} else if !isAA(n.Cell) {
 			c.OnlyNew = append(c.OnlyNew, n.Cell.BenchName()+" "+n.Unit)
 		}
 	}
@@ -85,24 +86,31 @@ func sameProgram(old, new *record.Env, variant string) bool {
 }
 
 // sameEffort returns an error unless two runs measured equally long and, in guests, in equal guests: in a shorter measurement,
-// start and end weigh more. What one of the runs does not record is not compared.
+// start and end weigh more. What one of the runs does not record is a gap (unrecorded).
 func sameEffort(old, new *record.Env) error {
-	type fact struct{ what, a, b string }
-	facts := []fact{{"profile", old.Profile, new.Profile}}
-	if old.Target != harness.TargetHost {
-		facts = append(facts, fact{"memory of guests", memory(old), memory(new)},
-			fact{"root of guests", old.KernelFacts["root"], new.KernelFacts["root"]})
+	facts := effort(old, new)
+	for _, cell := range slices.Sorted(maps.Keys(old.Budgets)) {
+		facts = append(facts, fact{"budget of " + cell, old.Budgets[cell], new.Budgets[cell]})
 	}
-	for cell, a := range old.Budgets {
-		facts = append(facts, fact{"budget of " + cell, a, new.Budgets[cell]})
-	}
-	slices.SortStableFunc(facts[1:], func(a, b fact) int { return strings.Compare(a.what, b.what) })
 	for _, f := range facts {
 		if f.a != "" && f.b != "" && f.a != f.b {
 			return fmt.Errorf("%w: %s %q and %q: run both with the same", errIncomparable, f.what, f.a, f.b)
 		}
 	}
 	return nil
+}
+
+// A fact is a setting that must agree between two runs; empty where a run does not record it.
+type fact struct{ what, a, b string }
+
+// effort are the facts that must agree but the budgets.
+func effort(old, new *record.Env) []fact {
+	facts := []fact{{"profile", old.Profile, new.Profile}}
+	if old.Target != harness.TargetHost {
+		facts = append(facts, fact{"memory of guests", memory(old), memory(new)},
+			fact{"root of guests", old.KernelFacts["root"], new.KernelFacts["root"]})
+	}
+	return facts
 }
 
 func memory(e *record.Env) string {

@@ -187,11 +187,22 @@ func differences(a, b *record.Sample, relative bool) []float64 {
 		case !relative:
 			out = append(out, v[0]-v[1])
 		case v[0] > 0 && v[1] > 0:
-			out = append(out, math.Log(v[0]/v[1]))
+			out = append(out, logRatio(v[0], v[1]))
 		}
 	}
 	return out
 }
+
+// logRatio is the logarithm of a/b, also where the quotient is too large or too small for a number.
+func logRatio(a, b float64) float64 {
+	if q := a / b; q > 1e-300 && q < 1e300 {
+		return math.Log(q)
+	}
+	return math.Log(a) - math.Log(b)
+}
+
+// relative is a logarithm of a ratio as a relative difference, which is finite.
+func relative(log float64) float64 { return math.Min(math.Expm1(log), 1e300) }
 
 // PairedRatio is the median of a/b over the repeats that both have; ok is false if there is none or a divisor is 0.
 func PairedRatio(a, b *record.Sample) (s stats.Summary, ok bool) {

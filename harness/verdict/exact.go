@@ -72,7 +72,7 @@ func (r *Row) pairUp() {
 	ratio := !r.difference()
 	for _, v := range pairs(r.new, r.old) {
 		if ratio {
-			r.pairs = append(r.pairs, math.Log(v[0]/v[1]))
+			r.pairs = append(r.pairs, logRatio(v[0], v[1]))
 		} else {
 			r.pairs = append(r.pairs, v[0]-v[1])
 		}
@@ -81,7 +81,7 @@ func (r *Row) pairUp() {
 		return
 	}
 	if r.Delta = stats.Median(r.pairs); ratio {
-		r.Delta = math.Expm1(r.Delta)
+		r.Delta = relative(r.Delta)
 	}
 }
 
@@ -114,7 +114,7 @@ func (r *Row) setFindable(prior stats.Prior, alpha float64) {
 	v, df := prior.Moderate(variance(r.pairs), n-1)
 	least := stats.CriticalT(alpha, df) * math.Sqrt(v/n)
 	if !r.difference() {
-		least = math.Expm1(least)
+		least = relative(least)
 	}
 	r.Findable = math.Max(r.Floor, least)
 }

@@ -31,7 +31,7 @@ func (c *Comparison) judgeHost(before, after *Analysis) {
 		b := slices.Clone(r.new.Values)
 		r.Delta = r.d
 		if !r.difference() {
-			r.Delta = math.Expm1(r.d)
+			r.Delta = relative(r.d)
 			for j := range b {
 				b[j] /= d.Factor
 			}
@@ -73,7 +73,7 @@ func (r *Row) prepare() {
 		return
 	}
 	logs := func(s *record.Sample) []float64 { return harness.Map(s.Values, math.Log) }
-	r.d = math.Log(r.New.Median / r.Old.Median)
+	r.d = logRatio(r.New.Median, r.Old.Median)
 	r.se = math.Hypot(medianSE(logs(r.old)), medianSE(logs(r.new)))
 }
 

@@ -129,5 +129,5 @@ func (r *Row) Interval() (low, high float64, ok bool) {
 	if r.difference() {
 		return c.mean - half, c.mean + half, true
 	}
-	return math.Expm1(c.mean - half), math.Expm1(c.mean + half), true
+	return relative(c.mean - half), relative(c.mean + half), true
 }

@@ -21,8 +21,11 @@ import (
 const compareLong = `compare says, cell by cell, whether NEW is better or worse than OLD, both run directories. The drift of the machine
 between the runs is taken off by the ceilings; a difference counts only if it is significant and reaches the minimum
 effect. The more cells are compared, the larger the difference that chance can make in one of them: --workload asks about
-some only, and is shown smaller differences there. --changed leaves out what did not change. A cell or unit that OLD measured and NEW did not is listed as missing, with what
-became of it in NEW, and fails the gate unless --allow-missing is given. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
+some only, and is shown smaller differences there. --changed leaves out what did not change; rows that were not judged are counted there as well.
+
+The gate fails (exit code 3) if something became worse; and, unless --allow-missing is given, if NEW lacks a cell or unit that OLD measured, if NEW
+was stopped or killed, or if no row could be judged: one seed on target exact, or fewer than four repeats elsewhere, show nothing. What NEW lacks
+is listed with what became of it there. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
 
 // compareFlags are the flags of compare.
 type compareFlags struct {
@@ -35,11 +38,14 @@ func newCompare(s streams) *cobra.Command {
 	var f compareFlags
 	cmd := &cobra.Command{
 		Use: "compare OLD NEW", Short: "Say what changed between two runs", Long: compareLong, Args: cobra.ExactArgs(2),
-		RunE: action(func(_ *cobra.Command, args []string) error { return compare(s, f, args[0], args[1]) }),
+		RunE: action(func(_ *cobra.Command, args []string) error {
+			s.endAtOnce()
+			return compare(s, f, args[0], args[1])
+		}),
 	}
 	fl := cmd.Flags()
-	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if something became worse or is missing")
-	fl.BoolVar(&f.allowMissing, "allow-missing", false, "let the gate pass although NEW lacks what OLD measured")
+	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if something became worse or is missing, or if no row could be judged")
+	fl.BoolVar(&f.allowMissing, "allow-missing", false, "let the gate pass although NEW lacks what OLD measured, ended early, or no row could be judged")
 	fl.BoolVar(&f.changed, "changed", false, "write only what changed, and nothing if nothing did (text and markdown)")
 	fl.BoolVar(&f.kernels, "kernels", false, "allow runs on different kernels")
 	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",
@@ -63,11 +69,11 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 			return usage(fmt.Errorf("--min-effect: %w", err))
 		}
 	}
-	before, err := record.Open(oldDir)
+	before, err := openRun(s, oldDir)
 	if err != nil {
 		return err
 	}
-	after, err := record.Open(newDir)
+	after, err := openRun(s, newDir)
 	if err != nil {
 		return err
 	}
@@ -85,10 +91,25 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if err := write(s.out, c, f.format); err != nil {
 		return err
 	}
-	if f.gate && c.Gate() {
+	switch {
+	case f.gate && c.Gate():
 		return withCode(codeRegression, fmt.Errorf("regression: %s", c.Summary()))
+	case f.gate && c.Blind():
+		return withCode(codeRegression, fmt.Errorf("the gate can say nothing, no row was judged: %s: run both with more repeats (--repeat 5), or let it pass with --allow-missing", c.Summary()))
 	}
 	return nil
+}
+
+// openRun reads a run directory and notes what is amiss in it.
+func openRun(s streams, dir string) (*record.Run, error) {
+	r, err := record.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, remark := range r.Remarks {
+		s.note("%s: %s", dir, remark)
+	}
+	return r, nil
 }
 
 // share reads "1%" or "0.01" as 0.01.

@@ -62,7 +62,14 @@ func readConfig(v *viper.Viper, path string, known []string) error {
 	file := viper.NewWithOptions(viper.KeyDelimiter("\x00"))
 	file.SetConfigFile(path)
 	file.SetConfigType("yaml")
-	if err := file.ReadInConfig(); err != nil {
+	st, err := os.Stat(path)
+	switch {
+	case err == nil && !st.Mode().IsRegular(): // a FIFO may never be written
+		err = errors.New("not a regular file")
+	case err == nil:
+		err = file.ReadInConfig()
+	}
+	if err != nil {
 		if !named && errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +18,7 @@ const (
 	codeDone       = 0
 	codeFailed     = 1 // an error, or a cell that failed or is invalid
 	codeUsage      = 2 // wrong usage: flags, words, definitions, settings
-	codeRegression = 3 // compare --gate found a regression, or a cell missing
+	codeRegression = 3 // compare --gate found a regression, or a cell missing, or could judge nothing
 	codeNothing    = 4 // this machine, user or kernel lacks what all of it needs
 )
 
@@ -75,9 +77,25 @@ func end(s streams, cmd *cobra.Command, err error) int {
 	if errors.As(err, &e) {
 		code = e.code
 	}
-	s.note("%v", err)
+	s.note("%s", errorText(err))
 	if code == codeUsage {
 		fmt.Fprintf(s.err, "See '%s --help'.\n", cmd.CommandPath())
 	}
 	return code
+}
+
+// errorText is an error's text. An interrupted command says so once, however many of its parts were.
+func errorText(err error) string {
+	text := err.Error()
+	if !errors.Is(err, context.Canceled) {
+		return text
+	}
+	var lines []string
+	for _, line := range strings.Split(text, "\n") {
+		bare := line == context.Canceled.Error()
+		if line = strings.ReplaceAll(line, context.Canceled.Error(), "interrupted"); !bare || len(lines) == 0 {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
 }

@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -42,14 +43,19 @@ func program(words experiments.Vocabulary) {
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		signal.Notify(signals, syscall.SIGHUP)
 	}
+	var atOnce atomic.Bool
 	go func() {
 		<-signals
+		if atOnce.Load() {
+			fmt.Fprintln(os.Stderr, "\nkxlab: interrupted")
+			os.Exit(codeFailed)
+		}
 		fmt.Fprintln(os.Stderr, "\nkxlab: stopping and tidying up; once more to stop at once and leave that to kxlab clean")
 		cancel()
 		<-signals
 		os.Exit(codeFailed)
 	}()
-	code := run(ctx, streams{out: os.Stdout, err: os.Stderr, columns: columns(os.Stderr)}, words, os.Args[1:])
+	code := run(ctx, streams{out: os.Stdout, err: os.Stderr, columns: columns(os.Stderr), atOnce: &atOnce}, words, os.Args[1:])
 	cancel()
 	os.Exit(code)
 }
@@ -70,8 +76,8 @@ and how sure it is.
 Every flag can also be set in the environment (--min-effect is KXLAB_MIN_EFFECT) or in kxlab.yaml in the current folder
 (min-effect: 2%). Flags win over the environment, and that over the file.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage; 3 compare --gate found a regression; 4 this
-machine, user or kernel lacks what all of it needs.`
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 a gate (--gate) did not pass; 4 this machine,
+user or kernel lacks what all of it needs.`
 
 // newRoot returns the command tree.
 func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {

@@ -60,7 +60,7 @@ func TestUsage(t *testing.T) {
 		{"run sched --target host", codeUsage, `target of sched`},
 		{"list bl", codeUsage, "unknown experiment"},
 		{"compare a", codeUsage, "accepts 2 arg"},
-		{"compare a b", codeFailed, "no such file"},
+		{"compare a b", codeFailed, "open run a: not a run directory: there is no such folder; name one that kxlab run wrote"},
 		{"compare a b --min-effect much", codeUsage, "not a share"},
 		{"compare a b --format pdf", codeUsage, `unknown format "pdf"`},
 		{"report", codeUsage, "requires at least 1 arg"},

@@ -11,7 +11,6 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/page"
-	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
@@ -27,6 +26,7 @@ func newReport(s streams) *cobra.Command {
 			if err := harness.Known("format", format, page.Formats()); err != nil {
 				return usage(err)
 			}
+			s.endAtOnce()
 			var errs []error
 			for _, dir := range args {
 				_, err := show(s, dir, format)
@@ -41,12 +41,9 @@ func newReport(s streams) *cobra.Command {
 
 // show prints a run's tables, unless format is empty, and writes its page.
 func show(s streams, dir, format string) (*verdict.Analysis, error) {
-	r, err := record.Open(dir)
+	r, err := openRun(s, dir)
 	if err != nil {
 		return nil, err
-	}
-	for _, remark := range r.Remarks {
-		s.note("%s: %s", dir, remark)
 	}
 	a := verdict.Analyze(r)
 	if format != "" {

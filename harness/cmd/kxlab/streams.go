@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"text/tabwriter"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,15 @@ import (
 type streams struct {
 	out, err io.Writer
 	columns  int // of the terminal behind err; 0: there is none
+	// atOnce says that the command has nothing to tidy up: the first signal ends it. It is nil in tests.
+	atOnce *atomic.Bool
+}
+
+// endAtOnce lets the first signal end the command.
+func (s streams) endAtOnce() {
+	if s.atOnce != nil {
+		s.atOnce.Store(true)
+	}
 }
 
 // columns is the width of the terminal that f is, or 0.
