@@ -91,11 +91,15 @@ func errorText(err error) string {
 		return text
 	}
 	var lines []string
+	said := false
 	for _, line := range strings.Split(text, "\n") {
-		bare := line == context.Canceled.Error()
-		if line = strings.ReplaceAll(line, context.Canceled.Error(), "interrupted"); !bare || len(lines) == 0 {
-			lines = append(lines, line)
+		if strings.HasSuffix(line, context.Canceled.Error()) { // the first says what was interrupted, the others where that met it
+			if said {
+				continue
+			}
+			said = true
 		}
+		lines = append(lines, strings.ReplaceAll(line, context.Canceled.Error(), "interrupted"))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -27,6 +27,7 @@ func TestErrorText(t *testing.T) {
 		{errors.New("no space"), "no space"},
 		{canceled, "interrupted"},
 		{fmt.Errorf("the run in D is incomplete: %w", errors.Join(canceled, canceled)), "the run in D is incomplete: interrupted"},
+		{fmt.Errorf("the run in D is incomplete: %w", errors.Join(canceled, fmt.Errorf("start guest: %w", canceled))), "the run in D is incomplete: interrupted"},
 		{errors.Join(fmt.Errorf("guest was stopped: %w", canceled), canceled, errors.New("no space")), "guest was stopped: interrupted\nno space"},
 	} {
 		if got := errorText(tt.err); got != tt.want {
