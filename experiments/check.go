@@ -37,6 +37,7 @@ func check(e harness.Experiment, v Vocabulary) error {
 			return cmp.Or(checkVariant(v, family), in("original", at(checkOriginal(e, v), "original")))
 		}), "variants"),
 		in("aa", at(harness.Known("variant", e.AA, e.VariantNames()), "aa")),
+		in("baseline", at(optional("variant", e.Baseline, e.VariantNames()), "baseline")),
 		at(each("workload", e.Workloads, workloadName, func(w harness.WorkloadSpec) error { return checkWorkload(w, family) }), "workloads"),
 		refuse(len(e.Profiles) == 0, "no profiles"),
 		at(each("profile", e.Profiles, func(p harness.Profile) string { return p.Name },

@@ -36,6 +36,7 @@ name: t
 title: A title
 question: A question
 aa: b
+baseline: a
 variants:
   - {name: a, class: nat, attach: nft, about: the first}
   - {name: b, class: ipip, attach: xdp, object: t/b, about: the second, knobs: [{name: entries, value: 7}]}
@@ -102,6 +103,7 @@ func TestParseRefuses(t *testing.T) {
 		{"unknown attach method", "attach: nft", "attach: ntf", `variant a: unknown attach method "ntf"`},
 		{"no about", ", about: the first", "", "variant a: about"},
 		{"knobs without object", "object: t/b, ", "", "variant b: knobs"},
+		{"unknown baseline", "baseline: a", "baseline: c", `baseline: unknown variant "c"`},
 		{"unknown aa", "aa: b", "aa: c", `aa: unknown variant "c"`},
 		{"unknown workload", "- name: pps\n", "- name: ppx\n", `workload ppx: unknown workload "ppx"`},
 		{"unknown axis", "name: services, values", "name: servcies, values", `did you mean "services"`},

@@ -56,7 +56,7 @@ func TestExtends(t *testing.T) {
 	if diff := cmp.Diff(want, e.Variants[2]); diff != "" {
 		t.Error(diff)
 	}
-	if e.Name != "mine" || e.Family != "sched" || e.AA != "eevdf" || e.Extends != "" || e.Keep != nil {
+	if e.Name != "mine" || e.Family != "sched" || e.AA != "eevdf" || e.Baseline != "eevdf" || e.Extends != "" || e.Keep != nil {
 		t.Errorf("name %q, family %q, aa %q, extends %q, keep %q", e.Name, e.Family, e.AA, e.Extends, e.Keep)
 	}
 	if diff := cmp.Diff(sched.Workloads, e.Workloads) + cmp.Diff(sched.Guest, e.Guest) + cmp.Diff(sched.Title, e.Title); diff != "" {
@@ -96,8 +96,8 @@ variants:
 	if e.Guest.CPUs != 4 || e.Guest.MemoryMB != 1024 || len(e.Guest.Tools) == 0 {
 		t.Errorf("guest %+v", e.Guest)
 	}
-	if e.AA != "mine" {
-		t.Errorf("aa is %q, and eevdf is not there", e.AA)
+	if e.AA != "mine" || e.Baseline != "mine" {
+		t.Errorf("aa is %q, baseline %q, and eevdf is not there", e.AA, e.Baseline)
 	}
 }
 

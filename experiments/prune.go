@@ -82,6 +82,9 @@ func (t *tree) prune(out, root *yaml.Node, e harness.Experiment) {
 	if value(root, "aa") == nil && !has(text(out, "aa"), names) && len(names) > 0 {
 		set(out, "aa", scalar(names[0]))
 	}
+	if value(root, "baseline") == nil && !has(text(out, "baseline"), names) && len(names) > 0 {
+		set(out, "baseline", scalar(names[0]))
+	}
 }
 
 // filter replaces the items of a list, unless the definition gives the list itself.

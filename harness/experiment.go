@@ -24,7 +24,9 @@ type Experiment struct {
 	Targets []string
 	Guest   GuestSpec // targets vm and exact
 	// AA names the variant that is measured twice, the second time as NAME+aa, to show the run's own noise.
-	AA       string
+	AA string
+	// Baseline names the variant that reports hold the others against; "": the first that was measured.
+	Baseline string `json:",omitempty"`
 	Variants []Variant
 	// ObjectsOf names experiments whose variants with a BPF object are added to Variants: with the same knobs, loaded but not
 	// attached, in a class named after their experiment. "all" alone stands for all other shipped experiments.

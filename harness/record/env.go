@@ -81,6 +81,7 @@ type Env struct {
 	// The experiment's definition, as far as reports need it.
 	Title     string                 `json:"title,omitempty"`
 	Question  string                 `json:"question,omitempty"`
+	Baseline  string                 `json:"baseline,omitempty"` // the variant that reports hold the others against
 	Variants  []harness.Variant      `json:"variants,omitempty"`
 	Workloads []harness.WorkloadSpec `json:"workloads,omitempty"`
 	Plots     []harness.PlotSpec     `json:"plots,omitempty"`

@@ -38,7 +38,7 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 		Profile: f.profile, Repeats: f.repeat, Seed: f.seed, CPUs: facts.CPUs, MemBytes: facts.MemBytes,
 		KernelFacts: facts.Settings, Tools: facts.Tools, Mitigations: facts.Mitigations, Objects: map[string]string{},
 		Plan: p.Trials(), Budgets: budgets(p),
-		Title: e.Title, Question: e.Question, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores, Laws: e.Laws,
+		Title: e.Title, Question: e.Question, Baseline: e.Baseline, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores, Laws: e.Laws,
 	}
 	if p.AA != "" {
 		env.AA = []string{p.AA}

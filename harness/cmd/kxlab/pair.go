@@ -105,7 +105,7 @@ func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b
 	if p.a.Attach == prog.MethodRun {
 		p.a.Class, p.b.Class = progExperiment, progExperiment
 	}
-	e.Variants, e.AA, e.Scores, e.Laws, e.Plots = []harness.Variant{p.a, p.b}, p.a.Name, nil, nil, nil
+	e.Variants, e.AA, e.Baseline, e.Scores, e.Laws, e.Plots = []harness.Variant{p.a, p.b}, p.a.Name, p.a.Name, nil, nil, nil
 	p.a.About, p.b.About = "", ""
 	for i := range e.Profiles {
 		for k := range e.Profiles[i].Workloads {
