@@ -36,7 +36,6 @@ name: t
 title: A title
 question: A question
 aa: b
-baseline: a
 variants:
   - {name: a, class: nat, attach: nft, about: the first}
   - {name: b, class: ipip, attach: xdp, object: t/b, about: the second, knobs: [{name: entries, value: 7}]}
@@ -57,6 +56,7 @@ profiles:
       - {name: pps, repeats: 2, axes: [{name: flows, values: [1, 2]}], only: [b]}
 plots:
   - {name: p, title: P, workload: pps, unit: pkt/s, x: services, logx: true, class: nat, where: [{name: flows, value: 64}], labels: {x: s, y: pps}}
+baseline: a
 `
 
 func TestParse(t *testing.T) {
