@@ -51,8 +51,11 @@ func Write(a *verdict.Analysis) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("write report: %w", err)
 	}
-	return filepath.Join(dir, pageFile), nil
+	return Path(dir), nil
 }
+
+// Path is where the page of a run directory is.
+func Path(dir string) string { return filepath.Join(dir, pageFile) }
 
 // page is the template's data for one run.
 type page struct {

@@ -15,10 +15,25 @@ import (
 )
 
 const reportLong = `report makes tables, plots (SVG and PNG) and one self-contained page, report.html, from run directories alone: at any
-time, on any machine. Incomplete runs are reported as such.`
+time, on any machine. Incomplete runs are reported as such. It prints the answer and a table for each workload, 60 lines at
+most; --all prints all tables, and so do the formats markdown and json.`
+
+// shortFormat is what show prints of a run unless told otherwise.
+const shortFormat = "short"
+
+// textFormat is what a run is printed as: the short form, or all tables.
+func textFormat(all bool) string {
+	if all {
+		return "text"
+	}
+	return shortFormat
+}
+
+const allHelp = "print all tables, gates, noise and remarks"
 
 func newReport(s streams) *cobra.Command {
 	var format string
+	var all bool
 	cmd := &cobra.Command{
 		Use: "report DIR...", Short: "Make tables, plots and a page from run directories", Long: reportLong,
 		Args: cobra.MinimumNArgs(1),
@@ -27,6 +42,9 @@ func newReport(s streams) *cobra.Command {
 				return usage(err)
 			}
 			s.endAtOnce()
+			if format == "text" {
+				format = textFormat(all)
+			}
 			var errs []error
 			for _, dir := range args {
 				_, err := show(s, dir, format)
@@ -36,26 +54,39 @@ func newReport(s streams) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "of the tables: text, markdown or json")
+	cmd.Flags().BoolVar(&all, "all", false, allHelp)
 	return cmd
 }
 
-// show prints a run's tables, unless format is empty, and writes its page.
+// show prints a run, as its short form or its tables, unless format is empty, and writes its page.
 func show(s streams, dir, format string) (*verdict.Analysis, error) {
+	return showIn(s, dir, format, page.ShortLines)
+}
+
+// showIn is show with as many lines as the short form may have.
+func showIn(s streams, dir, format string, lines int) (*verdict.Analysis, error) {
 	r, err := openRun(s, dir)
 	if err != nil {
 		return nil, err
 	}
 	a := verdict.Analyze(r)
-	if format != "" {
-		if err := page.WriteTables(s.out, a, format); err != nil {
-			return nil, fmt.Errorf("write tables of %s: %w", dir, err)
-		}
+	switch format {
+	case "":
+	case shortFormat:
+		err = page.WriteShort(s.out, a, page.Short{Lines: lines, Colour: s.colour})
+	default:
+		err = page.WriteTables(s.out, a, format)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write tables of %s: %w", dir, err)
 	}
 	path, err := page.Write(a)
 	if err != nil {
 		return nil, fmt.Errorf("make report of %s: %w", dir, err)
 	}
-	s.note("the report is in %s", path)
+	if format != shortFormat { // which names the page itself
+		s.note("the report is in %s", path)
+	}
 	return a, nil
 }
 

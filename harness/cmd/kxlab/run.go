@@ -28,7 +28,8 @@ const runLong = `run measures the cells of experiments: EXPERIMENT is one of kxl
 
 Every variant must pass its correctness gate first. A cell has one outcome: measured; not supported, where this machine
 or kernel lacks something; failed, where the program or variant is wrong; invalid, where no trial counted. A run with a
-failed or invalid cell exits with 1 and names it; the others go on. Ctrl-C stops within a second, tidies up, and leaves a
+failed or invalid cell exits with 1 and names it; the others go on. At the end it prints the answer, against the baseline of
+the definition, and a table for each workload, 60 lines at most; --all prints all tables. Ctrl-C stops within a second, tidies up, and leaves a
 run directory that is valid and says that it is incomplete.`
 
 // runFlags are the flags of run.
@@ -38,7 +39,7 @@ type runFlags struct {
 	repeat, cpus                             int
 	seed                                     uint64
 	silence                                  time.Duration
-	snapshots, fresh, json, wait             bool
+	snapshots, fresh, json, wait, all        bool
 }
 
 func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
@@ -51,6 +52,7 @@ func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
 	fl := cmd.Flags()
 	f.addTo(fl, "", "quick")
 	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")
+	fl.BoolVar(&f.all, "all", false, allHelp)
 	fl.BoolVar(&f.json, "json", false, "write one JSON line for each trial to standard output instead of the table")
 	return cmd
 }
@@ -298,7 +300,7 @@ func (j job) run(ctx context.Context, s streams, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	format := "text"
+	format := textFormat(f.all)
 	if f.json { // standard output has JSON lines
 		format = ""
 	}

@@ -16,7 +16,8 @@ import (
 // streams are where a command writes: results to out, all else to err.
 type streams struct {
 	out, err io.Writer
-	columns  int // of the terminal behind err; 0: there is none
+	columns  int  // of the terminal behind err; 0: there is none
+	colour   bool // out may have colours
 	// atOnce says that the command has nothing to tidy up: the first signal ends it. It is nil in tests.
 	atOnce *atomic.Bool
 }
@@ -27,6 +28,9 @@ func (s streams) endAtOnce() {
 		s.atOnce.Store(true)
 	}
 }
+
+// colours reports whether what is written to f may have colours: it is a terminal, and NO_COLOR (no-color.org) is not set.
+func colours(f *os.File) bool { return columns(f) > 0 && os.Getenv("NO_COLOR") == "" }
 
 // columns is the width of the terminal that f is, or 0.
 func columns(f *os.File) int {

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/stats"
+	"github.com/kxlab/kxlab/harness/unit"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// Answer is what a run says, in two to five sentences that are made from its data by these rules:
+//
+//  1. The first panel in which a variant is shown better than the baseline names the best of the baseline's class, and the best of
+//     each other class, which do other work.
+//  2. Of all other panels, the largest ratio by which a variant of the baseline's class is better is named.
+//  3. The cells in which the best of 1 is worse than the baseline are counted, and the worst is named.
+//  4. It is said how many trials there were, and how far apart one variant measured twice is.
+//  5. Claims, scores and laws are counted by their verdicts.
+//
+// Where the trials are too few to show a difference, values of the first two workloads stand side by side, and nothing is called a
+// difference or none.
+func Answer(a *verdict.Analysis) []string { return newBoard(a).answer() }
+
+func (b board) answer() []string {
+	if len(b.workloads) == 0 {
+		return append([]string{"Nothing was measured."}, b.judged()...)
+	}
+	tested, weak := b.all()
+	if len(tested) == 0 {
+		return slices.Concat(b.values(len(weak)), b.judged())
+	}
+	var out []string
+	lead, first := b.lead()
+	if lead == nil {
+		out = append(out, fmt.Sprintf("No variant is shown better than %s in any of %s.", b.baseline, plural(len(tested), "comparison")))
+		if len(weak) > 0 {
+			out = append(out, b.sides(2)...)
+		}
+	} else {
+		out = append(out, first)
+		out = append(out, b.largest(*lead, tested)...)
+		out = append(out, b.cost(*lead, tested))
+	}
+	return slices.Concat(out, []string{b.sure(tested, weak)}, b.judged())
+}
+
+// all are the effects in the main panels and in the other units of each workload's first, with enough trials and without.
+func (b board) all() (tested, weak []effect) {
+	for _, w := range b.workloads {
+		for _, p := range slices.Concat(b.main[w], b.more[w]) {
+			for _, e := range b.effects(p) {
+				if e.Tested() {
+					tested = append(tested, e)
+				} else {
+					weak = append(weak, e)
+				}
+			}
+		}
+	}
+	return tested, weak
+}
+
+// class is the class of the baseline.
+func (b board) class() string {
+	v, _ := b.a.Run.Env.Variant(b.baseline)
+	return v.Class
+}
+
+// lead is the best of the baseline's class in the first panel where it is shown better, or of any class if it is alone in its own, with the
+// sentence about it.
+func (b board) lead() (*effect, string) {
+	for _, w := range b.workloads {
+		for _, p := range b.main[w] {
+			all := b.effects(p)
+			own := harness.Filter(all, func(e effect) bool { return e.variant.Class == b.class() })
+			if len(own) == 0 {
+				own = all
+			}
+			if len(own) == 0 || own[0].Verdict != verdict.Better {
+				continue
+			}
+			best := own[0]
+			text := fmt.Sprintf("%s: %s, the best of class %s", best.place(), best.text(b.baseline, true), best.variant.Class)
+			var others []string
+			for _, class := range harness.GroupBy(all, func(e effect) string { return e.variant.Class }) {
+				if e := class[0]; e.variant.Class != best.variant.Class && e.Verdict == verdict.Better {
+					others = append(others, fmt.Sprintf("%s (%s) %s", e.variant.Name, e.variant.Class, factor(e.Against, e.panel.unit, false)))
+				}
+			}
+			if len(others) > 0 {
+				text += "; other classes do other work: " + strings.Join(others, ", ")
+			}
+			return &best, text + "."
+		}
+	}
+	return nil, ""
+}
+
+// largest is the sentence about the largest ratio by which a variant of the lead's class is better elsewhere.
+func (b board) largest(lead effect, tested []effect) []string {
+	var most effect
+	for _, e := range tested {
+		elsewhere := e.panel.workload != lead.panel.workload || e.panel.where != lead.panel.where
+		if elsewhere && e.Verdict == verdict.Better && !e.Difference && e.variant.Class == lead.variant.Class && e.size() > most.size() {
+			most = e
+		}
+	}
+	if most.size() == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Most is gained in %s: %s.", most.place(), most.text(b.baseline, true))}
+}
+
+// size is how far a quotient is from 1.
+func (e effect) size() float64 {
+	if e.Effect.N == 0 || e.Difference || e.Effect.Median <= 0 {
+		return 0
+	}
+	return math.Abs(math.Log(e.Effect.Median))
+}
+
+// cost is the sentence about where the lead is worse.
+func (b board) cost(lead effect, tested []effect) string {
+	own := harness.Filter(tested, func(e effect) bool { return e.variant.Name == lead.variant.Name })
+	worse := harness.Filter(own, func(e effect) bool { return e.Verdict == verdict.Worse })
+	if len(worse) == 0 {
+		return fmt.Sprintf("It is shown worse in none of %s.", plural(len(own), "comparison"))
+	}
+	worst := slices.MaxFunc(worse, func(x, y effect) int {
+		switch d := x.size() - y.size(); {
+		case d > 0:
+			return 1
+		case d < 0:
+			return -1
+		}
+		return 0
+	})
+	return fmt.Sprintf("It is worse in %d of %s, such as %s: %s.", len(worse), plural(len(own), "comparison"), worst.place(), worst.text(b.baseline, true))
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// sure is the sentence about how sure the others are.
+func (b board) sure(tested, weak []effect) string {
+	least, level := math.MaxInt, 1.0
+	for _, e := range tested {
+		least, level = min(least, e.Effect.N), min(level, e.Effect.Confidence)
+	}
+	text := fmt.Sprintf("Intervals are of %d pairs of trials or more, at %s", least, unit.Percent(level, false))
+	var most verdict.Noise
+	var where string
+	for _, w := range b.workloads {
+		p := b.main[w][0]
+		for _, n := range b.a.Noise {
+			if n.Unit == p.unit && strings.Contains(n.Cell, "workload="+w+"/") && !n.Difference && math.Abs(n.Shift) > math.Abs(most.Shift) {
+				most, where = n, w+" "+n.Unit
+			}
+		}
+	}
+	if where != "" {
+		text += fmt.Sprintf("; one variant measured twice differs by up to %s (%s)", unit.Percent(math.Abs(most.Shift), false), where)
+	}
+	if len(weak) > 0 {
+		text += fmt.Sprintf("; %s had too few trials: nothing there is called a difference or none", plural(len(weak), "comparison"))
+	}
+	return text + "."
+}
+
+// values are the sentences of a run with too few trials for a verdict: values side by side.
+func (b board) values(compared int) []string {
+	trials := 0
+	for _, s := range b.a.Samples {
+		trials = max(trials, len(s.Values))
+	}
+	out := []string{fmt.Sprintf("%s a cell: nothing here is called a difference or none.", plural(trials, "trial"))}
+	if compared == 0 {
+		out[0] = fmt.Sprintf("There is no cell of %s with another variant beside it: nothing is compared.", b.baseline)
+	}
+	return append(out, b.sides(2)...)
+}
+
+// sides are the values of the baseline and of the best of each class in the first workloads.
+func (b board) sides(workloads int) (out []string) {
+	for _, w := range b.workloads[:min(workloads, len(b.workloads))] {
+		p := b.main[w][0]
+		var parts []string
+		value := func(name string) string { return p.scale.Format(medianOf(p.cells[name])) }
+		if p.cells[b.baseline] != nil {
+			parts = append(parts, b.baseline+" "+value(b.baseline))
+		}
+		for _, class := range harness.GroupBy(b.sorted(p), func(name string) string { return p.cells[name].Cell.Class }) {
+			if name := class[0]; name != b.baseline {
+				parts = append(parts, fmt.Sprintf("%s %s (best of class %s)", name, value(name), p.cells[name].Cell.Class))
+			}
+		}
+		out = append(out, fmt.Sprintf("%s, %s: %s.", place(p), p.scale.Unit, strings.Join(parts, ", ")))
+	}
+	return out
+}
+
+// judged is the sentence about claims, scores and laws that the run speaks to.
+func (b board) judged() []string {
+	var parts []string
+	for _, v := range []string{verdict.Shown, verdict.Contradicted, verdict.NotShown} {
+		found := harness.Filter(b.a.Findings, func(f verdict.Finding) bool { return f.Verdict == v && f.Ratio.Confidence >= stats.Enough })
+		if len(found) > 0 {
+			ids := harness.Map(found, func(f verdict.Finding) string { return f.Claim.ID })
+			parts = append(parts, fmt.Sprintf("%s %s (%s)", plural(len(found), "claim"), v, strings.Join(ids, ", ")))
+		}
+	}
+	count := func(outcomes []string, noun, passed, failed string) {
+		good := harness.Count(outcomes, func(o string) bool { return o == verdict.Passed })
+		bad := harness.Count(outcomes, func(o string) bool { return o == verdict.Failed })
+		if good+bad > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s, %d %s", plural(good, noun), passed, bad, failed))
+		}
+	}
+	count(harness.Map(b.a.Scores, func(s verdict.ScoreResult) string { return s.Outcome }), "score", "passed", "failed")
+	count(harness.Map(b.a.Laws, func(l verdict.LawResult) string { return l.Outcome }), "law", "held", "broken")
+	if len(parts) == 0 {
+		return nil
+	}
+	text := strings.Join(parts, "; ") + "."
+	return []string{strings.ToUpper(text[:1]) + text[1:]}
+}
+
+func place(p panel) string {
+	if p.where == "" {
+		return p.workload
+	}
+	return p.workload + " at " + p.where
+}
+
+func (e effect) place() string { return place(e.panel) }
+
+// text says an effect in words: "pkt/s of xdp-nat is 4.71 times [4.6, 4.8] that of iptables".
+func (e effect) text(baseline string, interval bool) string {
+	return fmt.Sprintf("%s of %s is %s that of %s", e.panel.unit, e.variant.Name, factor(e.Against, e.panel.unit, interval), baseline)
+}
+
+// factor says how one value lies to another: "4.71 times", "1/61 of", "12.0 % above", each with its interval if asked for.
+func factor(v verdict.Against, name string, interval bool) string {
+	m, lo, hi := v.Effect.Median, v.Effect.Lo, v.Effect.Hi
+	digits := func(x float64) string { return unit.Digits(x) }
+	head, tail := "", " times"
+	switch {
+	case v.Difference:
+		digits = func(x float64) string { return strings.TrimPrefix(verdict.DifferenceText(name, x), "+") }
+		if tail = " above"; m < 0 {
+			m, lo, hi, tail = -m, -hi, -lo, " below"
+		}
+	case m <= 0:
+	case m < 0.5:
+		m, lo, hi, head, tail = 1/m, 1/hi, 1/lo, "1/", " of"
+	case m < 2:
+		digits = func(x float64) string { return unit.Percent(x, false) }
+		m, lo, hi, tail = m-1, lo-1, hi-1, " above"
+		if m < 0 {
+			m, lo, hi, tail = -m, -hi, -lo, " below"
+		}
+	}
+	text := head + digits(m)
+	if interval {
+		text += fmt.Sprintf(" [%s%s, %s%s]", head, digits(lo), head, digits(hi))
+	}
+	return text + tail
+}

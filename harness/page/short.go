@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/unit"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// Short says how the short form of a run is written.
+type Short struct {
+	Lines  int // at most; 0: ShortLines. No fewer than leastLines are taken
+	Width  int // columns; 0: shortWidth
+	Colour bool
+}
+
+// ShortLines is how many lines the short form of a run has at most.
+const ShortLines = 60
+
+const (
+	shortWidth = 118
+	leastLines = 16 // for the answer, one table and where to read on
+	leastRows  = 3  // of a table: the baseline, the best, and one to compare it with
+)
+
+// WriteShort writes what a terminal shows of a run: the answer, a table a workload, what has no number, and where the rest is. The
+// page is in its directory, or will be. Tables hold the baseline, the best of each class, and what else there is room for.
+func WriteShort(w io.Writer, a *verdict.Analysis, o Short) error {
+	o.Lines, o.Width = max(cmp.Or(o.Lines, ShortLines), leastLines), cmp.Or(o.Width, shortWidth)
+	b, id := newBoard(a), a.ID
+	head := []string{o.paint(bold, fmt.Sprintf("%s on %s, kernel %s: %s", id.Experiment, id.Target, id.Kernel, id.State))}
+	for _, sentence := range b.answer() {
+		head = append(head, wrap(sentence, o.Width, 3)...)
+	}
+	tail := b.without(o.Width)
+	tail = append(tail, fmt.Sprintf("All tables: kxlab report --all %s", a.Run.Dir), "Page: "+Path(a.Run.Dir))
+	body := b.tables(o, o.Lines-len(head)-len(tail)-2)
+	_, err := fmt.Fprintln(w, strings.Join(slices.Concat(head, []string{""}, body, tail), "\n"))
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// Colours of terminals (ECMA-48).
+const (
+	bold  = "1"
+	green = "32"
+	red   = "31"
+)
+
+func (o Short) paint(colour, text string) string {
+	if !o.Colour || colour == "" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// tables are the tables that fit in so many lines, an empty line behind each, and a line about how to read them.
+func (b board) tables(o Short, lines int) []string {
+	lines-- // the legend
+	shown, rows := b.workloads, 0
+	for ; len(shown) > 0; shown = shown[:len(shown)-1] {
+		if rows = (lines - 2*len(shown)) / len(shown); rows >= leastRows {
+			break
+		}
+	}
+	if len(shown) == 0 {
+		return nil
+	}
+	spare := lines - len(shown)*(rows+2)
+	var out []string
+	omitted := 0
+	for i, w := range shown {
+		most := rows + spare
+		if i < len(shown)-1 { // the last takes what is left over
+			most = rows + spare/(len(shown)-i)
+		}
+		table, more := b.table(o, w, most)
+		spare += rows - (len(table) - 1)
+		omitted += more
+		out = append(append(out, table...), "")
+	}
+	legend := "Medians"
+	if b.baseline != "" {
+		legend += "; against " + b.baseline + ": quotient or difference, paired by repeat [interval]; ~: no difference shown"
+	}
+	if omitted > 0 {
+		legend += fmt.Sprintf("; %s left out", plural(omitted, "row"))
+	}
+	if left := b.workloads[len(shown):]; len(left) > 0 {
+		legend += "; tables left out: " + strings.Join(left, ", ")
+	}
+	return append(out, clip(legend+".", o.Width))
+}
+
+// A column is a panel's values, or the effects against the baseline.
+type column struct {
+	head  string
+	cells []string
+	paint []string // the colour of each cell
+	width int
+}
+
+func (c *column) add(text, colour string) {
+	c.cells, c.paint = append(c.cells, text), append(c.paint, colour)
+	c.width = max(c.width, utf8.RuneCountInString(text))
+}
+
+// table is the table of a workload with at most so many rows, and how many of its rows were left out.
+func (b board) table(o Short, workload string, rows int) ([]string, int) {
+	panels := slices.Concat(b.main[workload], b.more[workload])
+	names, more := b.rows(panels[0], rows)
+	first := column{head: workload, width: len(workload)}
+	for _, n := range names {
+		first.add(n, "")
+	}
+	columns := []column{first}
+	width := first.width
+	for _, p := range panels {
+		if !slices.ContainsFunc(names, func(n string) bool { return p.cells[n] != nil }) {
+			continue
+		}
+		pair := b.columns(p, names)
+		room := 0
+		for _, c := range pair {
+			room += c.width + 2
+		}
+		if len(columns) > 1 && width+room > o.Width {
+			break
+		}
+		columns, width = append(columns, pair...), width+room
+	}
+	out := make([]string, len(names)+1)
+	for _, c := range columns {
+		out[0] += pad(c.head, c.width) + "  "
+		for i := range names {
+			cell := c.cells[i]
+			out[i+1] += o.paint(c.paint[i], cell) + strings.Repeat(" ", c.width-utf8.RuneCountInString(cell)) + "  "
+		}
+	}
+	for i := range out {
+		out[i] = strings.TrimRight(out[i], " ")
+	}
+	out[0] = o.paint(bold, out[0])
+	return out, more
+}
+
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
+}
+
+// rows are the variants that a table shows, in the order of the definition: the baseline, the best of each class, the best of the rest;
+// and how many are left out.
+func (b board) rows(p panel, most int) ([]string, int) {
+	ranked := b.sorted(p)
+	var order []string
+	take := func(name string) {
+		if name != "" && p.cells[name] != nil && !slices.Contains(order, name) {
+			order = append(order, name)
+		}
+	}
+	take(b.baseline)
+	class := func(name string) string { return p.cells[name].Cell.Class }
+	for _, same := range harness.GroupBy(ranked, class) {
+		take(same[0])
+	}
+	for _, name := range ranked {
+		take(name)
+	}
+	for _, v := range b.a.Run.Env.Variants { // ceilings, and those that are wrong on purpose
+		take(v.Name)
+	}
+	shown := order[:min(most, len(order))]
+	names := harness.Filter(harness.Map(b.a.Run.Env.Variants, func(v harness.Variant) string { return v.Name }),
+		func(name string) bool { return slices.Contains(shown, name) })
+	return names, len(order) - len(shown)
+}
+
+// columns are a panel's values and, if it has the baseline beside others, its effects.
+func (b board) columns(p panel, names []string) []column {
+	value, against := column{head: p.scale.Unit}, column{head: "against " + b.baseline}
+	if strings.HasSuffix(p.unit, "share") { // whose scale is a bare %
+		value.head = p.unit + " " + value.head
+	}
+	if p.where != "" {
+		value.head += ", " + p.where
+	}
+	value.width, against.width = utf8.RuneCountInString(value.head), utf8.RuneCountInString(against.head)
+	any := false
+	for _, name := range names {
+		s := p.cells[name]
+		if s == nil {
+			value.add("-", "")
+			against.add("", "")
+			continue
+		}
+		text := p.scale.Format(b.a.Summary(s).Median)
+		if s.Beyond > 0 {
+			text = "at least " + text
+		}
+		value.add(text, "")
+		v, ok := b.a.Against(s, b.baseline)
+		if !ok {
+			against.add("", "")
+			continue
+		}
+		any = true
+		if !b.a.Ranked(s.Cell) && v.Tested() { // a limit, or wrong on purpose: nothing to choose
+			v.Verdict = s.Cell.Class
+		}
+		against.add(againstText(v, p.unit))
+	}
+	if !any {
+		return []column{value}
+	}
+	return []column{value, against}
+}
+
+// againstText is an effect in a table, and its colour.
+func againstText(v verdict.Against, name string) (text, colour string) {
+	write := func(x float64) string { return "x " + unit.Digits(x) }
+	plain := unit.Digits
+	switch {
+	case v.Difference:
+		plain = func(x float64) string { n, _, _ := strings.Cut(verdict.DifferenceText(name, x), " "); return n }
+		write = plain
+		if strings.HasSuffix(name, "share") {
+			write = func(x float64) string { return verdict.DifferenceText(name, x) }
+		}
+	case v.Effect.Median >= 0.5 && v.Effect.Median < 2:
+		write = func(x float64) string { return unit.Percent(x-1, true) }
+		plain = func(x float64) string { return strings.TrimSuffix(write(x), " %") }
+	}
+	text = write(v.Effect.Median)
+	switch {
+	case v.Verdict == verdict.OneTrial: // the whole run or cell has one, which the answer says
+		return text, ""
+	case v.Verdict == verdict.TooFew || v.Verdict == verdict.NotKnown:
+		return text + " " + v.Verdict, ""
+	}
+	text += fmt.Sprintf(" [%s, %s] %s", plain(v.Effect.Lo), plain(v.Effect.Hi), v.Verdict)
+	return text, map[string]string{verdict.Better: green, verdict.Worse: red}[v.Verdict]
+}
+
+// without are lines about cells and trials that have no number.
+func (b board) without(width int) (out []string) {
+	r := b.a.Run
+	if lacking := r.Unmeasured(); len(lacking) > 0 {
+		counts := map[harness.Outcome]int{}
+		for _, o := range lacking {
+			counts[o.Outcome]++
+		}
+		var parts []string
+		for _, o := range harness.Outcomes() {
+			if counts[o] > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", counts[o], o))
+			}
+		}
+		out = append(out, clip(fmt.Sprintf("Cells without a number: %s; first: %s", strings.Join(parts, ", "), b.a.Unmeasured[0]), width))
+	}
+	if n := len(r.Env.Rejected); n > 0 {
+		first := r.Env.Rejected[0]
+		name := first.Cell
+		if c, err := record.ParseCell(r.Env.Experiment, first.Cell); err == nil {
+			name = c.Workload + " " + c.Variant
+		}
+		out = append(out, clip(fmt.Sprintf("Rejected: %s; first: %s: %s", plural(n, "trial"), name, first.Reason), width))
+	}
+	return out
+}
+
+// clip cuts a text to one line of so many columns.
+func clip(text string, width int) string {
+	text, _, _ = strings.Cut(text, "\n")
+	if r := []rune(text); len(r) > width {
+		return string(r[:width-1]) + "…"
+	}
+	return text
+}
+
+// wrap breaks a text into at most so many lines at spaces; what is longer is cut.
+func wrap(text string, width, most int) []string {
+	var out []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			if len(out) == most-1 {
+				return append(out, clip(line+" …", width))
+			}
+			out, line = append(out, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(out, clip(line, width))
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/record/synthetic"
+	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// invented is an invented run with all cells of a profile. It is no measurement.
+func invented(t *testing.T, name, profile string) *record.Run {
+	t.Helper()
+	e, err := experiments.Open(name, experiments.Vocabulary{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := runner.NewPlan(e, runner.Selection{Profile: profile, Target: harness.TargetExact})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := synthetic.Golden()
+	r.Dir, r.Trials = "results/scratch/"+name, nil
+	r.Env.Experiment, r.Env.Baseline, r.Env.Variants, r.Env.Workloads, r.Env.AA = name, e.Baseline, e.Variants, e.Workloads, []string{e.AA}
+	r.Env.Outcomes = []record.CellOutcome{{Cell: p.Groups[0].Blocks[0].Cells[0].BenchName(), Outcome: harness.OutcomeNotSupported, Reason: strings.Repeat("no such kernel\n", 90)}}
+	r.Env.Rejected = nil
+	for _, g := range p.Groups {
+		for _, b := range g.Blocks {
+			w, _ := e.Workload(b.Workload)
+			for i, c := range b.Cells {
+				r.Env.Rejected = append(r.Env.Rejected, record.Rejected{Cell: c.BenchName(), Reason: "invented\nof two lines"})
+				for repeat := range b.Repeats {
+					t := harness.Trial{Cell: c, Repeat: repeat, Result: harness.Result{Iterations: 1}}
+					for j, u := range w.Units() {
+						t.Result.Metrics = append(t.Result.Metrics, harness.Metric{Unit: u, Value: 1000 * float64(1+i) * math.Exp(0.01*float64(repeat%3+j))})
+					}
+					r.Trials = append(r.Trials, t)
+				}
+			}
+		}
+	}
+	return r
+}
+
+// TestShortIsShort: no run prints more lines than it may, none of them is wider than a terminal, and the answer comes before the tables.
+func TestShortIsShort(t *testing.T) {
+	for _, tt := range []struct {
+		name, profile string
+		lines         int
+	}{{"lb", "smoke", 0}, {"lb", "quick", 0}, {"cc", "quick", 0}, {"sched", "quick", 0}, {"lb", "full", 0}, {"lb", "quick", 24}, {"cc", "quick", 24}, {"sched", "smoke", 1}} {
+		t.Run(fmt.Sprint(tt.name, tt.profile, tt.lines), func(t *testing.T) {
+			var b bytes.Buffer
+			a := verdict.Analyze(invented(t, tt.name, tt.profile))
+			if err := WriteShort(&b, a, Short{Lines: tt.lines}); err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+			most := tt.lines
+			if most == 0 {
+				most = ShortLines
+			}
+			if n := len(lines); n > max(most, leastLines) {
+				t.Errorf("%d lines, want %d at most:\n%s", n, most, b.String())
+			}
+			for _, l := range lines {
+				if len([]rune(l)) > shortWidth && !strings.Contains(l, "against") {
+					t.Errorf("a line of %d columns: %q", len([]rune(l)), l)
+				}
+			}
+			if answer := Answer(a)[0]; !strings.HasPrefix(lines[1], answer[:20]) {
+				t.Errorf("the second line is %q, want the answer %q", lines[1], answer)
+			}
+			for _, want := range []string{"kxlab report --all results/scratch/" + tt.name, "Page: results/scratch/" + tt.name + "/report.html", "Rejected: ", "Cells without a number: 1 not supported; first: "} {
+				if !strings.Contains(b.String(), want) {
+					t.Errorf("it does not say %q:\n%s", want, b.String())
+				}
+			}
+		})
+	}
+}
+
+// TestShortTables: a row of the baseline, the best of each class, and the verdict beside each.
+func TestShortTables(t *testing.T) {
+	a := verdict.Analyze(synthetic.Golden())
+	var plain, colour bytes.Buffer
+	if err := WriteShort(&plain, a, Short{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteShort(&colour, a, Short{Colour: true}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "short.text", plain.Bytes())
+	if !strings.Contains(plain.String(), "] ceiling\n") {
+		t.Error("a ceiling has a verdict")
+	}
+	if strings.Contains(plain.String(), "\x1b") || !strings.Contains(colour.String(), "better\x1b[0m") {
+		t.Errorf("colours: %q", colour.String())
+	}
+}
+
+// TestAnswer: what is said of runs with enough trials and without, with differences and without.
+func TestAnswer(t *testing.T) {
+	run := func(repeats int, slow map[string]float64) *record.Run {
+		r := synthetic.Spec{Seed: 1, Repeats: repeats, Noise: 0.005, Slow: slow}.Run()
+		r.Env.Baseline = "iptables"
+		return r
+	}
+	alone := run(5, nil)
+	alone.Env.Baseline = "xdp-dsr"
+	alone.Trials = harness.Filter(alone.Trials, func(t harness.Trial) bool { return t.Cell.Variant == "xdp-dsr" })
+	worse := run(5, map[string]float64{"iptables-nft": 5, "nftables": 5, "tc-nat": 5, "xdp-nat": 50, "xdp-ipip": 50, "xdp-jet": 50, "tc-ipip": 50, "xdp-dsr": 50, "xdp-ipip+aa": 50})
+	worse.Trials = harness.Filter(worse.Trials, func(t harness.Trial) bool { return t.Cell.Axis("services") == "1" })
+	mixed := run(5, nil)
+	for i := range mixed.Trials { // xdp-nat, which leads, takes long for first packets
+		if tr := &mixed.Trials[i]; tr.Cell.Variant == "xdp-nat" && tr.Cell.Workload == "newflow" && tr.Cell.Axis("services") == "1" {
+			tr.Result.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: 1}}
+		}
+	}
+	nothing := run(5, nil)
+	nothing.Trials = nil
+	for _, tt := range []struct {
+		what      string
+		run       *record.Run
+		want, not []string
+	}{
+		{"enough trials", run(5, nil), []string{
+			"pkt/s of xdp-nat is 4.7", "times that of iptables, the best of class nat; other classes do other work: xdp-dsr (dsr) 6.", "Most is gained in newflow at services=10000: sec/pkt of xdp-nat is 1/7",
+			"It is shown worse in none of 7 comparisons.", "5 pairs of trials or more, at 93.8 %; one variant measured twice differs by up to"}, []string{"too few"}},
+		{"one trial", run(1, nil), []string{"1 trial a cell: nothing here is called a difference or none.", "iptables 1.5", "xdp-nat 7.1"}, []string{"times", "best of class nat;", "better", "worse", "gained"}},
+		{"three trials", run(3, nil), []string{"3 trials a cell: nothing here"}, []string{"times", "gained"}},
+		{"all are worse", worse, []string{"No variant is shown better than iptables in any of "}, []string{"gained", "It is"}},
+		{"a price elsewhere", mixed, []string{"It is worse in 1 of 7 comparisons, such as newflow at services=1: sec/pkt of xdp-nat is 6"}, nil},
+		{"nothing beside the baseline", alone, []string{"There is no cell of xdp-dsr with another variant beside it"}, []string{"times"}},
+		{"nothing at all", nothing, []string{"Nothing was measured."}, nil},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			sentences := Answer(verdict.Analyze(tt.run))
+			text := strings.Join(sentences, " ")
+			for _, w := range tt.want {
+				if !strings.Contains(text, w) {
+					t.Errorf("it does not say %q: %s", w, text)
+				}
+			}
+			for _, w := range tt.not {
+				if strings.Contains(text, w) {
+					t.Errorf("it says %q: %s", w, text)
+				}
+			}
+			if len(sentences) > 5 {
+				t.Errorf("%d sentences: %q", len(sentences), sentences)
+			}
+		})
+	}
+}
