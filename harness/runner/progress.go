@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
-// plainEvery is how often a line is written where there is no terminal.
-const plainEvery = 5 * time.Second
+// How often a line is written where there is no terminal.
+const (
+	plainEvery = 5 * time.Second
+	quietEvery = time.Minute
+)
 
 // Progress shows the progress of a run: as one line that is rewritten on a terminal, as plain lines at intervals elsewhere. It is
 // used by one goroutine.
@@ -18,6 +21,8 @@ type Progress struct {
 	w     io.Writer
 	width int // of the terminal, columns; 0: no terminal
 	now   func() time.Time
+	every time.Duration // between plain lines
+	quiet bool          // no lines that stay
 
 	est     estimate
 	trials  int // in the plan
@@ -29,12 +34,20 @@ type Progress struct {
 
 // NewProgress returns a Progress that writes to w, on a live line of that many columns, or in plain lines if 0.
 func NewProgress(w io.Writer, columns int) *Progress {
-	return &Progress{w: w, width: columns, now: time.Now}
+	return &Progress{w: w, width: columns, now: time.Now, every: plainEvery}
+}
+
+// NewQuietProgress is a NewProgress without lines that stay, and with a plain line a minute, the first after one.
+func NewQuietProgress(w io.Writer, columns int) *Progress {
+	return &Progress{w: w, width: columns, now: time.Now, every: quietEvery, quiet: true}
 }
 
 func (p *Progress) begin(plan *Plan) {
 	p.est = newEstimate(plan)
 	p.trials, p.at, p.started = plan.Trials(), 0, p.now()
+	if p.quiet {
+		p.written = p.started
+	}
 	p.remark("%d cells, %d trials, about %s", plan.Cells(), p.trials, round(p.est.remaining()))
 }
 
@@ -56,7 +69,9 @@ func (p *Progress) done(s Step, took time.Duration) {
 // remark writes a line that stays.
 func (p *Progress) remark(format string, args ...any) {
 	p.end()
-	fmt.Fprintf(p.w, format+"\n", args...)
+	if !p.quiet {
+		fmt.Fprintf(p.w, format+"\n", args...)
+	}
 }
 
 // end clears the live line.
@@ -70,7 +85,7 @@ func (p *Progress) end() {
 // phase shows what begins.
 func (p *Progress) phase(what string) {
 	now := p.now()
-	if p.width == 0 && now.Sub(p.written) < plainEvery && !p.written.IsZero() {
+	if p.width == 0 && now.Sub(p.written) < p.every && !p.written.IsZero() {
 		return
 	}
 	p.written = now

@@ -57,6 +57,17 @@ func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
 	return cmd
 }
 
+// Help texts of flags that bench has, too.
+const (
+	profileHelp   = "how much is run: smoke, quick or full"
+	repeatHelp    = "trials of each cell (0: as many as the profile says)"
+	seedHelp      = "decides the order of trials and what packets look like"
+	snapshotsHelp = "resume guests of target exact from snapshots; without, each boots, which is slower and gives the same digits"
+	freshHelp     = "check every correctness gate and run every guest anew; without, a gate that this lab passed on this kernel, with this definition and seed, is kept, and so is the report of an exact guest in which nothing failed: the same guest gives the same digits"
+	silenceHelp   = "end a guest from which nothing came for so long, not even a sign of life"
+	waitHelp      = "if another run is measuring on this machine, wait for it"
+)
+
 // addTo adds the flags of all commands that measure.
 func (f *runFlags) addTo(fl *pflag.FlagSet, target, profile string) {
 	where := "where trials run: host, vm (a guest) or exact (a guest whose clock counts instructions)"
@@ -69,16 +80,16 @@ func (f *runFlags) addTo(fl *pflag.FlagSet, target, profile string) {
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "kernels of the guests, one run for each: a suite, a version, an image, a build tree (see kxlab vm)")
 	fl.IntVar(&f.cpus, "cpus", 0, "virtual CPUs of the guests (0: as many as the experiment says)")
 	fl.StringVar(&f.root, "root", "", "root file system of guests: host (this machine's, read-only, through virtme-ng) or image (the lab's own, with what the experiment names; it boots in a tenth of the time) (default: on target vm what the experiment says, else host)")
-	fl.BoolVar(&f.snapshots, "snapshots", true, "resume guests of target exact from snapshots; without, each boots, which is slower and gives the same digits")
-	fl.BoolVar(&f.fresh, "fresh", false, "check every correctness gate and run every guest anew; without, a gate that this lab passed on this kernel, with this definition and seed, is kept, and so is the report of an exact guest in which nothing failed: the same guest gives the same digits")
-	fl.DurationVar(&f.silence, "silence", vm.SilenceTime, "end a guest from which nothing came for so long, not even a sign of life")
-	fl.StringVar(&f.profile, "profile", profile, "how much is run: smoke, quick or full")
+	fl.BoolVar(&f.snapshots, "snapshots", true, snapshotsHelp)
+	fl.BoolVar(&f.fresh, "fresh", false, freshHelp)
+	fl.DurationVar(&f.silence, "silence", vm.SilenceTime, silenceHelp)
+	fl.StringVar(&f.profile, "profile", profile, profileHelp)
 	fl.StringSliceVar(&f.workloads, "workload", nil, "only these workloads")
 	fl.StringArrayVar(&f.axes, "axis", nil, "values of an axis: services=1,1000 (may be given several times)")
-	fl.IntVar(&f.repeat, "repeat", 0, "trials of each cell (0: as many as the profile says)")
-	fl.Uint64Var(&f.seed, "seed", 1, "decides the order of trials and what packets look like")
+	fl.IntVar(&f.repeat, "repeat", 0, repeatHelp)
+	fl.Uint64Var(&f.seed, "seed", 1, seedHelp)
 	fl.StringVar(&f.out, "out", "", "run directory (default results/scratch/EXPERIMENT-PROFILE-TIME)")
-	fl.BoolVar(&f.wait, "wait", false, "if another run is measuring on this machine, wait for it")
+	fl.BoolVar(&f.wait, "wait", false, waitHelp)
 }
 
 // maxCPUs is how many CPUs QEMU's machine gives a guest.
@@ -337,7 +348,7 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 		rec = newJSONLines(s.out, w)
 	}
 	kept := j.keptGates(s, f)
-	progress := runner.NewProgress(s.err, s.columns)
+	progress := s.progress()
 	if j.guests != nil {
 		sum, err = j.guests.run(ctx, s, j.plan, j.selection,
 			runner.GuestOptions{Record: rec, KeptGates: kept, Objects: j.objects, Seed: f.seed, Progress: progress}, w)

@@ -61,7 +61,7 @@ func openFolder(t *testing.T) string {
 // Without root a run says so before it does anything.
 func TestRunWithoutRoot(t *testing.T) {
 	dir := openFolder(t)
-	for _, args := range [][]string{{"run", "lb"}, {"ab", "xdp-nat", "xdp-nat,flow_entries=4096", "--target", "host"}, {"clean"}} {
+	for _, args := range [][]string{{"run", "lb"}, {"bench"}, {"ab", "xdp-nat", "xdp-nat,flow_entries=4096", "--target", "host"}, {"clean"}} {
 		cmd, errs := command(t, dir, args...)
 		if os.Geteuid() == 0 {
 			// The test binary may lie where only root can go.

@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness/runner"
 )
 
 // streams are where a command writes: results to out, all else to err.
@@ -18,6 +20,7 @@ type streams struct {
 	out, err io.Writer
 	columns  int  // of the terminal behind err; 0: there is none
 	colour   bool // out may have colours
+	quiet    bool // no notes, and little of the progress
 	// atOnce says that the command has nothing to tidy up: the first signal ends it. It is nil in tests.
 	atOnce *atomic.Bool
 }
@@ -45,7 +48,19 @@ func columns(f *os.File) int {
 }
 
 // note writes a line that is not a result.
-func (s streams) note(format string, args ...any) { fmt.Fprintf(s.err, "kxlab: "+format+"\n", args...) }
+func (s streams) note(format string, args ...any) {
+	if !s.quiet {
+		fmt.Fprintf(s.err, "kxlab: "+format+"\n", args...)
+	}
+}
+
+// progress shows the progress of a run.
+func (s streams) progress() *runner.Progress {
+	if s.quiet {
+		return runner.NewQuietProgress(s.err, s.columns)
+	}
+	return runner.NewProgress(s.err, s.columns)
+}
 
 // json writes a value as one indented document.
 func (s streams) json(v any) error {
