@@ -30,11 +30,8 @@ build: ## bin/kxlab
 	@scripts/setup run
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.revision=$(REVISION)" -o bin/kxlab ./harness/cmd/kxlab
 
-bench: build ## compare load balancers (here and in exact guests), congestion controls and schedulers, profile quick; takes 15 minutes with 2 cores, on a slow day 18
-	$(SUDO) bin/kxlab run lb --target host --profile quick
-	$(SUDO) bin/kxlab run lb --target exact --profile quick
-	$(SUDO) bin/kxlab run cc --target exact --profile quick
-	$(SUDO) bin/kxlab run sched --target exact --profile quick
+bench: build ## compare load balancers (here and in exact guests), congestion controls and schedulers, profile quick; about 8 minutes with 2 idle cores, by estimate
+	$(SUDO) bin/kxlab bench
 
 regress: ## what did this tree change against BASE (default: the last commit), counted in exact guests? Exits 3 if for the worse
 	@scripts/setup run

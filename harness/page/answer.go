@@ -86,7 +86,7 @@ func (b board) lead() (*effect, string) {
 				continue
 			}
 			best := own[0]
-			text := fmt.Sprintf("%s: %s, the best of class %s", best.place(), best.text(b.baseline, true), best.variant.Class)
+			text := fmt.Sprintf("%s: %s, the best median of class %s", best.place(), best.text(b.baseline, true), best.variant.Class)
 			var others []string
 			for _, class := range harness.GroupBy(all, func(e effect) string { return e.variant.Class }) {
 				if e := class[0]; e.variant.Class != best.variant.Class && e.Verdict == verdict.Better {

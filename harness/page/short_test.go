@@ -133,9 +133,9 @@ func TestAnswer(t *testing.T) {
 		want, not []string
 	}{
 		{"enough trials", run(5, nil), []string{
-			"pkt/s of xdp-nat is 4.7", "times that of iptables, the best of class nat; other classes do other work: xdp-dsr (dsr) 6.", "Most is gained in newflow at services=10000: sec/pkt of xdp-nat is 1/7",
+			"pkt/s of xdp-nat is 4.7", "times that of iptables, the best median of class nat; other classes do other work: xdp-dsr (dsr) 6.", "Most is gained in newflow at services=10000: sec/pkt of xdp-nat is 1/7",
 			"It is shown worse in none of 7 comparisons.", "5 pairs of trials or more, at 93.8 %; one variant measured twice differs by up to"}, []string{"too few"}},
-		{"one trial", run(1, nil), []string{"1 trial a cell: nothing here is called a difference or none.", "iptables 1.5", "xdp-nat 7.1"}, []string{"times", "best of class nat;", "better", "worse", "gained"}},
+		{"one trial", run(1, nil), []string{"1 trial a cell: nothing here is called a difference or none.", "iptables 1.5", "xdp-nat 7.1"}, []string{"times", "median of class nat;", "better", "worse", "gained"}},
 		{"three trials", run(3, nil), []string{"3 trials a cell: nothing here"}, []string{"times", "gained"}},
 		{"all are worse", worse, []string{"No variant is shown better than iptables in any of "}, []string{"gained", "It is"}},
 		{"a price elsewhere", mixed, []string{"It is worse in 1 of 7 comparisons, such as newflow at services=1: sec/pkt of xdp-nat is 6"}, nil},

@@ -12,7 +12,8 @@ import (
 
 const estimateNote = "Estimates are for an idle machine that has checked no gate yet; kept gates and reports of guests make it shorter, other load longer."
 
-// A price is what a plan costs of an idle processor's time beside what its trials measure, from runs in parts (experiments/*.md).
+// A price is what a plan costs of a processor's time. The figures are from the times between trials of published runs on the host, and
+// from the processor time of runs in parts, one workload each, in exact guests. They are estimates: no whole bench stands behind them.
 type price struct {
 	once   time.Duration // for the run: boots, images
 	gate   time.Duration // for each member of a group
@@ -57,11 +58,11 @@ func loadOf(b runner.Block) float64 {
 	return 1
 }
 
-// scaleOf is how much longer the set-up of a group takes for its services: rules for 10,000 take a second a variant and more.
+// scaleOf is how much longer the set-up of a group takes for its services: rules for 10,000 take five seconds a variant.
 func scaleOf(g runner.Group) int {
 	for _, a := range g.Axes {
 		if n, err := strconv.Atoi(a.Value); a.Name == "services" && err == nil {
-			return 1 + n/1000
+			return 1 + n/400
 		}
 	}
 	return 1
@@ -79,9 +80,10 @@ func restOf(runs []*benchRun, spent, foreseen time.Duration) time.Duration {
 	return time.Duration(float64(left) * min(4, max(0.5, spent.Seconds()/foreseen.Seconds())))
 }
 
+// prices are by family and target.
 var prices = map[string]price{
-	"lb host":     {once: time.Second, gate: 400 * time.Millisecond, setup: 200 * time.Millisecond, trial: 200 * time.Millisecond, second: 1},
-	"lb exact":    {once: 6 * time.Second, gate: 2500 * time.Millisecond, setup: 300 * time.Millisecond, trial: 250 * time.Millisecond, second: 5},
+	"lb host":     {once: time.Second, gate: 400 * time.Millisecond, setup: 200 * time.Millisecond, trial: 170 * time.Millisecond, second: 1},
+	"lb exact":    {once: 6 * time.Second, gate: 2500 * time.Millisecond, setup: 300 * time.Millisecond, trial: 350 * time.Millisecond, second: 5},
 	"cc exact":    {once: 10 * time.Second, gate: 3 * time.Second, setup: 100 * time.Millisecond, trial: 500 * time.Millisecond, second: 0.5},
 	"sched exact": {once: 10 * time.Second, gate: 4 * time.Second, setup: 800 * time.Millisecond, trial: time.Second, second: 1.2},
 }

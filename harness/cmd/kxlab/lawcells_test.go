@@ -45,3 +45,38 @@ func TestLawCells(t *testing.T) {
 		t.Errorf("%d laws, or one without a variant", len(e.Laws))
 	}
 }
+
+// TestClaimCells: profile quick measures the cells of each claim, both on one target.
+func TestClaimCells(t *testing.T) {
+	claims, err := experiments.Claims()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range claims {
+		if c.Cannot != "" {
+			continue
+		}
+		e, err := experiments.Open(c.Experiment, vocabulary())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(e.TargetsOr(), func(target string) bool {
+			plan, err := runner.NewPlan(e, runner.Selection{Profile: "quick", Target: target})
+			if err != nil {
+				t.Fatal(err)
+			}
+			one := func(s harness.CellSelector) bool {
+				n := 0
+				for _, g := range plan.Groups {
+					for _, b := range g.Blocks {
+						n += harness.Count(b.Cells, s.Matches)
+					}
+				}
+				return n == 1
+			}
+			return one(c.Numerator) && one(c.Denominator)
+		}) {
+			t.Errorf("claim %s: no target of %s has a cell of each side in profile quick", c.ID, e.Name)
+		}
+	}
+}
