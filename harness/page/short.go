@@ -92,7 +92,7 @@ func (b board) tables(o Short, lines int) []string {
 	}
 	legend := "Medians"
 	if b.baseline != "" {
-		legend += "; against " + b.baseline + ": quotient or difference, paired by repeat [interval]; ~: no difference shown"
+		legend += "; against " + b.baseline + " by paired repeats [interval]; ~: no difference shown"
 	}
 	if omitted > 0 {
 		legend += fmt.Sprintf("; %s left out", plural(omitted, "row"))

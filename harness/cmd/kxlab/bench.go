@@ -106,7 +106,7 @@ func bench(ctx context.Context, s streams, words experiments.Vocabulary, f runFl
 	for i, r := range runs {
 		fmt.Fprintf(s.out, "\n== %d of %d: %s\n", i+1, len(runs), r.title)
 		began := now()
-		r.run(ctx, quiet, f)
+		r.run(ctx, s, quiet, f)
 		took := now().Sub(began)
 		if r.err != nil {
 			fmt.Fprintf(s.out, "%s\n", headOf(r.err, 3))
@@ -159,9 +159,9 @@ func planBench(ctx context.Context, words experiments.Vocabulary, f runFlags, it
 }
 
 // run measures one item and prints its answer, also that of a run which ended early.
-func (r *benchRun) run(ctx context.Context, s streams, f runFlags) {
+func (r *benchRun) run(ctx context.Context, loud, s streams, f runFlags) {
 	if r.plan.Target == harness.TargetHost {
-		lock, err := f.lock(ctx, s)
+		lock, err := f.lock(ctx, loud)
 		if err != nil {
 			r.err = err
 			return
