@@ -19,6 +19,7 @@ type panel struct {
 	workload, unit string
 	axes           []harness.AxisValue
 	where          string // the axes that differ between the workload's panels: "rate=0"
+	rank           int    // of the unit in the definition
 	scale          unit.Scale
 	cells          map[string]*record.Sample // by variant, without the second of an A/A pair
 }
@@ -62,8 +63,8 @@ func newBoard(a *verdict.Analysis) board {
 func panelsOf(workload string, units []harness.MetricSpec, same []*record.Sample) []panel {
 	var out []panel
 	main := -1
-	for _, m := range units {
-		p := panel{workload: workload, unit: m.Unit, axes: same[0].Cell.Axes, cells: map[string]*record.Sample{}}
+	for i, m := range units {
+		p := panel{workload: workload, unit: m.Unit, rank: i, axes: same[0].Cell.Axes, cells: map[string]*record.Sample{}}
 		var medians []float64
 		for _, s := range same {
 			if s.Unit == m.Unit {
@@ -92,7 +93,8 @@ func medianOf(s *record.Sample) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
-// order puts panels with the baseline first, then those with more variants, then by their axis values.
+// order puts panels with the baseline first, then those in the definition's first unit, which a rate that is set leaves alike, then those
+// with more variants, then by their axis values.
 func (b board) order(x, y panel) int {
 	has := func(p panel) int {
 		if p.cells[b.baseline] == nil {
@@ -100,7 +102,7 @@ func (b board) order(x, y panel) int {
 		}
 		return 0
 	}
-	if c := cmp.Or(cmp.Compare(has(x), has(y)), cmp.Compare(len(y.cells), len(x.cells))); c != 0 {
+	if c := cmp.Or(cmp.Compare(has(x), has(y)), cmp.Compare(x.rank, y.rank), cmp.Compare(len(y.cells), len(x.cells))); c != 0 {
 		return c
 	}
 	return slices.CompareFunc(x.axes, y.axes, func(p, q harness.AxisValue) int {

@@ -77,7 +77,7 @@ type benchRun struct {
 	benchItem
 	job
 	estimate time.Duration
-	found    string // the answer's first sentence, or why there is none
+	found    string // the answer's first two sentences, or why there is none
 	err      error
 }
 
@@ -176,7 +176,8 @@ func (r *benchRun) run(ctx context.Context, loud, s streams, f runFlags) {
 	format := textFormat(f.all)
 	a, shown := showIn(s, r.dir, format, benchLines)
 	if a != nil {
-		r.found = page.Answer(a)[0]
+		answer := page.Answer(a)
+		r.found = strings.Join(answer[:min(2, len(answer))], " ")
 	}
 	if err == nil {
 		err = wrongError(r.job, sum)
