@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // parent opens the definition that one extends.
@@ -19,7 +20,7 @@ func (t *tree) parent(child *file, name string, chain []string) (*yaml.Node, err
 	var err error
 	if IsPath(name) {
 		f = &file{name: child.beside(name), user: true}
-		raw, err = readUser(f.name)
+		raw, err = sys.ReadRegular(f.name, maxFile)
 	} else if err = harness.Known("experiment", name, Names()); err == nil {
 		raw, err = files.ReadFile(name + suffix)
 	}

@@ -5,12 +5,12 @@ package experiments
 import (
 	"embed"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 //go:embed *.yaml
@@ -54,7 +54,7 @@ func IsPath(name string) bool {
 // An unknown name is a *harness.UnknownError.
 func Open(name string, v Vocabulary) (harness.Experiment, error) {
 	if IsPath(name) {
-		raw, err := readUser(name)
+		raw, err := sys.ReadRegular(name, maxFile)
 		if err != nil {
 			return harness.Experiment{}, in("open experiment", err)
 		}
@@ -100,15 +100,4 @@ func (f *file) beside(name string) string {
 func IsObjectPath(object string) bool {
 	return strings.HasSuffix(object, ".o") || strings.HasSuffix(object, ".c") || strings.HasPrefix(object, "./") ||
 		strings.HasPrefix(object, "../") || filepath.IsAbs(object)
-}
-
-func readUser(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s: not a regular file of at most %d bytes", name, maxFile)
-	}
-	return os.ReadFile(name)
 }

@@ -239,7 +239,7 @@ func (p *pair) answer(s streams, f abFlags, jobs [][]job, effect float64, wrong 
 	}
 	names := p.kernelNames(jobs, pairs)
 	var answers []page.AB
-	var worse []string
+	var worse, blind []string
 	for i, runs := range pairs {
 		c, err := verdict.Compare(runs[0], runs[1], verdict.CompareOptions{MinEffect: effect, Kernels: p.single})
 		if err != nil {
@@ -259,8 +259,11 @@ func (p *pair) answer(s streams, f abFlags, jobs [][]job, effect float64, wrong 
 			wrong = errors.Join(wrong, fmt.Errorf("%s%w", where, err))
 		}
 		answers = append(answers, out)
-		if c.Gate() {
+		switch {
+		case c.Gate():
 			worse = append(worse, where+c.Summary())
+		case c.Blind():
+			blind = append(blind, where+c.Summary())
 		}
 	}
 	if err := p.write(s, f, names, answers); err != nil {
@@ -274,6 +277,9 @@ func (p *pair) answer(s streams, f abFlags, jobs [][]job, effect float64, wrong 
 	}
 	if f.gate && len(worse) > 0 {
 		return withCode(codeRegression, fmt.Errorf("B is worse: %s", strings.Join(worse, "; ")))
+	}
+	if f.gate && len(blind) > 0 {
+		return withCode(codeRegression, fmt.Errorf("the gate can say nothing, no row was judged: %s: take more repeats (--repeat 5)", strings.Join(blind, "; ")))
 	}
 	return nil
 }

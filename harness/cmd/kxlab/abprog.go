@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/source"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // progExperiment is the experiment of programs by themselves, and what --like says for it.
@@ -148,12 +148,15 @@ func readMaps(path string, spec *ebpf.CollectionSpec) ([]prog.Fill, []prog.Varia
 	if path == "" {
 		return nil, nil, nil
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := sys.ReadRegular(path, maxMapFile)
 	if err != nil {
 		return nil, nil, err
 	}
 	return fill.Parse(raw, spec)
 }
+
+// maxMapFile is the most bytes that a file with the content of maps may have.
+const maxMapFile = 64 << 20
 
 // maxMaps is the most memory that the maps of a program may take, bytes: of the largest guests.
 const maxMaps = 3 << 30

@@ -155,6 +155,7 @@ func TestFIFOs(t *testing.T) {
 		"ab count-hash count-array --like prog --input ../FOLDER/x.pcap",
 		"ab count-hash count-array --like prog --input ../FOLDER/x.yaml",
 		"ab count-hash count-array --like prog --input ../FOLDER/x.bin",
+		"ab count-hash count-array --like prog --maps ../FOLDER/x.yaml",
 	} {
 		at := filepath.Join(filepath.Dir(dir), "elsewhere")
 		if err := os.MkdirAll(at, 0o755); err != nil {

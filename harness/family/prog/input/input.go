@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/kxlab/kxlab/harness/family/prog"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 func Read(files []string) ([]prog.Input, error) {
 	var out []prog.Input
 	for _, path := range files {
-		raw, err := readFile(path)
+		raw, err := sys.ReadRegular(path, maxFile)
 		if err != nil {
 			return nil, fmt.Errorf("read input %s: %w", path, err)
 		}
@@ -44,17 +44,6 @@ func Read(files []string) ([]prog.Input, error) {
 		}
 	}
 	return out, nil
-}
-
-func readFile(path string) ([]byte, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() || st.Size() > maxFile {
-		return nil, fmt.Errorf("not a regular file of at most %d MiB", maxFile>>20)
-	}
-	return os.ReadFile(path)
 }
 
 // parse reads a file by its first bytes, or else by its ending.
