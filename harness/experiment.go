@@ -228,7 +228,7 @@ func isCount(unit string) bool {
 	return amount == "broken" || strings.HasSuffix(amount, "-broken") || amount == "lost-B"
 }
 
-// A Profile says how much of the matrix is run and for how long: smoke, quick or full.
+// A Profile says how much of the matrix is run and for how long: smoke, quick, wide or full.
 type Profile struct {
 	Name    string
 	Repeats int

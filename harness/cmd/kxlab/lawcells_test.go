@@ -80,3 +80,34 @@ func TestClaimCells(t *testing.T) {
 		}
 	}
 }
+
+// TestScoreCells: each score has its cell in some profile on some target. One that no run can have would never be checked.
+func TestScoreCells(t *testing.T) {
+	for _, name := range []string{"lb", "cc", "sched", "objects"} {
+		e, err := experiments.Open(name, vocabulary())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cells []harness.Cell
+		for _, target := range e.TargetsOr() {
+			for _, profile := range e.Profiles {
+				plan, err := runner.NewPlan(e, runner.Selection{Profile: profile.Name, Target: target})
+				if err != nil {
+					continue // a profile may have nothing for a target
+				}
+				for _, g := range plan.Groups {
+					for _, b := range g.Blocks {
+						cells = append(cells, b.Cells...)
+					}
+				}
+			}
+		}
+		for _, score := range e.Scores {
+			for _, v := range []string{score.Variant, score.Over} {
+				if v != "" && !slices.ContainsFunc(cells, harness.CellSelector{Workload: score.Workload, Variant: v, Where: score.Where}.Matches) {
+					t.Errorf("%s: score %s: no profile has its cell of %s", name, score.Name, v)
+				}
+			}
+		}
+	}
+}

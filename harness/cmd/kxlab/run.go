@@ -59,7 +59,7 @@ func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
 
 // Help texts of flags that bench has, too.
 const (
-	profileHelp   = "how much is run: smoke, quick or full"
+	profileHelp   = "how much is run: smoke, quick, wide or full (kxlab list EXPERIMENT --yaml shows each)"
 	repeatHelp    = "trials of each cell (0: as many as the profile says)"
 	seedHelp      = "decides the order of trials and what packets look like"
 	snapshotsHelp = "resume guests of target exact from snapshots; without, each boots, which is slower and gives the same digits"
