@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -66,11 +65,8 @@ func CheckCC(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
 			return nil, fmt.Errorf("read %s: a congestion control %s", object, r.needed)
 		}
 	}
-	for _, p := range o.progs {
-		if l := spec.Programs[p].License; !slices.Contains([]string{"GPL", "Dual BSD/GPL", "Dual MIT/GPL", "GPL v2"}, l) {
-			return nil, fmt.Errorf("read %s: program %s has the licence %q; the kernel takes a congestion control under GPL only",
-				object, p, l)
-		}
+	if err := o.checkPrograms(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", object, err)
 	}
 	return o, nil
 }

@@ -22,14 +22,7 @@ import (
 // optional kfunc get id 0, and the verifier removes them with their branch as dead code. Any other kfunc that is
 // missing or has another signature is an error (see missingKfunc).
 func resolveKfuncs(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
-	r := kfuncs{own: spec.Types, kernel: kernel, ids: map[string]btf.TypeID{}, optional: map[string]bool{}}
-	for _, p := range spec.Programs {
-		for _, ins := range p.Instructions {
-			if ins.OpCode.IsDWordLoad() && r.declares(ins.Reference()) {
-				r.optional[ins.Reference()] = true
-			}
-		}
-	}
+	r := newKfuncs(spec, kernel)
 	for _, name := range slices.Sorted(maps.Keys(spec.Programs)) {
 		p := spec.Programs[name]
 		for i := range p.Instructions {
@@ -46,6 +39,18 @@ type kfuncs struct {
 	own, kernel *btf.Spec
 	ids         map[string]btf.TypeID // cache; 0: not in the kernel
 	optional    map[string]bool       // the object tests for it
+}
+
+func newKfuncs(spec *ebpf.CollectionSpec, kernel *btf.Spec) *kfuncs {
+	r := &kfuncs{own: spec.Types, kernel: kernel, ids: map[string]btf.TypeID{}, optional: map[string]bool{}}
+	for _, p := range spec.Programs {
+		for _, ins := range p.Instructions {
+			if ins.OpCode.IsDWordLoad() && r.declares(ins.Reference()) {
+				r.optional[ins.Reference()] = true
+			}
+		}
+	}
+	return r
 }
 
 // resolve replaces an instruction that calls a kfunc or tests for it.

@@ -33,6 +33,12 @@ func kernelWith(t *testing.T, funcs ...*btf.Func) *btf.Spec {
 	for i, f := range funcs {
 		types[i] = f
 	}
+	return kernelOf(t, types...)
+}
+
+// kernelOf is a kernel's BTF that has these types.
+func kernelOf(t *testing.T, types ...btf.Type) *btf.Spec {
+	t.Helper()
 	b, err := btf.NewBuilder(types, nil)
 	if err != nil {
 		t.Fatal(err)

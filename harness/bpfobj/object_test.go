@@ -115,6 +115,26 @@ func TestLogEnd(t *testing.T) {
 	}
 }
 
+// TestSummary: the message of an error is the verifier's, not a state or a statistic that follows it.
+func TestSummary(t *testing.T) {
+	const ins = "8: (56) if w2 != 0xfffffff9 goto pc-5 4: R1=ctx() R10=fp0"
+	for want, log := range map[string][]string{
+		"invalid argument: infinite loop detected at insn 4 (": {ins, "infinite loop detected at insn 4", "cur state: R1=ctx() R10=fp0 fp-8=mmmm", "old state: R1=ctx() R10=fp0 fp-8=mmmm",
+			"verification time 57 usec", "stack depth 8", "processed 12 insns (limit 1000000) max_states_per_insn 0"},
+		"invalid argument: back-edge from insn 5 to 2 (":        {ins, "back-edge from insn 5 to 2", "from 3 to 5: R0_w=1 R10=fp0", "9: frame1: R1=ctx()", ""},
+		"invalid argument: 0: (95) exit: R0 !read_ok":           {"0: (95) exit", "R0 !read_ok", "processed 1 insns"},
+		"invalid argument: R1 type=scalar expected=fp":          {"R1 type=scalar expected=fp", "R1=scalar() R10=fp0"},
+		"invalid argument: R1=scalar() R10=fp0":                 {"R1=scalar() R10=fp0"}, // nothing else is there
+		"invalid argument: BPF program is too large. Processed": {ins, "BPF program is too large. Processed 1000001 insn", "processed 1000001 insns"},
+	} {
+		err := explainLoad("test/new", nil, fmt.Errorf("program x: %w", &ebpf.VerifierError{Cause: unix.EINVAL, Log: log}))
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		if !strings.Contains(first, want) {
+			t.Errorf("%s; want %q", first, want)
+		}
+	}
+}
+
 // TestMissing: what another kernel has is not supported, what none has is the program's fault.
 func TestMissing(t *testing.T) {
 	for _, tt := range []struct {

@@ -5,6 +5,7 @@ package bpfobj
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,13 +28,14 @@ type OpsStruct struct {
 // findOps returns an object's one struct of operations, which must have the named type.
 func findOps(object string, spec *ebpf.CollectionSpec, want string) (*OpsStruct, error) {
 	o := &OpsStruct{Object: object, Spec: spec, progs: map[string]string{}}
-	for name, m := range spec.Maps {
+	for _, name := range slices.Sorted(maps.Keys(spec.Maps)) {
+		m := spec.Maps[name]
 		if m.Type != ebpf.StructOpsMap {
 			continue
 		}
 		if o.m != nil {
 			// Programs are matched to members by the type's name: those of two instances would be mixed.
-			return nil, fmt.Errorf("read %s: it has more than one struct of operations (%s, %s)", object, o.m.Name, name)
+			return nil, fmt.Errorf("read %s: it has more than one struct of operations (%s, %s): leave one in the object", object, o.m.Name, name)
 		}
 		o.m = m
 	}
@@ -110,6 +112,11 @@ func (o *OpsStruct) FitKernel(types *btf.Cache, mayLack ...string) error {
 	if err != nil {
 		return harness.Skip("load %s: this kernel does not describe its types (BTF): %v", o.Object, err)
 	}
+	return o.fit(kernel, mayLack...)
+}
+
+// fit is FitKernel for a kernel's types.
+func (o *OpsStruct) fit(kernel *btf.Spec, mayLack ...string) error {
 	var actual *btf.Struct
 	if err := kernel.TypeByName(o.Typ.Name, &actual); errors.Is(err, btf.ErrNotFound) {
 		return harness.Skip("load %s: this kernel has no struct %s", o.Object, o.Typ.Name)

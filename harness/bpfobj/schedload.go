@@ -3,11 +3,10 @@
 package bpfobj
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -43,7 +42,7 @@ func ReadSched(object string, spec *ebpf.CollectionSpec) (*OpsStruct, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkSched(); err != nil {
+	if err := cmp.Or(o.checkPrograms(), o.checkSched()); err != nil {
 		return nil, fmt.Errorf("read %s: %w", object, err)
 	}
 	return o, nil
@@ -146,12 +145,6 @@ const schedExitVariable = "sched_exit"
 // checkSched returns an error if callbacks of a scheduler are missing. The kernel would accept such a scheduler and eject
 // it later, or eject it without a recorded reason.
 func (o *OpsStruct) checkSched() error {
-	bound := slices.Collect(maps.Values(o.progs))
-	for _, name := range slices.Sorted(maps.Keys(o.Spec.Programs)) {
-		if strings.HasPrefix(o.Spec.Programs[name].SectionName, "struct_ops") && !slices.Contains(bound, name) {
-			return fmt.Errorf("program %s is no member of %s: add it there, for example .init = (void *)%[1]s", name, o.m.Name)
-		}
-	}
 	if o.progs["exit"] == "" || o.Spec.Variables[schedExitVariable] == nil {
 		return fmt.Errorf("%s does not record its exit reason: include schedexit.bpf.h and set .exit = (void *)record_exit", o.m.Name)
 	}
@@ -161,11 +154,11 @@ func (o *OpsStruct) checkSched() error {
 	return nil
 }
 
-// calls is true if a program of the object calls the kfunc.
+// calls is true if a program of the object calls the kfunc, in any of its flavours.
 func (o *OpsStruct) calls(kfunc string) bool {
 	for _, p := range o.Spec.Programs {
 		for _, ins := range p.Instructions {
-			if ins.IsKfuncCall() && ins.Reference() == kfunc {
+			if ins.IsKfuncCall() && baseName(ins.Reference()) == kfunc {
 				return true
 			}
 		}

@@ -87,7 +87,7 @@ func explainLoad(object string, own *btf.Spec, err error) error {
 	if !errors.As(err, &refusal) {
 		return fmt.Errorf("load %s: %w", object, err)
 	}
-	refused := &refusalError{object: object, err: err, log: logEnd(refusal.Log)}
+	refused := &refusalError{object: object, err: err, said: summarize(err, refusal), log: logEnd(refusal.Log)}
 	text := err.Error() + "\n" + strings.Join(refusal.Log[max(0, len(refusal.Log)-4):], "\n")
 	if m := helperRE.FindStringSubmatch(text); m != nil {
 		if n, err := strconv.Atoi(m[1]); err == nil && knownHelper(n) {
@@ -108,14 +108,33 @@ func explainLoad(object string, own *btf.Spec, err error) error {
 type refusalError struct {
 	object string
 	err    error
+	said   string // the error with the verifier's message
 	log    []string
 }
 
 func (r *refusalError) Error() string {
-	return fmt.Sprintf("load %s: %v\n\t%s", r.object, r.err, strings.Join(r.log, "\n\t"))
+	return fmt.Sprintf("load %s: %s\n\t%s", r.object, r.said, strings.Join(r.log, "\n\t"))
 }
 
 func (r *refusalError) Unwrap() error { return r.err }
+
+// stateRE matches a line of registers, which may follow the verifier's message: "old state: R1=ctx() R10=fp0", "from 3 to 5: R0=1".
+var stateRE = regexp.MustCompile(`^((cur|old) state:|mark_precise: |((from )?[0-9]+( to [0-9]+)?: )?(frame[0-9]+: ?)?R[0-9]+(_[a-z]+)?=)`)
+
+// summarize returns the text of an error with the verifier's message: the last line of the log that is neither a state nor a statistic.
+// The library takes the last line that does not begin with "processed".
+func summarize(err error, refusal *ebpf.VerifierError) string {
+	n := len(refusal.Log)
+	for n > 0 && (isStatistics(refusal.Log[n-1]) || stateRE.MatchString(refusal.Log[n-1])) {
+		n--
+	}
+	if n == 0 {
+		return err.Error()
+	}
+	short := *refusal
+	short.Log = refusal.Log[:n]
+	return strings.Replace(err.Error(), refusal.Error(), short.Error(), 1)
+}
 
 // logEnd returns the end of a verifier's log: its last line, the instructions before it and the source line they belong
 // to. Statistics are left out and long lines cut.
