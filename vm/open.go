@@ -74,20 +74,30 @@ func Full(name string) string {
 
 // Open returns the kernel of a name: see parseSpec. It prefers a kernel in the cache, even if the mirror has a newer one.
 func Open(ctx context.Context, name string) (*Kernel, error) {
+	k, err := Find(name)
+	if k != nil || err != nil {
+		return k, err
+	}
+	return Fetch(ctx, name)
+}
+
+// Find returns the kernel of a name if this machine has it, else nil. It asks nobody.
+func Find(name string) (*Kernel, error) {
 	s, err := parseSpec(name)
 	if err != nil {
 		return nil, err
 	}
-	if s.path == "" {
-		cached, err := Cached()
-		if err != nil {
-			return nil, err
-		}
-		if i := slices.IndexFunc(cached, s.matches); i >= 0 {
-			return cached[i], nil
-		}
+	if s.path != "" {
+		return openPath(s.path)
 	}
-	return Fetch(ctx, name)
+	cached, err := Cached()
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.IndexFunc(cached, s.matches); i >= 0 {
+		return cached[i], nil
+	}
+	return nil, nil
 }
 
 // Fetch returns the kernel of a name. It downloads the newest kernel of a suite or version from the distribution's mirror unless the

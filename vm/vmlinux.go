@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/cache"
@@ -54,6 +56,34 @@ func bootable(ctx context.Context, k *Kernel) (string, error) {
 	}
 	cache.Prune(dir, vmlinuxMax)
 	return path, nil
+}
+
+// Types returns the kernel's types (section .BTF of its ELF image). It is a harness.Skip if the image cannot be unpacked here.
+func (k *Kernel) Types(ctx context.Context) ([]byte, error) {
+	path, err := bootable(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	if path == k.Image {
+		return nil, harness.Skip("read types of kernel %s: its image is not unpacked (no CONFIG_PVH, or an unknown compression)", k.Release)
+	}
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read types of kernel %s: %w", k.Release, err)
+	}
+	defer f.Close()
+	s := f.Section(".BTF")
+	if s == nil {
+		return nil, harness.Skip("read types of kernel %s: its image has none", k.Release)
+	}
+	return s.Data()
+}
+
+// InModules reports whether a text, such as a function's name, is in one of these modules or in one that they need. Modules that cannot
+// be read may have it.
+func (k *Kernel) InModules(ctx context.Context, names []string, text string) bool {
+	all, err := k.modules(ctx, names)
+	return err != nil || slices.ContainsFunc(all, func(m module) bool { return bytes.Contains(m.data, []byte(text)) })
 }
 
 // vmlinuxMax is the number of unpacked kernels in the cache.

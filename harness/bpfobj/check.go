@@ -39,6 +39,16 @@ func Check(object string, spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
+// AsksKernel reports whether CheckKernel can find anything wrong with an object: it has operations or calls kfuncs.
+func AsksKernel(spec *ebpf.CollectionSpec) bool {
+	for _, p := range spec.Programs {
+		if firstKfunc(p) != "" {
+			return true
+		}
+	}
+	return opsKind(spec) != ""
+}
+
 // CheckKernel returns an error if a kernel, by its types, can not load an object whose fault that is: a kfunc that no kernel is known to
 // have, an operation of no kernel. What another kernel has is no fault. inModules reports whether a module of the kernel may have a
 // function that the kernel's own types lack; nil: none has.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -90,12 +91,24 @@ func openFile(ctx context.Context, path, clang string) (*Object, error) {
 		return nil, errors.New("it is not an ELF object: compile it with clang -target bpf, or name the source (.bpf.c)")
 	}
 	if o.Spec, err = ebpf.LoadCollectionSpecFromReader(bytes.NewReader(o.Raw)); err != nil {
-		return nil, fmt.Errorf("read BPF object: %w", err)
+		return nil, explainRead(err)
 	}
 	if len(o.Spec.Programs) == 0 {
 		return nil, errors.New("the object has no BPF program")
 	}
 	return o, nil
+}
+
+// undefinedRE finds the name of a function that an object calls or names and does not have.
+var undefinedRE = regexp.MustCompile(`reference to "([^"]+)" in section SHN_UNDEF`)
+
+// explainRead adds to an error of reading an object what to do about it.
+func explainRead(err error) error {
+	if m := undefinedRE.FindStringSubmatch(err.Error()); m != nil {
+		return fmt.Errorf("read BPF object: %s has no body in the object: write it, or, if the source has one, look for undefined behaviour in it "+
+			"(a null pointer that is used, a loop without end), for which the compiler drops a body: %w", m[1], err)
+	}
+	return fmt.Errorf("read BPF object: %w", err)
 }
 
 // baseName is a file's name without what follows its first dot.

@@ -127,6 +127,9 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	if err != nil {
 		return err
 	}
+	if err := checkPrograms(ctx, jobs, f.runFlags); err != nil {
+		return err
+	}
 	if err := f.differentKernels(ctx, jobs); err != nil {
 		return err
 	}

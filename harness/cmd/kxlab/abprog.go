@@ -124,7 +124,7 @@ func (p *pair) runPrograms(f progFlags) error {
 		return err
 	}
 	p.kind = &have[0]
-	p.experiment.Guest.MemoryMB = guestMemory(p.experiment.Guest.MemoryMB, need)
+	p.experiment.Guest.MemoryMB = bpfobj.GuestMemory(p.experiment.Guest.MemoryMB, need)
 	w := &p.experiment.Workloads[0]
 	w.Axes[0].Values = harness.Map(data.Inputs, func(in prog.Input) string { return in.Name })
 	return nil
@@ -161,9 +161,9 @@ const maxMapFile = 64 << 20
 // maxMaps is the most memory that the maps of a program may take, bytes: of the largest guests.
 const maxMaps = 3 << 30
 
-// mapMemory is about how much memory the maps of a program take. A map that is too large, or that nobody but its loader can make, is
+// mapMemory is about how much memory the maps of a program take. Maps that are too large, or that nobody but their loader can make, are
 // an error.
-func mapMemory(spec *ebpf.CollectionSpec, program string) (sum uint64, err error) {
+func mapMemory(spec *ebpf.CollectionSpec, program string) (uint64, error) {
 	spec = spec.Copy()
 	bpfobj.KeepOnly(spec, program)
 	for name, m := range spec.Maps {
@@ -173,43 +173,12 @@ func mapMemory(spec *ebpf.CollectionSpec, program string) (sum uint64, err error
 		case m.Extra != nil && m.Extra.Len() > 0:
 			return 0, fmt.Errorf("map %s: an old definition with %d bytes that only one loader understands (iproute2's?): declare the map in section .maps", name, m.Extra.Len())
 		}
-		n := mapBytes(m)
-		if sum += n; n > maxMaps {
-			return 0, fmt.Errorf("map %s: its %d entries take about %d MiB, and guests have room for %d", name, m.MaxEntries, n>>20, maxMaps>>20)
-		}
 	}
-	if sum > maxMaps {
-		return 0, fmt.Errorf("the maps take about %d MiB, and guests have room for %d", sum>>20, maxMaps>>20)
+	n := bpfobj.MapMemory(spec, 1)
+	if n.Sum > maxMaps {
+		return 0, fmt.Errorf("%s, and guests have room for %d GiB: lower max_entries", n, maxMaps>>30)
 	}
-	return sum, nil
-}
-
-// noPrealloc is BPF_F_NO_PREALLOC: such a map takes memory as it fills.
-const noPrealloc = 1
-
-func mapBytes(m *ebpf.MapSpec) uint64 {
-	round := func(n uint32) uint64 { return (uint64(n) + 7) &^ 7 }
-	switch m.Type {
-	case ebpf.Array, ebpf.PerCPUArray:
-		return uint64(m.MaxEntries) * round(m.ValueSize)
-	case ebpf.Hash, ebpf.LRUHash, ebpf.PerCPUHash, ebpf.LRUCPUHash:
-		if m.Flags&noPrealloc == 0 {
-			return uint64(m.MaxEntries) * (64 + round(m.KeySize) + round(m.ValueSize)) // an element's head, and its bucket
-		}
-	case ebpf.ArrayOfMaps, ebpf.HashOfMaps, ebpf.ProgramArray:
-		return uint64(m.MaxEntries) * 8
-	case ebpf.RingBuf:
-		return uint64(m.MaxEntries)
-	}
-	return 0
-}
-
-// guestMemory is how much memory guests get, MiB: twice until the maps take at most half. Guests of few sizes share snapshots.
-func guestMemory(mb int, need uint64) int {
-	for uint64(mb)<<20 < 2*need && mb < 8<<10 {
-		mb *= 2
-	}
-	return mb
+	return n.Sum, nil
 }
 
 // differences lists where the outputs of A and B differ, one line an input.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/prog"
 	"github.com/kxlab/kxlab/harness/family/prog/packet"
 	"github.com/kxlab/kxlab/harness/page"
@@ -62,7 +63,7 @@ func TestABProgRefuses(t *testing.T) {
 		{"base.bpf.o plus8.bpf.o --input text.yaml", codeFailed, "want a list of inputs"},
 		{"filled.bpf.o filled.bpf.o --program filled --maps none.yaml", codeFailed, `line 1, column 1: unknown map or variable "vip", did you mean "vips"?`},
 		{"base.bpf.o base.bpf.o --maps none.yaml", codeFailed, `unknown map or variable "vip" (there is none)`},
-		{"base.bpf.o large.bpf.o", codeFailed, "large.bpf.o: map huge: its 400000000 entries take about "},
+		{"base.bpf.o large.bpf.o", codeFailed, "large.bpf.o: map huge needs "},
 		{"base.bpf.o outer.bpf.o", codeFailed, "outer.bpf.o: map tables: the object does not say what its inner maps are like"},
 		{"base.bpf.o old.bpf.o", codeFailed, "old.bpf.o: map table: an old definition with 8 bytes that only one loader understands"},
 		{"base.bpf.o plus8.bpf.o --axis input=udp5", codeUsage, `unknown input "udp5", did you mean "udp4"?`},
@@ -151,10 +152,10 @@ func TestDifferences(t *testing.T) {
 	if got := sizes(s(prog.Size{Program: "a", Verified: 1}, prog.Size{Program: "b"}), s(prog.Size{Program: "b", Verified: 3})); len(got) != 2 || got[1].VerifiedB != 3 {
 		t.Errorf("%+v", got)
 	}
-	if n := guestMemory(1024, 100<<20); n != 1024 {
+	if n := bpfobj.GuestMemory(1024, 100<<20); n != 1024 {
 		t.Errorf("%d MiB for 100", n)
 	}
-	if n := guestMemory(1024, 1<<30); n != 2048 {
+	if n := bpfobj.GuestMemory(1024, 1<<30); n != 2048 {
 		t.Errorf("%d MiB for 1024", n)
 	}
 }

@@ -53,7 +53,7 @@ const (
 // openGuests finds the kernel, and sets up guests by the experiment and the command line.
 func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 	e := j.plan.Experiment
-	g := &guests{exact: j.plan.Target == harness.TargetExact, cpus: f.cpus, memory: defaultGuestMB << 20, spec: e.Guest, silence: f.silence, boots: !f.snapshots}
+	g := &guests{exact: j.plan.Target == harness.TargetExact, spec: e.Guest, silence: f.silence, boots: !f.snapshots}
 	var err error
 	if g.free, err = openProcessors(); err != nil {
 		return nil, err
@@ -68,13 +68,7 @@ func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 		}
 		g.kvm = v.KVM
 	}
-	if g.exact {
-		g.cpus = cmp.Or(g.cpus, e.Guest.ExactCPUs)
-	}
-	g.cpus = cmp.Or(g.cpus, e.Guest.CPUs, 1)
-	if e.Guest.MemoryMB > 0 {
-		g.memory = int64(e.Guest.MemoryMB) << 20
-	}
+	g.cpus, g.memory = guestSize(e.Guest, j.plan.Target, f.cpus)
 	return g, nil
 }
 

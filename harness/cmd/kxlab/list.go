@@ -36,6 +36,9 @@ func newList(s streams, words experiments.Vocabulary) *cobra.Command {
 			if err == nil {
 				e, err = addFolders(cmd.Context(), s, words, e, with, clang)
 			}
+			if err == nil {
+				err = checkListed(cmd.Context(), e)
+			}
 			if err != nil {
 				return err
 			}

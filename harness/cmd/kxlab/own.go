@@ -35,6 +35,9 @@ func withObjects(ctx context.Context, words experiments.Vocabulary, clang string
 		if err := suits(v.Attach, bpfobj.KindOf(spec)); err != nil {
 			return nil, err
 		}
+		if err := bpfobj.Check(name, spec); err != nil {
+			return nil, withCode(codeFailed, err)
+		}
 		return bpfobj.Knobs(spec), nil
 	}
 	return words
@@ -113,6 +116,9 @@ func addFolders(ctx context.Context, s streams, words experiments.Vocabulary, e 
 		for _, path := range paths {
 			o, err := source.Open(ctx, path, clang)
 			if err != nil {
+				return e, err
+			}
+			if err := bpfobj.Check(path, o.Spec); err != nil {
 				return e, err
 			}
 			place, err := placeOf(words, o, "")

@@ -51,6 +51,9 @@ func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b
 			continue
 		}
 		o, err := source.Open(ctx, word, f.clang)
+		if err == nil {
+			err = bpfobj.Check(word, o.Spec)
+		}
 		if err != nil {
 			return nil, err
 		}

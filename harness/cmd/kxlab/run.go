@@ -116,6 +116,9 @@ func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runF
 	if err != nil {
 		return err
 	}
+	if err := checkPrograms(ctx, jobs, f); err != nil {
+		return err
+	}
 	var timed bool // by the wall clock, which a second run would distort
 	for _, j := range jobs {
 		if j.plan.Target == harness.TargetHost {
