@@ -27,6 +27,9 @@ const (
 	CauseOutput    Cause = "output could not be written"
 )
 
+// noReport is the detail of a guest whose console does not show why it ended.
+const noReport = "guest exited without a final report"
+
 // codeLost is the exit code of a guest whose program's exit code is not known.
 const codeLost = 255
 
@@ -37,6 +40,9 @@ type ExitError struct {
 	Detail  string // one line, may be empty
 	Console string // the part of the console that shows the cause, may be empty
 }
+
+// Crashed reports whether the guest's kernel panicked and said why.
+func (e *ExitError) Crashed() bool { return e.Cause == CausePanic && e.Detail != noReport }
 
 func (e *ExitError) Error() string {
 	s := "guest: " + string(e.Cause)
@@ -93,7 +99,7 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 	case state != nil && !state.Success():
 		e.Cause, e.Detail = CauseQEMU, lastLines(r.stderr.String(), 3)
 	default:
-		e.Cause, e.Detail, e.Console = CausePanic, "guest exited without a final report", lastConsole(text)
+		e.Cause, e.Detail, e.Console = CausePanic, noReport, lastConsole(text)
 	}
 	return e
 }
@@ -145,15 +151,39 @@ var consoleFaults = []struct {
 // linePrefix matches the level, the time and the thread of a line, and the prefix of panics.
 var linePrefix = regexp.MustCompile(`^(<\d>)?(\[[ \d.]*\] ?)?(\[[ TC\d]*\] ?)?(Kernel panic - not syncing: )?`)
 
-// judgeConsole returns the most severe fault on the console: its cause, its line without the prefix, and the lines around it.
+// exceptionRE matches the first line of the kernel's report of an exception, after which it may panic, ripRE where that was.
+var (
+	exceptionRE = regexp.MustCompile(`(?m)^.*(BUG: |kernel BUG at |Oops: |general protection fault).*$`)
+	ripRE       = regexp.MustCompile(`RIP: .*`)
+)
+
+// judgeConsole returns the most severe fault on the console: its cause, its line without the prefix, and the lines around it. Of a panic
+// after an exception, the line begins with the exception and its instruction pointer, and the lines are those of the exception.
 func judgeConsole(text string) (cause Cause, line, context string) {
 	for _, fault := range consoleFaults {
-		if at := fault.re.FindStringIndex(text); at != nil {
-			line = text[at[0]:at[1]]
-			return fault.cause, strings.TrimSpace(line[len(linePrefix.FindString(line)):]), excerpt(text, at[0])
+		at := fault.re.FindStringIndex(text)
+		if at == nil {
+			continue
 		}
+		line, context = faultLine(text, at), excerpt(text, at[0])
+		if from := exceptionRE.FindStringIndex(text[:at[0]]); from != nil && (fault.cause == CausePanic || fault.cause == CauseAgentLost) {
+			last := text[at[0]:at[1]]
+			text = text[:at[0]]
+			reason := faultLine(text, from)
+			if rip := ripRE.FindString(text[from[1]:]); rip != "" {
+				reason += ", " + strings.TrimSpace(rip)
+			}
+			line, context = reason+"; "+line, excerpt(text, from[0])+"\n"+last
+		}
+		return fault.cause, line, context
 	}
 	return "", "", ""
+}
+
+// faultLine is a line of the console without its prefix.
+func faultLine(text string, at []int) string {
+	line := text[at[0]:at[1]]
+	return strings.TrimSpace(line[len(linePrefix.FindString(line)):])
 }
 
 const excerptBefore, excerptLines = 2, 24

@@ -70,6 +70,9 @@ func setUp() []byte {
 
 const (
 	panicText = "[    1.2] x: y\r\n[    1.3] Kernel panic - not syncing: sysrq triggered crash\r\n[    1.3] Call Trace:\r\n"
+	oopsText  = "[    1.1] Oops: divide error: 0000 [#1] SMP NOPTI\n[    1.1] CPU: 0 UID: 0 PID: 9 Comm: kxlab\n[    1.1] RIP: 0010:tcp_x+0x1/0x9\n" +
+		"[    1.1] CR2: 0000314e7c7dc000\n[    1.1] RIP: 0010:later+0x1/0x9\n[    1.1] PKRU: 55555554\n" +
+		"[    1.2] Kernel panic - not syncing: Fatal exception in interrupt\n[    1.2] Kernel Offset: disabled\n"
 	initText  = "[    1.3] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b\n"
 	oomText   = "[    2.0] Out of memory: Killed process 71 (kxlab) total-vm:1kB\n"
 	cgText    = "[    2.0] Memory cgroup out of memory: Killed process 71 (kxlab) total-vm:1kB\n"
@@ -97,6 +100,9 @@ func TestGuestEndsAs(t *testing.T) {
 		{"taint of an oops", fakeGuest{frames: exit(exitStatus{Tainted: 1 << 7})}, ExitError{0, CauseSplat, "", ""}},
 		{"taint of a module", fakeGuest{frames: exit(exitStatus{Tainted: 1 << 12})}, ExitError{}},
 		{"panic", fakeGuest{console: panicText, frames: setUp()}, ExitError{codeLost, CausePanic, "sysrq triggered crash", "x: y\n[    1.3] Kernel panic - not syncing: sysrq triggered crash\n[    1.3] Call Trace:"}},
+		{"panic after an oops", fakeGuest{console: panicText[:16] + oopsText, frames: setUp()}, ExitError{codeLost, CausePanic,
+			"Oops: divide error: 0000 [#1] SMP NOPTI, RIP: 0010:tcp_x+0x1/0x9; Fatal exception in interrupt",
+			"[    1.1] RIP: 0010:tcp_x+0x1/0x9\n[    1.1] CR2: 0000314e7c7dc000\n[    1.1] RIP: 0010:later+0x1/0x9\n[    1.1] PKRU: 55555554\n[    1.2] Kernel panic - not syncing: Fatal exception in interrupt"}},
 		{"init died", fakeGuest{console: initText, frames: setUp()}, ExitError{codeLost, CauseAgentLost, "Attempted to kill init! exitcode=0x0000000b", "Attempted"}},
 		{"image too big", fakeGuest{console: initrdOOM}, ExitError{codeLost, CauseMemory, "Initramfs unpacking failed: write error; the guest has 1024 MiB: give it more", "write error"}},
 		{"no report", fakeGuest{console: "[ 1.0] last line\n", frames: setUp()}, ExitError{codeLost, CausePanic, "guest exited without a final report", "last line"}},

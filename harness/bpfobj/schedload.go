@@ -111,16 +111,20 @@ func setSchedOps(o *OpsStruct, knobs []harness.Knob) (rest []harness.Knob, err e
 	return rest, nil
 }
 
-// SchedName returns a scheduler's name for the kernel, which takes letters, digits, _ and . only. The process and the
-// number of the scheduler since boot make it unique.
+// SchedName returns a scheduler's name for the kernel. The process and the number of the scheduler since boot make it unique.
 func SchedName(variant string, pid int, seq uint64) string {
+	return fmt.Sprintf("%s%d.%d", SchedPrefix(variant), pid, seq)
+}
+
+// SchedPrefix begins the names of a variant's schedulers in the kernel, which takes letters, digits, _ and . only.
+func SchedPrefix(variant string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' {
 			return r
 		}
 		return '_'
 	}, variant)
-	return fmt.Sprintf("kxlab.%.80s.%d.%d", clean, pid, seq)
+	return fmt.Sprintf("kxlab.%.80s.", clean)
 }
 
 // SchedStatNames returns the names of an object's counters, in the order of its enum sched_stat.

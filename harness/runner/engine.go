@@ -28,6 +28,15 @@ type fatalError struct{ err error }
 func (e *fatalError) Error() string { return e.err.Error() }
 func (e *fatalError) Unwrap() error { return e.err }
 
+// Crash marks an error of a Boot whose guest died because its kernel crashed: a member at whose gate two guests crash has failed.
+func Crash(err error) error { return &crashError{err} }
+
+// A crashError is the death of a guest by a crash of its kernel.
+type crashError struct{ err error }
+
+func (e *crashError) Error() string { return e.err.Error() }
+func (e *crashError) Unwrap() error { return e.err }
+
 // GuestOptions configure a run in guests.
 type GuestOptions struct {
 	Record Recorder
@@ -252,6 +261,10 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 	if s.job.Work == WorkGates {
 		return r.checkGates(ctx, s)
 	}
+	if r.allFailed(s) {
+		return r.failure()
+	}
+	crashed := "" // the member at whose gate the guest before crashed
 	for deaths := 0; ; {
 		made := len(s.job.Done)
 		g, died, err := r.boot(ctx, s)
@@ -263,11 +276,14 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 			return r.failure()
 		case g.current != nil:
 			g.lose(*g.current, died.Error())
+		case g.crashedAt(died) != "" && g.crashedAt(died) == crashed:
+			g.fail(crashed, died)
 		case len(s.job.Done) == made:
 			if deaths++; deaths == maxDeaths {
 				g.giveUp(died.Error())
 			}
 		}
+		crashed = g.crashedAt(died)
 		if len(s.job.Done) > made {
 			deaths = 0
 		}

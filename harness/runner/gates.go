@@ -4,6 +4,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/kxlab/kxlab/harness"
@@ -57,18 +58,28 @@ func (r *engine) gateShards() (out []*shard) {
 	return out
 }
 
-// checkGates runs a job that checks gates, in a second guest if the first dies. If that dies too, all members without a reported
-// gate are invalid: any of them may be the cause.
+// checkGates runs a job that checks gates, in a second guest if the first dies. A member at whose gate both guests crash has failed, and
+// the others go on. If the second dies otherwise, all members without a reported gate are invalid: any of them may be the cause.
 func (r *engine) checkGates(ctx context.Context, s *shard) error {
 	var why string
-	for range maxDeaths {
-		_, died, err := r.boot(ctx, s)
+	crashed := "" // the member at whose gate the guest before crashed
+	for deaths := 0; deaths < maxDeaths; deaths++ {
+		g, died, err := r.boot(ctx, s)
 		if err != nil {
 			return err
 		}
 		if died == nil {
 			return r.failure()
 		}
+		at := g.crashedAt(died)
+		if at != "" && at == crashed {
+			g.fail(at, died)
+			if !slices.ContainsFunc(s.gates.Order(r.Seed), s.job.includes) {
+				return r.failure()
+			}
+			at, deaths = "", -1
+		}
+		crashed = at
 		why = "the guest that checked its gate died: " + died.Error()
 	}
 	r.mu.Lock()
@@ -87,6 +98,65 @@ func (r *engine) checkGates(ctx context.Context, s *shard) error {
 	}
 	r.flush()
 	return r.failed
+}
+
+// crashedAt is the member at whose gate the guest's kernel crashed; "" if it died otherwise.
+func (g *Guest) crashedAt(died error) string {
+	var crash *crashError
+	if !errors.As(died, &crash) {
+		return ""
+	}
+	return g.checked
+}
+
+// fail decides that a member has failed because its gate crashed two guests. No other guest of the job sets it up.
+func (g *Guest) fail(member string, died error) {
+	r, s := g.run, g.shard
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	steps, group := s.steps, s.name
+	switch {
+	case s.gates != nil:
+		steps = s.gates.Order(r.Seed)
+	case g.group != nil:
+		group = *g.group
+	}
+	reason := "its gate crashed the guest's kernel, in two guests: " + died.Error()
+	s.events = append(s.events, event{Gate: &record.Gate{Variant: member, Where: group, Detail: reason}})
+	decided := map[string]bool{}
+	for _, st := range steps {
+		m := st.mark()
+		if st.Cell.Variant != member || !s.job.includes(st) || s.gates == nil && s.groups[m] != group {
+			continue
+		}
+		s.job.Done = append(s.job.Done, m)
+		r.over(m, 0)
+		if decided[m.Cell] {
+			continue
+		}
+		decided[m.Cell] = true
+		s.events = append(s.events, event{Outcome: &record.CellOutcome{
+			Cell: m.Cell, Outcome: harness.OutcomeFailed, Where: harness.AtGate, Reason: reason,
+		}})
+		reason = firstLine(reason) // only the first has the console
+	}
+	r.flush()
+}
+
+// allFailed reports whether all cells of a shard have failed, by what other guests found: then none of it need run. One that has more is
+// run whole, since a job that says more moves digits.
+func (r *engine) allFailed(s *shard) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, st := range s.steps {
+		if d := r.cells.of(st.Cell.BenchName()).decided; d == nil || d.Outcome != harness.OutcomeFailed {
+			return false
+		}
+	}
+	for _, st := range s.steps {
+		r.over(st.mark(), 0)
+	}
+	return len(s.steps) > 0
 }
 
 // reportsGate reports whether a guest has reported the result of a member's gate. The lock is held.

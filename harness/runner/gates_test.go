@@ -82,6 +82,12 @@ func TestGatesApartFail(t *testing.T) {
 			}
 			return nil, nil
 		},
+		"crashes": func(_ runner.Job, m string) (error, error) {
+			if m == "b" {
+				return nil, runner.Crash(wrong)
+			}
+			return nil, nil
+		},
 	} {
 		rec, sum, _ := apart(t, gate)
 		for _, tr := range rec.trials {
@@ -96,6 +102,13 @@ func TestGatesApartFail(t *testing.T) {
 		if name == "dies" {
 			want = record.CellOutcome{Outcome: harness.OutcomeInvalid, Where: harness.AtGuest}
 		}
+		if name == "crashes" { // the others go on
+			for cell, o := range rec.outcomes {
+				if !strings.Contains(cell, "variant=b/") && o.Outcome != harness.OutcomeMeasured {
+					t.Errorf("%s: %s: %+v", name, cell, o)
+				}
+			}
+		}
 		cell := "LB/workload=rr/class=ipip/variant=b/services=1"
 		if o := rec.outcomes[cell]; o.Outcome != want.Outcome || o.Where != want.Where || !strings.Contains(o.Reason, "astray") {
 			t.Errorf("%s: %+v, want %+v", name, o, want)
@@ -109,5 +122,59 @@ func TestGatesApartFail(t *testing.T) {
 	})
 	if slices.ContainsFunc(rec.trials, func(tr harness.Trial) bool { return tr.Cell.Variant == "a" }) || rec.outcomes["LB/workload=rr/class=nat/variant=a/services=1"].Outcome != harness.OutcomeNotSupported {
 		t.Errorf("not supported, says its gate: %v", rec.outcomes)
+	}
+}
+
+// TestGatesCrashOnTheWay: where guests check gates and measure, a member at whose gate two guests crash has failed, and the others go on.
+func TestGatesCrashOnTheWay(t *testing.T) {
+	rec, s := newFake(), runner.Selection{Profile: "quick"}
+	sum, err := runner.RunGuests(t.Context(), plan(t, s), s, runner.GuestOptions{
+		Record: rec, Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
+			f, w := newFake(), &deadly{to: to}
+			f.check = func(member string) error {
+				if member == "b" {
+					w.dead = runner.Crash(errors.New("Oops: divide error"))
+				}
+				return nil
+			}
+			return errors.Join(runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w), w.dead)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkOutcomes(t, rec, plan(t, s), sum, nil)
+	for cell, o := range rec.outcomes {
+		want := harness.OutcomeMeasured
+		if strings.Contains(cell, "variant=b/") {
+			want = harness.OutcomeFailed
+		}
+		if o.Outcome != want || want == harness.OutcomeFailed && !strings.Contains(o.Reason, "its gate crashed the guest's kernel, in two guests: ") {
+			t.Errorf("%s: %+v, want %s", cell, o, want)
+		}
+	}
+}
+
+// TestAllFailed: once all members have failed at their gates, no guest boots to measure them.
+func TestAllFailed(t *testing.T) {
+	rec, s := newFake(), runner.Selection{Profile: "quick"}
+	var trials int
+	_, err := runner.RunGuests(t.Context(), plan(t, s), s, runner.GuestOptions{
+		Record: rec, EachRepeat: true, Gates: 1, Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
+			if j.Work == runner.WorkTrials {
+				trials++
+			}
+			f := newFake()
+			f.check = func(string) error { return errors.New("astray") }
+			return runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, to)
+		},
+	})
+	if err != nil || trials > 0 {
+		t.Errorf("%d guests booted to measure, %v", trials, err)
+	}
+	for cell, o := range rec.outcomes {
+		if o.Outcome != harness.OutcomeFailed {
+			t.Errorf("%s: %+v", cell, o)
+		}
 	}
 }

@@ -132,9 +132,12 @@ func (w *worker) gates(ctx context.Context, g *Group, stage harness.Stage) error
 	return nil
 }
 
+// checkPhase stands between the group and the member in the phase of a gate.
+const checkPhase = ": check "
+
 // gate checks a member.
 func (w *worker) gate(ctx context.Context, g *Group, stage harness.Stage, m Member) error {
-	if err := w.phase(g.String() + ": check " + m.Name); err != nil {
+	if err := w.phase(g.String() + checkPhase + m.Name); err != nil {
 		return err
 	}
 	cerr := stage.Check(ctx, m.Name)

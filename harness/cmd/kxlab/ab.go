@@ -127,7 +127,7 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	if err != nil {
 		return err
 	}
-	if err := checkPrograms(ctx, jobs, f.runFlags); err != nil {
+	if err := checkPrograms(ctx, slices.Concat(jobs...), f.runFlags); err != nil {
 		return err
 	}
 	if err := f.differentKernels(ctx, jobs); err != nil {
@@ -216,7 +216,7 @@ func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([][]job, error) {
 		if err != nil {
 			return nil, usage(err)
 		}
-		j.dir = dirs[i]
+		j.dir, j.names = dirs[i], p.namesOf(i, len(all))
 		if len(p.objects) > 0 {
 			j.objects = p.objects
 		}
@@ -257,7 +257,9 @@ func (p *pair) answer(s streams, f abFlags, jobs [][]job, effect float64, wrong 
 		case len(pairs) > 1:
 			where = "kernel " + names[i] + ": "
 		}
-		out.Gates = []string{correctness("A: "+out.A, runs[0]), correctness("B: "+out.B, runs[1])}
+		out.Gates = []string{
+			correctness("A: "+out.A, runs[0], p.namesOf(0, len(jobs[0]))), correctness("B: "+out.B, runs[1], p.namesOf(1, len(jobs[0]))),
+		}
 		if err := p.progAnswer(&out, f.progFlags, runs[0], runs[1]); err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("%s%w", where, err))
 		}
@@ -298,8 +300,8 @@ func (p *pair) write(s streams, f abFlags, names []string, answers []page.AB) er
 	return page.WriteComparison(s.out, answers[0].Comparison, f.format)
 }
 
-// correctness says what became of the gates of a side.
-func correctness(side string, r *record.Run) string {
+// correctness says what became of the gates of a side, whose variant the user named so.
+func correctness(side string, r *record.Run, names map[string]string) string {
 	passed := harness.Count(r.Env.Gates, func(g record.Gate) bool { return g.Passed })
 	kept := harness.Count(r.Env.Gates, func(g record.Gate) bool { return g.Kept != nil })
 	text := fmt.Sprintf("%s: %d of %d gates passed", side, passed, len(r.Env.Gates))
@@ -308,13 +310,13 @@ func correctness(side string, r *record.Run) string {
 	}
 	var failed []string
 	for _, o := range r.Env.Outcomes {
-		if o.Outcome == harness.OutcomeFailed {
-			failed = append(failed, o.Where+": "+firstOf(o.Reason))
+		if o.Outcome == harness.OutcomeFailed || o.Outcome == harness.OutcomeInvalid {
+			failed = append(failed, fmt.Sprintf("%s at %s: %s", o.Outcome, o.Where, rename(firstOf(o.Reason), names)))
 		}
 	}
 	slices.Sort(failed)
 	for _, f := range slices.Compact(failed) {
-		text += "; failed at " + f
+		text += "; " + f
 	}
 	return text
 }

@@ -179,7 +179,12 @@ func runGuest(ctx context.Context, c *vm.Cmd) error {
 	if err := c.Start(ctx); err != nil {
 		return runner.NoGuest(err)
 	}
-	return c.Wait()
+	err := c.Wait()
+	var ended *vm.ExitError
+	if errors.As(err, &ended) && ended.Crashed() {
+		return runner.Crash(err)
+	}
+	return err
 }
 
 // run measures a plan in guests. Their calibration is noted once.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -52,15 +53,28 @@ func lackingError(j job, sum runner.Summary) error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
+// maxReason is how many lines of a reason are shown after its first: a verifier's log, a console's part, the begin of a dump.
+const maxReason = 30
+
+// firstLines are the first lines of a text, and how many are left out.
+func firstLines(text string, n int) string {
+	lines := strings.Split(text, "\n")
+	if len(lines) <= n {
+		return text
+	}
+	return strings.Join(lines[:n], "\n") + fmt.Sprintf("\n… (%d lines more there)", len(lines)-n)
+}
+
 // nameOutcomes makes an entry for each variant, or each invalid cell, indented. whole gives all lines of the reasons.
 func nameOutcomes(j job, cells []record.CellOutcome, whole bool) (out []string) {
 	seen := map[string]bool{}
 	for _, o := range cells {
 		name := o.Cell
 		if c, err := record.ParseCell(j.plan.Experiment.Name, o.Cell); err == nil {
-			o.Reason = verdict.WithoutVariant(o.Reason, c.Variant)
+			o.Reason = rename(verdict.WithoutVariant(o.Reason, c.Variant), j.names)
 			if o.Outcome != harness.OutcomeInvalid {
 				name = strings.TrimSuffix(c.Variant, harness.SuffixAA)
+				name = cmp.Or(j.names[name], name)
 			}
 		}
 		key := name + " " + string(o.Outcome) + o.Where
@@ -70,7 +84,7 @@ func nameOutcomes(j job, cells []record.CellOutcome, whole bool) (out []string) 
 		seen[key] = true
 		reason := o.Brief()
 		if _, rest, more := strings.Cut(o.Reason, "\n"); more && whole {
-			reason += "\n" + rest
+			reason += "\n" + firstLines(rest, maxReason)
 		}
 		out = append(out, "  "+name+": "+strings.ReplaceAll(reason, "\n", "\n    "))
 	}

@@ -105,6 +105,7 @@ type job struct {
 	guests    *guests // nil on the host
 	// objects are BPF objects that the program does not have, by their names.
 	objects map[string][]byte
+	names   map[string]string // the user's words for variants that run under other names
 }
 
 // runAll checks all arguments before it changes anything.

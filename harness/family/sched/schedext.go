@@ -79,7 +79,7 @@ func newSchedExtFrom(ctx context.Context, a *bpfobj.Loader, guest bool, v harnes
 // explainAttach returns the reason that the kernel refused a scheduler, with the kernel's exit report if there is one.
 func (s *schedExtension) explainAttach(err error) error {
 	if exit, ok := s.Exit(); ok {
-		return fmt.Errorf("attach %s: %w (%w)", s.object, &ejectedError{Name: s.name, Exit: exit}, err)
+		return fmt.Errorf("attach %s: %w: %w", s.object, err, &ejectedError{Name: s.name, Exit: exit})
 	}
 	switch {
 	case errors.Is(err, unix.EBUSY):

@@ -50,8 +50,12 @@ func (e SchedExit) String() string {
 
 // Text returns the full report, for people: the line, the backtrace and the dump.
 func (e SchedExit) Text() string {
+	return fmt.Sprintf("%s: %s\n%s", e.Kind, e, e.details())
+}
+
+// details are the backtrace and the dump, in lines.
+func (e SchedExit) details() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", e.Kind, e)
 	if len(e.Backtrace) > 0 {
 		b.WriteString("backtrace:\n")
 		for _, at := range e.Backtrace {
@@ -64,12 +68,12 @@ func (e SchedExit) Text() string {
 	return b.String()
 }
 
-// An ejectedError means that the kernel ended a scheduler that should be in force.
+// An ejectedError means that the kernel ended a scheduler that should be in force. Its text has the kernel's whole report.
 type ejectedError struct {
 	Name string
 	Exit SchedExit
 }
 
 func (e *ejectedError) Error() string {
-	return fmt.Sprintf("scheduler %s was ended by the kernel: %s", e.Name, e.Exit)
+	return strings.TrimSpace(fmt.Sprintf("scheduler %s was ended by the kernel: %s\n%s", e.Name, e.Exit, e.Exit.details()))
 }
