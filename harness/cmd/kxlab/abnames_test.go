@@ -60,6 +60,11 @@ func TestABNamesTheFaulty(t *testing.T) {
 	if lines := strings.Count(said, "\n"); lines > maxReason+3 || !strings.Contains(said, "lines more there") {
 		t.Errorf("%d lines: %s", lines, said[max(0, len(said)-100):])
 	}
+	o.Outcome = harness.OutcomeInvalid
+	if said := wrongError(jobs[1], runner.Summary{Outcomes: []record.CellOutcome{o}}).Error(); !strings.Contains(said, "/variant=bad.bpf.o/") {
+		t.Errorf("an invalid cell: said %.300s", said)
+	}
+	o.Outcome = harness.OutcomeFailed
 	r := &record.Run{}
 	r.Env.Outcomes = []record.CellOutcome{o, {Cell: cell + "x", Outcome: harness.OutcomeInvalid, Where: harness.AtGuest, Reason: "check eevdf: died\nconsole"}}
 	text := correctness("B: bad.bpf.o", r, p.namesOf(1, 2))

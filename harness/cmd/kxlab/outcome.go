@@ -75,6 +75,8 @@ func nameOutcomes(j job, cells []record.CellOutcome, whole bool) (out []string) 
 			if o.Outcome != harness.OutcomeInvalid {
 				name = strings.TrimSuffix(c.Variant, harness.SuffixAA)
 				name = cmp.Or(j.names[name], name)
+			} else if word := j.names[c.Variant]; word != "" {
+				name = strings.Replace(name, "variant="+c.Variant, "variant="+word, 1)
 			}
 		}
 		key := name + " " + string(o.Outcome) + o.Where

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -347,6 +348,13 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 		return sum, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	for _, variant := range slices.Sorted(maps.Keys(j.names)) {
+		if word := j.names[variant]; variant != word {
+			if err := w.Note("variant %s is %s", variant, word); err != nil {
+				return sum, err
+			}
+		}
+	}
 	var rec runner.Recorder = w
 	if f.json {
 		rec = newJSONLines(s.out, w)

@@ -26,7 +26,7 @@ func TestGuestNeverDispatches(t *testing.T) {
 		t.Fatalf("%v; want the kernel's reason", err)
 	}
 	t.Log(err)
-	if ejected.Exit.Message == "" || !strings.Contains(ejected.Exit.Dump, "CPU states") {
+	if ejected.Exit.Message == "" || !strings.Contains(ejected.Exit.Dump, "CPU states") || !strings.Contains(err.Error(), "CPU states") {
 		t.Errorf("exit %s, dump of %d bytes", ejected.Exit, len(ejected.Exit.Dump))
 	}
 	ownInForce(t)

@@ -85,6 +85,11 @@ func TestSchedExitText(t *testing.T) {
 	if diff := cmp.Diff(want, e.Text()); diff != "" {
 		t.Error(diff)
 	}
+	// The error of a scheduler that was ended says all of it, below the reason.
+	want = "scheduler x was ended by the kernel: runnable task stall: cat[7] failed to run for 2.000s\nbacktrace:\n  check_rq+0x10\ndump:\nCPU 0\n  R cat[7]"
+	if diff := cmp.Diff(want, (&ejectedError{Name: "x", Exit: e}).Error()); diff != "" {
+		t.Error(diff)
+	}
 	if !e.Failed() || (SchedExit{Kind: "unregistered"}).Failed() {
 		t.Error("failed or not is mixed up")
 	}
