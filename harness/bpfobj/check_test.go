@@ -83,6 +83,13 @@ func TestCheck(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	spec, err := labtest.Object("misspelt_scx") // it queues tasks, by a kfunc that no kernel has
+	if err == nil {
+		err = Check("misspelt_scx", spec)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // TestCheckKernel: a kfunc that no kernel has is a fault of the program, one that another kernel has is not.
