@@ -23,6 +23,8 @@ type Progress struct {
 	now   func() time.Time
 	every time.Duration // between plain lines
 	quiet bool          // no lines that stay
+	// Rename, if not nil, changes each text before it is shown.
+	Rename func(text string) string
 
 	est     estimate
 	trials  int // in the plan
@@ -70,8 +72,15 @@ func (p *Progress) done(s Step, took time.Duration) {
 func (p *Progress) remark(format string, args ...any) {
 	p.end()
 	if !p.quiet {
-		fmt.Fprintf(p.w, format+"\n", args...)
+		fmt.Fprintln(p.w, p.renamed(fmt.Sprintf(format, args...)))
 	}
+}
+
+func (p *Progress) renamed(text string) string {
+	if p.Rename == nil {
+		return text
+	}
+	return p.Rename(text)
 }
 
 // end clears the live line.
@@ -90,7 +99,7 @@ func (p *Progress) phase(what string) {
 	}
 	p.written = now
 	line := fmt.Sprintf("[%d/%d] %s, %s left: %s", min(p.at+1, p.trials), p.trials,
-		round(now.Sub(p.started)), round(p.est.remaining()), what)
+		round(now.Sub(p.started)), round(p.est.remaining()), p.renamed(what))
 	if p.width == 0 {
 		fmt.Fprintln(p.w, line)
 		return

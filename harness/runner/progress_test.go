@@ -62,3 +62,15 @@ func TestProgress(t *testing.T) {
 		})
 	}
 }
+
+// TestProgressRename: remarks and phases are shown as they are renamed.
+func TestProgressRename(t *testing.T) {
+	var out bytes.Buffer
+	pr := NewProgress(&out, 0)
+	pr.Rename = func(text string) string { return strings.ReplaceAll(text, "a", "mine") }
+	pr.remark("not %s", "a")
+	pr.phase("check a")
+	if said := out.String(); !strings.Contains(said, "not mine\n") || !strings.Contains(said, "check mine\n") || strings.Contains(said, " a\n") {
+		t.Error(said)
+	}
+}

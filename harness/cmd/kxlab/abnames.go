@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/kxlab/kxlab/harness/bpfobj"
 )
@@ -19,8 +20,8 @@ func (p *pair) namesOf(run, runs int) map[string]string {
 	return map[string]string{p.a.Name: p.words[0], p.b.Name: p.words[1]}
 }
 
-// rename puts the user's words in the place of variants' names in a text: of each name that stands by itself, and of the names that
-// schedulers have in the kernel.
+// rename puts the user's words in the place of variants' names in a text: of each name that stands by itself or in a cell's name, and of
+// the names that schedulers have in the kernel.
 func rename(text string, names map[string]string) string {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		word := names[name]
@@ -29,6 +30,7 @@ func rename(text string, names map[string]string) string {
 		}
 		kernels := regexp.MustCompile(regexp.QuoteMeta(bpfobj.SchedPrefix(name)) + `[0-9]+\.[0-9]+`)
 		text = kernels.ReplaceAllLiteralString(text, word)
+		text = strings.ReplaceAll(text, "variant="+name+"/", "variant="+word+"/")
 		alone := regexp.MustCompile(`(^|[^A-Za-z0-9_./-])` + regexp.QuoteMeta(name) + `($|[^A-Za-z0-9_./-])`)
 		text = alone.ReplaceAllStringFunc(text, func(found string) string {
 			m := alone.FindStringSubmatch(found)

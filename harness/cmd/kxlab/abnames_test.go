@@ -20,6 +20,7 @@ func TestRename(t *testing.T) {
 		"check bpf-reno: 8 bit/s":                      "check nogrow.bpf.c: 8 bit/s",
 		"scheduler kxlab.eevdf.103.1 was ended":        "scheduler HEAD:bad.bpf.c was ended",
 		"scheduler kxlab.bpf_reno.1.2 was ended":       "scheduler nogrow.bpf.c was ended",
+		"pipe/class=general/variant=eevdf/place=same":  "pipe/class=general/variant=HEAD:bad.bpf.c/place=same",
 		"load ./mine.bpf.c: program mine_enqueue":      "load ./mine.bpf.c: program mine_enqueue",
 		"mine: mine, and cc/bpf-reno.bpf.o, not eevdf": "./mine.bpf.c: ./mine.bpf.c, and cc/bpf-reno.bpf.o, not HEAD:bad.bpf.c",
 	} {
@@ -45,10 +46,11 @@ func TestABNamesTheFaulty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := f.jobs(p, words)
-	if err != nil || len(jobs) != 2 {
-		t.Fatal(jobs, err)
+	on, err := f.jobs(p, words)
+	if err != nil || len(on) != 1 || len(on[0]) != 2 {
+		t.Fatal(on, err)
 	}
+	jobs := on[0]
 	cell := jobs[1].plan.Groups[0].Blocks[0].Cells[0].BenchName()
 	reason := "put variant eevdf: scheduler kxlab.eevdf.103.1 was ended by the kernel: runtime error: non-existent DSQ 0x1234\ndump:\n" + strings.Repeat("CPU states\n", 500) + "end"
 	o := record.CellOutcome{Cell: cell, Outcome: harness.OutcomeFailed, Where: harness.AtSetup, Reason: reason}

@@ -69,14 +69,12 @@ func firstLines(text string, n int) string {
 func nameOutcomes(j job, cells []record.CellOutcome, whole bool) (out []string) {
 	seen := map[string]bool{}
 	for _, o := range cells {
-		name := o.Cell
+		name := rename(o.Cell, j.names)
 		if c, err := record.ParseCell(j.plan.Experiment.Name, o.Cell); err == nil {
 			o.Reason = rename(verdict.WithoutVariant(o.Reason, c.Variant), j.names)
 			if o.Outcome != harness.OutcomeInvalid {
 				name = strings.TrimSuffix(c.Variant, harness.SuffixAA)
 				name = cmp.Or(j.names[name], name)
-			} else if word := j.names[c.Variant]; word != "" {
-				name = strings.Replace(name, "variant="+c.Variant, "variant="+word, 1)
 			}
 		}
 		key := name + " " + string(o.Outcome) + o.Where

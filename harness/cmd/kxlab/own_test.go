@@ -151,7 +151,7 @@ func TestWith(t *testing.T) {
 		"list cc --with .":                               "--with .: none of its programs belongs to cc",
 		"list cc --with none":                            "--with: list programs: open none: no such file",
 		"ab eevdf mien --with .":                         `unknown variant "mien"`,
-		"ab eevdf mine --with . --kernel 7.2,6.12":       "ab takes one kernel",
+		"ab eevdf mine --with . --workload pipp":         `unknown workload "pipp"`,
 		"run sched --with . --variants mien":             `unknown variant "mien", did you mean "mine"?`,
 		"run sched --with . --variants mine --axis none": "want NAME=VALUE",
 	} {

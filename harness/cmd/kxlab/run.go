@@ -361,6 +361,7 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 	}
 	kept := j.keptGates(s, f)
 	progress := s.progress()
+	progress.Rename = func(text string) string { return rename(text, j.names) }
 	if j.guests != nil {
 		sum, err = j.guests.run(ctx, s, j.plan, j.selection,
 			runner.GuestOptions{Record: rec, KeptGates: kept, Objects: j.objects, Seed: f.seed, Progress: progress}, w)
