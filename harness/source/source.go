@@ -189,9 +189,10 @@ func compile(ctx context.Context, path, clang string) ([]byte, error) {
 		return nil, err
 	}
 	out := filepath.Join(dir, "out.bpf.o")
-	args := []string{"-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Wno-unused-parameter", "-fdebug-prefix-map=" + filepath.Dir(path) + "=."}
+	args := []string{"-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Wno-unused-parameter", "-fdebug-prefix-map=" + filepath.Dir(path) + "=.",
+		"-fdebug-prefix-map=" + headers + "=include", "-fdebug-compilation-dir=."} // a source gives the same bytes each time
 	for _, d := range includes(path) {
-		args = append(args, "-I"+d)
+		args = append(args, "-I"+d, "-fdebug-prefix-map="+d+"=include")
 	}
 	args = append(args, "-I"+headers, "-idirafter", "/usr/include/"+multiarch(), "-c", path, "-o", out)
 	cmd := exec.CommandContext(ctx, clang, args...)

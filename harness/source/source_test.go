@@ -90,6 +90,31 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestSameBytes: a source gives the same object each time, also at a revision, which is compiled in a temporary folder: the lab tells by
+// its bytes whether a program was measured before.
+func TestSameBytes(t *testing.T) {
+	if _, err := findClang(""); err != nil {
+		t.Skip(err)
+	}
+	var first []byte
+	for range 2 {
+		dir := t.TempDir()
+		t.Chdir(dir)
+		write(t, "src/mine.bpf.c", strings.Replace(program, "#include", "#include \"tcp.bpf.h\"\n#include", 1))
+		write(t, "include/verdict.h", "#define VERDICT 1\n")
+		o, err := Open(t.Context(), "src/mine.bpf.c", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = o.Raw
+		}
+		if !bytes.Equal(first, o.Raw) {
+			t.Error("two compilations of one source give different objects")
+		}
+	}
+}
+
 // TestOpenRefuses: each mistake is told apart, and nothing is left in the temporary folder.
 func TestOpenRefuses(t *testing.T) {
 	tmp := t.TempDir()

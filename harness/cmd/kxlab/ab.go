@@ -217,9 +217,7 @@ func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([][]job, error) {
 			return nil, usage(err)
 		}
 		j.dir, j.names = dirs[i], p.namesOf(i, len(all))
-		if len(p.objects) > 0 {
-			j.objects = p.objects
-		}
+		j.objects = p.objectsOf(i, len(all))
 		on, err := f.onKernels(j)
 		if err != nil {
 			return nil, err

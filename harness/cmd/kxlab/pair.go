@@ -135,6 +135,28 @@ func (p *pair) alone() []harness.Experiment {
 	return out
 }
 
+// objectsOf are the objects of one of so many runs of the pair. Where each side has a run of its own, the other's object is there as
+// zeros, and both are filled up to a multiple of objectStep: the guests of both sides read as much, and those of the side that stays the
+// same when the other is edited have the same vm.Cmd.Digest.
+func (p *pair) objectsOf(side, runs int) map[string][]byte {
+	if runs == 1 || len(p.objects) == 0 {
+		return p.objects
+	}
+	mine := []string{p.a.Object, p.b.Object}[side]
+	out := map[string][]byte{}
+	for name, raw := range p.objects {
+		filled := make([]byte, (len(raw)+objectStep-1)/objectStep*objectStep)
+		if name == mine {
+			copy(filled, raw)
+		}
+		out[name] = filled
+	}
+	return out
+}
+
+// objectStep is what the length of an object in a job is a multiple of, bytes. A scheduler with its debug information has 150 KiB.
+const objectStep = 256 << 10
+
 // order is in which order the runs of a pair are made: a program of the user's is the likelier one to fail, and comes first.
 func (p *pair) order(runs int) []int {
 	if runs == 2 && p.objects[p.b.Object] != nil && p.objects[p.a.Object] == nil {
