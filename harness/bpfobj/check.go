@@ -50,7 +50,7 @@ func AsksKernel(spec *ebpf.CollectionSpec) bool {
 }
 
 // CheckKernel returns an error if a kernel, by its types, can not load an object whose fault that is: a kfunc that no kernel is known to
-// have, an operation of no kernel. What another kernel has is no fault. inModules reports whether a module of the kernel may have a
+// have, an operation of no kernel. A kfunc or an operation of another kernel is no fault. inModules reports whether a module of the kernel may have a
 // function that the kernel's own types lack; nil: none has.
 func CheckKernel(object string, spec *ebpf.CollectionSpec, kernel *btf.Spec, inModules func(name string) bool) error {
 	spec = spec.Copy()

@@ -21,13 +21,13 @@ type Against struct {
 	Verdict string
 }
 
-// Decided reports whether a difference is shown.
-func (v Against) Decided() bool {
+// decided reports whether a difference is shown.
+func (v Against) decided() bool {
 	return v.Verdict == Better || v.Verdict == Worse || v.Verdict == Differs
 }
 
 // Tested reports whether there were trials enough to show a difference.
-func (v Against) Tested() bool { return v.Decided() || v.Verdict == same }
+func (v Against) Tested() bool { return v.decided() || v.Verdict == same }
 
 // BaselineOf is the variant that the run's cells are held against: that of the definition if it was measured, else the first that
 // was and is no ceiling; "" if there is none.

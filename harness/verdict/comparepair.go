@@ -86,7 +86,7 @@ func sameProgram(old, new *record.Env, variant string) bool {
 }
 
 // sameEffort returns an error unless two runs measured equally long and, in guests, in equal guests: in a shorter measurement,
-// start and end weigh more. What one of the runs does not record is a gap (unrecorded).
+// start and end weigh more. A fact that one of the runs does not record is a gap (unrecorded).
 func sameEffort(old, new *record.Env) error {
 	facts := effort(old, new)
 	for _, cell := range slices.Sorted(maps.Keys(old.Budgets)) {

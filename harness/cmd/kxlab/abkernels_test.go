@@ -34,9 +34,9 @@ func twoKernels(t *testing.T) (words string, releases [2]string) {
 	return strings.Join(names, ","), releases
 }
 
-// TestABKernels: on two kernels there is a column for each. What differs between A and B is found, and fails the gate; A alone is held
+// TestABKernels: on two kernels there is a column for each. A difference between A and B is found, and fails the gate; A alone is held
 // against itself; a kernel named twice in two ways is refused before a guest boots. On 6.12 a seed strays at times, by tens of
-// instructions a run: what is found there is not asked.
+// instructions a run: the test asks for no figure there.
 func TestABKernels(t *testing.T) {
 	words, releases := twoKernels(t)
 	dir := t.TempDir()

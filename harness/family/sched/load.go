@@ -93,8 +93,8 @@ func (s *stage) wake(ctx context.Context, c harness.Cell, b harness.Budget) (har
 }
 
 // pipe measures the time of a round trip of one byte. On one CPU there is no idle time: where the clock counts
-// instructions, the time is a number of instructions. It is taken from the middle half of the laps: whether a window of 30 ms has
-// seven timer ticks or eight, and the kernel's housekeeping of each second or none, would move it by 0.7 %.
+// instructions, the time is a number of instructions. It is taken from the middle half of the laps: rare work of
+// the kernel, such as timer ticks, moved the mean of a window of 30 ms by 0.7 % from seed to seed.
 func (s *stage) pipe(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	places := map[string][2]int{"same": {0, 0}, "apart": {0, 1}, "free": {-1, -1}}
 	place, ok := places[c.Axis("place")]
