@@ -30,7 +30,7 @@ func TestFlowAges(t *testing.T) {
 	}
 	at(100, flow(1), 1, 1)
 
-	// Whatever the tick is now, one of these ten steps of 25 ticks crosses the beginning of an era.
+	// From any tick, one of these ten steps of 25 ticks crosses the beginning of an era.
 	r.forget(t)
 	for i := range 11 {
 		at(100+25*i, udp(4), min(i, 1), 0)

@@ -11,7 +11,7 @@ import (
 )
 
 // BenchmarkNAT prints, as alone-ns/pkt, what xdp_nat costs a packet from a client without generator, link and sink,
-// with the route look-up that is part of it. tc_nat cannot be run in this loop: it takes frames, not skbs.
+// with the route lookup that is part of it. tc_nat cannot be run in this loop: it takes frames, not skbs.
 func BenchmarkNAT(b *testing.B) {
 	loads := []struct {
 		name    string

@@ -293,7 +293,7 @@ func (r *natRig) count(tb testing.TB, stat int) (sum uint64) {
 	return sum
 }
 
-// What a program did with a frame, whatever its hook calls it.
+// fate is the verdict of a program on a frame, in words common to the hooks.
 type fate string
 
 const (

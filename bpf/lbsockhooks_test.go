@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the tests dial: both families, and IPv4 by an IPv6 socket.
+// sockCases are the addresses that tests dial: both families, and IPv4 by an IPv6 socket.
 var sockCases = []struct {
 	name   string
 	family int
@@ -177,7 +177,7 @@ func TestSockUDPFailsOver(t *testing.T) {
 	}
 }
 
-// What is not for a service with backends: left alone, or refused.
+// TestSockOthers: sockets that are not for a service with backends are left alone, or refused.
 func TestSockOthers(t *testing.T) {
 	r := newSockRig(t)
 	for _, family := range []int{4, 6} {

@@ -177,7 +177,7 @@ func TestShipped(t *testing.T) {
 
 // TestObjectsOf: variants with an object come along with their knobs, to be loaded only; the others do not.
 // TestShippedComparisons: each share and count of faults says that it is compared as a difference, and what the least is. The ratio of
-// a figure that strays between seeds whatever the program is has a least of its own.
+// a figure that differs between seeds of one program has a least of its own.
 func TestShippedComparisons(t *testing.T) {
 	for _, name := range []string{"cc", "lb", "objects", "prog", "sched"} {
 		e, err := experiments.Open(name, experiments.Vocabulary{})
@@ -263,7 +263,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What was taken must be safe to record.
+		// Names that were taken must be safe to record.
 		for _, w := range e.Workloads {
 			c := harness.Cell{Experiment: e.Name, Workload: w.Name}
 			for _, a := range w.Axes {

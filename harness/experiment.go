@@ -173,7 +173,7 @@ type MetricSpec struct {
 	Least float64 `json:",omitempty"`
 }
 
-// How the values of two runs are compared.
+// Comparisons of the values of two runs.
 const (
 	CompareRatio      = "ratio"
 	CompareDifference = "difference" // new less old: for values that may be 0

@@ -4,7 +4,7 @@ package harness
 
 import "slices"
 
-// What package slices lacks. Results are nil where they have no item.
+// Functions that package slices lacks. Results are nil where they have no item.
 
 // Find returns the first item for which wanted is true, and whether there is one.
 func Find[T any](items []T, wanted func(T) bool) (item T, ok bool) {

@@ -178,7 +178,7 @@ func Outcomes() []Outcome {
 	return []Outcome{OutcomeMeasured, OutcomeNotSupported, OutcomeFailed, OutcomeInvalid, OutcomeCaught}
 }
 
-// Where an outcome was decided.
+// Stages at which an outcome is decided.
 const (
 	AtSetup = "set-up" // while the place was built or the variant put in force
 	AtGate  = "gate"   // by the correctness gate

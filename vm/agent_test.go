@@ -126,7 +126,7 @@ func TestCheckVirtmePaths(t *testing.T) {
 	}
 }
 
-// What is written as a frame is read as one, and other bytes are an error.
+// FuzzFrame: bytes written as a frame are read as one, and other bytes are an error.
 func FuzzFrame(f *testing.F) {
 	f.Add(encodeFrame(encodeFrame(nil, frameStdout, []byte("hi")), frameBeat, nil))
 	f.Add([]byte("Kernel panic"))

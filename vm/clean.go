@@ -66,7 +66,7 @@ func guestName(cmdline []byte) string {
 	return ""
 }
 
-// removeParts removes unfinished files of the cache that nobody writes any more, and returns their names.
+// removeParts removes unfinished files of the cache that no process writes any more, and returns their names.
 func removeParts() (removed []string, err error) {
 	for _, name := range []string{"snapshots", "kernels"} {
 		dir, err := cache.Dir(name)
@@ -81,7 +81,7 @@ func removeParts() (removed []string, err error) {
 		lock, err := cache.Lock(ctx, filepath.Join(dir, "lock"))
 		cancel()
 		if err != nil {
-			continue // somebody writes there
+			continue // a process writes there
 		}
 		err = cache.RemoveParts(dir)
 		lock.Close()

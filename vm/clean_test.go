@@ -19,7 +19,7 @@ import (
 // deadName is a name whose owner's process id is this one's, with another start time.
 var deadName = fmt.Sprintf("%s%d-1-guest", owner.Prefix, os.Getpid())
 
-// Files used last are kept; those being written and folders are left alone, until nobody can be writing them any more.
+// Files used last are kept; those being written and folders are left alone, until no process can be writing them.
 func TestGuestName(t *testing.T) {
 	for cmdline, want := range map[string]string{
 		"/usr/bin/qemu-system-x86_64\x00-m\x001G\x00-name\x00kxlab-1-2-guest\x00": "kxlab-1-2-guest",
@@ -97,7 +97,7 @@ func TestRemoveDeadGuests(t *testing.T) {
 	}
 }
 
-// TestRemoveParts: what a killed process left of a snapshot goes, unless somebody writes there.
+// TestRemoveParts: what a killed process left of a snapshot goes, unless a process writes there.
 func TestRemoveParts(t *testing.T) {
 	t.Setenv(cache.Env, t.TempDir())
 	dir, err := cache.Dir("snapshots")

@@ -47,7 +47,7 @@ type Cmd struct {
 	// Stdin becomes the program's standard input. It is read to its end before the guest boots, because input to a running guest
 	// would make it differ from run to run. Nil: the program reads end of file. Not with Terminal.
 	Stdin io.Reader
-	// Stdout and Stderr receive the program's output; nil: dropped. While a Write blocks, the guest stands still and does not count
+	// Stdout and Stderr receive the program's output; nil: dropped. While a Write blocks, the guest is stopped and does not count
 	// as silent. A Write that still blocks a second after the context ended is abandoned and may return after Wait has.
 	Stdout  io.Writer
 	Stderr  io.Writer

@@ -141,7 +141,7 @@ type refusing struct{}
 
 func (refusing) Write([]byte) (int, error) { return 0, errors.New("no space") }
 
-// What the guest sends reaches the caller's writers, in order, before Wait returns.
+// TestGuestOutput: output of the guest reaches the caller's writers, in order, before Wait returns.
 func TestGuestOutput(t *testing.T) {
 	frames := encodeFrame(encodeFrame(encodeFrame(setUp(), frameStdout, []byte("a")), frameStderr, []byte("b")), frameStdout, []byte("c"))
 	var out, errs, console bytes.Buffer
@@ -157,7 +157,7 @@ func TestGuestOutput(t *testing.T) {
 	}
 }
 
-// blocking is a writer that nobody reads from: its Write returns when it is closed.
+// blocking is a writer without a reader: its Write returns when it is closed.
 type blocking struct{ entered, closed chan bool }
 
 func newBlocking(t *testing.T) *blocking {

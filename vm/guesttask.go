@@ -13,14 +13,14 @@ import (
 
 // The ports of the devices ib700 (watchdog) and fw_cfg (configuration; QEMU, docs/specs). Neither uses interrupts.
 const (
-	watchdogPort = 0x443 // a write starts the watchdog; the value is an index of time-outs
-	watchdogTwo  = 0x0e  // a time-out of 2 s, virtual time
+	watchdogPort = 0x443 // a write starts the watchdog; the value is an index of timeouts
+	watchdogTwo  = 0x0e  // a timeout of 2 s, virtual time
 	configPort   = 0x510 // a write selects an item; reads of the next port return its bytes
 	configFolder = 0x19  // the item that lists the named items
 	taskItem     = "opt/kxlab/task"
 )
 
-// pauseTime is the guest's sleep around its pause, guest time: longer than the watchdog's time-out.
+// pauseTime is the guest's sleep around its pause, guest time: longer than the watchdog's timeout.
 const pauseTime = 2500 * time.Millisecond
 
 // receiveTask stops the guest at the point from which snapshots are resumed, and then reads its task. Until this point all guests

@@ -92,7 +92,7 @@ func TestNoQEMU(t *testing.T) {
 	wantError(t, c.Run(t.Context()), true, "qemu-system-x86")
 }
 
-// noMirror makes APT's only source a port at which nobody listens, and the cache an empty one.
+// noMirror makes APT's only source a port without a listener, and the cache an empty one.
 func noMirror(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()

@@ -49,7 +49,7 @@ type launch struct {
 	args    []string
 	files   []*os.File     // inherited by QEMU, from descriptor 3 on
 	undo    []func() error // run in reverse order when the guest has ended
-	monitor *monitor       // of a guest that stands still until start; nil: the guest runs at once
+	monitor *monitor       // of a guest that is stopped until start; nil: the guest runs at once
 	boots   bool           // the guest of the monitor boots; false: it resumes a snapshot
 }
 

@@ -57,7 +57,7 @@ func parseSpec(s string) (spec, error) {
 	return spec{}, fmt.Errorf("kernel %q: neither a version (6.12), nor a suite of Debian (forky; debian:NAME for one that kxlab does not know), nor a path", s)
 }
 
-// CheckName returns an error unless a name can be a kernel's: see parseSpec. It asks nobody.
+// CheckName returns an error unless a name can be a kernel's: see parseSpec. No mirror is asked.
 func CheckName(name string) error {
 	_, err := parseSpec(name)
 	return err
@@ -81,7 +81,7 @@ func Open(ctx context.Context, name string) (*Kernel, error) {
 	return Fetch(ctx, name)
 }
 
-// Find returns the kernel of a name if this machine has it, else nil. It asks nobody.
+// Find returns the kernel of a name if this machine has it, else nil. No mirror is asked.
 func Find(name string) (*Kernel, error) {
 	s, err := parseSpec(name)
 	if err != nil {

@@ -181,7 +181,7 @@ func outFile(name string, fd int) []string {
 	return []string{"-add-fd", fmt.Sprintf("fd=%d,set=%d", fd, fd), "-chardev", fmt.Sprintf("file,id=%s,path=/dev/fdset/%d,append=on", name, fd)}
 }
 
-// exactLine is the command line of an exact guest that stands still until it is told to go on. Its devices are the same, in the same
+// exactLine is the command line of an exact guest that is stopped until the monitor continues it. Its devices are the same, in the same
 // order, whether it boots, boots for a snapshot or resumes one.
 func exactLine(m machine, t taskDevice, more ...device) []string {
 	return append(commandLine(append([]device{m, watchdog{}, t}, more...)...), "-S")

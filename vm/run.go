@@ -171,7 +171,7 @@ const (
 	stopFrame
 )
 
-// follow reads the channel until the final report, a time-out or the end of QEMU, and ends QEMU.
+// follow reads the channel until the final report, a timeout or the end of QEMU, and ends QEMU.
 func (r *guestRun) follow(channel io.Reader, ended <-chan struct{}) (*exitStatus, stopReason) {
 	defer func() { _ = r.process.Process.Kill() }()
 	frames, failed := make(chan frame), make(chan error, 1)

@@ -366,7 +366,7 @@ func (m *monitor) bootToTask(timeout time.Duration) error {
 	return nil
 }
 
-// start starts the guest of a launch, which stands still. A guest that boots first runs to the point at which snapshots are made.
+// start starts the guest of a launch, which is stopped. A guest that boots first runs to the point at which snapshots are made.
 func (l *launch) start(ctx context.Context, timeout time.Duration) error {
 	m := l.monitor
 	stop := context.AfterFunc(ctx, func() { m.Close() })

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is started after shareProcessor runs on the processor, as a batch thread; what is started without it does as this process does.
+// TestTakeTurns: a process started after shareProcessor runs on that processor, as a batch thread. Without shareProcessor a process
+// inherits the affinity and policy of this one.
 func TestTakeTurns(t *testing.T) {
 	var all unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {

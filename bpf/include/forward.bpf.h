@@ -18,7 +18,7 @@
 #include "track.bpf.h"
 #include "vip.bpf.h"
 
-/* How a packet gets to its real. */
+/* The way of a packet to its real. */
 enum forward {
 	FORWARD_TUNNEL,
 	FORWARD_MAC,

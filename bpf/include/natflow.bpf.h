@@ -2,7 +2,7 @@
 /*
  * The connections that network address translation knows: its tables, keys and values, and what keeps them alive or ends
  * them. It has maps and knobs, so a program has it once. The map generations tells whether an entry's service is still
- * there, without a look-up of the service.
+ * there, without a lookup of the service.
  *
  * One connection has two entries, one for each direction, keyed by the 5-tuple that packets of that direction carry
  * when they come in. An entry says what to write: in the direction of the real, over the destination; in the direction
@@ -192,7 +192,7 @@ static __always_inline bool nat_same_target(const struct nat_flow *a, const stru
 /*
  * Refreshes both entries of a connection, so that one direction that is silent does not fall out of the table while
  * the other is in use, and puts the other back if it did. At most once a NAT_TOUCH and when the state changes, so the
- * second look-up and the writes to shared cache lines cost nothing in the middle of a stream.
+ * second lookup and the writes to shared cache lines cost nothing in the middle of a stream.
  */
 static __always_inline int nat_touch(struct nat_key *key, struct nat_flow *flow, const bool v6)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The real of a hash: the map rings, filled by Go, and its look-up.
+ * The real of a hash: the map rings, filled by Go, and its lookup.
  */
 #ifndef KXLAB_RING_BPF_H
 #define KXLAB_RING_BPF_H

@@ -174,7 +174,7 @@ static __always_inline int sock_balance(struct bpf_sock_addr *ctx, struct lb_vip
 	stat_count(LB_STAT_PACKETS);
 	*chosen = true;
 
-	/* Which service the real stands for. It may stand for another one since this socket's last datagram to here. */
+	/* The service of the real. The real may stand for another one since this socket's last datagram to here. */
 	back.cookie = key->cookie;
 	__builtin_memcpy(back.addr, to->addr, 16);
 	back.port = to->port;

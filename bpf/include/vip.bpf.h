@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The service of a packet: the maps vips4 and vips6 and their look-up.
+ * The service of a packet: the maps vips4 and vips6 and their lookup.
  *
  * The maps have room for four times the intended services, so that few services share a bucket: the CPU cannot predict whether a
  * bucket's first entry matches. Elements are allocated on demand, so unused room costs little.

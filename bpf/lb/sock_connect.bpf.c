@@ -8,7 +8,7 @@
  * peer return the service: getpeername(), and the source of received datagrams. For them a table maps each pair of socket and
  * real to the service, until the socket addresses that real itself.
  *
- * Good for: clients on this host; long connections; any number of packets, at the cost of one look-up a connection.
+ * Good for: clients on this host; long connections; any number of packets, at the cost of one lookup a connection.
  *
  * Known weakness: works only for sockets in the cgroup. A connection keeps its real: if that fails, the application must connect
  * again. If one unconnected socket uses two services on the same real, the answers of both seem to come from the service that it

@@ -7,7 +7,7 @@
  * 5-tuple selects its real on the service's ring. After that the flow table determines the real, whatever changes in the
  * ring, until the connection ends (RST, FIN both ways, UDP idle), its real is down or taken out of the service, or the
  * service is deleted. The flow table is looked up before the services, so a packet of a known connection costs one
- * look-up, however many services exist. Packets are routed: the TTL is decremented, and the kernel's routing table gives
+ * lookup, however many services exist. Packets are routed: the TTL is decremented, and the kernel's routing table gives
  * the next hop for every packet. ICMP errors about translated packets are translated both ways.
  *
  * Good for: one balancer that sees both directions, reals that know nothing of it, ports that differ.
@@ -24,7 +24,7 @@
  * Deviations from kube-proxy (iptables DNAT and conntrack):
  * 1. The real is chosen by a hash of the 5-tuple, not by chance: a retry from the same port gets the same real.
  * 2. No source NAT, neither masquerading nor for hairpin connections: reals must route answers through this host.
- * 3. TCP is tracked by flags alone: no windows, no sequence numbers, no state-dependent time-outs. LRU
+ * 3. TCP is tracked by flags alone: no windows, no sequence numbers, no state-dependent timeouts. LRU
  *    evicts unused entries.
  * 4. A packet of a connection whose real is down or was taken out of the service is balanced anew, and nothing is
  *    translated for a service that was deleted. kube-proxy leaves TCP connections to removed endpoints alone and flushes

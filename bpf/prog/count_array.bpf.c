@@ -2,7 +2,7 @@
 /*
  * count_array - count packets by their EtherType in an array.
  *
- * The verifier turns the look-up into a few instructions of its own; the counter is shared by all CPUs, so that it is
+ * The verifier turns the lookup into a few instructions of its own; the counter is shared by all CPUs, so that it is
  * counted up atomically, which costs more the more CPUs count. Known weakness: types whose low bytes agree share a counter.
  */
 #include "count.bpf.h"

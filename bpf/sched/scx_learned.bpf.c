@@ -235,7 +235,7 @@ void SCX_OP(learned_runnable, struct task_struct *p, u64 enq_flags)
 		t->period = ewma8(t->period, now - t->woke_at);
 		t->woke_at = now;
 		t->awake = 0;
-		/* An interrupt counts as a wake-up by the interrupted task: noise in this feature, which its weight reflects. */
+		/* An interrupt counts as a wakeup by the interrupted task: noise in this feature, which its weight reflects. */
 		waker = task_ctx(bpf_get_current_task_btf());
 		if (waker && waker->waking < 64)
 			waker->waking++;

@@ -29,7 +29,7 @@ struct {
 
 static u64 fails_at; /* ns */
 
-/* All wake-ups pass here, also those for which a CPU is idle: without it the kernel would serve these by itself. */
+/* All wakeups pass here, also those for which a CPU is idle: without it the kernel would serve these by itself. */
 s32 SCX_OP(stall_select_cpu, struct task_struct *p, s32 prev_cpu, u64 wake_flags)
 {
 	return prev_cpu;

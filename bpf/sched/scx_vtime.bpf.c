@@ -16,7 +16,7 @@
  * Deviations from scx_simple of the kernel's tools:
  *  1. A task's use is the difference of the kernel's own count of its run time. scx_simple uses the rest of the slice, and so
  *     charges a whole slice to a task that yields.
- *  2. The kernel chooses an idle CPU (no select_cpu callback), which saves a callback at each wake-up.
+ *  2. The kernel chooses an idle CPU (no select_cpu callback), which saves a callback at each wakeup.
  *  3. A task that is queued without having slept may be further behind the clock than a slice. With scx_simple's limit of one
  *     slice, turns that end late cost the heavier tasks a part of their share.
  *  4. A turn costs at most 16 slices more than its length (turn_cost in scx.bpf.h); scx_simple has no bound.

@@ -8,7 +8,7 @@
  *
  * Good for: one CPU, as in all exact guests of the experiments that use it.
  *
- * Known weakness: the cost of the programs themselves counts as work, some hundred instructions at each wake-up, the same
+ * Known weakness: the cost of the programs themselves counts as work, some hundred instructions at each wakeup, the same
  * for all variants. Interrupts other than the timer's and devices' are not observed and count as idle until the loop
  * continues.
  */

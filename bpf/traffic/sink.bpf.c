@@ -48,7 +48,7 @@ struct {
 	__type(value, __u32[2]);
 } flows SEC(".maps");
 
-/* Where the innermost headers are. Without ports (a fragment, ICMP) sport is 0. */
+/* The innermost headers. Without ports (a fragment, ICMP) sport is 0. */
 struct inner {
 	__u32 x; /* offset of the source address */
 	__u32 sport;

@@ -98,7 +98,7 @@ func TestProbe(t *testing.T) {
 		if r.What == "" || r.For == "" || r.Target == "" || !r.OK && (r.Detail == "" || r.Target == "host" && r.Fix == "") {
 			t.Errorf("row without a word of help: %+v", r)
 		}
-		// Whatever else a machine may lack, these are there wherever root is not fenced in.
+		// Vital rows are OK on every machine where root is not confined.
 		if vital := r.Target == "host" && r.Vital; vital && !r.OK {
 			t.Errorf("cannot do what everything needs: %+v", r)
 		}

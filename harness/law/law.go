@@ -76,7 +76,7 @@ func cubicWindow(p map[string]float64) float64 {
 	return max(cubic, friendly)
 }
 
-// padhye is Reno's mean number of packets in flight, with time-outs.
+// padhye is Reno's mean number of packets in flight, with timeouts.
 func padhye(p map[string]float64) float64 {
 	loss, rtt, rto := p["loss"], p["rtt"], p["rto"]
 	return 1 / (math.Sqrt(2*loss/3) + rto/rtt*min(1, 3*math.Sqrt(3*loss/8))*loss*(1+32*loss*loss))

@@ -104,7 +104,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// What cannot be is an error that says what.
+// TestRefuses: impossible values are errors that name them.
 func TestRefuses(t *testing.T) {
 	for _, s := range []Spec{{Kind: "sleep"}, {Kind: Spin, Measure: time.Millisecond, Threads: []Thread{{CPU: 1000}}}} {
 		if _, err := Run(t.Context(), s); err == nil {

@@ -33,7 +33,7 @@ func (s *spinner) body(t *team, delay time.Duration) func() {
 		}
 		var began, done bool
 		var cpu0, reads int64
-		begin := max(ready, t.t0+int64(s.Sleep)) // a late wake-up is a wait
+		begin := max(ready, t.t0+int64(s.Sleep)) // a late wakeup is a wait
 		if s.Sleep > 0 {
 			sleep(time.Duration(begin - t.now()))
 		}

@@ -60,7 +60,7 @@ func TestEverybodyKnowsEverybody(t *testing.T) {
 	}
 }
 
-// reach asks a port that nobody listens on: a refusal shows that packets go and come.
+// reach asks a port without a listener: a refusal shows that packets go and come.
 func reach(a netip.Addr) error {
 	c, err := net.DialTimeout("tcp", netip.AddrPortFrom(a, 9).String(), 5*time.Second)
 	if errors.Is(err, syscall.ECONNREFUSED) {

@@ -25,7 +25,7 @@ func (c *Chain) Shape(p Path) error {
 	return nil
 }
 
-// Change puts path p in force while packets are under way, without losing any of them. The AQM and the existence of a
+// Change puts path p in force while packets are in flight, without losing any of them. The AQM and the existence of a
 // bottleneck must stay as shaped.
 func (c *Chain) Change(p Path) error {
 	if err := p.Check(); err != nil {

@@ -72,8 +72,8 @@ const call = 4 << 20
 
 // timed returns the packets that one long call sends for each second that CPU 0 works on them, from the generator to the
 // sink: the CPU time of the thread, softirqs included, and of ksoftirqd. On a quiet machine that is the wall-clock rate of
-// a long call; on a busy one it is what the rate would be. What does not
-// arrive at the sink, if there is one, is an error.
+// a long call; on a busy one it is what the rate would be. A packet that
+// does not arrive at the sink, if there is one, is an error.
 func timed(b *testing.B, g *Generator, s *Sink) float64 {
 	b.Helper()
 	var before uint64

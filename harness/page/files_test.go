@@ -33,7 +33,7 @@ func recorded(t *testing.T) string {
 	return dir
 }
 
-// TestPreparedReport: links in a run directory that somebody else prepared lead nowhere.
+// TestPreparedReport: links in a run directory that another user prepared lead nowhere.
 func TestPreparedReport(t *testing.T) {
 	const precious = "precious"
 	elsewhere := t.TempDir()

@@ -27,7 +27,7 @@ import (
 //go:embed page.html
 var pageText string
 
-// What Write writes into a run directory.
+// Files that Write writes into a run directory.
 const (
 	pageFile = "report.html"
 	plotsDir = "plots"

@@ -35,7 +35,7 @@ type Env struct {
 	Tool     string `json:"tool"`   // set by Create
 	Complete bool   `json:"complete"`
 
-	// What decides comparability; the file keys of bench.txt.
+	// These fields decide comparability; they are the file keys of bench.txt.
 	Experiment string `json:"experiment"`
 	Target     string `json:"target"`
 	Kernel     string `json:"kernel"`

@@ -16,7 +16,7 @@ import (
 	"unicode/utf8"
 )
 
-// A runFolder is a run directory that is read. It may come from anybody: only regular files inside it are opened, never a FIFO or a
+// A runFolder is a run directory that is read. Its origin is not trusted: only regular files inside it are opened, never a FIFO or a
 // device, whose reading has no end, and never what a link out of it leads to.
 type runFolder struct{ root *os.Root }
 

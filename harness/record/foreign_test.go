@@ -30,7 +30,7 @@ func finished(t *testing.T) string {
 	return dir
 }
 
-// TestForeignFiles: a run directory of somebody else can neither hang a reader nor have it read what lies elsewhere.
+// TestForeignFiles: a run directory of another user can neither hang a reader nor have it read what lies elsewhere.
 func TestForeignFiles(t *testing.T) {
 	elsewhere := finished(t)
 	for kind, tt := range map[string]struct {

@@ -59,7 +59,7 @@ func checkCell(c harness.Cell) error {
 	return nil
 }
 
-// checkPlotName returns an error for a plot name that cannot be a file name. A record may come from anybody.
+// checkPlotName returns an error for a plot name that cannot be a file name. The origin of a record is not trusted.
 func checkPlotName(name string) error {
 	if name == "" || strings.HasPrefix(name, ".") || strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || unicode.IsControl(r) }) {
 		return fmt.Errorf("plot %q: its name cannot be a file's", name)

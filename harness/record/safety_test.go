@@ -13,7 +13,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// TestPreparedDirectory: a directory that somebody else prepared cannot make a run write elsewhere.
+// TestPreparedDirectory: a directory that another user prepared cannot make a run write elsewhere.
 func TestPreparedDirectory(t *testing.T) {
 	const precious = "precious"
 	victim := filepath.Join(t.TempDir(), "victim")

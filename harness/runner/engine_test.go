@@ -243,7 +243,7 @@ func TestRunGuestsGivesUp(t *testing.T) {
 	}
 }
 
-// What keeps guests from being started at all is no trial's fault: it ends the run.
+// TestRunGuestsWithoutGuest: a fault that keeps guests from starting is no trial's, and ends the run.
 func TestRunGuestsWithoutGuest(t *testing.T) {
 	rec := newFake()
 	boots := 0
@@ -274,7 +274,7 @@ func TestRunGuestsRefusesNoise(t *testing.T) {
 	}
 }
 
-// What a guest found to have failed is not set up again by the guest that goes on after a death.
+// TestRunGuestsLeavesWhatFailed: a variant that failed in a guest is not set up again by the guest that goes on after a death.
 func TestRunGuestsLeavesWhatFailed(t *testing.T) {
 	rec := newFake()
 	s := runner.Selection{Profile: "quick"}

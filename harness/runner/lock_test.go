@@ -39,7 +39,7 @@ func TestLock(t *testing.T) {
 	second.Close()
 }
 
-// A folder that somebody else prepared is not used: not one that others can enter, nor a link.
+// A folder that another user prepared is not used: not one that others can enter, nor a link.
 func TestLockFolder(t *testing.T) {
 	dir := t.TempDir()
 	own, open, link := filepath.Join(dir, "own"), filepath.Join(dir, "open"), filepath.Join(dir, "link")

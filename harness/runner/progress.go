@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// How often a line is written where there is no terminal.
+// Intervals between lines where there is no terminal.
 const (
 	plainEvery = 5 * time.Second
 	quietEvery = time.Minute
@@ -113,7 +113,7 @@ func (p *Progress) phase(what string) {
 
 func round(d time.Duration) string { return d.Round(time.Second).String() }
 
-// What a trial takes beside its budget, and what a set-up takes, until one has ended.
+// Assumed until one has ended: the time of a trial beside its budget, and of a set-up.
 const (
 	guessTrial = 150 * time.Millisecond
 	guessSetup = 15 * time.Second

@@ -66,7 +66,7 @@ func TestSearchDirs(t *testing.T) {
 	}
 }
 
-// What is missing is a skip that names the program and, if the caller does, the package.
+// TestLookToolMissing: a missing program is a skip that names the program and, if the caller does, the package.
 func TestLookToolMissing(t *testing.T) {
 	plain, also := put(t, "kxtool", 0o644), put(t, "kxtool", 0o644)
 	for _, c := range []struct {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What came in the warm-up counts in none of the numbers.
+// TestAfter: bytes of the warm-up count in none of the numbers.
 func TestAfter(t *testing.T) {
 	r := &BulkReport{Bucket: time.Second, Elapsed: 4 * time.Second, Flows: []FlowReport{{
 		BulkFlow: BulkFlow{Start: 100 * time.Millisecond}, Received: 100, Buckets: []int64{10, 20, 30, 40},

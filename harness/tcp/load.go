@@ -29,7 +29,7 @@ type Load struct {
 	// VIPs are used in turn; all of one family.
 	VIPs    []netip.AddrPort
 	Proto   harness.Proto // default TCP
-	Threads int           // default 1; each has one request under way at a time
+	Threads int           // default 1; each has one request in flight at a time
 	// CPUs pins thread i to CPUs[i % len]; empty: not pinned.
 	CPUs []int
 	// Alone gives the client threads real-time priority (SCHED_FIFO).

@@ -55,7 +55,7 @@ type PoolReport struct {
 	Moved  int // alive connections whose answer is from another real than the first
 	// PerReal counts the alive connections by the real that answered, by index.
 	PerReal []int
-	// Why counts the broken connections by reason.
+	// The broken connections, counted by reason.
 	Why map[string]int
 	// BrokenPerReal counts the broken connections by the first real that answered, by index.
 	BrokenPerReal []int

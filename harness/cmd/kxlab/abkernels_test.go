@@ -35,7 +35,7 @@ func twoKernels(t *testing.T) (words string, releases [2]string) {
 }
 
 // TestABKernels: on two kernels there is a column for each. A difference between A and B is found, and fails the gate; A alone is held
-// against itself; a kernel named twice in two ways is refused before a guest boots. On 6.12 a seed strays at times, by tens of
+// against itself; a kernel named twice in two ways is refused before a guest boots. On 6.12 a seed differs at times, by tens of
 // instructions a run: the test asks for no figure there.
 func TestABKernels(t *testing.T) {
 	words, releases := twoKernels(t)

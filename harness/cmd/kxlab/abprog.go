@@ -161,7 +161,7 @@ const maxMapFile = 64 << 20
 // maxMaps is the most memory that the maps of a program may take, bytes: of the largest guests.
 const maxMaps = 3 << 30
 
-// mapMemory is about how much memory the maps of a program take. Maps that are too large, or that nobody but their loader can make, are
+// mapMemory is about how much memory the maps of a program take. Maps that are too large, or that only their loader can make, are
 // an error.
 func mapMemory(spec *ebpf.CollectionSpec, program string) (uint64, error) {
 	spec = spec.Copy()

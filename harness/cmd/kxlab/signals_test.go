@@ -49,7 +49,7 @@ func TestSignalEndsReaders(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			full, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096) // the command's output blocks, as nobody reads it
+			full, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096) // the command's output blocks, because the pipe is not read
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,7 +14,7 @@ import (
 	"github.com/kxlab/kxlab/vm"
 )
 
-// What `kxlab vm run` exits with is the program's code, or 255 where the guest lost it.
+// TestVMRun: the exit code of `kxlab vm run` is the program's, or 255 where the guest lost it.
 func TestVMRun(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots guests")

@@ -214,7 +214,7 @@ func (c *codes) note(ts *testscript.TestScript, want, column string, err error) 
 	c.rows[row][column] = code
 }
 
-// nobody CODE COLUMN ARG… runs this program as a user who is not root.
+// `nobody CODE COLUMN ARG…` runs this program as a user who is not root.
 func (c *codes) nobody(ts *testscript.TestScript, _ bool, args []string) {
 	dir, err := os.MkdirTemp("", "kxlab-test-")
 	ts.Check(err)

@@ -147,7 +147,7 @@ func TestCCRefusedByKernel(t *testing.T) {
 		p := spec.Programs["bpf_reno_ssthresh"]
 		first := p.Instructions[0]
 		p.Instructions[0] = asm.Mov.Reg(asm.R6, asm.R1).WithMetadata(first.Metadata)
-		p.Instructions = asm.Instructions{ // writes where nobody may
+		p.Instructions = asm.Instructions{ // writes to a field of the socket that programs may not write
 			p.Instructions[0],
 			asm.LoadMem(asm.R1, asm.R6, 0, asm.DWord),
 			asm.StoreImm(asm.R1, 16, 7, asm.Word),

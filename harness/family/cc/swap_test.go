@@ -80,7 +80,7 @@ func TestReplaceShowsWhoUsesWhat(t *testing.T) {
 	if err := c.InForce(); err != nil || c.(*bpfCC).instance != now {
 		t.Errorf("after replacements that failed: %v", err)
 	}
-	// What is registered is compared: nobody replaces what somebody else has replaced before.
+	// Update compares the registered program: one that another update has replaced is not replaced again.
 	o, err := bpfobj.OpenCC(ccVariant("cc/bpf_reno"))
 	if err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ func TestCCCarriesTraffic(t *testing.T) {
 }
 
 // bump makes a flow, sends so much that its window is wide open, and returns both when all is acknowledged. One flow in some
-// hundreds stays small, whichever the algorithm (seen once with 3,007 packets sent again): then another is tried, three in all.
+// hundreds stays small, whichever the algorithm (3,007 packets retransmitted in one case): then another is tried, three in all.
 func bump(t *testing.T, path *ccPath, algorithm string) (*ccFlow, uint32) {
 	t.Helper()
 	for range 3 {
@@ -141,8 +141,8 @@ func TestDCTCPReactsToMarks(t *testing.T) {
 	if first.Delivered_ce == 0 {
 		t.Fatal("no mark was echoed")
 	}
-	// One packet is one round, in which alpha grows by 1/16 at most; a burst is as many as the machine's load makes of it. What
-	// alpha was at the beginning of the connection would cut half.
+	// One packet is one round, in which alpha grows by 1/16 at most; a burst is as many as the machine's load makes of it. The
+	// alpha of the connection's beginning would cut half.
 	if cut := int(before.Snd_cwnd) - int(first.Snd_ssthresh); cut < 0 || cut > int(before.Snd_cwnd)/4 {
 		t.Errorf("the first mark cut the window from %d to a threshold of %d", before.Snd_cwnd, first.Snd_ssthresh)
 	}

@@ -41,7 +41,7 @@ func untilTick(now time.Duration) time.Duration {
 const exactPackets = 144*packets.LapPackets + 1
 
 // measureAlone warms up and measures with no other thread on the CPU, not even Go's system monitor (sysmon), whose
-// wake-ups vary between runs and would cost up to 4 %.
+// wakeups vary between runs and would cost up to 4 %.
 // The first round of packets fills the flow table. Then the kernel gets time for deferred work. The second round
 // refreshes the entries, which a flow table does about once a second. The second round and the measurement lie in one
 // tick of the tables; otherwise every flow would refresh its entry again within the measurement.

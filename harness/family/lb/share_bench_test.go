@@ -182,7 +182,7 @@ func median(all []float64) float64 {
 	return m
 }
 
-// rate is in packets per second at the sink. What does not arrive is an error.
+// rate is in packets per second at the sink. A packet that does not arrive is an error.
 func (l shareLoad) rate(b *testing.B) float64 {
 	b.Helper()
 	s, ctx := l.stage, b.Context()

@@ -190,7 +190,7 @@ func TestEmpty(t *testing.T) {
 	}
 }
 
-// TestRefused: the verifier's line says why a program is refused, and nobody else is blamed.
+// TestRefused: the verifier's line says why a program is refused, and no other program is blamed.
 func TestRefused(t *testing.T) {
 	s := open(t, "closed", Side{})
 	if err := s.absent["closed"]; err == nil || !strings.Contains(err.Error(), "GPL") {

@@ -66,7 +66,7 @@ func threads(lists ...[]load.Thread) (s load.Spec) {
 	return s
 }
 
-// pinned are n threads of one niceness on one CPU.
+// pinned are n threads of one nice value on one CPU.
 func pinned(name string, n, cpu, nice int) []load.Thread {
 	out := loadThreads(name, n)
 	for i := range out {

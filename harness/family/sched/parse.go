@@ -49,8 +49,8 @@ func parseStress(out string) (ops int64, err error) {
 
 // A cyclicReport is what cyclictest -h prints at its end, summed over its threads.
 type cyclicReport struct {
-	histogram []int // the number of wake-ups for each microsecond of lateness
-	over      int   // wake-ups that were later than the histogram is long
+	histogram []int // the number of wakeups for each microsecond of lateness
+	over      int   // wakeups that were later than the histogram is long
 	max       int   // the latest, microseconds, even beyond the histogram; 0: not printed
 }
 
@@ -112,7 +112,7 @@ func parseInts(s string) (out []int, err error) {
 	return out, nil
 }
 
-// wakes is the number of wake-ups.
+// wakes is the number of wakeups.
 func (r cyclicReport) wakes() int {
 	total := r.over
 	for _, n := range r.histogram {
@@ -121,7 +121,7 @@ func (r cyclicReport) wakes() int {
 	return total
 }
 
-// quantile returns the lateness in microseconds that at least the share p of the wake-ups does not exceed. One that lies beyond
+// quantile returns the lateness in microseconds that at least the share p of the wakeups does not exceed. One that lies beyond
 // the histogram is not known, and us is then what it is more than; the maximum, p = 1, is known wherever it was printed.
 func (r cyclicReport) quantile(p float64) (us float64, beyond bool) {
 	need, below := p*float64(r.wakes()), 0

@@ -43,7 +43,7 @@ func TestParseWrk(t *testing.T) {
 	}
 }
 
-// What wrk adds to what it saw is taken out again, whatever it saw.
+// TestRemoveCorrection: the requests that wrk adds are removed again, for any distribution.
 func TestRemoveCorrection(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	for range 100 {

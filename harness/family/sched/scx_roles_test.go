@@ -23,7 +23,7 @@ import (
 	"github.com/kxlab/kxlab/vm"
 )
 
-// What the environment says to this binary.
+// Environment variables that choose the role of this binary.
 const (
 	roleEnv      = "KXLAB_TEST_ROLE"   // be a load or a holder of a scheduler instead of a test
 	guestEnv     = "KXLAB_TEST_GUEST"  // this is a guest of the lab
@@ -114,7 +114,7 @@ func rawIO(call, fd uintptr, b *[1]byte) (uintptr, uintptr, syscall.Errno) {
 	return syscall.RawSyscall(call, fd, uintptr(unsafe.Pointer(b)), 1)
 }
 
-// pingPong sends a byte to and fro between two processes and returns the nanoseconds of a round trip.
+// pingPong sends a byte back and forth between two processes and returns the nanoseconds of a round trip.
 func pingPong(rounds int) (int64, error) {
 	var there, back [2]int
 	if err := unix.Pipe2(there[:], unix.O_CLOEXEC); err != nil {

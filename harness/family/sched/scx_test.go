@@ -54,7 +54,7 @@ func TestEverySchedulerParses(t *testing.T) {
 	}
 }
 
-// TestSchedulerHere puts schedulers in force on this machine, where nobody asked for it.
+// TestSchedulerHere: on this machine only its own scheduler can be put in force; a BPF one is a skip that names the targets.
 func TestSchedulerHere(t *testing.T) {
 	ctx := context.Background()
 	own, err := methods(bpfobj.New(bpfobj.Options{}), false).Put(ctx, harness.Variant{Name: "eevdf", Attach: "eevdf"}, harness.Site{})

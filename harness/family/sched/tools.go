@@ -127,7 +127,7 @@ func (s *stage) cyclictest(ctx context.Context, c harness.Cell, b harness.Budget
 		}
 		time.Sleep(b.Warm)
 	}
-	// The run ends by time: the number of wake-ups depends on the scheduler.
+	// The run ends by time: the number of wakeups depends on the scheduler.
 	ready := func(pid int) {
 		for began := time.Now(); countThreads(pid) <= cyclicThreads && time.Since(began) < 20*time.Second && ctx.Err() == nil; {
 			time.Sleep(time.Millisecond)

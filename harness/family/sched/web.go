@@ -70,8 +70,8 @@ type web struct {
 	stderr bytes.Buffer
 }
 
-// makeWebDir makes the folder that nginx serves. The folder is root's: a process of nobody cannot put a link where root
-// writes a file. Only its folder state is nobody's, for the files of nginx.
+// makeWebDir makes the folder that nginx serves. The folder is root's: a process of `nobody` cannot put a link where root
+// writes a file. Only its folder state belongs to `nobody`, for the files of nginx.
 func makeWebDir() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "kxlab-web-"); err != nil {
 		return "", err

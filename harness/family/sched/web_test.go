@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestWebDir: nobody reads the folder that nginx serves and writes only below state. A link of nobody's in place of a
+// TestWebDir: user `nobody` reads the folder that nginx serves and writes only below state. A link of this user in place of a
 // file that root writes would have root overwrite the link's target.
 func TestWebDir(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -27,11 +27,11 @@ end
 type wrkReport struct {
 	requests, failed int64
 	elapsed          time.Duration
-	latency          load.Distribution // of every request, from the start of the load; one that wrk counted as a time-out took wrkLongest
+	latency          load.Distribution // of every request, from the start of the load; one that wrk counted as a timeout took wrkLongest
 }
 
 // wrkLongest is the longest time that wrk takes down, wrk's default for --timeout. Of a request that takes as long or longer, wrk
-// counts a time-out only.
+// counts a timeout only.
 const wrkLongest = 2 * time.Second
 
 // metrics returns the metrics of the report.

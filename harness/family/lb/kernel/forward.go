@@ -16,7 +16,7 @@ import (
 )
 
 // A forwarder routes without balancing: the ceiling of variants in the kernel's stack. One route for each IP family
-// leads all virtual addresses to the first backend of the first service, so the ceiling has no look-up of a service.
+// leads all virtual addresses to the first backend of the first service, so the ceiling has no lookup of a service.
 // There are no rules and therefore no conntrack.
 type forwarder struct {
 	baseBalancer

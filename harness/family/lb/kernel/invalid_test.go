@@ -76,7 +76,7 @@ func (p *segmentLab) raw(ns string) (fd int) {
 	return fd
 }
 
-// strayAnswer is a TCP segment with a sequence number that is in nobody's window.
+// strayAnswer is a TCP segment with a sequence number outside every connection's window.
 func strayAnswer(from, to netip.AddrPort, seq, ack uint32) []byte {
 	be := binary.BigEndian
 	seg := be.AppendUint16(be.AppendUint16(nil, from.Port()), to.Port())

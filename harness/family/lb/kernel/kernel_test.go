@@ -36,7 +36,7 @@ func (p *segmentLab) reached(s service.Service, names ...string) map[string]int 
 	return p.reachedIn(48, s, names...)
 }
 
-// reachedIn is reached with n connections. Who is chosen is random, so n must be so large that nobody is left out by chance: a real
+// reachedIn is reached with n connections. The choice is random, so n must be so large that no real is missed by chance: a real
 // with a tenth of the weights is missed by 48 in one try of 150, by 240 in none of 10^10.
 func (p *segmentLab) reachedIn(n int, s service.Service, names ...string) map[string]int {
 	p.t.Helper()
@@ -127,7 +127,7 @@ func TestKernelBalances(t *testing.T) {
 				if got["0"] < 2*got["1"] {
 					t.Errorf("weights 9 and 1 gave %v", got)
 				}
-				// Everything anew: one goes, one comes, one has nobody now.
+				// Everything anew: one service goes, one comes, one loses all its backends.
 				third := ruledService(f, harness.TCP, 2, 1)
 				sync(third, ruledService(f, harness.TCP, 1), udp)
 				p.reached(third, "0")
