@@ -80,7 +80,7 @@ bpf: $(OBJ) ## compile the BPF programs, and write down in Go what they share wi
 exported: ## exported names that no other package uses
 	@go run ./scripts/exported ./harness/... ./vm
 
-lint: ## formatting, vet, import directions, licences, shell scripts
+lint: ## formatting, vet, import directions, licences, shell scripts, words and links
 	@scripts/setup dev
 	scripts/lint
 
