@@ -49,8 +49,8 @@ func parseClaims(name string, raw []byte, known map[string]harness.Experiment) (
 	return list.Claims, t.locate(root, at(err, "claims"))
 }
 
-// checkClaim checks that a claim has its text, source and what was measured there, and either cells that test it or the reason
-// why none can.
+// checkClaim returns an error unless a claim has its text, its source, the source's measurement, and either cells that test it or
+// the reason why none can.
 func checkClaim(c harness.Claim, known map[string]harness.Experiment) error {
 	cells := c.Figure != 0 || c.Relation != "" || c.Unit != "" || c.Numerator.Workload != "" || c.Denominator.Workload != ""
 	err := cmp.Or(

@@ -14,7 +14,7 @@ import (
 
 // An Extension is a variant in force, of any family. Families extend it by interfaces of their own.
 type Extension interface {
-	// InForce returns an error if the variant is no longer what the kernel runs.
+	// InForce returns an error if the kernel no longer runs the variant.
 	InForce() error
 	// Counters are the variant's own counts, for diagnosis and for locating drops, never for results. Keys of drops
 	// begin with "drop_".

@@ -45,13 +45,13 @@ char _license[] SEC("license") = "GPL";
 
 /* 1/delta in default mode: packets that a flow keeps in the queue. */
 const volatile __u32 inv_delta = 2;
-/* Over how long the smallest round-trip time is taken, ms. */
+/* Window of the minimum round-trip time, ms. */
 const volatile __u32 min_rtt_win_ms = 10000;
 /* Switch to competitive mode where another flow fills the buffer. */
 const volatile __u32 mode_switch = 1;
-/* Take that up only within so long after a sign that the buffer is full, ms. */
+/* Competitive mode begins at most so long after a sign that the buffer is full, ms. */
 const volatile __u32 full_win_ms = 20000;
-/* 0: take it up without such a sign, by the paper's rule alone. */
+/* 0: competitive mode begins without such a sign, by the paper's rule alone. */
 const volatile __u32 need_full = 1;
 
 /* Time that flows spent in each mode, us, counted at the end of each round. */

@@ -9,7 +9,7 @@
 
 #include "bbr_model.bpf.h"
 
-/* The filter covers 5 to 10 rounds, in two halves. The window gains at most 100 ms of the rate. */
+/* The filter covers 5 to 10 rounds, in two halves. The window grows by at most what the rate sends in 100 ms. */
 #define EXTRA_ACKED_WIN_RTTS 5
 #define EXTRA_ACKED_MAX_US   100000
 #define ACK_EPOCH_MAX	     (1U << 20)

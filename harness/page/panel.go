@@ -58,8 +58,8 @@ func newBoard(a *verdict.Analysis) board {
 	return b
 }
 
-// panelsOf are the panels of one combination of axis values, the main unit first: the first of the definition in which variants differ
-// by more than what a rate that is set may stray.
+// panelsOf are the panels of one combination of axis values, the main unit first. That is the first unit of the definition in which
+// variants differ by over 2 %: a paced rate, which is the same for all, differs by less.
 func panelsOf(workload string, units []harness.MetricSpec, same []*record.Sample) []panel {
 	var out []panel
 	main := -1

@@ -234,7 +234,7 @@ func (g Group) parts(n int) []Group {
 // has reports whether the group has cells of a member.
 func (g Group) has(member string) bool { return len(g.cells(member)) > 0 }
 
-// restrict leaves out members without a wanted step, which need no set-up and no gate.
+// restrict keeps the members with a wanted step: the others need no set-up and no gate.
 func (g Group) restrict(wants func(Step) bool, seed uint64) Group {
 	wanted := harness.Filter(g.Order(seed), wants)
 	g.Members = harness.Filter(g.Members, func(m Member) bool {

@@ -44,7 +44,8 @@ func NewPrior(vars []float64, df []float64) Prior {
 	return Prior{Var: math.Exp(mean + mathext.Digamma(d0/2) - math.Log(d0/2)), DF: d0}
 }
 
-// Moderate draws a sample's variance towards the prior, and returns the degrees of freedom of the result.
+// Moderate shrinks a sample's variance v with df degrees of freedom towards the prior's, and returns the variance and its degrees
+// of freedom.
 func (p Prior) Moderate(v, df float64) (float64, float64) {
 	switch {
 	case p.DF == 0:
