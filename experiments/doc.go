@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package experiments holds the definitions: NAME.yaml, one file an experiment, beside its page NAME.md with the question and
-// the findings; and claims.yaml, published statements that runs can test.
+// the findings (notes/NAME.md has the method and all figures); and claims.yaml, published statements that runs can test.
 //
 // It reads these files strictly: an unknown or duplicate key, name, unit or reference is an error that names the file and the
 // item. The result does not depend on the running kernel. Families and attach methods come from the caller, as a Vocabulary.

@@ -19,7 +19,7 @@ var pages = []struct {
 	lines   int
 }{
 	{"README.md", 100},
-	{"experiments/*.md", 60},
+	{"experiments/*.md", 65},
 }
 
 // A rule is a pattern that no sentence may match, and the remedy.

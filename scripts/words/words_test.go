@@ -41,7 +41,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"link", "a.md", "# Words of `X`\n\n[here](#words)", "# Words of `X`\n\n[here](#words-of-x)"},
 		{"link", "docs/a.md", "[up](../b.md#top)", "[up](../there.md#the-top)"},
 		{"mention", "a.go", "// See docs/gone.md.", "// See docs/there.md, and experiments/NAME.md for yours."},
-		{"page", "experiments/a.md", strings.Repeat("A line.\n", 61), strings.Repeat("A line.\n", 60)},
+		{"page", "experiments/a.md", strings.Repeat("A line.\n", 66), strings.Repeat("A line.\n", 65)},
 		{"page", "README.md", strings.Repeat("A line.\n", 101), strings.Repeat("A line.\n", 100)},
 	} {
 		if found := lint(t, c.file, "\n"+c.bad+"\n"); !strings.Contains(found, " "+c.rule+": ") {
