@@ -78,7 +78,7 @@ func TestKernelLacks(t *testing.T) {
 }
 
 func TestProgramMissing(t *testing.T) {
-	c, _ := guestCmd(t, "hello")
+	c, _ := exactCmd(t, "hello")
 	c.Args = []string{"no-such-program"}
 	var exit *ExitError
 	if err := run(t, c); !errors.As(err, &exit) || exit.Cause != CauseNotRun || exit.Code != codeNoProgram {

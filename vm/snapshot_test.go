@@ -27,22 +27,25 @@ func snapshotRun(t *testing.T, seed uint64, boot bool) (string, []string, time.D
 	if err := run(t, c); err != nil {
 		t.Fatal(err)
 	}
+	checkCalibration(t, c.ready().Calibration)
 	return c.ready().Calibration.String() + "\nready at " + c.ready().Uptime.String() + "\n" + out.String(), notes, time.Since(began)
 }
 
-// TestSnapshotDigits: a guest that resumes gives the digits of one that booted, another seed gives others, and a damaged
-// snapshot is made anew.
+// TestSnapshotDigits: a guest that resumes gives the digits of one that booted, also beside a load, another seed gives others, and a
+// damaged snapshot is made anew.
 func TestSnapshotDigits(t *testing.T) {
 	booted, _, slow := snapshotRun(t, 7, true)
 	first, notes, _ := snapshotRun(t, 7, false)
 	if len(notes) > 0 {
 		t.Fatalf("no snapshot: %q", notes)
 	}
+	stop := load()
 	again, _, fast := snapshotRun(t, 7, false)
+	stop()
 	if first != booted || again != booted {
 		t.Errorf("booted:\n%s\nfirst resumed:\n%s\nagain:\n%s", booted, first, again)
 	}
-	t.Logf("booted in %v, resumed in %v", slow, fast)
+	t.Logf("booted in %v, resumed beside a load in %v", slow, fast)
 	if other, _, _ := snapshotRun(t, 8, false); other == booted {
 		t.Error("another seed gives the same digits")
 	}

@@ -23,12 +23,12 @@ import (
 // endurance tells whether tests may take minutes.
 func endurance() bool { return os.Getenv(enduranceEnv) != "" }
 
-// testTime is how long a test runs each part, of the guest's time.
+// testTime is how long a test runs each part, of the guest's time: without endurance as long as the gate of a run does.
 func testTime() time.Duration {
 	if endurance() {
 		return 60 * time.Second / time.Duration(len(gateParts()))
 	}
-	return 300 * time.Millisecond
+	return partTime
 }
 
 // TestGuestGate runs the parts of the gate under each scheduler.
@@ -110,7 +110,7 @@ func TestGuestWrong(t *testing.T) {
 				s := putWrong(t, tt.object)
 				// With two CPUs it takes luck to hit the fault: the longer the part, the surer.
 				var err error
-				for _, d := range []time.Duration{300 * time.Millisecond, 2 * time.Second, 8 * time.Second} {
+				for _, d := range []time.Duration{partTime, 300 * time.Millisecond, 2 * time.Second, 8 * time.Second} {
 					if _, err = p.run(t.Context(), d, 1); err != nil {
 						break
 					}

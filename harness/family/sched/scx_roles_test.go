@@ -27,7 +27,6 @@ import (
 const (
 	roleEnv      = "KXLAB_TEST_ROLE"   // be a load or a holder of a scheduler instead of a test
 	guestEnv     = "KXLAB_TEST_GUEST"  // this is a guest of the lab
-	exactEnv     = "KXLAB_TEST_EXACT"  // its clock counts instructions
 	enduranceEnv = "LABTEST_ENDURANCE" // tests may take minutes
 )
 
