@@ -10,6 +10,11 @@ KEEP_ENV  := GOFLAGS,GOPROXY,GOSUMDB,KXLAB_CACHE,http_proxy,https_proxy,no_proxy
 SUDO      := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=$(KEEP_ENV) env PATH=$(ROOT_PATH))
 TEST_EXEC  = $(patsubst PATH=%,PATH=$(shell go env GOROOT)/bin:%,$(SUDO))
 
+# Build, tests, lint and generated code have the same flags, so that each package is compiled once. Without cgo binaries are static:
+# those that guests run need no second build.
+export CGO_ENABLED := 0
+export GOFLAGS     := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS 2>/dev/null)) -trimpath)
+
 # The commit that is built, with +dirty if anything but results differs from it. The Go tool's own stamp may be switched off.
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git status --porcelain --untracked-files=no -- . ':!results' 2>/dev/null | grep -q . && echo +dirty)
 
@@ -28,7 +33,7 @@ help: ## what there is to make
 
 build: ## bin/kxlab
 	@scripts/setup run
-	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.revision=$(REVISION)" -o bin/kxlab ./harness/cmd/kxlab
+	go build -ldflags "-X main.revision=$(REVISION)" -o bin/kxlab ./harness/cmd/kxlab
 
 bench: build ## compare load balancers (here and in exact guests), congestion controls and schedulers, profile quick; 9 minutes with 2 cores, the first answer in 1
 	$(SUDO) bin/kxlab bench
@@ -37,19 +42,20 @@ regress: ## what did this tree change against BASE (default: the last commit), c
 	@scripts/setup run
 	scripts/regress $(or $(BASE),HEAD^)
 
-# Without cgo test binaries are static: those that guests run need no second build. Two packages at a time: most tests wait for a
-# guest, which has one processor, or for a timer.
-GO_TEST    = CGO_ENABLED=0 go test -exec '$(TEST_EXEC)$(1)' -count=1 -p 2 -timeout 20m
+# Two packages at a time: most tests wait for a guest, which has one processor, or for a timer. lint vets.
+GO_TEST    = go test -vet=off -exec '$(TEST_EXEC)$(1)' -count=1 -p 2 -timeout 20m
+# The packages that take longest begin first, so that no processor is idle at the end.
+LONG      := ./harness/cmd/kxlab ./harness/family/lb ./harness/family/sched ./vm
 
 test: ## all tests, kernel parts included; a few in part or not: see soak
 	@scripts/setup run
-	$(call GO_TEST) ./...
+	$(call GO_TEST) $(LONG) ./...
 
 unit: ## the tests that need no root
 	go test -short ./...
 
 # Tests that make test leaves out or runs in part, and their packages.
-SOAK    := ^(TestLawsFindBugs|TestAB|TestWrongSchedulersInGuest|TestSwapUnderLoad)$$
+SOAK    := ^(TestLawsFindBugs|TestAB|TestInitInGuest|TestRunVM|TestWrongSchedulersInGuest|TestSwapUnderLoad)$$
 SOAK_IN := ./harness/cmd/kxlab ./harness/family/cc ./harness/family/sched
 
 soak: ## the tests that make test leaves out or runs in part, as a whole
@@ -87,7 +93,7 @@ lint: ## formatting, vet, import directions, licences, shell scripts, words and 
 verify-objects: ## the committed objects and bpf/abi are what their sources give
 	@scripts/setup dev
 	touch $(SRC)
-	$(MAKE) --no-print-directory -s bpf
+	$(MAKE) --no-print-directory -s -j2 bpf
 	git diff --exit-code --stat -- '*.bpf.o' bpf/abi
 
 clean: ## remove what an interrupted run left, and the binary

@@ -135,7 +135,7 @@ func guestCmd(t *testing.T, name string) (*Cmd, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	out := &bytes.Buffer{}
-	return &Cmd{Kernel: k, Args: []string{"kxlab", "guest:" + name}, Memory: 512 << 20, Stdout: out, Stderr: out, Boot: time.Minute}, out
+	return &Cmd{Kernel: k, Args: []string{"kxlab", "guest:" + name}, Memory: 512 << 20, Stdout: out, Stderr: out}, out
 }
 
 // exactCmd is guestCmd for an exact guest, which resumes a snapshot and so starts in a third of the time.

@@ -30,13 +30,15 @@ func TestKeptReports(t *testing.T) {
 	}
 	seed := time.Now().UnixNano() & 0xffff_ffff
 	n := 0
+	var said []byte                                   // by the last run
 	run := func(kept string, args ...string) string { // what was measured
 		t.Helper()
 		n++
 		out := fmt.Sprint("run", n)
 		cmd, errs := command(t, dir, append([]string{"ab", "base.bpf.o", "--input", "one.bin", "--repeat", "2", "--out", out}, args...)...)
 		cmd.Env = append(cmd.Env, "KXLAB_FRESH=false")
-		if err := cmd.Run(); err != nil {
+		var err error
+		if said, err = cmd.Output(); err != nil {
 			t.Fatalf("%q: %v: %s", args, err, errs)
 		}
 		var notes []string
@@ -82,6 +84,9 @@ func TestKeptReports(t *testing.T) {
 	}
 	run("", "plus8.bpf.o", "--seed", fmt.Sprint(seed+1))
 	run("", "head.bpf.o", "--allow-difference", "--seed", fmt.Sprint(seed))
+	if !bytes.Contains(said, []byte("outputs: they differ for 1 of 1 inputs")) {
+		t.Errorf("other outputs, allowed: %s", said)
+	}
 	for _, p := range made {
 		raw, err := os.ReadFile(p)
 		if err == nil {
