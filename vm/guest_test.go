@@ -206,10 +206,10 @@ func TestGuestWarns(t *testing.T) {
 func TestGuestCancelled(t *testing.T) {
 	c, _ := exactCmd(t, "sleep")
 	ctx, cancel := context.WithCancel(t.Context())
-	c.OnReady = func(Ready) { cancel() }
-	began := time.Now()
+	var began time.Time
+	c.OnReady = func(Ready) { began = time.Now(); cancel() }
 	if err := c.Run(ctx); !errors.Is(err, context.Canceled) || time.Since(began) > 30*time.Second {
-		t.Errorf("after %v: %v", time.Since(began), err)
+		t.Fatalf("%v after it was ready: %v", time.Since(began), err)
 	}
 	if c.run.process.ProcessState == nil {
 		t.Error("QEMU is left behind")

@@ -128,8 +128,11 @@ func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self strin
 	later := task{Later: true, Exact: true, Beat: t.Beat} // what the guest knows before
 	if !c.NoSnapshots {
 		err := c.composeResume(ctx, l, m, device, self, later)
-		if err == nil || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil { // err says what was closed for it
+			return fmt.Errorf("make or read snapshot: %w", ctx.Err())
 		}
 		c.note("no snapshot: %v: the guest boots, which is slower and gives the same digits", err)
 	}

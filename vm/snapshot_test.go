@@ -259,3 +259,14 @@ func TestSnapshotWaits(t *testing.T) {
 		t.Error("it waits on")
 	}
 }
+
+// TestSnapshotTimeout: a guest whose time is over while its snapshot is made says that, not what was closed for it.
+func TestSnapshotTimeout(t *testing.T) {
+	c, _ := exactCmd(t, "sleep")
+	t.Setenv(cache.Env, t.TempDir())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := c.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}

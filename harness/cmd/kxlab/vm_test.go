@@ -41,9 +41,9 @@ func TestVMRun(t *testing.T) {
 	}{
 		{"vm run --tools sh -- sh -c <panic>", 255, "sysrq triggered crash"},
 		// Exact guests start in a third of the time.
-		{"vm run --exact --timeout 3s -- sleep infinity", 1, "deadline exceeded"},
 		{"vm run --exact --tools sh -- sh -c <crash>", 139, "program exited with code 139"}, // 128 and SIGSEGV
 		{"vm run --exact -- ./say word", 0, "word"},
+		{"vm run --exact --timeout 3s -- sleep infinity", 1, "deadline exceeded"},
 		{"vm run -- ./none", 4, "none does not exist"},
 		{"vm run -- ./script", 1, "a script needs its interpreter"},
 		{"vm run --kernel nowhere/to/be/found -- true", 1, "no such file"},
