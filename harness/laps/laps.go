@@ -3,8 +3,8 @@
 // Package laps times two XDP or tc programs against one another on this machine: in one call of the kernel's test run they take turns of
 // 64 packets (bpf/traffic/timing.bpf.c, bpf/traffic/same.bpf.c), so that whatever else the machine does falls on both alike.
 //
-// Turns cannot take out the effect of where a load happens to lie in memory: two copies of one program differ by some 0.4 %. Hence
-// Compare loads the programs anew several times, and its interval is over loads, never over turns.
+// Turns cannot take out the effect of where a load's code and maps happen to lie in memory, which moves a program by 1 to 2 %. Hence
+// Compare (compare.go) loads programs and maps anew many times, and its interval is over pairs of loads, never over turns.
 package laps
 
 import (
@@ -12,19 +12,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
-	"gonum.org/v1/gonum/stat"
 
 	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/bpf/abi"
-	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/stats"
 )
 
 const (
@@ -33,7 +29,9 @@ const (
 	// turnPackets is how many packets a turn has.
 	turnPackets = 64
 	// callPackets is how many packets one system call has at most: it cannot be ended before.
-	callPackets = 1 << 20
+	callPackets = 1 << 18
+	// nice is the timing thread's nice value: where other tasks run, loading and timing else take up to ten times as long.
+	nice = -15
 	// brokenTurn is how many times as long as the shortest of its program a turn may be.
 	brokenTurn = 4
 	// Verdicts of XDP programs (linux/bpf.h).
@@ -150,18 +148,11 @@ func (l *loop) call(packets uint32, limit time.Duration) (out [2]side, err error
 	return out, nil
 }
 
-// Run lets two programs take turns for about d, after every flow has come by in both of them.
+// run lets two programs take turns for about d, after every flow has come by in both of them.
 func (l *loop) run(ctx context.Context, first, second *ebpf.Program, d time.Duration) (out [2]side, err error) {
 	if err := l.place(first, second); err != nil {
 		return out, err
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	unpin, err := pin()
-	if err != nil {
-		return out, err
-	}
-	defer unpin()
 	// Turns pick flows by their number, so that each program has half of them in one round, and the others in the next or one after.
 	var limit time.Duration
 	for warm := max(1<<17, 4*uint64(l.flows)); warm > 0; {
@@ -217,8 +208,14 @@ func verdictName(v uint32) string {
 	return fmt.Sprint(v)
 }
 
-// pin keeps this thread on the CPU that it runs on.
+// pin keeps this goroutine on the CPU that it runs on, before other tasks there.
 func pin() (undo func(), err error) {
+	runtime.LockOSThread()
+	defer func() {
+		if err != nil {
+			runtime.UnlockOSThread()
+		}
+	}()
 	var old, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &old); err != nil {
 		return nil, fmt.Errorf("read affinity: %w", err)
@@ -231,124 +228,16 @@ func pin() (undo func(), err error) {
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		return nil, fmt.Errorf("pin to CPU %d: %w", cpu, err)
 	}
-	return func() { _ = unix.SchedSetaffinity(0, &old) }, nil
-}
-
-// A Load gives the two programs, loaded anew, and unloads them by done.
-type Load func(ctx context.Context) (a, b *ebpf.Program, done func() error, err error)
-
-// Options of a comparison.
-type Options struct {
-	Loads int           // at least 2; 0: 16
-	Time  time.Duration // of each load; 0: 2 s
-	// Confidence of the intervals; 0: 0.95.
-	Confidence float64
-}
-
-// A Comparison says what a packet takes in A and in B.
-type Comparison struct {
-	A, B float64 // ns a packet, the loop's own time taken off: the mean of loads
-	Own  float64 // the loop's own time, ns a packet
-	// Change is B against A, less 1, with its interval; and the same in ns a packet.
-	Change, Low, High       float64
-	Diff, DiffLow, DiffHigh float64
-	Loads                   int
-}
-
-// Shown tells whether the programs differ: the interval of the change does not hold 0.
-func (c Comparison) Shown() bool { return c.Low > 0 || c.High < 0 }
-
-// Compare times A and B in turns, over several loads of both; in every second one they change places. Its intervals are Student's,
-// over loads, of the logarithm of the ratio and of the difference.
-func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison, err error) {
-	if o.Loads == 0 {
-		o.Loads = 16
+	// Without the right to it, loads only take longer where other tasks run. The system call gives 20 less the nice value.
+	before, priorityErr := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if priorityErr == nil {
+		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
 	}
-	if o.Time == 0 {
-		o.Time = 2 * time.Second
-	}
-	if o.Confidence == 0 {
-		o.Confidence = 0.95
-	}
-	if o.Loads < 2 {
-		return c, fmt.Errorf("compare over %d loads: at least 2 are needed for an interval", o.Loads)
-	}
-	l, err := newLoop(t)
-	if err != nil {
-		return c, err
-	}
-	defer l.Close()
-	own, err := l.run(ctx, l.empty(), l.empty(), o.Time/4)
-	if err != nil {
-		return c, err
-	}
-	c.Own = (own[0].each() + own[1].each()) / 2
-	var ratios, diffs, as, bs []float64
-	for i := range o.Loads {
-		a, b, err := l.one(ctx, load, i%2 == 1, o.Time)
-		if err != nil {
-			return c, err
+	return func() {
+		if priorityErr == nil {
+			_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 20-before)
 		}
-		a, b = a-c.Own, b-c.Own
-		if a <= 0 || b <= 0 {
-			return c, harness.Skip("A takes %.2f ns and B %.2f ns a packet more than the loop, whose own time is %.2f ns: nothing can be told apart; take target exact", a, b, c.Own)
-		}
-		ratios, diffs = append(ratios, math.Log(b/a)), append(diffs, b-a)
-		as, bs = append(as, a), append(bs, b)
-	}
-	c.Loads = o.Loads
-	c.A, c.B = stat.Mean(as, nil), stat.Mean(bs, nil)
-	mean, half := interval(ratios, o.Confidence)
-	c.Change, c.Low, c.High = math.Expm1(mean), math.Expm1(mean-half), math.Expm1(mean+half)
-	mean, half = interval(diffs, o.Confidence)
-	c.Diff, c.DiffLow, c.DiffHigh = mean, mean-half, mean+half
-	return c, nil
-}
-
-// one times one load.
-func (l *loop) one(ctx context.Context, load Load, swap bool, d time.Duration) (a, b float64, err error) {
-	pa, pb, done, err := load(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	if !l.same { // else the caller compares outputs
-		if err := l.agree(pa, pb); err != nil {
-			return 0, 0, err
-		}
-	}
-	if swap {
-		pa, pb = pb, pa
-	}
-	sides, err := l.run(ctx, pa, pb, d)
-	if err != nil {
-		return 0, 0, err
-	}
-	if swap {
-		sides[0], sides[1] = sides[1], sides[0]
-	}
-	return sides[0].each(), sides[1].each(), nil
-}
-
-// agree returns an error unless both programs give a packet the same verdict.
-func (l *loop) agree(a, b *ebpf.Program) error {
-	va, err := l.verdict(a)
-	if err != nil {
-		return fmt.Errorf("A: %w", err)
-	}
-	vb, err := l.verdict(b)
-	if err != nil {
-		return fmt.Errorf("B: %w", err)
-	}
-	if va != vb {
-		return fmt.Errorf("A gives a packet the verdict %s and B %s: they do not do the same work", verdictName(va), verdictName(vb))
-	}
-	return nil
-}
-
-// interval is the mean and half the width of Student's interval.
-func interval(v []float64, confidence float64) (mean, half float64) {
-	mean, deviation := stat.MeanStdDev(v, nil)
-	n := float64(len(v))
-	return mean, stats.CriticalT(1-confidence, n-1) * deviation / math.Sqrt(n)
+		_ = unix.SchedSetaffinity(0, &old)
+		runtime.UnlockOSThread()
+	}, nil
 }

@@ -50,10 +50,10 @@ func TestCompare(t *testing.T) {
 		low, top float64
 	}{{"slower", short, long, 0.07, 0.13}, {"faster", long, short, -0.12, -0.065}} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Compare(t.Context(), Traffic{Family: 4, Flows: 256}, func(context.Context) (a, b *ebpf.Program, done func() error, err error) {
-				a, b = multiplying(t, c.a, 3), multiplying(t, c.b, 3)
-				return a, b, func() error { a.Close(); return b.Close() }, nil
-			}, Options{Loads: 4, Time: 100 * time.Millisecond})
+			got, err := Compare(t.Context(), Traffic{Family: 4, Flows: 256}, func(_ context.Context, of Side) (*ebpf.Program, func() error, error) {
+				p := multiplying(t, [2]int{c.a, c.b}[of], 3)
+				return p, p.Close, nil
+			}, Options{Loads: 20, Time: 20 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,8 +61,8 @@ func TestCompare(t *testing.T) {
 			if !got.Shown() || got.Change < c.low || got.Change > c.top || got.Low > got.Change || got.High < got.Change {
 				t.Errorf("B differs by %+.2f %% [%+.2f, %+.2f]; want %+.0f to %+.0f %%", 100*got.Change, 100*got.Low, 100*got.High, 100*c.low, 100*c.top)
 			}
-			if math.Signbit(got.Diff) != math.Signbit(got.Change) || math.Abs(got.B-got.A-got.Diff) > 1e-6 {
-				t.Errorf("difference %v of %v and %v", got.Diff, got.A, got.B)
+			if want := got.A * (1 + got.Change); !(got.A > 0) || math.Abs(got.B-want) > 1e-6 {
+				t.Errorf("A %v ns, B %v ns, want %v", got.A, got.B, want)
 			}
 		})
 	}
@@ -78,18 +78,17 @@ func TestTurns(t *testing.T) {
 	defer l.Close()
 	p := multiplying(t, 1, 3)
 	defer p.Close()
-	sides, err := l.run(t.Context(), p, l.empty(), 10*time.Millisecond)
+	sides, err := l.run(t.Context(), p, l.empty(), 1) // one call
 	if err != nil {
 		t.Fatal(err)
 	}
 	if a, b := sides[0].Packets+turnPackets*sides[0].Broken, sides[1].Packets+turnPackets*sides[1].Broken; a+b < callPackets-turnPackets || a > b+turnPackets || b > a+turnPackets {
 		t.Errorf("%d and %d packets", a, b)
 	}
-	if _, _, err := func() (int, int, error) {
-		_, err := Compare(t.Context(), Traffic{}, nil, Options{Loads: 1})
-		return 0, 0, err
-	}(); err == nil {
-		t.Error("one load gives an interval")
+	for _, n := range []int{1, 2, 5} {
+		if _, err := Compare(t.Context(), Traffic{}, nil, Options{Loads: n}); err == nil {
+			t.Errorf("%d loads give an interval", n)
+		}
 	}
 }
 
@@ -97,9 +96,10 @@ func TestTurns(t *testing.T) {
 func TestOtherWork(t *testing.T) {
 	needRoot(t)
 	for b, want := range map[int32]string{2: "A gives a packet the verdict XDP_TX and B XDP_PASS", 0: "B: the program aborts packets"} {
-		_, err := Compare(t.Context(), Traffic{Family: 4, Flows: 1}, func(context.Context) (*ebpf.Program, *ebpf.Program, func() error, error) {
-			return multiplying(t, 1, 3), multiplying(t, 1, b), func() error { return nil }, nil
-		}, Options{Loads: 2, Time: time.Millisecond})
+		_, err := Compare(t.Context(), Traffic{Family: 4, Flows: 1}, func(_ context.Context, of Side) (*ebpf.Program, func() error, error) {
+			p := multiplying(t, 1, [2]int32{3, b}[of])
+			return p, p.Close, nil
+		}, Options{Loads: 4, Time: time.Millisecond})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
@@ -133,10 +133,10 @@ func TestSamePacket(t *testing.T) {
 			}
 			return p
 		}
-		got, err := Compare(t.Context(), Traffic{Packet: packet, Like: like}, func(context.Context) (a, b *ebpf.Program, done func() error, err error) {
-			a, b = program(400), program(440)
-			return a, b, func() error { a.Close(); return b.Close() }, nil
-		}, Options{Loads: 4, Time: 100 * time.Millisecond})
+		got, err := Compare(t.Context(), Traffic{Packet: packet, Like: like}, func(_ context.Context, of Side) (*ebpf.Program, func() error, error) {
+			p := program([2]int{400, 440}[of])
+			return p, p.Close, nil
+		}, Options{Loads: 20, Time: 20 * time.Millisecond})
 		t.Logf("%v: %+v", kind, got)
 		if err != nil || !got.Shown() || got.Change < 0.06 || got.Change > 0.14 {
 			t.Errorf("%v: %v, B differs by %+.2f %%", kind, err, 100*got.Change)

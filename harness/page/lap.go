@@ -58,6 +58,14 @@ func (a LapAnswer) unit() string {
 	return "ns/" + a.Per
 }
 
+// percent writes a share as a percentage, with a sign if signed: in hundredths, as laps tell a third of one apart.
+func percent(v float64, signed bool) string {
+	if signed {
+		return fmt.Sprintf("%+.2f %%", 100*v)
+	}
+	return fmt.Sprintf("%.2f %%", 100*v)
+}
+
 // WriteLaps writes the answer as text, markdown or json.
 func WriteLaps(w io.Writer, answer LapAnswer, format string) error {
 	a, b, laps := answer.A, answer.B, answer.Laps
@@ -84,14 +92,14 @@ func WriteLaps(w io.Writer, answer LapAnswer, format string) error {
 	}
 	if most.Verdict == noDifference {
 		p.printf("No difference is shown between %s and %s: B against A %s [%s, %s] (%s).\n\n", a, b,
-			unit.Percent(most.Change, true), unit.Percent(most.Low, true), unit.Percent(most.High, true), most.At)
+			percent(most.Change, true), percent(most.Low, true), percent(most.High, true), most.At)
 	} else {
 		more := "more"
 		if most.Change < 0 {
 			more = "less"
 		}
-		p.printf("%s takes %s %s time a %s than %s [%s, %s]: %s (%s).\n\n", b, unit.Percent(math.Abs(most.Change), false), more, answer.Per, a,
-			unit.Percent(most.Low, true), unit.Percent(most.High, true), most.Verdict, most.At)
+		p.printf("%s takes %s %s time a %s than %s [%s, %s]: %s (%s).\n\n", b, percent(math.Abs(most.Change), false), more, answer.Per, a,
+			percent(most.Low, true), percent(most.High, true), most.Verdict, most.At)
 	}
 	p.list("Correctness", answer.Gates)
 	p.list("Different outputs, A | B", answer.Differences)
@@ -99,11 +107,11 @@ func WriteLaps(w io.Writer, answer LapAnswer, format string) error {
 	g := grid{title: "The program alone, timed in turns", head: []string{"at", "A " + ns, "B " + ns, "B against A", ns + " more", "verdict"}}
 	for _, l := range laps {
 		g.rows = append(g.rows, []string{
-			l.At, unit.Digits(l.A), unit.Digits(l.B), fmt.Sprintf("%s [%s, %s]", unit.Percent(l.Change, true), unit.Percent(l.Low, true), unit.Percent(l.High, true)),
+			l.At, unit.Digits(l.A), unit.Digits(l.B), fmt.Sprintf("%s [%s, %s]", percent(l.Change, true), percent(l.Low, true), percent(l.High, true)),
 			fmt.Sprintf("%+.2f [%+.2f, %+.2f]", l.B-l.A, l.DiffLow, l.DiffHigh), l.Verdict,
 		})
 	}
-	g.footer = fmt.Sprintf("the loop's own time is taken off; intervals at 95 %%, over %d loads of both programs", laps[0].Loads)
+	g.footer = fmt.Sprintf("the loop's own time is taken off; intervals at 95 %%, over pairs of %d loads of both programs", laps[0].Loads)
 	p.grid(g)
 	return p.err
 }

@@ -10,6 +10,7 @@ import (
 
 	mstats "github.com/montanaflynn/stats"
 	"golang.org/x/perf/benchmath"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -81,6 +82,24 @@ func InterquartileMean(values []float64) float64 {
 		sum += v
 	}
 	return sum / float64(len(middle))
+}
+
+// trimmed is the share of the values that TrimmedMean cuts off at either end.
+const trimmed = 0.2
+
+// TrimmedMean is the mean of values without the lowest and the highest fifth, and half the width of its interval: Student's, of the
+// variance in which the values cut off are drawn in to the ends of the others (Tukey and McLaughlin 1963). It is the centre of values that
+// stray alike to both sides, however far. Of fewer than two values the width is not a number.
+func TrimmedMean(values []float64, confidence float64) (mean, half float64) {
+	v := slices.Sorted(slices.Values(values))
+	cut := int(trimmed * float64(len(v)))
+	kept := len(v) - 2*cut
+	mean = stat.Mean(v[cut:len(v)-cut], nil)
+	for i := range cut {
+		v[i], v[len(v)-1-i] = v[cut], v[len(v)-1-cut]
+	}
+	n := float64(len(v))
+	return mean, CriticalT(1-confidence, float64(kept-1)) * stat.StdDev(v, nil) * math.Sqrt((n-1)/float64(kept-1)/float64(kept))
 }
 
 // RankP is the p value of the Mann-Whitney test, exact for small samples without ties, with benchmath's warnings.

@@ -108,11 +108,11 @@ func TestABLaps(t *testing.T) {
 		t.Skip("needs root, and loads programs for some seconds")
 	}
 	dir := t.TempDir()
-	cmd, errs := command(t, dir, "ab", "xdp-dsr", "xdp-ipip", "--target", "host", "--repeat", "2", "--wait")
+	cmd, errs := command(t, dir, "ab", "xdp-dsr", "xdp-ipip", "--target", "host", "--repeat", "4", "--wait")
 	if out, err := cmd.Output(); err == nil || !strings.Contains(errs.String(), "A is of class dsr and B of class ipip") {
 		t.Errorf("other classes: %v: %s%s", err, out, errs)
 	}
-	cmd, errs = command(t, dir, "ab", "xdp-dsr", "xdp-dsr", "--target", "host", "--repeat", "2", "--axis", "flows=1,64", "--format", "json", "--wait")
+	cmd, errs = command(t, dir, "ab", "xdp-dsr", "xdp-dsr", "--target", "host", "--repeat", "4", "--axis", "flows=1,64", "--format", "json", "--wait")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, errs)
@@ -121,7 +121,7 @@ func TestABLaps(t *testing.T) {
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if len(got.Laps) != 2 || got.Laps[0].At != "flows=1" || got.Laps[1].Loads != 2 || !(got.Laps[0].A > 1) || !(got.Laps[0].B > 1) {
+	if len(got.Laps) != 2 || got.Laps[0].At != "flows=1" || got.Laps[1].Loads != 4 || !(got.Laps[0].A > 1) || !(got.Laps[0].B > 1) {
 		t.Errorf("%s", out)
 	}
 	raw, err := bpf.Bytes("traffic/pass")
@@ -156,7 +156,7 @@ func TestABLapsProg(t *testing.T) {
 			t.Errorf("ab %s: %v: %s%s\nwant %s", args, err, out, errs, want)
 		}
 	}
-	cmd, errs := command(t, dir, strings.Fields("ab count-hash count-hash --like prog --target host --repeat 2 --axis input=arp --format json --wait")...)
+	cmd, errs := command(t, dir, strings.Fields("ab count-hash count-hash --like prog --target host --repeat 4 --axis input=arp --format json --wait")...)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, errs)
@@ -168,7 +168,7 @@ func TestABLapsProg(t *testing.T) {
 	if err := json.Unmarshal(out, &got); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if got.Unit != "ns/run" || len(got.Laps) != 1 || got.Laps[0].At != "input=arp" || got.Laps[0].Loads != 2 || !(got.Laps[0].A > 1) {
+	if got.Unit != "ns/run" || len(got.Laps) != 1 || got.Laps[0].At != "input=arp" || got.Laps[0].Loads != 4 || !(got.Laps[0].A > 1) {
 		t.Errorf("%s", out)
 	}
 }

@@ -30,12 +30,14 @@ type runFamily interface {
 }
 
 const (
-	lapWorkload  = "pps" // the workload that laps stand for
-	lapFlows     = 4096
-	lapMinEffect = 0.01
-	// A cell takes a minute at most: loads, of which each is measured for this time and warmed up before.
-	lapLoads = 16
-	lapTime  = 1500 * time.Millisecond
+	lapWorkload = "pps" // the workload that laps stand for
+	lapFlows    = 4096
+	// lapMinEffect is the least difference that counts: a difference of 1 % is measured as 0.6 to 1.4 %.
+	lapMinEffect = 0.005
+	// A row has so many loads, each timed for so long, or those that fit into lapWithin: with both gates within a minute.
+	lapLoads  = 120
+	lapTime   = 100 * time.Millisecond
+	lapWithin = 45 * time.Second
 )
 
 // laps tells whether the pair is timed in turns: on this machine, two XDP programs and no other workload asked for, or two programs by
@@ -65,6 +67,9 @@ func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabula
 	if err != nil {
 		return usage(err)
 	}
+	if f.repeat > 0 && (f.repeat < 4 || f.repeat%2 != 0) {
+		return usage(fmt.Errorf("--repeat %d: programs timed in turns are loaded an even number of times, at least 4", f.repeat))
+	}
 	if err := host.RequireRoot(); err != nil {
 		return err
 	}
@@ -73,12 +78,12 @@ func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabula
 		return err
 	}
 	defer lock.Close()
-	o := laps.Options{Loads: lapLoads, Time: lapTime}
+	o := laps.Options{Loads: lapLoads, Time: lapTime, Within: lapWithin}
 	if f.repeat > 0 {
-		o.Loads = f.repeat
+		o.Loads, o.Within = f.repeat, 0
 	}
-	s.note("%d loads of both programs at each of %d %s, about %v", o.Loads, plan.rows, plan.what,
-		(time.Duration(o.Loads*plan.rows)*(lapTime+time.Second) + 5*time.Second).Round(time.Second))
+	s.note("up to %d loads of both programs at each of %d %s, about %v", o.Loads, plan.rows, plan.what,
+		(time.Duration(o.Loads*plan.rows)*(lapTime+150*time.Millisecond) + 5*time.Second).Round(time.Second))
 	answer, err := plan.measure(ctx, o)
 	if err != nil {
 		return err
@@ -108,7 +113,7 @@ func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabula
 
 // lapOf is a row of an answer.
 func lapOf(at string, c laps.Comparison) page.Lap {
-	return page.Lap{At: at, A: c.A, B: c.B, Change: c.Change, Low: c.Low, High: c.High, DiffLow: c.DiffLow, DiffHigh: c.DiffHigh, Loads: c.Loads}
+	return page.Lap{At: at, A: c.A, B: c.B, Change: c.Change, Low: c.Low, High: c.High, DiffLow: c.A * c.Low, DiffHigh: c.A * c.High, Loads: c.Loads}
 }
 
 // planXDP plans two XDP programs in the place of balancers: a row for each number of flows.

@@ -16,6 +16,9 @@ import (
 	"github.com/kxlab/kxlab/harness/packets"
 )
 
+// lapRingLines is the size of the map rings while programs are timed: to make a larger one takes longer than to time a load.
+const lapRingLines = 1 << 15
+
 // CompareXDP times the programs of two variants against one another on this machine, after both have passed the correctness gate:
 // one result for each number of flows, in their order. The group has two members, each with an XDP program.
 func (f Family) CompareXDP(ctx context.Context, g harness.Group, flows []int, o laps.Options) (out []laps.Comparison, err error) {
@@ -30,6 +33,8 @@ func (f Family) CompareXDP(ctx context.Context, g harness.Group, flows []int, o 
 			return nil, fmt.Errorf("%s did not pass its correctness gate: %w", m.Name, err)
 		}
 	}
+	loader := *f.Loader
+	loader.RingLines = lapRingLines
 	for _, n := range flows {
 		m := s.members[g.Members[0].Name]
 		if limit := m.balancer.MaxFlows(); limit > 0 && n > limit {
@@ -39,8 +44,13 @@ func (f Family) CompareXDP(ctx context.Context, g harness.Group, flows []int, o 
 		if err != nil {
 			return nil, err
 		}
-		c, err := laps.Compare(ctx, t, func(ctx context.Context) (a, b *ebpf.Program, done func() error, err error) {
-			return s.loadBoth(ctx, f, g.Members)
+		c, err := laps.Compare(ctx, t, func(ctx context.Context, of laps.Side) (*ebpf.Program, func() error, error) {
+			// Both stand in the place of the first, to whose address frames go.
+			d, err := control.Detach(ctx, &loader, g.Members[of].Variant, m.site, m.services)
+			if err != nil {
+				return nil, nil, err
+			}
+			return d.Program, d.Close, nil
 		}, o)
 		if err != nil {
 			return nil, err
@@ -67,24 +77,4 @@ func (s *stage) lapTraffic(m *member, flows int) (t laps.Traffic, err error) {
 	copy(t.Frame[:], stream.Template())
 	binary.BigEndian.PutUint16(t.Frame[port:], 1024)
 	return t, nil
-}
-
-// loadBoth loads both members anew.
-func (s *stage) loadBoth(ctx context.Context, f Family, members []harness.Member) (a, b *ebpf.Program, done func() error, err error) {
-	var both []*control.Detached
-	done = func() (err error) {
-		for _, d := range both {
-			err = errors.Join(err, d.Close())
-		}
-		return err
-	}
-	m := s.members[members[0].Name] // both stand in the place of the first, to whose address frames go
-	for _, of := range members {
-		d, err := control.Detach(ctx, f.Loader, of.Variant, m.site, m.services)
-		if err != nil {
-			return nil, nil, nil, errors.Join(err, done())
-		}
-		both = append(both, d)
-	}
-	return both[0].Program, both[1].Program, done, nil
 }

@@ -58,8 +58,8 @@ func (f Family) CompareRuns(ctx context.Context, g harness.Group, inputs []strin
 				return err
 			}
 			l.Comparison, err = laps.Compare(ctx, laps.Traffic{Packet: all[at].Data, Like: a.spec},
-				func(context.Context) (*ebpf.Program, *ebpf.Program, func() error, error) {
-					return s.loadRun(g.Members, all[:at+1])
+				func(_ context.Context, of laps.Side) (*ebpf.Program, func() error, error) {
+					return s.loadRun(g.Members[of], of, all[:at+1])
 				}, o)
 			if err != nil {
 				return fmt.Errorf("input %s: %w", l.Input, err)
@@ -82,17 +82,16 @@ func (s *stage) loadBoth(members []harness.Member) (a, b *program, err error) {
 	return a, b, nil
 }
 
-// loadRun loads both programs anew and gives them the inputs in order.
-func (s *stage) loadRun(members []harness.Member, inputs []Input) (a, b *ebpf.Program, done func() error, err error) {
-	pa, pb, err := s.loadBoth(members)
+// loadRun loads one program anew and gives it the inputs in order.
+func (s *stage) loadRun(member harness.Member, side laps.Side, inputs []Input) (*ebpf.Program, func() error, error) {
+	p, err := s.load(member.Variant)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	done = func() error { return errors.Join(pa.Close(), pb.Close()) }
-	if _, err := difference(pa, pb, inputs); err != nil {
-		return nil, nil, nil, errors.Join(err, done())
+	if _, err := outputs(p.Program, p.kind, inputs); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("%v: %w", side, err), p.Close())
 	}
-	return pa.Program, pb.Program, done, nil
+	return p.Program, p.Close, nil
 }
 
 // difference runs the inputs in order on both programs, and says how the outputs of the last one differ.

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package laps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/stats"
+)
+
+// A Load loads one of the programs anew, with maps of its own; done unloads it.
+type Load func(ctx context.Context, of Side) (p *ebpf.Program, done func() error, err error)
+
+// A Side is A or B.
+type Side int
+
+// The sides.
+const (
+	SideA Side = iota
+	SideB
+)
+
+func (s Side) String() string { return "AB"[s : s+1] }
+
+// Options of a comparison.
+type Options struct {
+	Loads int           // an even number, at least 4; 0: 100
+	Time  time.Duration // of each load; 0: 100 ms
+	// Within is the time after which no load begins if there are leastLoads; 0: none. It ends by the clock, never by what was found.
+	Within time.Duration
+	// Confidence of the intervals; 0: 0.95.
+	Confidence float64
+}
+
+// leastLoads is how many loads a comparison has at least, however long they take.
+const leastLoads = 20
+
+// A Comparison says what a packet takes in A and in B.
+type Comparison struct {
+	// A and B are in ns a packet, the loop's own time taken off: A the trimmed mean of the loads, B what Change makes of it, as a busy
+	// machine changes both from load to load.
+	A, B float64
+	Own  float64 // the loop's own time, ns a packet
+	// Change is B against A, less 1, with its interval.
+	Change, Low, High float64
+	Loads             int
+}
+
+// Shown tells whether the programs differ: the interval of the change does not hold 0.
+func (c Comparison) Shown() bool { return c.Low > 0 || c.High < 0 }
+
+// Compare times A and B in turns, over many loads of both. Every second load is the mirror of the one before: B is loaded first and
+// has the first place. The interval is over pairs of a load and its mirror, of the logarithm of the ratio, by the trimmed mean: a load in
+// thirty or so has an unlucky place and differs by 5 to 20 %.
+func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison, err error) {
+	if o.Loads == 0 {
+		o.Loads = 100
+	}
+	if o.Time == 0 {
+		o.Time = 100 * time.Millisecond
+	}
+	if o.Confidence == 0 {
+		o.Confidence = 0.95
+	}
+	if o.Loads < 4 || o.Loads%2 != 0 {
+		return c, fmt.Errorf("compare over %d loads: an even number from 4 is needed, as every second one is the mirror of the one before", o.Loads)
+	}
+	l, err := newLoop(t)
+	if err != nil {
+		return c, err
+	}
+	defer l.Close()
+	unpin, err := pin()
+	if err != nil {
+		return c, err
+	}
+	defer unpin()
+	own, err := l.run(ctx, l.empty(), l.empty(), 4*o.Time)
+	if err != nil {
+		return c, err
+	}
+	c.Own = (own[0].each() + own[1].each()) / 2
+	var ratios, as []float64
+	for began := time.Now(); c.Loads < o.Loads && (o.Within == 0 || c.Loads < leastLoads || time.Since(began) < o.Within); c.Loads += 2 {
+		ratio := 0.0
+		for _, first := range []Side{SideA, SideB} {
+			each, err := l.one(ctx, load, first, o.Time)
+			if err != nil {
+				return c, err
+			}
+			a, b := each[SideA]-c.Own, each[SideB]-c.Own
+			if a <= 0 || b <= 0 {
+				return c, harness.Skip("A takes %.2f ns and B %.2f ns a packet more than the loop, whose own time is %.2f ns: nothing can be told apart; take target exact", a, b, c.Own)
+			}
+			ratio += math.Log(b/a) / 2
+			as = append(as, a)
+		}
+		ratios = append(ratios, ratio)
+	}
+	mean, half := stats.TrimmedMean(ratios, o.Confidence)
+	c.Change, c.Low, c.High = math.Expm1(mean), math.Expm1(mean-half), math.Expm1(mean+half)
+	c.A, _ = stats.TrimmedMean(as, o.Confidence)
+	c.B = c.A * (1 + c.Change)
+	return c, nil
+}
+
+// one times one load, in which a side comes first: ns a packet of A and of B, with the loop's own.
+func (l *loop) one(ctx context.Context, load Load, first Side, d time.Duration) (each [2]float64, err error) {
+	order := [2]Side{first, 1 - first}
+	var programs [2]*ebpf.Program // in order
+	for i, s := range order {
+		p, done, err := load(ctx, s)
+		if err != nil {
+			return each, err
+		}
+		defer func() { err = errors.Join(err, done()) }()
+		programs[i] = p
+	}
+	if !l.same { // else the caller compares outputs
+		if err := l.agree(programs[first], programs[1-first]); err != nil { // the place of A is the number of the side that is first
+			return each, err
+		}
+	}
+	sides, err := l.run(ctx, programs[0], programs[1], d)
+	if err != nil {
+		return each, err
+	}
+	for i, s := range order {
+		each[s] = sides[i].each()
+	}
+	return each, nil
+}
+
+// agree returns an error unless both programs give a packet the same verdict.
+func (l *loop) agree(a, b *ebpf.Program) error {
+	va, err := l.verdict(a)
+	if err != nil {
+		return fmt.Errorf("A: %w", err)
+	}
+	vb, err := l.verdict(b)
+	if err != nil {
+		return fmt.Errorf("B: %w", err)
+	}
+	if va != vb {
+		return fmt.Errorf("A gives a packet the verdict %s and B %s: they do not do the same work", verdictName(va), verdictName(vb))
+	}
+	return nil
+}
