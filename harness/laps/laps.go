@@ -30,8 +30,6 @@ const (
 	turnPackets = 64
 	// callPackets is how many packets one system call has at most: it cannot be ended before.
 	callPackets = 1 << 18
-	// nice is the timing thread's nice value: where other tasks run, loading and timing else take up to ten times as long.
-	nice = -15
 	// brokenTurn is how many times as long as the shortest of its program a turn may be.
 	brokenTurn = 4
 	// Verdicts of XDP programs (linux/bpf.h).
@@ -208,7 +206,7 @@ func verdictName(v uint32) string {
 	return fmt.Sprint(v)
 }
 
-// pin keeps this goroutine on the CPU that it runs on, before other tasks there.
+// pin keeps this goroutine on the CPU that it runs on.
 func pin() (undo func(), err error) {
 	runtime.LockOSThread()
 	defer func() {
@@ -228,15 +226,7 @@ func pin() (undo func(), err error) {
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		return nil, fmt.Errorf("pin to CPU %d: %w", cpu, err)
 	}
-	// Without the right to it, loads only take longer where other tasks run. The system call gives 20 less the nice value.
-	before, priorityErr := unix.Getpriority(unix.PRIO_PROCESS, 0)
-	if priorityErr == nil {
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
-	}
 	return func() {
-		if priorityErr == nil {
-			_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 20-before)
-		}
 		_ = unix.SchedSetaffinity(0, &old)
 		runtime.UnlockOSThread()
 	}, nil

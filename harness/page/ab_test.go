@@ -105,8 +105,8 @@ func TestLapVerdict(t *testing.T) {
 	}
 	var out strings.Builder
 	laps := []Lap{{At: "flows=1", Change: 0.001, Verdict: noDifference}, {At: "flows=4096", A: 100, B: 110, Change: 0.1, Low: 0.09, High: 0.11, Loads: 4, Verdict: verdict.Worse}}
-	want := "b takes 10.00 % more time a packet than a [+9.00 %, +11.00 %]: worse (flows=4096)."
-	if err := WriteLaps(&out, LapAnswer{A: "a", B: "b", Laps: laps, Per: "packet"}, "text"); err != nil || !strings.HasPrefix(out.String(), want) {
+	want := "b takes 10.00 % more ns/pkt than a [+9.00 %, +11.00 %]: worse (flows=4096)."
+	if err := WriteLaps(&out, LapAnswer{A: "a", B: "b", Laps: laps, Unit: "ns/pkt"}, "text"); err != nil || !strings.HasPrefix(out.String(), want) {
 		t.Errorf("%v: %q", err, out.String())
 	}
 }

@@ -3,6 +3,7 @@
 package page
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,7 +23,9 @@ type Lap struct {
 	High     float64 `json:"high"`
 	DiffLow  float64 `json:"diff_low"` // of B less A, ns a packet
 	DiffHigh float64 `json:"diff_high"`
-	Loads    int     `json:"loads"`
+	Loads    int     `json:"loads"`            // or set-ups
+	Unit     string  `json:"unit,omitempty"`   // of A and B, if it is not the answer's
+	Better   string  `json:"better,omitempty"` // "lower", which is meant without, "higher" or "neither"
 	Verdict  string  `json:"verdict"`
 }
 
@@ -34,10 +37,12 @@ func (l *Lap) Judge(shown bool, minEffect float64) {
 	switch {
 	case !shown || math.Abs(l.Change) < minEffect:
 		l.Verdict = noDifference
-	case l.Change > 0:
-		l.Verdict = verdict.Worse
-	default:
+	case l.Better == "neither":
+		l.Verdict = verdict.Differs
+	case l.Change > 0 == (l.Better == "higher"):
 		l.Verdict = verdict.Better
+	default:
+		l.Verdict = verdict.Worse
 	}
 }
 
@@ -45,17 +50,11 @@ func (l *Lap) Judge(shown bool, minEffect float64) {
 type LapAnswer struct {
 	A, B string // as the user named them
 	Laps []Lap
-	Per  string // what one lap passes: packet, or run of a program by itself
+	Unit string // ns/pkt or ns/run; empty: each row has its own
+	// Title and Footer are those of the table.
+	Title, Footer string
 	// Gates and Differences: see AB.
 	Gates, Differences []string
-}
-
-// unit is that of times.
-func (a LapAnswer) unit() string {
-	if a.Per == "packet" {
-		return "ns/pkt"
-	}
-	return "ns/" + a.Per
 }
 
 // percent writes a share as a percentage, with a sign if signed: in hundredths, as laps tell a third of one apart.
@@ -75,10 +74,10 @@ func WriteLaps(w io.Writer, answer LapAnswer, format string) error {
 		return e.Encode(struct {
 			A       string   `json:"a"`
 			B       string   `json:"b"`
-			Unit    string   `json:"unit"`
+			Unit    string   `json:"unit,omitempty"`
 			Laps    []Lap    `json:"laps"`
 			Outputs []string `json:"different_outputs,omitempty"`
-		}{a, b, answer.unit(), laps, answer.Differences})
+		}{a, b, answer.Unit, laps, answer.Differences})
 	}
 	p, err := newPrinter(w, format)
 	if err != nil {
@@ -98,20 +97,23 @@ func WriteLaps(w io.Writer, answer LapAnswer, format string) error {
 		if most.Change < 0 {
 			more = "less"
 		}
-		p.printf("%s takes %s %s time a %s than %s [%s, %s]: %s (%s).\n\n", b, percent(math.Abs(most.Change), false), more, answer.Per, a,
+		verb := "takes"
+		if most.Unit != "" {
+			verb = "has"
+		}
+		p.printf("%s %s %s %s %s than %s [%s, %s]: %s (%s).\n\n", b, verb, percent(math.Abs(most.Change), false), more, cmp.Or(most.Unit, answer.Unit), a,
 			percent(most.Low, true), percent(most.High, true), most.Verdict, most.At)
 	}
 	p.list("Correctness", answer.Gates)
 	p.list("Different outputs, A | B", answer.Differences)
-	ns := answer.unit()
-	g := grid{title: "The program alone, timed in turns", head: []string{"at", "A " + ns, "B " + ns, "B against A", ns + " more", "verdict"}}
+	g := grid{title: answer.Title, head: []string{"at", "unit", "A", "B", "B against A", "more", "verdict"}, footer: answer.Footer}
 	for _, l := range laps {
 		g.rows = append(g.rows, []string{
-			l.At, unit.Digits(l.A), unit.Digits(l.B), fmt.Sprintf("%s [%s, %s]", percent(l.Change, true), percent(l.Low, true), percent(l.High, true)),
-			fmt.Sprintf("%+.2f [%+.2f, %+.2f]", l.B-l.A, l.DiffLow, l.DiffHigh), l.Verdict,
+			l.At, cmp.Or(l.Unit, answer.Unit), unit.Digits(l.A), unit.Digits(l.B),
+			fmt.Sprintf("%s [%s, %s]", percent(l.Change, true), percent(l.Low, true), percent(l.High, true)),
+			fmt.Sprintf("%+.3g [%+.3g, %+.3g]", l.B-l.A, l.DiffLow, l.DiffHigh), l.Verdict,
 		})
 	}
-	g.footer = fmt.Sprintf("the loop's own time is taken off; intervals at 95 %%, over pairs of %d loads of both programs", laps[0].Loads)
 	p.grid(g)
 	return p.err
 }

@@ -120,8 +120,8 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	if pair.single = len(args) == 1; pair.single {
 		pair.experiment.Variants = []harness.Variant{pair.a}
 	}
-	if f.laps(pair) {
-		return pair.abLaps(ctx, s, words, f, effect)
+	if pair.inTurns(words, f) != nil {
+		return pair.abTurns(ctx, s, words, f, effect)
 	}
 	jobs, err := f.jobs(pair, words)
 	if err != nil {

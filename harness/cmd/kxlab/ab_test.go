@@ -147,7 +147,7 @@ func TestABLapsProg(t *testing.T) {
 	for args, want := range map[string]string{
 		"kinds.bpf.o kinds.bpf.o --program kind_raw":       "programs by themselves of type raw tracepoint are measured on target exact only",
 		"count-hash count-hash --like prog --axis x=1":     `unknown axis "x"`,
-		"count-hash count-hash --like prog --format junit": "--format junit: not for programs timed in turns",
+		"count-hash count-hash --like prog --format junit": "--format junit: not for what takes turns",
 	} {
 		cmd, errs := command(t, dir, append(strings.Fields("ab --target host --wait "), strings.Fields(args)...)...)
 		out, err := cmd.Output()

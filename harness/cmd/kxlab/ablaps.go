@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,35 +41,65 @@ const (
 	lapWithin = 45 * time.Second
 )
 
-// laps tells whether the pair is timed in turns: on this machine, two XDP programs and no other workload asked for, or two programs by
-// themselves.
-func (f abFlags) laps(p *pair) bool {
-	return f.target == harness.TargetHost && p.kind != nil || f.target == harness.TargetHost && p.a.Attach == "xdp" && p.b.Attach == "xdp" &&
-		(len(f.workloads) == 0 || len(f.workloads) == 1 && f.workloads[0] == lapWorkload)
+// lapAxes are those of programs timed alone.
+var lapAxes = []string{"flows", "ip", "services"}
+
+// inTurns returns the way to plan a pair that takes turns on this machine: two programs by themselves, two XDP programs with no other
+// workload or axis asked for than those alone have, or two variants in workloads that can be cut into turns; nil if it is measured by
+// trials.
+func (p *pair) inTurns(words experiments.Vocabulary, f abFlags) func(experiments.Vocabulary, abFlags) (lapPlan, error) {
+	otherAxis := slices.ContainsFunc(f.axes, func(a string) bool {
+		name, _, ok := strings.Cut(a, "=")
+		return ok && !slices.Contains(lapAxes, name)
+	})
+	turns, ok := words.Families[p.experiment.Family].(turnFamily)
+	switch {
+	case f.target != harness.TargetHost:
+		return nil
+	case p.kind != nil:
+		return p.planRuns
+	case p.a.Attach == "xdp" && p.b.Attach == "xdp" && (len(f.workloads) == 0 || len(f.workloads) == 1 && f.workloads[0] == lapWorkload && !otherAxis):
+		return p.planXDP
+	case ok && len(f.workloads) > 0 && !slices.ContainsFunc(f.workloads, func(w string) bool { return !slices.Contains(turns.TurnWorkloads(), w) }):
+		return p.planTurns
+	}
+	return nil
 }
 
-// A lapPlan is what is timed in turns: rows of what, and how.
+// A lapPlan is what takes turns: a note for the user, the least difference that counts, and how it is measured.
 type lapPlan struct {
-	rows    int
-	what    string
-	measure func(context.Context, laps.Options) (page.LapAnswer, error)
+	note      string
+	minEffect float64
+	measure   func(context.Context, streams) (page.LapAnswer, error)
 }
 
-// abLaps times two programs in turns.
-func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, effect float64) error {
+// lapPlanOf plans rows of programs alone.
+func (f abFlags) lapPlanOf(rows int, what string, measure func(context.Context, laps.Options) (page.LapAnswer, error)) (lapPlan, error) {
+	o := laps.Options{Loads: lapLoads, Time: lapTime, Within: lapWithin}
+	if f.repeat > 0 {
+		o.Loads, o.Within = f.repeat, 0
+	}
+	if o.Loads < 4 || o.Loads%2 != 0 {
+		return lapPlan{}, fmt.Errorf("--repeat %d: programs timed in turns are loaded an even number of times, at least 4", f.repeat)
+	}
+	note := fmt.Sprintf("up to %d loads of both programs at each of %d %s, about %v", o.Loads, rows, what,
+		(time.Duration(o.Loads*rows)*(lapTime+150*time.Millisecond) + 5*time.Second).Round(time.Second))
+	return lapPlan{note, lapMinEffect, func(ctx context.Context, _ streams) (page.LapAnswer, error) {
+		answer, err := measure(ctx, o)
+		answer.Title = "The program alone, timed in turns"
+		answer.Footer = "the loop's own time is taken off; intervals at 95 %, over pairs of a load and its mirror"
+		return answer, err
+	}}, nil
+}
+
+// abTurns measures two sides by turns.
+func (p *pair) abTurns(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, effect float64) error {
 	if f.format == "junit" {
-		return usage(errors.New("--format junit: not for programs timed in turns; take text, markdown or json, or --target exact"))
+		return usage(errors.New("--format junit: not for what takes turns; take text, markdown or json, or --target exact"))
 	}
-	planning := p.planXDP
-	if p.kind != nil {
-		planning = p.planRuns
-	}
-	plan, err := planning(words, f)
+	plan, err := p.inTurns(words, f)(words, f)
 	if err != nil {
 		return usage(err)
-	}
-	if f.repeat > 0 && (f.repeat < 4 || f.repeat%2 != 0) {
-		return usage(fmt.Errorf("--repeat %d: programs timed in turns are loaded an even number of times, at least 4", f.repeat))
 	}
 	if err := host.RequireRoot(); err != nil {
 		return err
@@ -78,18 +109,13 @@ func (p *pair) abLaps(ctx context.Context, s streams, words experiments.Vocabula
 		return err
 	}
 	defer lock.Close()
-	o := laps.Options{Loads: lapLoads, Time: lapTime, Within: lapWithin}
-	if f.repeat > 0 {
-		o.Loads, o.Within = f.repeat, 0
-	}
-	s.note("up to %d loads of both programs at each of %d %s, about %v", o.Loads, plan.rows, plan.what,
-		(time.Duration(o.Loads*plan.rows)*(lapTime+150*time.Millisecond) + 5*time.Second).Round(time.Second))
-	answer, err := plan.measure(ctx, o)
+	s.note("%s", plan.note)
+	answer, err := plan.measure(ctx, s)
 	if err != nil {
 		return err
 	}
 	if effect == 0 {
-		effect = lapMinEffect
+		effect = plan.minEffect
 	}
 	worse := 0
 	for i := range answer.Laps {
@@ -131,11 +157,11 @@ func (p *pair) planXDP(words experiments.Vocabulary, f abFlags) (plan lapPlan, e
 		for i, c := range found {
 			answer.Laps = append(answer.Laps, lapOf(fmt.Sprintf("flows=%d", flows[i]), c))
 		}
-		answer.Per = "packet"
+		answer.Unit = "ns/pkt"
 		answer.Gates = []string{"A: " + p.words[0] + ": gate passed", "B: " + p.words[1] + ": gate passed"}
 		return answer, err
 	}
-	return lapPlan{len(flows), "numbers of flows", measure}, nil
+	return f.lapPlanOf(len(flows), "numbers of flows", measure)
 }
 
 // lapGroup reads the axes that laps have: services, ip and flows.
@@ -207,9 +233,9 @@ func (p *pair) planRuns(words experiments.Vocabulary, f abFlags) (plan lapPlan, 
 				answer.Differences = append(answer.Differences, l.Input+": "+l.Difference)
 			}
 		}
-		answer.Per = "run"
+		answer.Unit = "ns/run"
 		answer.Gates = []string{fmt.Sprintf("outputs: equal for %d of %d inputs", len(found)-len(answer.Differences), len(found))}
 		return answer, err
 	}
-	return lapPlan{len(inputs), "inputs", measure}, nil
+	return f.lapPlanOf(len(inputs), "inputs", measure)
 }

@@ -50,6 +50,9 @@ func (s *stage) workloads() map[string]measurement {
 // Workloads returns the names of the family's workloads, sorted.
 func (Family) Workloads() []string { return slices.Sorted(maps.Keys((&stage{}).workloads())) }
 
+// TurnWorkloads returns the workloads whose trials may be a tenth of a second long: what they measure is there from the first packet on.
+func (Family) TurnWorkloads() []string { return []string{"crr", "pps", "rr"} }
+
 // Axes names the axes the family understands.
 func (Family) Axes() []string { return []string{"services", "ip", "flows", "size", "rate", "syn"} }
 
