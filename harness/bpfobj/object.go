@@ -77,6 +77,9 @@ func load(name string, spec *ebpf.CollectionSpec, types *btf.Cache) (*ebpf.Colle
 	return coll, nil
 }
 
+// ProgramSpec is the specification of a program, with its section and attach type.
+func (o *Object) ProgramSpec(name string) *ebpf.ProgramSpec { return o.spec.Programs[name] }
+
 // Close unloads the object. Programs that are still attached stay in the kernel.
 func (o *Object) Close() error {
 	o.Coll.Close()

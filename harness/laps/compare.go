@@ -149,7 +149,7 @@ func (l *loop) agree(a, b *ebpf.Program) error {
 		return fmt.Errorf("B: %w", err)
 	}
 	if va != vb {
-		return fmt.Errorf("A gives a packet the verdict %s and B %s: they do not do the same work", verdictName(va), verdictName(vb))
+		return fmt.Errorf("A gives a packet the verdict %s and B %s: they do not do the same work", l.verdictName(va), l.verdictName(vb))
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ type Traffic struct {
 	Flows  uint32          // that take turns; 0: every packet is a flow of its own, up to 2^31
 	// Packet, if there is one, is what every run gets, in the place of flows: see same.go.
 	Packet []byte
-	// Like is one of the programs on a packet. Type (XDP or SchedCLS), attach type and flags of both must be the same: the kernel takes
+	// Like is one of the programs; nil: an XDP program on flows. Type (XDP or SchedCLS), attach type and flags of both must be the same: the kernel takes
 	// no others into one map.
 	Like *ebpf.ProgramSpec
 }
@@ -93,11 +93,29 @@ func newLoop(t Traffic) (*loop, error) {
 			return nil, fmt.Errorf("set %s of the timing loop: %w", name, err)
 		}
 	}
-	coll, err := ebpf.NewCollection(spec)
-	if err != nil {
-		return nil, fmt.Errorf("load timing loop: %w", err)
+	l := &loop{program: "timing", stub: "stub", placing: "under_test", packet: t.Frame[:], flows: t.Flows}
+	if t.Like != nil && t.Like.Type == ebpf.SchedCLS {
+		l.program, l.stub, l.placing = "timing_tc", "stub_tc", "tc_under_test"
 	}
-	return &loop{coll: coll, program: "timing", stub: "stub", placing: "under_test", packet: t.Frame[:], flows: t.Flows}, nil
+	if err := l.load(spec, t.Like); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// load loads what the loop needs of a specification, so that programs like the one given can be placed in it; nil: XDP.
+func (l *loop) load(spec *ebpf.CollectionSpec, like *ebpf.ProgramSpec) (err error) {
+	for name, p := range spec.Programs {
+		if name != l.program && name != l.stub {
+			delete(spec.Programs, name)
+		} else if like != nil {
+			p.AttachType, p.Flags = like.AttachType, like.Flags
+		}
+	}
+	if l.coll, err = ebpf.NewCollection(spec); err != nil {
+		return fmt.Errorf("load timing loop: %w", err)
+	}
+	return nil
 }
 
 // Close unloads the loop.
@@ -130,11 +148,10 @@ func (l *loop) call(packets uint32, limit time.Duration) (out [2]side, err error
 	if err != nil {
 		return out, fmt.Errorf("run timing loop: %w", err)
 	}
-	if l.same {
-		if err := l.broken(); err != nil {
-			return out, err
-		}
-	} else if verdict == aborted {
+	if err := l.broken(); err != nil {
+		return out, err
+	}
+	if l.program == "timing" && verdict == aborted {
 		return out, errors.New("run timing loop: the last packet was aborted")
 	}
 	if err := turns.Get(&s); err != nil {
@@ -191,14 +208,20 @@ func (l *loop) verdict(p *ebpf.Program) (uint32, error) {
 		return 0, err
 	}
 	v, _, err := l.coll.Programs[l.program].Benchmark(l.packet, turnPackets, nil)
-	if err == nil && v == aborted {
-		err = errors.New("the program aborts packets")
+	switch {
+	case err != nil:
+		return v, err
+	case l.program == "timing" && v == aborted:
+		return v, errors.New("the program aborts packets")
 	}
-	return v, err
+	return v, l.broken()
 }
 
-// verdictName is what linux/bpf.h calls a verdict of XDP programs.
-func verdictName(v uint32) string {
+// verdictName is what linux/bpf.h calls a verdict of XDP programs, and the number of others.
+func (l *loop) verdictName(v uint32) string {
+	if l.program != "timing" {
+		return fmt.Sprint(int32(v))
+	}
 	names := []string{"XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT"}
 	if int(v) < len(names) {
 		return names[v]

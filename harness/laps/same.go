@@ -29,12 +29,6 @@ func newSame(t Traffic) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{program: "same_" + suffix, stub: "stub_" + suffix, placing: suffix + "_under_test", packet: t.Packet, flows: 1, same: true}
-	for name, p := range spec.Programs {
-		if name != l.program && name != l.stub {
-			delete(spec.Programs, name)
-		}
-		p.AttachType, p.Flags = t.Like.AttachType, t.Like.Flags
-	}
 	var packet [abi.SamePacket]byte
 	copy(packet[:], t.Packet)
 	for name, value := range map[string]any{"packet": packet, "packet_size": uint32(len(t.Packet)), "turn_packets": uint32(turnPackets)} {
@@ -42,8 +36,8 @@ func newSame(t Traffic) (*loop, error) {
 			return nil, fmt.Errorf("set %s of the timing loop: %w", name, err)
 		}
 	}
-	if l.coll, err = ebpf.NewCollection(spec); err != nil {
-		return nil, fmt.Errorf("load timing loop: %w", err)
+	if err := l.load(spec, t.Like); err != nil {
+		return nil, err
 	}
 	return l, nil
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
-// A lapFamily can time the XDP programs of two variants in turns.
+// A lapFamily can time the programs of two variants in turns.
 type lapFamily interface {
-	CompareXDP(ctx context.Context, g harness.Group, flows []int, o laps.Options) ([]laps.Comparison, error)
+	ComparePrograms(ctx context.Context, g harness.Group, flows []int, o laps.Options) ([]laps.Comparison, error)
 }
 
 // A runFamily can time programs by themselves in turns.
@@ -44,7 +44,7 @@ const (
 // lapAxes are those of programs timed alone.
 var lapAxes = []string{"flows", "ip", "services"}
 
-// inTurns returns the way to plan a pair that takes turns on this machine: two programs by themselves, two XDP programs with no other
+// inTurns returns the way to plan a pair that takes turns on this machine: two programs by themselves, two XDP or tc programs with no other
 // workload or axis asked for than those alone have, or two variants in workloads that can be cut into turns; nil if it is measured by
 // trials.
 func (p *pair) inTurns(words experiments.Vocabulary, f abFlags) func(experiments.Vocabulary, abFlags) (lapPlan, error) {
@@ -58,12 +58,17 @@ func (p *pair) inTurns(words experiments.Vocabulary, f abFlags) func(experiments
 		return nil
 	case p.kind != nil:
 		return p.planRuns
-	case p.a.Attach == "xdp" && p.b.Attach == "xdp" && (len(f.workloads) == 0 || len(f.workloads) == 1 && f.workloads[0] == lapWorkload && !otherAxis):
-		return p.planXDP
+	case p.timedAlone() && (len(f.workloads) == 0 || len(f.workloads) == 1 && f.workloads[0] == lapWorkload && !otherAxis):
+		return p.planPrograms
 	case ok && len(f.workloads) > 0 && !slices.ContainsFunc(f.workloads, func(w string) bool { return !slices.Contains(turns.TurnWorkloads(), w) }):
 		return p.planTurns
 	}
 	return nil
+}
+
+// timedAlone reports whether both sides are XDP programs, or both tc programs that make no tunnel, which their loop could not undo.
+func (p *pair) timedAlone() bool {
+	return p.a.Attach == p.b.Attach && (p.a.Attach == "xdp" || p.a.Attach == "tcx" && p.a.Class != "ipip" && p.b.Class != "ipip")
 }
 
 // A lapPlan is what takes turns: a note for the user, the least difference that counts, and how it is measured.
@@ -142,8 +147,8 @@ func lapOf(at string, c laps.Comparison) page.Lap {
 	return page.Lap{At: at, A: c.A, B: c.B, Change: c.Change, Low: c.Low, High: c.High, DiffLow: c.A * c.Low, DiffHigh: c.A * c.High, Loads: c.Loads}
 }
 
-// planXDP plans two XDP programs in the place of balancers: a row for each number of flows.
-func (p *pair) planXDP(words experiments.Vocabulary, f abFlags) (plan lapPlan, err error) {
+// planPrograms plans two XDP or tc programs in the place of balancers: a row for each number of flows.
+func (p *pair) planPrograms(words experiments.Vocabulary, f abFlags) (plan lapPlan, err error) {
 	group, flows, err := f.lapGroup(p)
 	if err != nil {
 		return plan, err
@@ -153,7 +158,7 @@ func (p *pair) planXDP(words experiments.Vocabulary, f abFlags) (plan lapPlan, e
 		return plan, fmt.Errorf("experiment %s has no programs that can be timed in turns", p.experiment.Name)
 	}
 	measure := func(ctx context.Context, o laps.Options) (answer page.LapAnswer, err error) {
-		found, err := family.CompareXDP(ctx, group, flows, o)
+		found, err := family.ComparePrograms(ctx, group, flows, o)
 		for i, c := range found {
 			answer.Laps = append(answer.Laps, lapOf(fmt.Sprintf("flows=%d", flows[i]), c))
 		}

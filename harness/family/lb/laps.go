@@ -19,9 +19,10 @@ import (
 // lapRingLines is the size of the map rings while programs are timed: to make a larger one takes longer than to time a load.
 const lapRingLines = 1 << 15
 
-// CompareXDP times the programs of two variants against one another on this machine, after both have passed the correctness gate:
-// one result for each number of flows, in their order. The group has two members, each with an XDP program.
-func (f Family) CompareXDP(ctx context.Context, g harness.Group, flows []int, o laps.Options) (out []laps.Comparison, err error) {
+// ComparePrograms times the programs of two variants against one another on this machine, after both have passed the correctness gate:
+// one result for each number of flows, in their order. The group has two members, each with an XDP program, or each with a tc program that
+// leaves the length of packets as it is.
+func (f Family) ComparePrograms(ctx context.Context, g harness.Group, flows []int, o laps.Options) (out []laps.Comparison, err error) {
 	st, err := f.Prepare(ctx, g)
 	if err != nil {
 		return nil, err
@@ -42,6 +43,14 @@ func (f Family) CompareXDP(ctx context.Context, g harness.Group, flows []int, o 
 		}
 		t, err := s.lapTraffic(m, n)
 		if err != nil {
+			return nil, err
+		}
+		d, err := control.Detach(ctx, &loader, g.Members[0].Variant, m.site, m.services)
+		if err != nil {
+			return nil, err
+		}
+		t.Like = d.Spec
+		if err := d.Close(); err != nil {
 			return nil, err
 		}
 		c, err := laps.Compare(ctx, t, func(ctx context.Context, of laps.Side) (*ebpf.Program, func() error, error) {
