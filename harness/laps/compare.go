@@ -91,7 +91,7 @@ func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison
 	var ratios, as []float64
 	for began := time.Now(); c.Loads < o.Loads && (o.Within == 0 || c.Loads < leastLoads || time.Since(began) < o.Within); c.Loads += 2 {
 		ratio := 0.0
-		// A load gets the memory of one of those before, often by turns: which side is first goes by the Thue-Morse sequence.
+		// Memory may come back with every second load: which side is first goes by the Thue-Morse sequence.
 		odd := Side(bits.OnesCount(uint(c.Loads/2)) & 1)
 		for _, first := range []Side{odd, 1 - odd} {
 			each, err := l.one(ctx, load, first, o.Time)
