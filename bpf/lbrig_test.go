@@ -133,6 +133,9 @@ func newRig(tb testing.TB, s rigSpec) *rig {
 		set("flow_entries", s.Entries)
 		m.MaxEntries = s.Entries / 8 * uint32(ncpu)
 	}
+	if s.Knobs["counters"] != nil {
+		spec.Maps["tallies"].MaxEntries = abi.LBTallies * uint32(ncpu)
+	}
 	opts := ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{}}
 	if s.Share != nil {
 		for name, m := range s.Share.Maps {

@@ -20,6 +20,7 @@ const (
 	LBVIPRemoved   = 2 // backends were taken out: the map removed names them
 	LBRealV6       = 1 // addr is an IPv6 address
 	LBRealDown     = 2 // removed: connections to it must be balanced anew
+	LBTallies      = (LBGenerations + LBMaxReals)
 )
 
 // LBVIP4 is struct lb_vip4, 8 bytes.
@@ -70,6 +71,12 @@ type LBReal struct {
 	Port  [2]byte // nat and socket rewrite the port, ipip and dsr keep the service's
 	Flags uint32  // LB_REAL_*
 	Pad   uint32
+}
+
+// LBTally is struct lb_tally, 16 bytes.
+type LBTally struct {
+	Packets uint64
+	Bytes   uint64 // of IP packets as the client sent them
 }
 
 // LBConfig is struct lb_config, 56 bytes.

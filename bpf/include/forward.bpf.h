@@ -14,6 +14,7 @@
 #include "parse.bpf.h"
 #include "refuse.bpf.h"
 #include "stats.bpf.h"
+#include "tally.bpf.h"
 #include "toobig.bpf.h"
 #include "track.bpf.h"
 #include "vip.bpf.h"
@@ -24,7 +25,8 @@ enum forward {
 	FORWARD_MAC,
 };
 
-typedef struct lb_real *(*track_fn)(const struct lb_vip *vip, const struct packet *p, __u64 hash, enum track mode);
+typedef struct lb_real *(*track_fn)(const struct lb_vip *vip, const struct packet *p, __u64 hash, enum track mode,
+				    __u32 *chosen);
 
 static __always_inline int forward_pass(void)
 {
@@ -97,6 +99,7 @@ static __always_inline int forward_ipv4(hook_ctx *ctx, struct cursor *c, track_f
 	enum parsed parsed = parse_ipv4(c, hook_len(ctx) - OFF_L3, &p);
 	struct lb_real *real;
 	struct lb_vip *vip;
+	__u32 index;
 	__u64 hash;
 
 	if (parsed != PARSED_FLOW && parsed != PARSED_ICMP_ERROR)
@@ -107,7 +110,9 @@ static __always_inline int forward_ipv4(hook_ctx *ctx, struct cursor *c, track_f
 	if (how == FORWARD_TUNNEL && p.ip_len > cfg.client_mtu)
 		return forward_toobig(ctx, &p, parsed, 4);
 	hash = hash_flow4(cfg.seed, &p);
-	real = choose(vip, &p, hash, parsed == PARSED_ICMP_ERROR ? TRACK_ABOUT : TRACK_FLOW);
+	real = choose(vip, &p, hash, parsed == PARSED_ICMP_ERROR ? TRACK_ABOUT : TRACK_FLOW, &index);
+	if (real)
+		tally_count(vip->generation, index, p.ip_len);
 	return forward_to(ctx, &p, parsed, real, hash, 4, how);
 }
 
@@ -117,6 +122,7 @@ static __always_inline int forward_ipv6(hook_ctx *ctx, struct cursor *c, track_f
 	enum parsed parsed = parse_ipv6(c, hook_len(ctx) - OFF_L3, &p);
 	struct lb_real *real;
 	struct lb_vip *vip;
+	__u32 index;
 	__u64 hash;
 
 	if (parsed != PARSED_FLOW && parsed != PARSED_ICMP_ERROR)
@@ -127,7 +133,9 @@ static __always_inline int forward_ipv6(hook_ctx *ctx, struct cursor *c, track_f
 	if (how == FORWARD_TUNNEL && p.ip_len > cfg.client_mtu)
 		return forward_toobig(ctx, &p, parsed, 6);
 	hash = hash_flow6(cfg.seed, &p);
-	real = choose(vip, &p, hash, parsed == PARSED_ICMP_ERROR ? TRACK_ABOUT : TRACK_FLOW);
+	real = choose(vip, &p, hash, parsed == PARSED_ICMP_ERROR ? TRACK_ABOUT : TRACK_FLOW, &index);
+	if (real)
+		tally_count(vip->generation, index, p.ip_len);
 	return forward_to(ctx, &p, parsed, real, hash, 6, how);
 }
 

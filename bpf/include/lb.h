@@ -76,6 +76,15 @@ struct lb_real {
 #define LB_REAL_V6   1 /* addr is an IPv6 address */
 #define LB_REAL_DOWN 2 /* removed: connections to it must be balanced anew */
 
+/* Value of tallies: what was forwarded for one service or to one real. */
+struct lb_tally {
+	__u64 packets;
+	__u64 bytes; /* of IP packets as the client sent them */
+};
+
+/* Elements of tallies for each CPU: services by the index of their generation, then reals by theirs. */
+#define LB_TALLIES (LB_GENERATIONS + LB_MAX_REALS)
+
 /* Indices into the per-CPU array stats. */
 enum lb_stat {
 	LB_STAT_PACKETS, /* packets of a service, forwarded */

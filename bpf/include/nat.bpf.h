@@ -15,6 +15,7 @@
 #include "natsum.bpf.h"
 #include "parse.bpf.h"
 #include "stats.bpf.h"
+#include "tally.bpf.h"
 
 /* TCP or UDP, parsed. */
 static __always_inline int nat_transport_in(struct nat_pkt *p, const struct packet *pkt, const bool v6)
@@ -69,6 +70,7 @@ static __always_inline int nat_transport_in(struct nat_pkt *p, const struct pack
 		return NAT_PASS; /* for the verifier: it was parsed */
 	if (flow->dir == NAT_TO_REAL) {
 		stat_count(LB_STAT_PACKETS);
+		tally_count(flow->generation, flow->real, pkt->ip_len);
 		addr = v6 ? (__be32 *)&ip6->daddr : &ip->daddr;
 		port++;
 	} else {

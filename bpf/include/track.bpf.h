@@ -34,7 +34,7 @@ static __always_inline __u64 track_name(const struct lb_vip *vip, const struct p
 
 /* The real of an entry of the flow table, NULL if there is none or the real is no backend of the service any more. */
 static __always_inline struct lb_real *track_known(const struct lb_vip *vip, struct flow_line *line, __u64 hash,
-						   const struct packet *p, __u64 now)
+						   const struct packet *p, __u64 now, __u32 *chosen)
 {
 	bool udp = p->proto == IPPROTO_UDP;
 	__u64 name = track_name(vip, p, hash, now);
@@ -48,16 +48,17 @@ static __always_inline struct lb_real *track_known(const struct lb_vip *vip, str
 	real = real_get(index);
 	if (!real || (real->flags & LB_REAL_DOWN) || member_removed(vip->generation, vip->flags, index))
 		return NULL;
+	*chosen = index;
 	return real;
 }
 
 /*
  * Every flow is tracked. A SYN does not look up, as it begins a connection whatever was there before; above the flood
  * guard's limit the table is not touched for it at all. A RST ends what it belongs to: no entry for it.
- * Returns NULL if the service has no backends.
+ * Returns NULL if the service has no backends, else sets *chosen to the real's index.
  */
 static __always_inline struct lb_real *track_all(const struct lb_vip *vip, const struct packet *p, __u64 hash,
-						 enum track mode)
+						 enum track mode, __u32 *chosen)
 {
 	__u64 now = flow_now();
 	struct flow_line *line = NULL;
@@ -67,12 +68,13 @@ static __always_inline struct lb_real *track_all(const struct lb_vip *vip, const
 	if (!(p->tcp_flags & TCP_SYN)) {
 		line = flow_line_of(hash);
 		if (line) {
-			real = track_known(vip, line, hash, p, now);
+			real = track_known(vip, line, hash, p, now, chosen);
 			if (real)
 				return real;
 		}
 	}
 	slot = ring_find(vip, hash);
+	*chosen = slot & LB_SLOT_REAL;
 	real = track_slot(slot);
 	if (!real || mode == TRACK_ABOUT)
 		return real;
@@ -97,13 +99,14 @@ static __always_inline struct lb_real *track_all(const struct lb_vip *vip, const
  * service's second ring and are tracked, whatever the flood guard says: without an entry they would break at once.
  */
 static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, const struct packet *p, __u64 hash,
-						    enum track mode)
+						    enum track mode, __u32 *chosen)
 {
 	int slot = ring_find(vip, hash);
 	struct lb_real *real = track_slot(slot);
 	struct flow_line *line;
 	__u64 now;
 
+	*chosen = slot & LB_SLOT_REAL;
 	if (!real || !(slot & (LB_SLOT_LOOK | LB_SLOT_TRACK)))
 		return real;
 	now = flow_now();
@@ -111,7 +114,7 @@ static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, co
 	if (!line)
 		return real;
 	if (!(p->tcp_flags & TCP_SYN)) {
-		struct lb_real *known = track_known(vip, line, hash, p, now);
+		struct lb_real *known = track_known(vip, line, hash, p, now, chosen);
 
 		if (known)
 			return known;
@@ -124,6 +127,7 @@ static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, co
 			return real;
 		stat_count(LB_STAT_NEW);
 		slot = ring_find_new(vip, hash);
+		*chosen = slot & LB_SLOT_REAL;
 		real = track_slot(slot);
 		if (real)
 			flow_insert(line, track_name(vip, p, hash, now), slot & LB_SLOT_REAL, now);

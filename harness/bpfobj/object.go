@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 )
 
@@ -92,6 +93,9 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 		rings.MaxEntries = max(rings.MaxEntries, cmp.Or(ringLines, defaultRingLines))
 		rings.Flags |= unix.BPF_F_MMAPABLE
 		set.RingLines = rings.MaxEntries
+	}
+	if tallies, v := spec.Maps["tallies"], spec.Variables["counters"]; tallies != nil && v != nil && variableValue(v) != 0 {
+		tallies.MaxEntries = uint32(ncpu) * abi.LBTallies
 	}
 	has := false
 	set.FlowSides = 1

@@ -25,7 +25,8 @@ type lbMaps struct {
 	vips4, vips6         *ebpf.Map
 	reals, stats         *ebpf.Map
 	generations, removed *ebpf.Map
-	rings                *ebpf.Memory
+	rings, tallies       *ebpf.Memory
+	tallyOf              map[uint16]ID // whose tally an index of reals holds
 	flows                []*ebpf.Map
 	line                 []byte // scratch
 }
@@ -37,11 +38,16 @@ func newLBMaps(object string, c *ebpf.Collection) (*lbMaps, error) {
 		vips4:  c.Maps["vips4"], vips6: c.Maps["vips6"],
 		reals: c.Maps["reals"], stats: c.Maps["stats"],
 		generations: c.Maps["generations"], removed: c.Maps["removed"],
+		tallyOf: make(map[uint16]ID),
 	}
-	if rings := c.Maps["rings"]; rings != nil {
+	for name, at := range map[string]**ebpf.Memory{"rings": &m.rings, "tallies": &m.tallies} {
+		shared := c.Maps[name]
+		if shared == nil {
+			continue
+		}
 		var err error
-		if m.rings, err = rings.Memory(); err != nil {
-			return nil, fmt.Errorf("map rings of %s: %w", object, err)
+		if *at, err = shared.Memory(); err != nil {
+			return nil, fmt.Errorf("map %s of %s: %w", name, object, err)
 		}
 	}
 	for name, fm := range c.Maps {
@@ -68,6 +74,8 @@ func (m *lbMaps) writeReal(index uint16, id ID, down bool) error {
 	copy(r.MAC[:], id[18:24])
 	if down {
 		r.Flags |= abi.LBRealDown
+	} else if err := m.clearRealTally(index, id); err != nil {
+		return err
 	}
 	if err := m.reals.Put(uint32(index), &r); err != nil {
 		return fmt.Errorf("write real %s: %w", addr.Unmap(), err)

@@ -112,8 +112,13 @@ func (m *lbMaps) writeRemoved(generation uint32, real uint16, is bool) error {
 	return nil
 }
 
-// writeGeneration writes that a service of this generation and flags is in force, or no longer.
+// writeGeneration writes that a service of this generation and flags is in force, or no longer; then its tally ends.
 func (m *lbMaps) writeGeneration(generation, flags uint32, inForce bool) error {
+	if !inForce {
+		if err := m.clearTally(serviceTally(generation)); err != nil {
+			return err
+		}
+	}
 	if m.generations == nil {
 		return nil
 	}
