@@ -136,6 +136,9 @@ func newRig(tb testing.TB, s rigSpec) *rig {
 	if s.Knobs["counters"] != nil {
 		spec.Maps["tallies"].MaxEntries = abi.LBTallies * uint32(ncpu)
 	}
+	if m := spec.Maps["vip_cache"]; m != nil {
+		m.MaxEntries *= uint32(ncpu)
+	}
 	opts := ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{}}
 	if s.Share != nil {
 		for name, m := range s.Share.Maps {
@@ -211,6 +214,23 @@ func setVIP(tb testing.TB, c *ebpf.Collection, family, i int, v *testVIP) {
 			tb.Fatalf("set service %d: %v", i, err)
 		}
 	}
+	raiseEpoch(tb, c)
+}
+
+// raiseEpoch makes a program look up services anew that it has in a cache.
+func raiseEpoch(tb testing.TB, c *ebpf.Collection) {
+	tb.Helper()
+	v := c.Variables["vips_epoch"]
+	if v == nil {
+		return
+	}
+	var n uint64
+	if err := v.Get(&n); err != nil {
+		tb.Fatal(err)
+	}
+	if err := v.Set(n + 1); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // takeOut says that the real was taken out of service i, and stays up.
@@ -240,6 +260,9 @@ func (r *rig) put(tb testing.TB, name string, key, value any) {
 	tb.Helper()
 	if err := r.Maps[name].Put(key, value); err != nil {
 		tb.Fatalf("put %v into %s: %v", key, name, err)
+	}
+	if name == "vips4" {
+		raiseEpoch(tb, r.Collection)
 	}
 }
 

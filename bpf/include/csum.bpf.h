@@ -18,6 +18,12 @@ static __always_inline __u16 csum_fold(__u64 sum)
 	return ~sum;
 }
 
+/* The same of a sum below 2^31. Its upper bits go round in the addition (RFC 1071). */
+static __always_inline __u16 csum_fold_short(__u32 sum)
+{
+	return ~(sum + ((sum + (sum >> 16)) >> 16));
+}
+
 /* The checksum of an IPv4 header without options whose check is 0. */
 static __always_inline __u16 csum_ipv4(const struct iphdr *ip)
 {

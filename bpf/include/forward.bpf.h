@@ -18,6 +18,7 @@
 #include "toobig.bpf.h"
 #include "track.bpf.h"
 #include "vip.bpf.h"
+#include "vipcache.bpf.h"
 
 /* The way of a packet to its real. */
 enum forward {
@@ -98,13 +99,13 @@ static __always_inline int forward_ipv4(hook_ctx *ctx, struct cursor *c, track_f
 	struct packet p;
 	enum parsed parsed = parse_ipv4(c, hook_len(ctx) - OFF_L3, &p);
 	struct lb_real *real;
-	struct lb_vip *vip;
+	const struct lb_vip *vip;
 	__u32 index;
 	__u64 hash;
 
 	if (parsed != PARSED_FLOW && parsed != PARSED_ICMP_ERROR)
 		return forward_refused(ctx, &p, parsed, false);
-	vip = vip4_find(p.dst[0], p.dport, p.proto);
+	vip = vip4_cached(p.dst[0], p.dport, p.proto);
 	if (!vip)
 		return forward_pass();
 	if (how == FORWARD_TUNNEL && p.ip_len > cfg.client_mtu)
@@ -121,7 +122,7 @@ static __always_inline int forward_ipv6(hook_ctx *ctx, struct cursor *c, track_f
 	struct packet p;
 	enum parsed parsed = parse_ipv6(c, hook_len(ctx) - OFF_L3, &p);
 	struct lb_real *real;
-	struct lb_vip *vip;
+	const struct lb_vip *vip;
 	__u32 index;
 	__u64 hash;
 

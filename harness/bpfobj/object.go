@@ -97,6 +97,9 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 	if tallies, v := spec.Maps["tallies"], spec.Variables["counters"]; tallies != nil && v != nil && variableValue(v) != 0 {
 		tallies.MaxEntries = uint32(ncpu) * abi.LBTallies
 	}
+	if cache := spec.Maps["vip_cache"]; cache != nil {
+		cache.MaxEntries = uint32(ncpu) * abi.LBVIPCache
+	}
 	has := false
 	set.FlowSides = 1
 	for name, m := range spec.Maps {

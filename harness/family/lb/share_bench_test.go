@@ -81,9 +81,9 @@ func BenchmarkShare(b *testing.B) {
 // BenchmarkShareCounted gives the same for the rows that Katran was measured by, with packets and bytes of every service and real
 // counted, and fewer loads, so that the rounds follow one another quickly.
 func BenchmarkShareCounted(b *testing.B) {
-	s := shareStage(b, 1, "xdp-tx", "xdp-ipip", "xdp-jet")
+	s := shareStage(b, 1, "xdp-tx", "xdp-ipip/counted", "xdp-jet/counted")
 	loads := []shareLoad{{name: "xdp-tx", member: "xdp-tx"}, {name: "xdp-tx+aa", member: "xdp-tx", base: "xdp-tx", as: "of-xdp-tx"}}
-	for _, member := range []string{"xdp-ipip", "xdp-jet"} {
+	for _, member := range []string{"xdp-ipip/counted", "xdp-jet/counted"} {
 		add := func(of string, alter func(*packets.Stream)) {
 			loads = append(loads, shareLoad{name: member + "/flows=" + of, member: member, alter: alter, base: "xdp-tx", as: "of-xdp-tx"})
 		}
@@ -124,7 +124,7 @@ func benchServices(b *testing.B, members ...string) {
 }
 
 // shareStage sets up members of the shipped definition with n services. A name that ends in /64k stands for the member
-// with a flow table of 64 k entries.
+// with a flow table of 64 k entries, one in /counted for the member that counts packets and bytes of services and reals.
 func shareStage(b *testing.B, n int, names ...string) *stage {
 	b.Helper()
 	if os.Geteuid() != 0 {
@@ -139,6 +139,11 @@ func shareStage(b *testing.B, n int, names ...string) *stage {
 		members = append(members, harness.Member{Name: name, Variant: v})
 	}
 	for _, v := range e.Variants {
+		if slices.Contains(names, v.Name+"/counted") {
+			c := v
+			c.Knobs = append(slices.Clone(v.Knobs), harness.Knob{Name: "counters", Value: 1})
+			add(v.Name+"/counted", c)
+		}
 		if !slices.Contains(names, v.Name) {
 			continue
 		}

@@ -28,6 +28,7 @@ type lbMaps struct {
 	rings, tallies       *ebpf.Memory
 	tallyOf              map[uint16]ID // whose tally an index of reals holds
 	flows                []*ebpf.Map
+	epoch                *ebpf.Variable // of the programs' cache of services
 	line                 []byte // scratch
 }
 
@@ -38,7 +39,7 @@ func newLBMaps(object string, c *ebpf.Collection) (*lbMaps, error) {
 		vips4:  c.Maps["vips4"], vips6: c.Maps["vips6"],
 		reals: c.Maps["reals"], stats: c.Maps["stats"],
 		generations: c.Maps["generations"], removed: c.Maps["removed"],
-		tallyOf: make(map[uint16]ID),
+		tallyOf: make(map[uint16]ID), epoch: c.Variables["vips_epoch"],
 	}
 	for name, at := range map[string]**ebpf.Memory{"rings": &m.rings, "tallies": &m.tallies} {
 		shared := c.Maps[name]
@@ -123,7 +124,20 @@ func (m *lbMaps) writeVIP(k service.Key, v abi.LBVIP) error {
 	case err != nil:
 		return fmt.Errorf("write service: %w", err)
 	}
-	return nil
+	return m.raiseEpoch()
+}
+
+// raiseEpoch makes programs look up services anew that they have in a cache.
+func (m *lbMaps) raiseEpoch() error {
+	if m.epoch == nil {
+		return nil
+	}
+	var n uint64
+	err := m.epoch.Get(&n)
+	if err == nil {
+		err = m.epoch.Set(n + 1)
+	}
+	return harness.Wrap(err, "raise epoch of services")
 }
 
 func (m *lbMaps) deleteVIP(k service.Key) error {
@@ -134,7 +148,7 @@ func (m *lbMaps) deleteVIP(k service.Key) error {
 	if err := vips.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return fmt.Errorf("delete service: %w", err)
 	}
-	return nil
+	return m.raiseEpoch()
 }
 
 // counters sums the statistics over CPUs.
