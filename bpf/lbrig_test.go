@@ -136,8 +136,10 @@ func newRig(tb testing.TB, s rigSpec) *rig {
 	if s.Knobs["counters"] != nil {
 		spec.Maps["tallies"].MaxEntries = abi.LBTallies * uint32(ncpu)
 	}
-	if m := spec.Maps["vip_cache"]; m != nil {
-		m.MaxEntries *= uint32(ncpu)
+	for _, name := range []string{"vip_cache", "recent"} {
+		if m := spec.Maps[name]; m != nil {
+			m.MaxEntries *= uint32(ncpu)
+		}
 	}
 	opts := ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{}}
 	if s.Share != nil {
@@ -281,7 +283,7 @@ func (r *rig) counts(tb testing.TB) (sum [stats]uint64) {
 	return sum
 }
 
-// forget empties the flow table.
+// forget empties the flow table and what was taken from it.
 func (r *rig) forget(tb testing.TB) {
 	tb.Helper()
 	var key uint32
@@ -290,6 +292,13 @@ func (r *rig) forget(tb testing.TB) {
 		if line != [8]uint64{} {
 			r.put(tb, "flows", key, [8]uint64{})
 		}
+	}
+	mem, err := r.Maps["recent"].Memory()
+	if err == nil {
+		_, err = mem.WriteAt(make([]byte, mem.Size()), 0)
+	}
+	if err != nil {
+		tb.Fatal(err)
 	}
 }
 

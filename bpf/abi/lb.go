@@ -9,6 +9,7 @@ const (
 	LBMaxReals     = 16384  // a ring slot has 14 bits for the real
 	LBServices     = 32768  // of a family, that maps are made for
 	LBGenerations  = 262144 // a power of two: all services that vips4 and vips6 have room for
+	LBRecent       = 32768  // elements of recent for each CPU, a power of two
 	LBVIPCache     = 1024   // elements of vip_cache for each CPU
 	LBRemovedConst = 65536  // backends taken out of services that are still there
 	LBSlotReal     = 0x3fff

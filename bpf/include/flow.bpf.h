@@ -20,6 +20,11 @@
  * lines that are full (Poisson with mean 8), with half as many 0.8 %. They go by the ring, and as long as the ring does
  * not change they still reach their real.
  *
+ * Recent flows. Before the line the map recent is asked, a small table with one entry for a hash: few pages and, for a few thousand
+ * flows, the second-level cache. It holds entries of this tick only, so each flow still comes to its line once a tick, where its
+ * age is kept. An entry enters when the line was hit, unless its place has another one of this tick; so new flows write nothing here and
+ * very many flows little. A shared flow table has none, because another CPU may change the line.
+ *
  * Races. Entries are read and written as whole 64-bit words, so none is ever half old and half new. If two CPUs that
  * share a table insert into one line at once, one entry can be lost, which is the case above; if one refreshes what the
  * other replaces, the refresh wins and the same holds. No counter or pointer is at stake.
@@ -62,6 +67,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct flow_line);
 } flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LB_RECENT); /* times the CPUs, set by Go */
+	__type(key, __u32);
+	__type(value, __u64);
+} recent SEC(".maps");
 
 /* New flows in the current tick, per CPU. */
 struct flow_guard {
@@ -165,6 +178,44 @@ static __always_inline int flow_find(struct flow_line *line, __u64 name, bool ud
 				flow_write(&line->entry[way], tag | (now & 0xff) << FLOW_AGE_SHIFT | (found & 0xffff));
 	}
 	return (__u32)(found & 0xffff) - 1;
+}
+
+/* The place of a flow among the recent ones, or NULL. */
+static __always_inline __u64 *flow_recent_of(__u64 hash)
+{
+	__u32 key = (hash & (LB_RECENT - 1)) + bpf_get_smp_processor_id() * LB_RECENT;
+
+	return flow_shared ? NULL : bpf_map_lookup_elem(&recent, &key);
+}
+
+/* The real of a recent flow, or -1. An entry of an older tick is removed: what the line says may differ by then. */
+static __always_inline int flow_recent_find(__u64 *at, __u64 name, __u64 now)
+{
+	__u64 x = flow_read(at) ^ ((name & FLOW_TAG) | (now & 0xff) << FLOW_AGE_SHIFT);
+
+	if (x <= 0xffff && x)
+		return (__u32)x - 1;
+	if (x <= ~FLOW_TAG)
+		flow_write(at, 0);
+	return -1;
+}
+
+/* A flow was found in its line in this tick. */
+static __always_inline void flow_recent_put(__u64 *at, __u64 name, __u32 real, __u64 now)
+{
+	__u64 age = (now & 0xff) << FLOW_AGE_SHIFT, e = flow_read(at);
+
+	if (!e || ((e ^ age) & (0xff << FLOW_AGE_SHIFT)))
+		flow_write(at, (name & FLOW_TAG) | age | (real + 1));
+}
+
+/* A flow begins anew: it is not recent any more. */
+static __always_inline void flow_recent_drop(__u64 hash, __u64 name)
+{
+	__u64 *at = flow_recent_of(hash);
+
+	if (at && (flow_read(at) ^ (name & FLOW_TAG)) <= ~FLOW_TAG)
+		flow_write(at, 0);
 }
 
 /*

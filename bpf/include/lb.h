@@ -10,6 +10,7 @@
 #define LB_MAX_REALS   16384 /* a ring slot has 14 bits for the real */
 #define LB_SERVICES    32768 /* of a family, that maps are made for */
 #define LB_GENERATIONS 262144 /* a power of two: all services that vips4 and vips6 have room for */
+#define LB_RECENT      32768 /* elements of recent for each CPU, a power of two */
 #define LB_VIP_CACHE   1024 /* elements of vip_cache for each CPU */
 #define LB_REMOVED     65536 /* backends taken out of services that are still there */
 

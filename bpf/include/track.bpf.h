@@ -32,22 +32,36 @@ static __always_inline __u64 track_name(const struct lb_vip *vip, const struct p
 	return flow_name(hash, vip->generation, p->proto == IPPROTO_UDP ? now >> FLOW_ERA_SHIFT : 0);
 }
 
-/* The real of an entry of the flow table, NULL if there is none or the real is no backend of the service any more. */
-static __always_inline struct lb_real *track_known(const struct lb_vip *vip, struct flow_line *line, __u64 hash,
+/*
+ * The real of an entry of the flow table, NULL if there is none or the real is no backend of the service any more. *line is
+ * the flow's line if it was looked at.
+ */
+static __always_inline struct lb_real *track_known(const struct lb_vip *vip, struct flow_line **line, __u64 hash,
 						   const struct packet *p, __u64 now, __u32 *chosen)
 {
 	bool udp = p->proto == IPPROTO_UDP;
 	__u64 name = track_name(vip, p, hash, now);
-	int index = flow_find(line, name, udp, now);
+	__u64 *recent = flow_recent_of(hash);
+	int index = recent ? flow_recent_find(recent, name, now) : -1;
 	struct lb_real *real;
 
-	if (index < 0 && udp && (now & ((1 << FLOW_ERA_SHIFT) - 1)) <= udp_idle_sec)
-		index = flow_carry(line, flow_name(hash, vip->generation, (now >> FLOW_ERA_SHIFT) - 1), name, now);
-	if (index < 0)
-		return NULL;
+	if (index < 0) {
+		*line = flow_line_of(hash);
+		if (!*line)
+			return NULL;
+		index = flow_find(*line, name, udp, now);
+		if (index < 0 && udp && (now & ((1 << FLOW_ERA_SHIFT) - 1)) <= udp_idle_sec)
+			index = flow_carry(*line, flow_name(hash, vip->generation, (now >> FLOW_ERA_SHIFT) - 1), name, now);
+		if (index < 0)
+			return NULL;
+		if (recent)
+			flow_recent_put(recent, name, index, now);
+	}
 	real = real_get(index);
-	if (!real || (real->flags & LB_REAL_DOWN) || member_removed(vip->generation, vip->flags, index))
+	if (!real || (real->flags & LB_REAL_DOWN) || member_removed(vip->generation, vip->flags, index)) {
+		flow_recent_drop(hash, name);
 		return NULL;
+	}
 	*chosen = index;
 	return real;
 }
@@ -66,12 +80,11 @@ static __always_inline struct lb_real *track_all(const struct lb_vip *vip, const
 	int slot;
 
 	if (!(p->tcp_flags & TCP_SYN)) {
-		line = flow_line_of(hash);
-		if (line) {
-			real = track_known(vip, line, hash, p, now, chosen);
-			if (real)
-				return real;
-		}
+		real = track_known(vip, &line, hash, p, now, chosen);
+		if (real)
+			return real;
+	} else {
+		flow_recent_drop(hash, track_name(vip, p, hash, now));
 	}
 	slot = ring_find(vip, hash);
 	*chosen = slot & LB_SLOT_REAL;
@@ -103,22 +116,25 @@ static __always_inline struct lb_real *track_marked(const struct lb_vip *vip, co
 {
 	int slot = ring_find(vip, hash);
 	struct lb_real *real = track_slot(slot);
-	struct flow_line *line;
+	struct flow_line *line = NULL;
 	__u64 now;
 
 	*chosen = slot & LB_SLOT_REAL;
 	if (!real || !(slot & (LB_SLOT_LOOK | LB_SLOT_TRACK)))
 		return real;
 	now = flow_now();
-	line = flow_line_of(hash);
-	if (!line)
-		return real;
 	if (!(p->tcp_flags & TCP_SYN)) {
-		struct lb_real *known = track_known(vip, line, hash, p, now, chosen);
+		struct lb_real *known = track_known(vip, &line, hash, p, now, chosen);
 
 		if (known)
 			return known;
+	} else {
+		flow_recent_drop(hash, track_name(vip, p, hash, now));
 	}
+	if (!line)
+		line = flow_line_of(hash);
+	if (!line)
+		return real;
 	if (mode == TRACK_ABOUT)
 		return real;
 	if ((slot & LB_SLOT_FLAGS) == LB_SLOT_DRAIN) {

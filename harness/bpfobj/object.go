@@ -97,8 +97,10 @@ func sizeMaps(spec *ebpf.CollectionSpec, set *settings, ncpu int, ringLines uint
 	if tallies, v := spec.Maps["tallies"], spec.Variables["counters"]; tallies != nil && v != nil && variableValue(v) != 0 {
 		tallies.MaxEntries = uint32(ncpu) * abi.LBTallies
 	}
-	if cache := spec.Maps["vip_cache"]; cache != nil {
-		cache.MaxEntries = uint32(ncpu) * abi.LBVIPCache
+	for name, each := range map[string]uint32{"vip_cache": abi.LBVIPCache, "recent": abi.LBRecent} {
+		if m := spec.Maps[name]; m != nil {
+			m.MaxEntries = uint32(ncpu) * each
+		}
 	}
 	has := false
 	set.FlowSides = 1

@@ -52,7 +52,7 @@ func newLBMaps(object string, c *ebpf.Collection) (*lbMaps, error) {
 		}
 	}
 	for name, fm := range c.Maps {
-		if bpfobj.IsFlows(name) {
+		if bpfobj.IsFlows(name) || name == "recent" {
 			m.flows = append(m.flows, fm)
 		}
 	}
