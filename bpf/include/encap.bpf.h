@@ -67,7 +67,8 @@ static __always_inline void ipv6_write(struct ipv6hdr *ip, __u8 tos, __u32 label
 static __always_inline int encap_ipv4(hook_ctx *ctx, const volatile struct lb_config *cfg, const struct packet *p,
 				      const struct lb_real *real, int inner)
 {
-	__u64 dst = *(const __u64 *)real->mac, src = *(const volatile __u64 *)cfg->mac; /* 6 bytes of each, and 2 more */
+	__u64 dst = *(const __u64 *)real->mac,
+	      src = *(const volatile __u64 *)cfg->mac; /* 6 bytes of each, and 2 more */
 	__u64 first, len, last, sum, from, to;
 	__u64 *word; /* not aligned: the kernel allows that in packets where the machine does */
 

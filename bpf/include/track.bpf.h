@@ -51,7 +51,8 @@ static __always_inline struct lb_real *track_known(const struct lb_vip *vip, str
 			return NULL;
 		index = flow_find(*line, name, udp, now);
 		if (index < 0 && udp && (now & ((1 << FLOW_ERA_SHIFT) - 1)) <= udp_idle_sec)
-			index = flow_carry(*line, flow_name(hash, vip->generation, (now >> FLOW_ERA_SHIFT) - 1), name, now);
+			index =
+			    flow_carry(*line, flow_name(hash, vip->generation, (now >> FLOW_ERA_SHIFT) - 1), name, now);
 		if (index < 0)
 			return NULL;
 		if (recent)

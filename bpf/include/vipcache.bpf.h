@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A cache of IPv4 services in front of the map vips4, an array for each CPU: a look-up in it is arithmetic and one cache line, where the
- * hash table takes 130 instructions in five functions.
+ * hash table takes several functions.
  *
  * An entry holds until vips_epoch changes, which the control plane raises after each change of vips4. The epoch is read before the hash table:
  * an entry made while a service changes carries the old epoch, and the next packet of that service looks it up again. Services that

@@ -29,7 +29,8 @@ type lbMaps struct {
 	tallyOf              map[uint16]ID // whose tally an index of reals holds
 	flows                []*ebpf.Map
 	epoch                *ebpf.Variable // of the programs' cache of services
-	line                 []byte // scratch
+	epochs               uint64         // its value
+	line                 []byte         // scratch
 }
 
 // newLBMaps finds the maps by their names. The collection still owns them.
@@ -132,12 +133,8 @@ func (m *lbMaps) raiseEpoch() error {
 	if m.epoch == nil {
 		return nil
 	}
-	var n uint64
-	err := m.epoch.Get(&n)
-	if err == nil {
-		err = m.epoch.Set(n + 1)
-	}
-	return harness.Wrap(err, "raise epoch of services")
+	m.epochs++
+	return harness.Wrap(m.epoch.Set(m.epochs), "raise epoch of services")
 }
 
 func (m *lbMaps) deleteVIP(k service.Key) error {
