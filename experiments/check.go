@@ -38,6 +38,8 @@ func check(e harness.Experiment, v Vocabulary) error {
 		}), "variants"),
 		in("aa", at(harness.Known("variant", e.AA, e.VariantNames()), "aa")),
 		in("baseline", at(optional("variant", e.Baseline, e.VariantNames()), "baseline")),
+		in("answers", at(first(e.Answers, func(a harness.Answer) error { return checkAnswer(e, a) }), "answers")),
+		in("answerplot", at(optional("plot", e.AnswerPlot, harness.Map(e.Plots, func(p harness.PlotSpec) string { return p.Name })), "answerplot")),
 		at(each("workload", e.Workloads, workloadName, func(w harness.WorkloadSpec) error { return checkWorkload(w, family) }), "workloads"),
 		refuse(len(e.Profiles) == 0, "no profiles"),
 		at(each("profile", e.Profiles, func(p harness.Profile) string { return p.Name },

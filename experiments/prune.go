@@ -67,6 +67,15 @@ func (t *tree) prune(out, root *yaml.Node, e harness.Experiment) {
 		}
 		return only(p, "only", true)
 	})
+	t.filter(out, root, "answers", func(a *yaml.Node) *yaml.Node {
+		if !has(text(a, "workload"), workloads) {
+			return nil
+		}
+		return a
+	})
+	if value(root, "answerplot") == nil && !has(text(out, "answerplot"), namesOf(items(out, "plots"))) {
+		set(out, "answerplot", scalar(""))
+	}
 	t.filter(out, root, "laws", func(l *yaml.Node) *yaml.Node {
 		if !has(text(l, "workload"), workloads) {
 			return nil

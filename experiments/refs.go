@@ -74,6 +74,17 @@ func checkPlot(e harness.Experiment, p harness.PlotSpec) error {
 	)
 }
 
+// checkAnswer checks that an answer only names what workloads report.
+func checkAnswer(e harness.Experiment, a harness.Answer) error {
+	w, err := e.Workload(a.Workload)
+	return cmp.Or(
+		refuse(a.Need == "", "need is empty: say what is needed"),
+		at(err, "workload"),
+		at(harness.Known("unit", a.Unit, w.Units()), "unit"),
+		checkWhere(w, a.Where),
+	)
+}
+
 // checkKind checks that a plot has what its kind needs along the abscissa, and nothing that its kind does not draw.
 func checkKind(p harness.PlotSpec, w harness.WorkloadSpec) error {
 	series := slices.Contains([]string{harness.PlotSeries, harness.PlotCDF, harness.PlotFlows, harness.PlotTimeline}, p.Kind)

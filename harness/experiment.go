@@ -27,7 +27,13 @@ type Experiment struct {
 	AA string
 	// Baseline names the variant that reports hold the others against; "": the first that was measured.
 	Baseline string `json:",omitempty"`
-	Variants []Variant
+	// Ask is the question in a few words, which heads its page: "Which load balancer?". Empty: Title.
+	Ask string `json:",omitempty"`
+	// Answers are the needs that a report answers first, the most common first. Empty: the report chooses by a rule.
+	Answers []Answer `json:",omitempty"`
+	// AnswerPlot names the plot that stands beside the answer. Empty: the first.
+	AnswerPlot string `json:",omitempty"`
+	Variants   []Variant
 	// ObjectsOf names experiments whose variants with a BPF object are added to Variants: with the same knobs, loaded but not
 	// attached, in a class named after their experiment. "all" alone stands for all other shipped experiments.
 	ObjectsOf []string
@@ -259,6 +265,14 @@ type ProfileWorkload struct {
 	Targets []string
 	// Only, when not empty, restricts the workload to these variants in this profile.
 	Only []string
+}
+
+// An Answer is a need that somebody has, and the cells that decide which variant serves it.
+type Answer struct {
+	Need     string // "Many services, first packets"
+	Workload string
+	Unit     string
+	Where    []AxisValue // only cells with these axis values; of several combinations that are left, a report takes one
 }
 
 // A PlotSpec declares one plot of the trials of a workload in a unit.

@@ -14,26 +14,38 @@ import (
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
-// Answer is what a run says, in two to five sentences that are made from its data by these rules:
+// Answer is what a run says, in two to six sentences that are made from its data by these rules:
 //
-//  1. The first panel in which a variant is shown better than the baseline names the best of the baseline's class, and the best of
+//  1. Of each need that the definition names (harness.Answer) and the run measured, three at most, it is said which variants are shown
+//     better than the baseline, those of its own class before the best of others. Without such needs, the first panel in which a variant is shown better than the baseline names the best of the baseline's class, and the best of
 //     each other class, which do other work.
-//  2. Of all other panels, the largest ratio by which a variant of the baseline's class is better is named.
+//  2. Without such needs: of all other panels, the largest ratio by which a variant of the baseline's class is better is named.
 //  3. The cells in which the best of 1 is worse than the baseline are counted, and the worst is named.
 //  4. It is said how many trials there were, and how far apart one variant measured twice is.
-//  5. Claims, scores and laws are counted by their verdicts.
+//  5. Claims, scores and laws are counted by their verdicts. On a page, which has a table of each, this sentence stands there.
 //
 // Where the trials are too few to show a difference, values of the first two workloads stand side by side, and nothing is called a
 // difference or none.
-func Answer(a *verdict.Analysis) []string { return newBoard(a).answer() }
+func Answer(a *verdict.Analysis) []string {
+	b := newBoard(a)
+	return slices.Concat(b.answer(), b.judged())
+}
 
+// answer is the sentences of rules 1 to 4.
 func (b board) answer() []string {
 	if len(b.workloads) == 0 {
-		return append([]string{"Nothing was measured."}, b.judged()...)
+		return []string{"Nothing was measured."}
 	}
-	tested, weak := b.all()
+	tested, weak := b.compared()
 	if len(tested) == 0 {
-		return slices.Concat(b.values(len(weak)), b.judged())
+		return b.values(len(weak))
+	}
+	if needs := b.needs(); len(needs) > 0 {
+		lead, out := b.byNeed(needs)
+		if lead != nil {
+			out = append(out, b.cost(*lead, tested))
+		}
+		return append(out, b.sure(tested, weak))
 	}
 	var out []string
 	lead, first := b.lead()
@@ -47,11 +59,11 @@ func (b board) answer() []string {
 		out = append(out, b.largest(*lead, tested)...)
 		out = append(out, b.cost(*lead, tested))
 	}
-	return slices.Concat(out, []string{b.sure(tested, weak)}, b.judged())
+	return append(out, b.sure(tested, weak))
 }
 
-// all are the effects in the main panels and in the other units of each workload's first, with enough trials and without.
-func (b board) all() (tested, weak []effect) {
+// compared are the effects in the main panels and in the other units of each workload's first, with enough trials and without.
+func (b board) compared() (tested, weak []effect) {
 	for _, w := range b.workloads {
 		for _, p := range slices.Concat(b.main[w], b.more[w]) {
 			for _, e := range b.effects(p) {
@@ -87,15 +99,7 @@ func (b board) lead() (*effect, string) {
 			}
 			best := own[0]
 			text := fmt.Sprintf("%s: %s, the best median of class %s", best.place(), best.text(b.baseline, true), best.variant.Class)
-			var others []string
-			for _, class := range harness.GroupBy(all, func(e effect) string { return e.variant.Class }) {
-				if e := class[0]; e.variant.Class != best.variant.Class && e.Verdict == verdict.Better {
-					others = append(others, fmt.Sprintf("%s (%s) %s", e.variant.Name, e.variant.Class, factor(e.Against, e.panel.unit, false)))
-				}
-			}
-			if len(others) > 0 {
-				text += "; other classes do other work: " + strings.Join(others, ", ")
-			}
+			text += b.others(all, best.variant.Class)
 			return &best, text + "."
 		}
 	}
@@ -130,7 +134,7 @@ func (b board) cost(lead effect, tested []effect) string {
 	own := harness.Filter(tested, func(e effect) bool { return e.variant.Name == lead.variant.Name })
 	worse := harness.Filter(own, func(e effect) bool { return e.Verdict == verdict.Worse })
 	if len(worse) == 0 {
-		return fmt.Sprintf("It is shown worse in none of %s.", plural(len(own), "comparison"))
+		return fmt.Sprintf("%s is shown worse in none of %s.", lead.variant.Name, plural(len(own), "comparison"))
 	}
 	worst := slices.MaxFunc(worse, func(x, y effect) int {
 		switch d := x.size() - y.size(); {
@@ -141,7 +145,7 @@ func (b board) cost(lead effect, tested []effect) string {
 		}
 		return 0
 	})
-	return fmt.Sprintf("It is worse in %d of %s, such as %s: %s.", len(worse), plural(len(own), "comparison"), worst.place(), worst.text(b.baseline, true))
+	return fmt.Sprintf("%s is worse in %d of %s, such as %s: %s.", lead.variant.Name, len(worse), plural(len(own), "comparison"), worst.place(), worst.text(b.baseline, true))
 }
 
 func plural(n int, noun string) string {
@@ -187,6 +191,10 @@ func (b board) values(compared int) []string {
 	if compared == 0 {
 		out[0] = fmt.Sprintf("There is no cell of %s with another variant beside it: nothing is compared.", b.baseline)
 	}
+	if needs := b.needs(); len(needs) > 0 {
+		_, sentences := b.byNeed(needs)
+		return append(out, sentences...)
+	}
 	return append(out, b.sides(2)...)
 }
 
@@ -194,19 +202,26 @@ func (b board) values(compared int) []string {
 func (b board) sides(workloads int) (out []string) {
 	for _, w := range b.workloads[:min(workloads, len(b.workloads))] {
 		p := b.main[w][0]
-		var parts []string
-		value := func(name string) string { return p.scale.Format(medianOf(p.cells[name])) }
-		if p.cells[b.baseline] != nil {
-			parts = append(parts, b.baseline+" "+value(b.baseline))
-		}
-		for _, class := range harness.GroupBy(b.sorted(p), func(name string) string { return p.cells[name].Cell.Class }) {
-			if name := class[0]; name != b.baseline {
-				parts = append(parts, fmt.Sprintf("%s %s (best of class %s)", name, value(name), p.cells[name].Cell.Class))
-			}
-		}
-		out = append(out, fmt.Sprintf("%s, %s: %s.", place(p), p.scale.Unit, strings.Join(parts, ", ")))
+		out = append(out, place(p)+", "+b.side(p))
 	}
 	return out
+}
+
+// side is the values of the baseline and of the best of each class in a panel: "M pkt/s: iptables 1.95, …."
+func (b board) side(p panel) string {
+	var parts []string
+	value := func(name string) string { return p.scale.Format(medianOf(p.cells[name])) }
+	if p.cells[b.baseline] != nil {
+		parts = append(parts, b.baseline+" "+value(b.baseline))
+	}
+	for _, class := range harness.GroupBy(b.sorted(p), func(name string) string { return p.cells[name].Cell.Class }) {
+		if name := class[0]; name == b.baseline {
+			parts[0] += fmt.Sprintf(" (best of class %s)", p.cells[name].Cell.Class)
+		} else {
+			parts = append(parts, fmt.Sprintf("%s %s (best of class %s)", name, value(name), p.cells[name].Cell.Class))
+		}
+	}
+	return fmt.Sprintf("%s: %s.", p.scale.Unit, strings.Join(parts, ", "))
 }
 
 // judged is the sentence about claims, scores and laws that the run speaks to.

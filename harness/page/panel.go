@@ -31,31 +31,45 @@ type board struct {
 	workloads []string
 	main      map[string][]panel // a panel for each combination of axis values, in its main unit; the first has most to compare
 	more      map[string][]panel // the first panel's other units of which one way is better
+	rest      map[string][]panel // all others, those of units without a better way last
 }
 
 func newBoard(a *verdict.Analysis) board {
-	b := board{a: a, baseline: a.BaselineOf(), main: map[string][]panel{}, more: map[string][]panel{}}
+	b := board{a: a, baseline: a.BaselineOf(), main: map[string][]panel{}, more: map[string][]panel{}, rest: map[string][]panel{}}
 	for _, w := range a.Run.Env.Workloads {
 		own := harness.Filter(a.Samples, func(s *record.Sample) bool {
 			return s.Cell.Workload == w.Name && !strings.HasSuffix(s.Cell.Variant, harness.SuffixAA)
 		})
 		units := harness.Filter(w.Metrics, func(m harness.MetricSpec) bool { return m.Better != "neither" })
-		var all [][]panel
+		told := harness.Filter(w.Metrics, func(m harness.MetricSpec) bool { return m.Better == "neither" })
+		var all, others [][]panel
 		for _, same := range harness.GroupBy(own, func(s *record.Sample) string { return s.Cell.AxesName("") }) {
 			if ps := panelsOf(w.Name, units, same); len(ps) > 0 {
 				all = append(all, ps)
 			}
-		}
-		if len(all) == 0 {
-			continue
+			if ps := panelsOf(w.Name, told, same); len(ps) > 0 {
+				others = append(others, ps)
+			}
 		}
 		slices.SortStableFunc(all, func(x, y []panel) int { return b.order(x[0], y[0]) })
-		shorten(all)
-		b.workloads = append(b.workloads, w.Name)
-		b.main[w.Name] = harness.Map(all, func(ps []panel) panel { return ps[0] })
-		b.more[w.Name] = all[0][1:]
+		slices.SortStableFunc(others, func(x, y []panel) int { return b.order(x[0], y[0]) })
+		shorten(slices.Concat(all, others))
+		if len(all) > 0 {
+			b.workloads = append(b.workloads, w.Name)
+			b.main[w.Name] = harness.Map(all, func(ps []panel) panel { return ps[0] })
+			b.more[w.Name] = all[0][1:]
+			for _, ps := range all[1:] {
+				b.rest[w.Name] = append(b.rest[w.Name], ps[1:]...)
+			}
+		}
+		b.rest[w.Name] = append(b.rest[w.Name], slices.Concat(others...)...)
 	}
 	return b
+}
+
+// all are the panels of a workload, the main ones first.
+func (b board) all(workload string) []panel {
+	return slices.Concat(b.main[workload], b.more[workload], b.rest[workload])
 }
 
 // panelsOf are the panels of one combination of axis values, the main unit first. That is the first unit of the definition in which
@@ -117,6 +131,9 @@ func (b board) order(x, y panel) int {
 
 // shorten names each panel by the axes in which the workload's panels differ.
 func shorten(all [][]panel) {
+	if len(all) == 0 {
+		return
+	}
 	differ := map[string]bool{}
 	for _, ps := range all {
 		for _, v := range ps[0].axes {

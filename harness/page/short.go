@@ -38,7 +38,7 @@ func WriteShort(w io.Writer, a *verdict.Analysis, o Short) error {
 	o.Lines, o.Width = max(cmp.Or(o.Lines, ShortLines), leastLines), cmp.Or(o.Width, shortWidth)
 	b, id := newBoard(a), a.ID
 	head := []string{o.paint(bold, fmt.Sprintf("%s on %s, kernel %s: %s", id.Experiment, id.Target, id.Kernel, id.State))}
-	for _, sentence := range b.answer() {
+	for _, sentence := range slices.Concat(b.answer(), b.judged()) {
 		head = append(head, wrap(sentence, o.Width, 3)...)
 	}
 	tail := b.without(o.Width)

@@ -125,6 +125,13 @@ func TestAnswer(t *testing.T) {
 			tr.Result.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: 1}}
 		}
 	}
+	needs := func(of *record.Run) *record.Run {
+		copied := *of
+		r := &copied
+		at := func(services string) []harness.AxisValue { return []harness.AxisValue{{Name: "services", Value: services}} }
+		r.Env.Answers = []harness.Answer{{Need: "Many services", Workload: "newflow", Unit: "sec/pkt", Where: at("10000")}, {Need: "More than there are", Workload: "newflow", Unit: "sec/pkt", Where: at("30000")}, {Need: "One service", Workload: "pps", Unit: "pkt/s", Where: at("1")}}
+		return r
+	}
 	nothing := run(5, nil)
 	nothing.Trials = nil
 	for _, tt := range []struct {
@@ -133,13 +140,17 @@ func TestAnswer(t *testing.T) {
 		want, not []string
 	}{
 		{"enough trials", run(5, nil), []string{
-			"pkt/s of xdp-nat is 4.7", "times that of iptables, the best median of class nat; other classes do other work: xdp-dsr (dsr) 6.", "Most is gained in newflow at services=10000: sec/pkt of xdp-nat is 1/7",
-			"It is shown worse in none of 7 comparisons.", "5 pairs of trials or more, at 93.8 %; one variant measured twice differs by up to"}, []string{"too few"}},
+			"pkt/s of xdp-nat is 4.7", "times that of iptables, the best median of class nat; other classes do other work: xdp-dsr 6.", "Most is gained in newflow at services=10000: sec/pkt of xdp-nat is 1/7",
+			"xdp-nat is shown worse in none of 7 comparisons.", "5 pairs of trials or more, at 93.8 %; one variant measured twice differs by up to"}, []string{"too few"}},
 		{"one trial", run(1, nil), []string{"1 trial a cell: nothing here is called a difference or none.", "iptables 1.5", "xdp-nat 7.1"}, []string{"times", "median of class nat;", "better", "worse", "gained"}},
 		{"three trials", run(3, nil), []string{"3 trials a cell: nothing here"}, []string{"times", "gained"}},
-		{"all are worse", worse, []string{"No variant is shown better than iptables in any of "}, []string{"gained", "It is"}},
-		{"a price elsewhere", mixed, []string{"It is worse in 1 of 7 comparisons, such as newflow at services=1: sec/pkt of xdp-nat is 6"}, nil},
+		{"all are worse", worse, []string{"No variant is shown better than iptables in any of "}, []string{"gained", "is shown worse in"}},
+		{"a price elsewhere", mixed, []string{"xdp-nat is worse in 1 of 7 comparisons, such as newflow at services=1: sec/pkt of xdp-nat is 6"}, nil},
 		{"nothing beside the baseline", alone, []string{"There is no cell of xdp-dsr with another variant beside it"}, []string{"times"}},
+		{"needs", needs(run(5, nil)), []string{"Many services: sec/pkt of xdp-nat is 1/7", "of that of iptables, then tc-nat 1/2", "; other classes do other work: xdp-dsr 1/9", "One service: pkt/s of xdp-nat is 4.7",
+			"xdp-nat is shown worse in none of 7 comparisons."}, []string{"More than there are", "Most is gained"}},
+		{"needs, all are worse", needs(worse), []string{"One service: no variant is shown better than iptables; all are shown worse; of the best median, pkt/s of tc-nat is 1/3"}, []string{"Many services", "more than"}},
+		{"needs, one trial", needs(run(1, nil)), []string{"1 trial a cell", "Many services: µs/pkt: iptables 2", "One service: M pkt/s: iptables 1.5"}, []string{"times", "better"}},
 		{"nothing at all", nothing, []string{"Nothing was measured."}, nil},
 	} {
 		t.Run(tt.what, func(t *testing.T) {

@@ -79,15 +79,18 @@ type Env struct {
 	Skipped []oldSkip `json:"skipped,omitempty"`
 
 	// The experiment's definition, as far as reports need it.
-	Title     string                 `json:"title,omitempty"`
-	Question  string                 `json:"question,omitempty"`
-	Baseline  string                 `json:"baseline,omitempty"` // the variant that reports hold the others against
-	Variants  []harness.Variant      `json:"variants,omitempty"`
-	Workloads []harness.WorkloadSpec `json:"workloads,omitempty"`
-	Plots     []harness.PlotSpec     `json:"plots,omitempty"`
-	Claims    []harness.Claim        `json:"claims,omitempty"`
-	Scores    []harness.Score        `json:"scores,omitempty"`
-	Laws      []harness.Law          `json:"laws,omitempty"`
+	Title      string                 `json:"title,omitempty"`
+	Question   string                 `json:"question,omitempty"`
+	Baseline   string                 `json:"baseline,omitempty"` // the variant that reports hold the others against
+	Ask        string                 `json:"ask,omitempty"`
+	Answers    []harness.Answer       `json:"answers,omitempty"`
+	AnswerPlot string                 `json:"answer_plot,omitempty"` // names the plot that stands beside the answer
+	Variants   []harness.Variant      `json:"variants,omitempty"`
+	Workloads  []harness.WorkloadSpec `json:"workloads,omitempty"`
+	Plots      []harness.PlotSpec     `json:"plots,omitempty"`
+	Claims     []harness.Claim        `json:"claims,omitempty"`
+	Scores     []harness.Score        `json:"scores,omitempty"`
+	Laws       []harness.Law          `json:"laws,omitempty"`
 }
 
 // A CellOutcome is what became of a cell.

@@ -106,6 +106,7 @@ func openRun(s streams, dir string) (*record.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	complement(&r.Env)
 	for _, remark := range r.Remarks {
 		s.note("%s: %s", dir, remark)
 	}

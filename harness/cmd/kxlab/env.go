@@ -38,7 +38,7 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 		Profile: f.profile, Repeats: f.repeat, Seed: f.seed, CPUs: facts.CPUs, MemBytes: facts.MemBytes,
 		KernelFacts: facts.Settings, Tools: facts.Tools, Mitigations: facts.Mitigations, Objects: map[string]string{},
 		Plan: p.Trials(), Budgets: budgets(p),
-		Title: e.Title, Question: e.Question, Baseline: e.Baseline, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores, Laws: e.Laws,
+		Title: e.Title, Question: e.Question, Baseline: e.Baseline, Ask: e.Ask, Answers: e.Answers, AnswerPlot: e.AnswerPlot, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores, Laws: e.Laws,
 	}
 	if p.AA != "" {
 		env.AA = []string{p.AA}
@@ -72,4 +72,20 @@ func budgets(p *runner.Plan) map[string]string {
 		}
 	}
 	return out
+}
+
+// complement gives a record of an older version what its definition says today about how it is shown: the baseline, the needs that are
+// answered first, and the plot beside the answer. Nothing of it changes a measured value.
+func complement(env *record.Env) {
+	e, err := experiments.Open(env.Experiment, experiments.Vocabulary{})
+	if err != nil || experiments.IsPath(env.Experiment) { // not a shipped one
+		return
+	}
+	_, known := env.Variant(e.Baseline)
+	if env.Baseline == "" && known {
+		env.Baseline = e.Baseline
+	}
+	if env.Ask == "" && len(env.Answers) == 0 && env.AnswerPlot == "" {
+		env.Ask, env.Answers, env.AnswerPlot = e.Ask, e.Answers, e.AnswerPlot
+	}
 }

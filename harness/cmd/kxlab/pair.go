@@ -109,6 +109,7 @@ func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b
 		p.a.Class, p.b.Class = progExperiment, progExperiment
 	}
 	e.Variants, e.AA, e.Baseline, e.Scores, e.Laws, e.Plots = []harness.Variant{p.a, p.b}, p.a.Name, p.a.Name, nil, nil, nil
+	e.Answers, e.AnswerPlot = nil, ""
 	p.a.About, p.b.About = "", ""
 	for i := range e.Profiles {
 		for k := range e.Profiles[i].Workloads {
