@@ -178,7 +178,7 @@ func (t *tree) like(v *yaml.Node, own, theirs []*yaml.Node, seen []*yaml.Node) (
 	if err != nil {
 		return nil, err
 	}
-	but := []string{"name", "like", "original", "control", "knobs", "settings"}
+	but := []string{"name", "like", "original", "control", "hue", "knobs", "settings"}
 	if program := value(v, "object"); program != nil || value(v, "source") != nil {
 		but = append(but, "object", "source", "about")
 	}

@@ -87,7 +87,11 @@ func TestPlotNameOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer root.Close()
-	if _, err := plot.WritePlots(r, root, plotsDir); err == nil {
+	plots, _, err := plot.Plots(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := plot.Write(plots, root, plotsDir); err == nil {
 		t.Error("a plot outside its folder is no error")
 	}
 	if got, _ := filepath.Glob(filepath.Join(dir, "x*")); len(got) > 0 {

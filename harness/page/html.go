@@ -41,7 +41,11 @@ func Write(a *verdict.Analysis) (string, error) {
 		return "", fmt.Errorf("write report: %w", err)
 	}
 	defer root.Close()
-	if _, err := plot.WritePlots(a.Run, root, plotsDir); err != nil {
+	plots, _, err := plot.Plots(a.Run)
+	if err == nil {
+		err = plot.Write(plots, root, plotsDir)
+	}
+	if err != nil {
 		return "", err
 	}
 	var text bytes.Buffer

@@ -128,7 +128,9 @@ func TestAnswer(t *testing.T) {
 	needs := func(of *record.Run) *record.Run {
 		copied := *of
 		r := &copied
-		at := func(services string) []harness.AxisValue { return []harness.AxisValue{{Name: "services", Value: services}} }
+		at := func(services string) []harness.AxisValue {
+			return []harness.AxisValue{{Name: "services", Value: services}}
+		}
 		r.Env.Answers = []harness.Answer{{Need: "Many services", Workload: "newflow", Unit: "sec/pkt", Where: at("10000")}, {Need: "More than there are", Workload: "newflow", Unit: "sec/pkt", Where: at("30000")}, {Need: "One service", Workload: "pps", Unit: "pkt/s", Where: at("1")}}
 		return r
 	}

@@ -4,7 +4,6 @@ package plot
 
 import (
 	"fmt"
-	"hash/fnv"
 	"image/color"
 	"math"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
@@ -39,6 +37,7 @@ type figure struct {
 	plot            *plot.Plot
 	width, height   vg.Length
 	labels          []endLabel
+	marks           []mark
 }
 
 // endLabel is text that belongs to a height of the data, drawn right of it.
@@ -135,63 +134,44 @@ func (f *figure) format(vertical, horizontal bool) {
 	p.Add(g)
 }
 
-// labelText is an axis label with the scaled unit in place of the unit in brackets in the definition.
+// labelText is an axis label with the scaled unit in place of the unit in brackets in the definition. The label says which quantile it
+// is, so the unit does not.
 func labelText(label string, sc unit.Scale) string {
 	if i := strings.LastIndex(label, " ("); i >= 0 && strings.HasSuffix(label, ")") {
 		label = label[:i]
 	}
-	if label == "" {
+	name := sc.Unit[strings.LastIndex(sc.Unit, " ")+1:]
+	switch {
+	case label == "":
 		return sc.Unit
+	case isTime(name): // "p99 µs"
+		return label + ", " + name
 	}
 	return label + ", " + sc.Unit
 }
 
-// hues are dark enough for lines on white and distinct with common colour blindness: the palette of Okabe and Ito (2008) without
-// yellow, and darker and lighter colours.
-func hues() []color.RGBA {
-	return []color.RGBA{
-		{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0xcc, 0x79, 0xa7, 0xff},
-		{0xe6, 0x9f, 0x00, 0xff}, {0x56, 0xb4, 0xe9, 0xff}, {0x33, 0x22, 0x88, 0xff}, {0x88, 0x22, 0x55, 0xff},
-		{0x99, 0x99, 0x33, 0xff}, {0x66, 0x11, 0x00, 0xff}, {0x11, 0x77, 0x33, 0xff}, {0xee, 0x33, 0x77, 0xff},
-	}
+// isTime reports whether a scale's unit is of time, or of time per something.
+func isTime(name string) bool {
+	head, _, _ := strings.Cut(name, "/")
+	return slices.Contains([]string{"s", "ms", "µs", "ns"}, head)
 }
 
-// A lineStyle is how a variant is drawn, the same in all plots of a run.
-type lineStyle struct {
-	color color.RGBA
-	glyph draw.GlyphDrawer
-	dash  []vg.Length
-}
-
-// lineStyleOf is a variant's style, by its place in the definition; ceilings are grey and dashed. Lines with similar colours also
-// differ in their glyphs, and have their names at their ends.
-func lineStyleOf(e *record.Env, variant string) lineStyle {
-	glyphs := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{},
-		draw.BoxGlyph{}, draw.RingGlyph{}, draw.PlusGlyph{}, draw.CrossGlyph{}}
-	base := strings.TrimSuffix(variant, harness.SuffixAA)
-	v, known := e.Variant(base)
-	ceiling := known && v.Class == harness.ClassCeiling
-	h := fnv.New32a()
-	h.Write([]byte(base))
-	n := int(h.Sum32() % 1000)
-	if known {
-		peers := harness.Filter(e.Variants, func(o harness.Variant) bool { return (o.Class == harness.ClassCeiling) == ceiling })
-		n = slices.IndexFunc(peers, func(o harness.Variant) bool { return o.Name == base })
+// label sets an axis' text and ticks. Times on a logarithmic axis have a unit at each tick, because decades need several.
+func (f *figure) label(axis *plot.Axis, text string, sc unit.Scale, log bool) {
+	axis.Label.Text = labelText(text, sc)
+	axis.Tick.Marker = niceTicks{}
+	if !log {
+		return
 	}
-	if ceiling {
-		g := uint8(0x55 + 0x28*(n%3))
-		return lineStyle{color.RGBA{g, g, g, 0xff}, glyphs[n%len(glyphs)], []vg.Length{vg.Points(4), vg.Points(float64(2 + n%3))}}
+	axis.Tick.Marker = logTicks{}
+	name := sc.Unit[strings.LastIndex(sc.Unit, " ")+1:]
+	if !isTime(name) {
+		return
 	}
-	hs := hues()
-	l := lineStyle{color: hs[n%len(hs)], glyph: glyphs[n%len(glyphs)]}
-	if base != variant {
-		l.dash = []vg.Length{vg.Points(1), vg.Points(2)}
+	_, per, found := strings.Cut(name, "/")
+	axis.Tick.Marker = timeTicks{sc.Factor}
+	axis.Label.Text = strings.TrimSuffix(strings.TrimSuffix(axis.Label.Text, name), ", ")
+	if axis.Label.Text = strings.TrimSpace(axis.Label.Text); axis.Label.Text == "" || found && text == "" {
+		axis.Label.Text = strings.TrimSpace(axis.Label.Text + " time per " + per)
 	}
-	return l
-}
-
-// fade mixes a colour with white, for bands behind lines.
-func fade(c color.RGBA, share float64) color.RGBA {
-	mix := func(v uint8) uint8 { return uint8(255 - share*(255-float64(v))) }
-	return color.RGBA{mix(c.R), mix(c.G), mix(c.B), 0xff}
 }

@@ -29,8 +29,8 @@ func (f *figure) bars(e *record.Env, spec harness.PlotSpec, chosen []*record.Sam
 	names := make([]string, len(bs))
 	for i, b := range bs {
 		y := float64(len(bs) - 1 - i)
-		names[len(bs)-1-i] = b.variant
-		l := lineStyleOf(e, b.variant)
+		names[len(bs)-1-i] = b.sample.Cell.Variant
+		l := lineStyleOf(e, b.sample.Cell.Variant)
 		v := b.Median * sc.Factor
 		pg, err := plotter.NewPolygon(plotter.XYs{{X: 0, Y: y - 0.34}, {X: v, Y: y - 0.34}, {X: v, Y: y + 0.34}, {X: 0, Y: y + 0.34}})
 		if err != nil {
@@ -44,6 +44,7 @@ func (f *figure) bars(e *record.Env, spec harness.PlotSpec, chosen []*record.Sam
 			p.Add(whisker{x0: b.Lo * sc.Factor, x1: b.Hi * sc.Factor, y: y})
 		}
 		f.labels = append(f.labels, endLabel{sc.Format(b.Median), hi, y, ink, false})
+		f.marks = append(f.marks, mark{0, v, y, 0.34, valueText(b.sample, "", b.Summary, sc), b.sample.Cell.BenchName()})
 		p.X.Max = math.Max(p.X.Max, hi)
 	}
 	if p.X.Max == 0 {

@@ -11,10 +11,12 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
-// draw puts the figure on a canvas.
-func (f *figure) draw(c draw.Canvas) {
+// draw puts the figure on a canvas and returns where its values are.
+func (f *figure) draw(c draw.Canvas) []Hit {
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
 	in := draw.Crop(c, vg.Points(10), -margin, vg.Points(8), -vg.Points(30+11*float64(1+strings.Count(f.subtitle, "\n"))))
@@ -29,13 +31,15 @@ func (f *figure) draw(c draw.Canvas) {
 		c.FillText(sub, vg.Point{X: left, Y: top - vg.Points(18+11*float64(i))}, l)
 	}
 	f.plot.Draw(in)
-	f.drawLabels(c, f.plot.DataCanvas(in))
+	data := f.plot.DataCanvas(in)
+	f.drawEdge(c, data)
+	f.drawBeside(c, data)
+	return f.hits(data)
 }
 
-// drawLabels writes the labels beside the data. Labels at the right edge are moved apart until none overlap; labels beside a point
-// are moved down, with a line to it.
-func (f *figure) drawLabels(c, data draw.Canvas) {
-	tx, ty := f.plot.Transforms(&data)
+// drawEdge writes the labels at the right edge, moved apart until none overlap.
+func (f *figure) drawEdge(c, data draw.Canvas) {
+	_, ty := f.plot.Transforms(&data)
 	st := style(vg.Points(8.5), ink)
 	st.XAlign, st.YAlign = draw.XLeft, draw.YCenter
 	type placed struct {
@@ -43,27 +47,11 @@ func (f *figure) drawLabels(c, data draw.Canvas) {
 		at, y vg.Length
 	}
 	var edge []placed
-	var written []vg.Rectangle
 	gap := vg.Points(10.5)
 	for _, l := range f.labels {
-		y := ty(l.y)
-		if !math.IsNaN(l.x) {
-			at := vg.Point{X: tx(l.x) + vg.Points(5), Y: y}
-			size := vg.Point{X: st.Width(l.text), Y: vg.Points(8)}
-			hidden := func(r vg.Rectangle) bool {
-				return r.Min.X < at.X+size.X && at.X < r.Max.X && r.Min.Y < at.Y+size.Y && at.Y < r.Max.Y
-			}
-			for slices.ContainsFunc(written, hidden) {
-				at.Y -= vg.Points(1)
-			}
-			if y-at.Y > vg.Points(4) {
-				c.StrokeLine2(draw.LineStyle{Color: fade(l.color, 0.5), Width: vg.Points(0.6)}, tx(l.x), y, at.X, at.Y)
-			}
-			written = append(written, vg.Rectangle{Min: at, Max: at.Add(size)})
-			c.FillText(st, at, l.text)
-			continue
+		if math.IsNaN(l.x) {
+			edge = append(edge, placed{l, ty(l.y), ty(l.y)})
 		}
-		edge = append(edge, placed{l, y, y})
 	}
 	sort.SliceStable(edge, func(i, j int) bool { return edge[i].at < edge[j].at })
 	for range 200 {
@@ -80,7 +68,65 @@ func (f *figure) drawLabels(c, data draw.Canvas) {
 			c.StrokeLine2(draw.LineStyle{Color: fade(l.color, 0.5), Width: vg.Points(0.6)}, x+vg.Points(4), l.at, x+vg.Points(13), l.y)
 		}
 		s := st
-		s.Color = l.color
+		if s.Color = readable(l.color); strings.HasPrefix(l.text, "■") { // a key of areas, whose colour has to be theirs
+			s.Color = l.color
+		}
 		c.FillText(s, vg.Point{X: x + vg.Points(16), Y: l.y}, l.text)
 	}
+}
+
+// drawBeside writes the labels that belong to points, with a line to the point where it is not next to it.
+func (f *figure) drawBeside(c, data draw.Canvas) {
+	tx, ty := f.plot.Transforms(&data)
+	st := style(vg.Points(8.5), ink)
+	st.XAlign, st.YAlign = draw.XLeft, draw.YCenter
+	labels := harness.Filter(f.labels, func(l endLabel) bool { return !math.IsNaN(l.x) })
+	points := harness.Map(labels, func(l endLabel) vg.Point { return vg.Point{X: tx(l.x), Y: ty(l.y)} })
+	sizes := harness.Map(labels, func(l endLabel) vg.Point { return vg.Point{X: st.Width(l.text), Y: vg.Points(9)} })
+	bounds := vg.Rectangle{Min: data.Min, Max: vg.Point{X: c.Max.X - vg.Points(4), Y: data.Max.Y + vg.Points(6)}}
+	for i, at := range beside(points, sizes, bounds) {
+		p := points[i]
+		near := vg.Point{X: min(max(p.X, at.Min.X), at.Max.X), Y: min(max(p.Y, at.Min.Y), at.Max.Y)}
+		if d := math.Hypot(float64(near.X-p.X), float64(near.Y-p.Y)); d > float64(vg.Points(8)) {
+			c.StrokeLine2(draw.LineStyle{Color: fade(labels[i].color, 0.5), Width: vg.Points(0.6)}, p.X, p.Y, near.X, near.Y)
+		}
+		c.FillText(st, vg.Point{X: at.Min.X, Y: (at.Min.Y + at.Max.Y) / 2}, labels[i].text)
+	}
+}
+
+// half is half the size of a marker, with what has to be free around it.
+const half = vg.Length(4)
+
+// beside places texts of the given sizes beside points, where they hide neither a point nor each other: right of it if that is free, else
+// in growing circles around it. A text that finds no place stands right of its point.
+func beside(points, sizes []vg.Point, bounds vg.Rectangle) (out []vg.Rectangle) {
+	box := func(x, y, w, h vg.Length) vg.Rectangle {
+		return vg.Rectangle{Min: vg.Point{X: x - w/2, Y: y - h/2}, Max: vg.Point{X: x + w/2, Y: y + h/2}}
+	}
+	taken := harness.Map(points, func(p vg.Point) vg.Rectangle { return box(p.X, p.Y, 2*half, 2*half) })
+	free := func(r vg.Rectangle) bool {
+		inside := r.Min.X >= bounds.Min.X && r.Max.X <= bounds.Max.X && r.Min.Y >= bounds.Min.Y && r.Max.Y <= bounds.Max.Y
+		return inside && !slices.ContainsFunc(taken, func(o vg.Rectangle) bool { return overlap(r, o) })
+	}
+	for i, p := range points {
+		w, h := sizes[i].X, sizes[i].Y
+		at := box(p.X+vg.Points(5)+w/2, p.Y, w, h)
+	search:
+		for ring := 0; ring < 14 && !free(at); ring++ {
+			for _, angle := range []float64{0, 180, 90, 270, 45, 315, 135, 225} {
+				sin, cos := math.Sincos(angle * math.Pi / 180)
+				far := vg.Points(5 + 7*float64(ring))
+				if try := box(p.X+vg.Length(cos)*(far+w/2), p.Y+vg.Length(sin)*(far+h/2), w, h); free(try) {
+					at = try
+					break search
+				}
+			}
+		}
+		taken, out = append(taken, at), append(out, at)
+	}
+	return out
+}
+
+func overlap(a, b vg.Rectangle) bool {
+	return a.Min.X < b.Max.X && b.Min.X < a.Max.X && a.Min.Y < b.Max.Y && b.Min.Y < a.Max.Y
 }

@@ -5,6 +5,7 @@ package plot
 import (
 	"cmp"
 	"fmt"
+	"image/color"
 	"math"
 	"slices"
 	"strconv"
@@ -44,6 +45,23 @@ func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*record.Sa
 	}
 	f.format(false, true)
 	sc = ownScale(r, chosen, spec.Series+" 1", sc)
+	var names []string // what the flows are called
+	for k := 1; ; k++ {
+		found := rawSeries(r, chosen[0].Cell.BenchName(), fmt.Sprintf("%s %d", spec.Series, k))
+		if len(found) == 0 {
+			break
+		}
+		names = append(names, found[0].Notes)
+	}
+	// Flows of different variants have the variants' colours.
+	hue := func(k int) color.RGBA { return hues()[(k-1)%len(hues())] }
+	known := func(name string) bool { _, ok := r.Env.Variant(name); return ok }
+	slices.Sort(names)
+	if n := len(names); len(slices.Compact(slices.Clone(names))) == n && harness.Count(names, known) == n {
+		hue = func(k int) color.RGBA {
+			return lineStyleOf(&r.Env, rawSeries(r, chosen[0].Cell.BenchName(), fmt.Sprintf("%s %d", spec.Series, k))[0].Notes).color
+		}
+	}
 	for k := 1; ; k++ {
 		found := rawSeries(r, chosen[0].Cell.BenchName(), fmt.Sprintf("%s %d", spec.Series, k))
 		if len(found) == 0 {
@@ -54,17 +72,16 @@ func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*record.Sa
 		if err != nil {
 			return err
 		}
-		hs := hues()
-		l.Color, l.Width = hs[(k-1)%len(hs)], vg.Points(1.4)
+		l.Color, l.Width = hue(k), vg.Points(1.4)
 		f.plot.Add(l)
 		name := fmt.Sprintf("%d %s", k, found[0].Notes)
-		f.labels = append(f.labels, endLabel{name, math.NaN(), xys[len(xys)-1].Y, hs[(k-1)%len(hs)], false})
+		f.labels = append(f.labels, endLabel{name, math.NaN(), xys[len(xys)-1].Y, hue(k), false})
 	}
 	if len(f.labels) == 0 {
 		return noPlot("no trial has a series " + spec.Series + " 1")
 	}
-	f.plot.X.Label.Text = "time, s"
-	f.plot.Y.Label.Text = labelText(spec.Labels.Y, sc)
+	f.plot.X.Label.Text, f.plot.X.Tick.Marker = "time, s", niceTicks{}
+	f.label(&f.plot.Y, spec.Labels.Y, sc, spec.LogY)
 	f.axes(spec)
 	return nil
 }
@@ -107,6 +124,8 @@ func (f *figure) heatmap(spec harness.PlotSpec, chosen []*record.Sample, sc unit
 		t.text = sc.Format(t.value)
 		least, most = math.Min(least, t.value), math.Max(most, t.value)
 		tiles = append(tiles, t)
+		text := valueText(s, ", "+spec.X+" "+s.Cell.Axis(spec.X), stats.Summarize(s.Values), sc)
+		f.marks = append(f.marks, mark{float64(t.x) - 0.48, float64(t.x) + 0.48, float64(t.y), 0.46, text, s.Cell.BenchName()})
 	}
 	f.format(false, false)
 	f.height = vg.Length(1.6+0.32*float64(len(rows))) * vg.Inch

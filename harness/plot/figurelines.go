@@ -34,21 +34,21 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 	}
 	var left []string
 	var drawn []plot.Plotter // above the intervals of all
-	for i, l := range ls {
+	for _, l := range ls {
 		if len(l.points) == 1 && most > 1 {
 			left = append(left, l.variant)
 			continue
 		}
 		lk := lineStyleOf(e, l.variant)
 		var mid plotter.XYs
-		// Shifted sideways, so that equal intervals do not hide each other.
-		span := &spans{color: fade(lk.color, 0.6), shift: vg.Points(1.3 * (float64(i) - float64(len(ls)-1)/2))}
+		span := &spans{color: fade(lk.color, 0.6)}
 		for _, pt := range l.points {
 			if !finite(spec.LogX, pt.x) || !finite(spec.LogY, pt.Lo) || !finite(spec.LogY, pt.Median) {
 				continue
 			}
 			xs[pt.x] = true
 			mid = append(mid, plotter.XY{X: pt.x, Y: pt.Median * sc.Factor})
+			f.marks = append(f.marks, mark{pt.x, pt.x, pt.Median * sc.Factor, 0, valueText(pt.sample, ", "+spec.X+" "+thousands(pt.x), pt.Summary, sc), pt.sample.Cell.BenchName()})
 			if pt.Confidence > 0 {
 				span.all = append(span.all, [3]float64{pt.x, pt.Lo * sc.Factor, pt.Hi * sc.Factor})
 			}
@@ -75,19 +75,18 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 	if len(left) > 0 {
 		f.subtitle += "\nmeasured at one value only, not drawn: " + strings.Join(left, ", ")
 	}
-	p.Y.Label.Text = labelText(spec.Labels.Y, sc)
+	f.label(&p.Y, spec.Labels.Y, sc, spec.LogY)
 	p.X.Tick.Marker = exactTicks(xs)
 	if spec.LogX {
 		p.X.Scale = plot.LogScale{}
 	}
 	if spec.LogY {
 		p.Y.Scale = plot.LogScale{}
-		p.Y.Tick.Marker = logTicks{}
 		p.Y.Min, p.Y.Max = p.Y.Min/1.15, p.Y.Max*1.15
 	} else {
 		p.Y.Min, p.Y.Max = math.Min(0, p.Y.Min), p.Y.Max*1.05
-		p.Y.Tick.Marker = niceTicks{}
 	}
+	p.X.Padding = vg.Points(8) // no point on the axis
 	if p.X.Min == p.X.Max {
 		p.X.Min, p.X.Max = p.X.Min*0.5, p.X.Max*2
 	}
@@ -98,14 +97,13 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 type spans struct {
 	all   [][3]float64
 	color color.RGBA
-	shift vg.Length // to the right
 }
 
 func (s *spans) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
 	ls := draw.LineStyle{Color: s.color, Width: vg.Points(1)}
 	for _, v := range s.all {
-		x, d := tx(v[0])+s.shift, vg.Points(1.5)
+		x, d := tx(v[0]), vg.Points(2.5)
 		c.StrokeLine2(ls, x, ty(v[1]), x, ty(v[2]))
 		for _, y := range v[1:] {
 			c.StrokeLine2(ls, x-d, ty(y), x+d, ty(y))

@@ -61,15 +61,14 @@ func (f *figure) curve(e *record.Env, spec harness.PlotSpec, variant string, xys
 	return pts[len(pts)-1], nil
 }
 
-// axes sets the scales, ticks and ranges of both axes.
+// axes sets the scales and ranges of both axes.
 func (f *figure) axes(spec harness.PlotSpec) {
 	p := f.plot
-	p.X.Tick.Marker, p.Y.Tick.Marker = niceTicks{}, niceTicks{}
 	if spec.LogX {
-		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, logTicks{}
+		p.X.Scale = plot.LogScale{}
 	}
 	if spec.LogY {
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, logTicks{}
+		p.Y.Scale = plot.LogScale{}
 		p.Y.Min, p.Y.Max = p.Y.Min/1.15, p.Y.Max*1.15
 	} else {
 		p.Y.Min, p.Y.Max = math.Min(0, p.Y.Min), p.Y.Max*1.05
@@ -96,11 +95,14 @@ func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 	if err != nil {
 		return err
 	}
-	f.plot.X.Label.Text = cmp.Or(spec.Labels.X, "time, s")
-	f.plot.Y.Label.Text = labelText(spec.Labels.Y, sc)
+	f.plot.X.Label.Text, f.plot.X.Tick.Marker = cmp.Or(spec.Labels.X, "time, s"), niceTicks{}
+	f.label(&f.plot.Y, spec.Labels.Y, sc, spec.LogY)
 	f.axes(spec)
 	return nil
 }
+
+// marksOfCurve is how many values of a curve can be read off, about.
+const marksOfCurve = 40
 
 // curves adds a line, made by shape of the variant's series, and a label at the height that place returns, for each variant. It
 // returns a noPlot if no variant has values that the axes can show.
@@ -122,6 +124,12 @@ func (f *figure) curves(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 			return err
 		}
 		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), place(s, xys, end), lineStyleOf(&r.Env, s.Cell.Variant).color, false})
+		for i := 0; i < len(xys); i += 1 + len(xys)/marksOfCurve {
+			if finite(spec.LogX, xys[i].X) && finite(spec.LogY, xys[i].Y) {
+				text := fmt.Sprintf("%s: %s, %s", s.Cell.Variant, unit.Digits(xys[i].X), unit.Digits(xys[i].Y))
+				f.marks = append(f.marks, mark{xys[i].X, xys[i].X, xys[i].Y, 0, text, s.Cell.BenchName()})
+			}
+		}
 		drawn = true
 	}
 	if !drawn {
@@ -156,8 +164,8 @@ func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Samp
 		f.labels[i].y = 98 - 90*float64(i)/float64(max(8, len(f.labels)))
 		f.labels[i].loose = true
 	}
-	f.plot.X.Label.Text = labelText(spec.Labels.X, sc)
-	f.plot.Y.Label.Text = "share of values not above, %"
+	f.label(&f.plot.X, spec.Labels.X, sc, spec.LogX)
+	f.plot.Y.Label.Text, f.plot.Y.Tick.Marker = "share of values not above, %", niceTicks{}
 	f.axes(spec)
 	f.plot.Y.Max = 100
 	return nil
@@ -192,14 +200,20 @@ func (f *figure) scatter(r *record.Run, spec harness.PlotSpec, chosen []*record.
 		pts.GlyphStyle = draw.GlyphStyle{Color: lk.color, Radius: vg.Points(3.5), Shape: lk.glyph}
 		f.plot.Add(pts)
 		f.labels = append(f.labels, endLabel{s.Cell.Variant, x * sx.Factor, y * sc.Factor, lk.color, false})
+		text := fmt.Sprintf("%s: %s %s, %s %s, n = %d", s.Cell.Variant, sc.Format(y), sc.Unit, sx.Format(x), sx.Unit, len(s.Values))
+		f.marks = append(f.marks, mark{x * sx.Factor, x * sx.Factor, y * sc.Factor, 0, text, s.Cell.BenchName()})
 	}
 	if len(f.labels) == 0 {
 		return noPlot("no variant has both " + spec.Unit + " and " + spec.Against)
 	}
-	f.plot.X.Label.Text, f.plot.Y.Label.Text = labelText(spec.Labels.X, sx), labelText(spec.Labels.Y, sc)
+	f.label(&f.plot.X, spec.Labels.X, sx, spec.LogX)
+	f.label(&f.plot.Y, spec.Labels.Y, sc, spec.LogY)
 	f.axes(spec)
 	if !spec.LogX {
 		f.plot.X.Min, f.plot.X.Max = math.Min(0, f.plot.X.Min), f.plot.X.Max*1.05
+	}
+	if !spec.LogY {
+		f.plot.Y.Max *= 1.07 // room for the names of the highest
 	}
 	return nil
 }

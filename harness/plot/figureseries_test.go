@@ -5,6 +5,7 @@ package plot
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -56,7 +57,8 @@ func TestSeriesPlots(t *testing.T) {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 		if *lookAt != "" {
-			if err := os.WriteFile(filepath.Join(*lookAt, p.Name+".png"), p.PNG, 0o644); err != nil {
+			png, err := p.PNG()
+			if err = errors.Join(err, os.WriteFile(filepath.Join(*lookAt, p.Name+".png"), png, 0o644)); err != nil {
 				t.Error(err)
 			}
 		}

@@ -41,11 +41,18 @@ type taskSlices struct {
 func (t taskSlices) Plot(c draw.Canvas, p *plot.Plot) {
 	tx, ty := p.Transforms(&c)
 	lo, hi := ty(t.row-0.38), ty(t.row+0.38)
+	var boxes vg.Path // one for all: a page holds thousands
 	for i, x := range t.start {
 		// At least as wide as can be seen.
 		left, right := tx(x*1e3), max(tx((x+t.long[i])*1e3), tx(x*1e3)+vg.Points(0.25))
-		c.FillPolygon(t.color, []vg.Point{{X: left, Y: lo}, {X: right, Y: lo}, {X: right, Y: hi}, {X: left, Y: hi}})
+		boxes.Move(vg.Point{X: left, Y: lo})
+		boxes.Line(vg.Point{X: right, Y: lo})
+		boxes.Line(vg.Point{X: right, Y: hi})
+		boxes.Line(vg.Point{X: left, Y: hi})
+		boxes.Close()
 	}
+	c.SetColor(t.color)
+	c.Fill(boxes)
 }
 
 // timelineOther is the name of all tasks outside the load.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
@@ -29,17 +30,20 @@ import (
 // A Plot is a drawn plot. Drawing is repeatable: the same run gives the same bytes.
 type Plot struct {
 	Name, Title string
-	SVG, PNG    []byte
+	SVG         []byte
+	Hits        []Hit
+	figure      *figure
 }
 
 // A bar is one variant of a bar chart.
 type bar struct {
-	variant string
+	sample *record.Sample
 	stats.Summary
 }
 
 type point struct {
-	x float64
+	x      float64
+	sample *record.Sample
 	stats.Summary
 }
 
@@ -48,54 +52,73 @@ type line struct {
 	points  []point
 }
 
-// Plots draws what the run's experiment declares. A plot for which nothing was measured is left out, with a remark.
+// Plots draws what the run's experiment declares, in its order. A plot for which nothing was measured is left out, with a remark.
 func Plots(r *record.Run) (plots []Plot, remarks []string, err error) {
 	samples := r.Samples()
-	for _, spec := range r.Env.Plots {
-		chosen := Choose(samples, spec)
-		if len(chosen) == 0 {
-			remarks = append(remarks, fmt.Sprintf("plot %s: nothing of it was measured", spec.Name))
-			continue
+	drawn := make([]Plot, len(r.Env.Plots))
+	errs := make([]error, len(r.Env.Plots))
+	var all sync.WaitGroup
+	for i, spec := range r.Env.Plots {
+		all.Go(func() { drawn[i], errs[i] = newPlot(r, spec, samples) })
+	}
+	all.Wait()
+	for i, spec := range r.Env.Plots {
+		nothing := noPlot("")
+		switch {
+		case errors.As(errs[i], &nothing):
+			remarks = append(remarks, fmt.Sprintf("plot %s: %s", cmp.Or(spec.Title, spec.Name), nothing))
+		case errs[i] != nil:
+			return plots, remarks, fmt.Errorf("draw plot %s: %w", spec.Name, errs[i])
+		default:
+			plots = append(plots, drawn[i])
 		}
-		f, err := newFigure(r, spec, chosen)
-		if nothing := noPlot(""); errors.As(err, &nothing) {
-			remarks = append(remarks, fmt.Sprintf("plot %s: %s", spec.Name, nothing))
-			continue
-		}
-		p := Plot{Name: spec.Name, Title: spec.Title}
-		if err == nil {
-			p.SVG, p.PNG, err = f.render()
-		}
-		if err != nil {
-			return plots, remarks, fmt.Errorf("draw plot %s: %w", spec.Name, err)
-		}
-		plots = append(plots, p)
 	}
 	return plots, remarks, nil
 }
 
-// WritePlots writes each plot as SVG and PNG into the folder dir of root, which is made if need be, and returns the remarks.
-func WritePlots(r *record.Run, root *os.Root, dir string) ([]string, error) {
-	plots, remarks, err := Plots(r)
-	if err != nil {
-		return remarks, err
+func newPlot(r *record.Run, spec harness.PlotSpec, samples []*record.Sample) (Plot, error) {
+	chosen := Choose(samples, spec)
+	if len(chosen) == 0 {
+		return Plot{}, noPlot("nothing of it was measured")
 	}
+	zero := func(s *record.Sample) bool {
+		return !slices.ContainsFunc(s.Values, func(v float64) bool { return v != 0 })
+	}
+	if spec.Series == "" && !slices.ContainsFunc(chosen, func(s *record.Sample) bool { return !zero(s) }) {
+		return Plot{}, noPlot(fmt.Sprintf("%s is 0 in all trials of all %d cells", spec.Unit, len(chosen)))
+	}
+	f, err := newFigure(r, spec, chosen)
+	if err != nil {
+		return Plot{}, err
+	}
+	p := Plot{Name: spec.Name, Title: spec.Title, figure: f}
+	p.SVG, p.Hits, err = f.svg()
+	return p, err
+}
+
+// Write writes each plot as SVG and PNG into the folder dir of root, which is made if need be.
+func Write(plots []Plot, root *os.Root, dir string) error {
 	if err := root.MkdirAll(dir, 0o755); err != nil {
-		return remarks, fmt.Errorf("write plots: %w", err)
+		return fmt.Errorf("write plots: %w", err)
 	}
 	folder, err := root.OpenRoot(dir)
 	if err != nil {
-		return remarks, fmt.Errorf("write plots: %w", err)
+		return fmt.Errorf("write plots: %w", err)
 	}
 	defer folder.Close()
-	for _, p := range plots {
-		for end, data := range map[string][]byte{".svg": p.SVG, ".png": p.PNG} {
-			if err := record.WriteFile(folder, p.Name+end, data); err != nil {
-				return remarks, fmt.Errorf("write plots: %w", err)
+	errs := make([]error, len(plots))
+	var all sync.WaitGroup
+	for i, p := range plots {
+		all.Go(func() {
+			png, err := p.PNG()
+			errs[i] = cmp.Or(err, record.WriteFile(folder, p.Name+".svg", p.SVG))
+			if errs[i] == nil {
+				errs[i] = record.WriteFile(folder, p.Name+".png", png)
 			}
-		}
+		})
 	}
-	return remarks, nil
+	all.Wait()
+	return harness.Wrap(errors.Join(errs...), "write plots")
 }
 
 // Choose picks a plot's samples among those of its run, without the second of the A/A pair.
@@ -120,7 +143,7 @@ func bars(chosen []*record.Sample, way int) ([]bar, error) {
 			return nil, noPlot(fmt.Sprintf("both %s and %s are chosen: name an axis more", other, s.Cell.BenchName()))
 		}
 		seen[s.Cell.Variant] = s.Cell.BenchName()
-		out = append(out, bar{s.Cell.Variant, stats.Summarize(s.Values)})
+		out = append(out, bar{s, stats.Summarize(s.Values)})
 	}
 	if way == 0 {
 		way = 1
@@ -138,7 +161,7 @@ func lines(chosen []*record.Sample, axis string) ([]line, error) {
 			if slices.ContainsFunc(l.points, func(p point) bool { return p.x == x }) {
 				return nil, noPlot(fmt.Sprintf("%s=%v of %s is chosen twice: name an axis more", axis, x, l.variant))
 			}
-			l.points = append(l.points, point{x, stats.Summarize(s.Values)})
+			l.points = append(l.points, point{x, s, stats.Summarize(s.Values)})
 		}
 		slices.SortFunc(l.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
 		out = append(out, l)
@@ -146,22 +169,27 @@ func lines(chosen []*record.Sample, axis string) ([]line, error) {
 	return out, nil
 }
 
-// render draws the figure twice. Text in the SVG names common sans-serif fonts, so that it shows on any machine.
-func (f *figure) render() (svg, png []byte, err error) {
+// svg draws the figure. Its text names common sans-serif fonts, so that it shows on any machine.
+func (f *figure) svg() ([]byte, []Hit, error) {
 	var b bytes.Buffer
 	sc := vgsvg.New(f.width, f.height)
-	f.draw(draw.New(sc))
+	hits := f.draw(draw.New(sc))
 	if _, err := sc.WriteTo(&b); err != nil {
 		return nil, nil, err
 	}
-	svg = fixText(b.Bytes())
+	return fixText(b.Bytes()), hits, nil
+}
+
+// PNG draws the plot as a bitmap, 144 dots an inch.
+func (p Plot) PNG() ([]byte, error) {
+	f := p.figure
 	ic := vgimg.NewWith(vgimg.UseWH(f.width, f.height), vgimg.UseDPI(144))
 	f.draw(draw.New(ic))
-	var pb bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: ic}).WriteTo(&pb); err != nil {
-		return nil, nil, err
+	var b bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: ic}).WriteTo(&b); err != nil {
+		return nil, err
 	}
-	return svg, pb.Bytes(), nil
+	return b.Bytes(), nil
 }
 
 // finite reports whether an axis can show the value.
@@ -171,7 +199,10 @@ func finite(log bool, v float64) bool {
 
 var (
 	svgText = regexp.MustCompile(`(?s)<text ([^>]*?font-weight:(\w+);[^>]*?font-size:([0-9.]+)px[^>]*)>([^<]*)</text>`)
-	svgFont = regexp.MustCompile(`font-family:[^;"]*`)
+	svgFont = regexp.MustCompile(`font-family:[^;"]*;?`)
+	// svgPlain is what a style says that is so anyway.
+	svgPlain = regexp.MustCompile(`font-variant:\w+;|font-weight:normal;|font-style:normal;`)
+	svgHead  = regexp.MustCompile(`<svg `)
 )
 
 // fixText makes the text of a figure look alike in every browser: it adds fonts to the one of the layout, which a machine may
@@ -188,6 +219,7 @@ func fixText(svg []byte) []byte {
 		width := face.Width(html.UnescapeString(string(m[4])))
 		return fmt.Appendf(nil, "<text textLength=\"%.2f\" lengthAdjust=\"spacingAndGlyphs\" %s>%s</text>", float64(width), m[1], m[4])
 	})
-	svg = svgFont.ReplaceAll(svg, []byte("font-family:Liberation Sans,Arimo,Arial,Helvetica,sans-serif"))
-	return bytes.ReplaceAll(svg, []byte("font-variant:Sans;"), nil)
+	svg = svgFont.ReplaceAll(svg, nil)
+	svg = svgPlain.ReplaceAll(svg, nil)
+	return svgHead.ReplaceAll(svg, []byte(`<svg font-family="Liberation Sans,Arimo,Arial,Helvetica,sans-serif" `))
 }

@@ -35,7 +35,7 @@ func TestNothingToShow(t *testing.T) {
 		return r
 	}
 	plots, remarks, err := Plots(run(0))
-	if err != nil || len(plots) != 1 || len(remarks) != 4 {
+	if err != nil || len(plots) != 0 || len(remarks) != 5 {
 		t.Errorf("only zeros: %d plots, remarks %q, %v", len(plots), remarks, err)
 	}
 	plots, remarks, err = Plots(run(1))

@@ -62,6 +62,22 @@ func (logTicks) Ticks(lo, hi float64) []plot.Tick {
 	return out
 }
 
+// timeTicks are logTicks of times with their own units: 100 ns, 1 µs. An axis' value is a time in seconds times factor.
+type timeTicks struct{ factor float64 }
+
+func (t timeTicks) Ticks(lo, hi float64) []plot.Tick {
+	ticks := logTicks{}.Ticks(lo, hi)
+	for i, tick := range ticks {
+		if tick.Label == "" {
+			continue
+		}
+		sec := tick.Value / t.factor
+		sc := unit.ScaleFor("sec", []float64{sec * (1 + 1e-9)}) // 1e-6 is 1 µs, also if it is a little less
+		ticks[i].Label = strconv.FormatFloat(sec*sc.Factor, 'g', 3, 64) + " " + sc.Unit
+	}
+	return ticks
+}
+
 // exactTicks labels the values that were measured, and no others.
 type exactTicks map[float64]bool
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -84,6 +85,10 @@ func complement(env *record.Env) {
 	_, known := env.Variant(e.Baseline)
 	if env.Baseline == "" && known {
 		env.Baseline = e.Baseline
+	}
+	for i, v := range env.Variants {
+		of, _ := harness.Find(e.Variants, func(o harness.Variant) bool { return o.Name == v.Name })
+		env.Variants[i].Hue = cmp.Or(v.Hue, of.Hue)
 	}
 	if env.Ask == "" && len(env.Answers) == 0 && env.AnswerPlot == "" {
 		env.Ask, env.Answers, env.AnswerPlot = e.Ask, e.Answers, e.AnswerPlot

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plot
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/plot/vg"
+
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/record/synthetic"
+)
+
+// TestColours: within a shipped definition no two variants look alike, and a port has the hue of its original whatever stands beside it.
+func TestColours(t *testing.T) {
+	for _, name := range []string{"lb", "cc", "sched"} {
+		e, err := experiments.Open(name, experiments.Vocabulary{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		env := record.Env{Variants: e.Variants}
+		seen := map[any]string{}
+		for _, v := range e.Variants {
+			l := lineStyleOf(&env, v.Name)
+			look := struct{ r, g, b, dash any }{l.color.R, l.color.G, l.color.B, len(l.dash)}
+			if v.Class == harness.ClassCeiling {
+				continue
+			}
+			if other := seen[look]; other != "" {
+				t.Errorf("%s: %s looks like %s", name, v.Name, other)
+			}
+			seen[look] = v.Name
+			if o, ok := env.Variant(v.Original); ok && hueOf(&env, v) != hueOf(&env, o) {
+				t.Errorf("%s: %s has the hue %s, its original %s", name, v.Name, hueOf(&env, v), hueOf(&env, o))
+			}
+		}
+	}
+}
+
+// TestBeside: names of points hide neither a point nor each other, also where the points are close.
+func TestBeside(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	bounds := vg.Rectangle{Max: vg.Point{X: 400, Y: 250}}
+	for round := range 50 {
+		var points, sizes []vg.Point
+		for range 8 {
+			points = append(points, vg.Point{X: vg.Length(200 + 40*rng.Float64()), Y: vg.Length(200 + 30*rng.Float64())})
+			sizes = append(sizes, vg.Point{X: 40, Y: 9})
+		}
+		boxes := beside(points, sizes, bounds)
+		for i, b := range boxes {
+			for j, p := range points {
+				if overlap(b, vg.Rectangle{Min: vg.Point{X: p.X - half, Y: p.Y - half}, Max: vg.Point{X: p.X + half, Y: p.Y + half}}) {
+					t.Errorf("round %d: label %d is on marker %d", round, i, j)
+				}
+			}
+			for j, o := range boxes[:i] {
+				if overlap(b, o) {
+					t.Errorf("round %d: label %d is on label %d", round, i, j)
+				}
+			}
+		}
+	}
+}
+
+// TestTimeTicks: a time has a unit that suits it, on an axis of many decades too, and an axis names no quantile.
+func TestTimeTicks(t *testing.T) {
+	var labels []string
+	for _, tick := range (timeTicks{1e9}).Ticks(70, 140000) { // in ns
+		if tick.Label != "" {
+			labels = append(labels, tick.Label)
+		}
+	}
+	if want := []string{"100 ns", "1 µs", "10 µs", "100 µs"}; !slices.Equal(labels, want) {
+		t.Errorf("ticks %q, want %q", labels, want)
+	}
+	r := synthetic.Golden()
+	r.Env.Plots = []harness.PlotSpec{{Name: "p", Workload: "newflow", Unit: "sec/pkt", X: "services", LogX: true, LogY: true, Labels: struct{ X, Y string }{Y: "time a packet (s)"}}}
+	plots, _, err := Plots(r)
+	if err != nil || len(plots) != 1 {
+		t.Fatal(err)
+	}
+	for _, want := range []string{">time a packet<", ">1 µs<", ">10 µs<"} {
+		if !bytes.Contains(plots[0].SVG, []byte(want)) {
+			t.Errorf("the plot does not say %q", want)
+		}
+	}
+	if bytes.Contains(plots[0].SVG, []byte("ns/pkt")) {
+		t.Error("the axis names a unit beside those of its ticks")
+	}
+	// Each value of the plot can be read off: 12 variants at three numbers of services.
+	if n := len(plots[0].Hits); n != 36 || !strings.Contains(plots[0].Hits[0].Text, "iptables, services 1: ") || plots[0].Hits[0].Cell == "" {
+		t.Errorf("%d hits, the first %+v", n, plots[0].Hits[0])
+	}
+}
