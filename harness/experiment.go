@@ -117,8 +117,8 @@ type Variant struct {
 	// Settings are options of a method without an object.
 	Settings []Setting
 	// Hue names the variants that plots draw in shades of one colour; "": the original of a port, or what the name begins with, up to a hyphen.
-	Hue string `json:",omitempty"`
-	About    string // one line: what it is and what extra work it does
+	Hue   string `json:",omitempty"`
+	About string // one line: what it is and what extra work it does
 }
 
 // A Setting is a choice that an attach method offers.

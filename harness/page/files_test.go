@@ -100,7 +100,7 @@ func TestPlotNameOutside(t *testing.T) {
 }
 
 func TestDollarInTitle(t *testing.T) {
-	got := string(inline(plot.Plot{Title: "costs $1 and <more>", SVG: []byte(`<?xml?><svg width="3pt" height="4pt" viewBox="0 0 3 4">`)}))
+	got := string(palette{}.inline(plot.Plot{Title: "costs $1 and <more>", SVG: []byte(`<?xml?><svg width="3pt" height="4pt" viewBox="0 0 3 4">`)}, nil))
 	if want := `<svg role="img" aria-label="costs $1 and &lt;more&gt;" viewBox="0 0 3 4">`; strings.TrimSpace(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -9,14 +9,6 @@ import (
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
-func claimGrid(fs []verdict.Finding) grid {
-	g := grid{title: "Claims", head: []string{"claim", "verdict", "why"}}
-	for _, f := range fs {
-		g.rows = append(g.rows, []string{f.Claim.ID, f.Verdict, f.Why})
-	}
-	return g
-}
-
 func equivalenceGrid(all []verdict.Equivalence) grid {
 	g := grid{title: "Equivalence of ports with their originals", head: []string{"variant", "original", "verdict", "one against one", "cost", "where", "why"}}
 	for _, e := range all {

@@ -4,14 +4,12 @@ package page
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -19,13 +17,18 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/plot"
 	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/stats"
 	"github.com/kxlab/kxlab/harness/unit"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
 //go:embed page.html
 var pageText string
+
+//go:embed style.css
+var style string
+
+//go:embed script.js
+var script string
 
 // Files that Write writes into a run directory.
 const (
@@ -41,7 +44,7 @@ func Write(a *verdict.Analysis) (string, error) {
 		return "", fmt.Errorf("write report: %w", err)
 	}
 	defer root.Close()
-	plots, _, err := plot.Plots(a.Run)
+	plots, remarks, err := plot.Plots(a.Run)
 	if err == nil {
 		err = plot.Write(plots, root, plotsDir)
 	}
@@ -49,7 +52,7 @@ func Write(a *verdict.Analysis) (string, error) {
 		return "", err
 	}
 	var text bytes.Buffer
-	if err = writeHTML(&text, a); err == nil {
+	if err = writeHTML(&text, a, Frame{}, plots, remarks); err == nil {
 		err = record.WriteFile(root, pageFile, text.Bytes())
 	}
 	if err != nil {
@@ -61,99 +64,155 @@ func Write(a *verdict.Analysis) (string, error) {
 // Path is where the page of a run directory is.
 func Path(dir string) string { return filepath.Join(dir, pageFile) }
 
-// page is the template's data for one run.
-type page struct {
-	Run      *record.Run
-	ID       verdict.Identity
-	Facts    [][2]string
-	Headline []string
-	Findings []verdict.Finding
-	Verdicts []htmlGrid
-	Plots    []picture
-	Classes  []class
-	Noise    []verdict.Noise
-	Broken   []string
-	Missing  []string
-	Without  []string      // cells without a number
-	Warnings []string      // about the samples
-	Gates    []record.Gate // those that failed, or whose detail has several lines
+// A Frame is what surrounds the page of a run on a site; the zero Frame is that of a page that stands alone.
+type Frame struct {
+	Links []Link // in the order in which they stand
 }
 
-type picture struct {
-	Name, Title string
-	SVG         template.HTML
+// A Link leads to another page.
+type Link struct{ Text, To string }
+
+// page is the template's data for one run.
+type page struct {
+	Frame
+	Run       *record.Run
+	ID        verdict.Identity
+	Shown     string // target, kernel and date, in a line
+	Answer    []sentence
+	Judged    string
+	Lead      []picture // the plot that carries the answer, if it could be drawn
+	Claims    []Claim
+	Unasked   int // claims that the run did not ask for
+	Verdicts  []htmlGrid
+	Workloads []workloadTables
+	Plots     []picture // all others
+	Undrawn   []string
+	Classes   []class
+	Trials    []workloadTrials
+	TrialIDs  map[string]string
+	Omitted   int // rows of trials left out
+	Facts     [][2]string
+	Noise     []verdict.Noise
+	Broken    []string
+	Missing   []string
+	Without   []string      // cells without a number
+	Warnings  []string      // about the samples
+	Gates     []record.Gate // those that failed, or whose detail has several lines
+	Style     template.CSS
+	Script    template.JS
 }
+
+// A sentence of the answer, with the need that it speaks to.
+type sentence struct{ Need, Text string }
 
 type class struct {
 	Name     string
 	Variants []harness.Variant
-	Grids    []htmlGrid
 }
 
 type htmlGrid struct {
-	Title, Footer, About string
-	Head                 []string
-	Rows                 [][]string
+	Title, Footer string
+	Head          []string
+	Rows          [][]string
 }
 
-// writeHTML writes one self-contained page about the runs, without scripts and without links to other files.
-func writeHTML(w io.Writer, runs ...*verdict.Analysis) error {
-	var pages []page
-	for _, r := range runs {
-		p, err := newPage(r)
-		if err != nil {
-			return err
-		}
-		pages = append(pages, p)
+// Style is the style of all pages of the lab.
+func Style() template.CSS { return template.CSS(style) }
+
+// Script is the script of all pages of the lab.
+func Script() template.JS { return template.JS(script) }
+
+// WriteHTML writes one self-contained page about a run, without links to other files but those of the frame.
+func WriteHTML(w io.Writer, a *verdict.Analysis, frame Frame) error {
+	plots, remarks, err := plot.Plots(a.Run)
+	if err != nil {
+		return err
 	}
+	return writeHTML(w, a, frame, plots, remarks)
+}
+
+func writeHTML(w io.Writer, a *verdict.Analysis, frame Frame, plots []plot.Plot, remarks []string) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"signed": func(v float64) string { return unit.Percent(v, true) },
-		"slug":   func(s string) string { return strings.ReplaceAll(s, " ", "-") },
+		"verdict": verdictStyle,
+		"pair": func(t panelTable, ids map[string]string) any {
+			return struct {
+				T   panelTable
+				IDs map[string]string
+			}{t, ids}
+		},
 	}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("parse page: %w", err)
 	}
-	return t.Execute(w, pages)
+	p := newPage(a, plots, remarks)
+	p.Frame = frame
+	return t.Execute(w, p)
 }
 
-var (
-	svgHead = regexp.MustCompile(`(?s)^.*?(<svg)`)
-	svgSize = regexp.MustCompile(`width="[^"]*" height="[^"]*" `)
-)
+// verdictStyle is the class of a verdict on a page.
+func verdictStyle(word string) string {
+	switch word {
+	case verdict.Better, verdict.Passed:
+		return "good"
+	case verdict.Worse, verdict.Failed:
+		return "bad"
+	case verdict.Differs:
+		return "warn"
+	}
+	return "none"
+}
 
-func newPage(a *verdict.Analysis) (page, error) {
-	r := a.Run
-	p := page{Run: r, ID: a.ID, Facts: facts(r), Headline: headline(a), Findings: a.Findings, Noise: a.Noise, Gates: gatesOfNote(r), Without: a.Unmeasured, Warnings: a.Warnings}
-	p.Verdicts = harness.Map(verdicts(a), func(g grid) htmlGrid { return newHTMLGrid(g, "") })
+func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) page {
+	r, b := a.Run, newBoard(a)
+	p := page{Run: r, ID: a.ID, Facts: facts(r), Noise: a.Noise, Gates: gatesOfNote(r), Without: a.Unmeasured, Warnings: a.Warnings,
+		Claims: Claims(a), Workloads: b.tablesOf(), Missing: missing(r), Undrawn: remarks, Script: Script()}
+	p.Shown = fmt.Sprintf("%s, kernel %s, %s; %s", a.ID.Target, a.ID.Kernel, a.ID.CPU, a.ID.Date)
+	if r.Env.Commit != "" {
+		p.Shown += "; commit " + r.Env.Commit[:min(12, len(r.Env.Commit))]
+	}
+	p.Answer, p.Judged = b.sentences(), strings.Join(b.judged(), " ")
+	p.Unasked = len(a.Findings) - len(p.Claims)
+	p.Verdicts = harness.Map(verdicts(a), func(g grid) htmlGrid { return htmlGrid{g.title, g.footer, g.head, g.rows} })
 	p.Broken = verdict.BrokenGates(a.Noise, verdict.DefaultMinEffect)
-	plots, remarks, err := plot.Plots(r)
-	if err != nil {
-		return p, err
-	}
+	p.Trials, p.TrialIDs, p.Omitted = trialsOf(b)
+	colours := palette{}
+	lead := leadPlot(&r.Env, plots)
 	for _, pl := range plots {
-		p.Plots = append(p.Plots, picture{pl.Name, pl.Title, inline(pl)})
+		pic := picture{pl.Name, pl.Title, colours.inline(pl, p.TrialIDs)}
+		if pl.Name == lead {
+			p.Lead = []picture{pic}
+		} else {
+			p.Plots = append(p.Plots, pic)
+		}
 	}
-	p.Missing = append(missing(r), remarks...)
-	for _, tables := range harness.GroupBy(newTables(a), func(t table) string { return t.Class }) {
-		name := tables[0].Class
-		p.Classes = append(p.Classes, class{
-			Name:     name,
-			Variants: harness.Filter(r.Env.Variants, func(v harness.Variant) bool { return v.Class == name }),
-			Grids:    harness.Map(tables, func(t table) htmlGrid { return newHTMLGrid(t.grid(), t.About) }),
-		})
+	p.Style = Style() + colours.dark()
+	for _, same := range harness.GroupBy(r.Env.Variants, func(v harness.Variant) string { return v.Class }) {
+		p.Classes = append(p.Classes, class{same[0].Class, same})
 	}
-	return p, nil
+	return p
 }
 
-func newHTMLGrid(g grid, about string) htmlGrid {
-	return htmlGrid{g.title, g.footer, about, g.head, g.rows}
+// leadPlot names the plot that carries the answer: the definition's, or the first that was drawn; "" if there is none.
+func leadPlot(e *record.Env, plots []plot.Plot) string {
+	if slices.ContainsFunc(plots, func(p plot.Plot) bool { return p.Name == e.AnswerPlot }) {
+		return e.AnswerPlot
+	}
+	if len(plots) > 0 {
+		return plots[0].Name
+	}
+	return ""
 }
 
-// inline is a plot's SVG as a part of a page: without its prologue, of any size, with its title for screen readers.
-func inline(p plot.Plot) template.HTML {
-	svg := svgHead.ReplaceAllString(string(p.SVG), "$1")
-	label := `role="img" aria-label="` + template.HTMLEscapeString(p.Title) + `" `
-	return template.HTML(svgSize.ReplaceAllLiteralString(svg, label)) // literal: a title may hold "$1"
+// sentences are those of the answer, with the needs apart.
+func (b board) sentences() []sentence {
+	return harness.Map(b.answer(), func(text string) sentence {
+		for _, a := range b.a.Run.Env.Answers {
+			if rest, ok := strings.CutPrefix(text, a.Need+": "); ok {
+				return sentence{a.Need, rest}
+			}
+		}
+		return sentence{"", text}
+	})
 }
 
 // facts are the conditions of the run.
@@ -197,58 +256,6 @@ func facts(r *record.Run) [][2]string {
 		gates += "; failed: " + strings.Join(failed, "; ")
 	}
 	return append(out, [2]string{"Correctness gates", gates})
-}
-
-// headline says, for each class and each plot of bars, which variant leads and by how much over the others.
-func headline(a *verdict.Analysis) []string {
-	var out []string
-	seen := map[string]bool{}
-	for _, spec := range a.Run.Env.Plots {
-		way := a.Run.Env.Better(spec.Workload, spec.Unit)
-		if spec.X != "" || spec.Kind != "" || way == 0 {
-			continue
-		}
-		candidates := harness.Filter(plot.Choose(a.Samples, spec), func(s *record.Sample) bool {
-			return s.Cell.Class != harness.ClassCeiling && a.Summary(s).Median > 0
-		})
-		for _, class := range harness.GroupBy(candidates, func(s *record.Sample) string { return s.Cell.Class }) {
-			name := class[0].Cell.Class
-			k := spec.Workload + " " + spec.Unit + plot.WhereText(spec) + " " + name
-			if len(class) >= 2 && !seen[k] {
-				seen[k] = true
-				out = append(out, lead(a, spec, name, class, way))
-			}
-		}
-	}
-	return out
-}
-
-// lead compares the best of a class with its second and its last, paired by repeat.
-func lead(a *verdict.Analysis, spec harness.PlotSpec, class string, ss []*record.Sample, way int) string {
-	slices.SortStableFunc(ss, func(x, y *record.Sample) int { return way * cmp.Compare(a.Summary(y).Median, a.Summary(x).Median) })
-	floor := max(verdict.NoiseOf(a.Noise, spec.Workload, spec.Unit), verdict.DefaultMinEffect)
-	best := ss[0]
-	sc := unit.ScaleFor(spec.Unit, []float64{a.Summary(best).Median})
-	title := spec.Title
-	if !strings.HasSuffix(title, "class "+class) {
-		title += ", class " + class
-	}
-	text := fmt.Sprintf("%s: %s leads with %s %s", title, best.Cell.Variant, sc.Format(a.Summary(best).Median), sc.Unit)
-	for _, o := range slices.Compact([]*record.Sample{ss[1], ss[len(ss)-1]}) {
-		num, den := best, o
-		if way < 0 {
-			num, den = o, best
-		}
-		q, ok := verdict.PairedRatio(num, den)
-		switch {
-		case !ok:
-		case q.Confidence < stats.Enough || q.Lo <= 1 || q.Median < 1+floor:
-			text += fmt.Sprintf("; against %s no difference is shown (~ %s)", o.Cell.Variant, unit.Digits(q.Median))
-		default:
-			text += fmt.Sprintf("; %s times %s [%s, %s]", unit.Digits(q.Median), o.Cell.Variant, unit.Digits(q.Lo), unit.Digits(q.Hi))
-		}
-	}
-	return text
 }
 
 // missing lists what of the experiment was not measured.

@@ -165,26 +165,33 @@ func TestPlotsOddData(t *testing.T) {
 	mustCompareRuns(t, r, r)
 	r.Trials = nil
 	var b bytes.Buffer
-	if err := writeHTML(&b, verdict.Analyze(r)); err != nil {
+	if err := WriteHTML(&b, verdict.Analyze(r), Frame{}); err != nil {
 		t.Errorf("no trials: %v", err)
 	}
 }
 
 func TestHTML(t *testing.T) {
 	r := synthetic.Golden()
-	r.Env.Question = `<script>alert("x")</script>`
+	const markup = `<script>alert("x")</script>`
+	r.Env.Question, r.Env.Title, r.Env.Notes = markup, markup, []string{markup}
+	r.Env.Variants[0].About, r.Env.Workloads[0].About, r.Env.Plots[0].Title = markup, markup, markup
+	r.Env.Claims[0].Text, r.Env.Claims[0].Source = markup, markup
+	r.Env.Rejected = append(r.Env.Rejected, record.Rejected{Cell: "c", Reason: markup})
 	r.Env.Complete = false
 	var b bytes.Buffer
-	if err := writeHTML(&b, verdict.Analyze(r)); err != nil {
+	if err := WriteHTML(&b, verdict.Analyze(r), Frame{}); err != nil {
 		t.Fatal(err)
 	}
 	page := b.String()
-	for _, bad := range []string{"<script", "src=", "<link", "url("} {
+	if n := strings.Count(page, "<script"); n != 1 {
+		t.Errorf("the page has %d scripts, want the lab's alone", n)
+	}
+	for _, bad := range []string{"<script>alert", "src=", "<link", "url(", "@import", "http:", "https:"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}
-	for _, want := range []string{"kernel 0.0-synthetic", "incomplete", "Contradicted", "kernel has no IPVS", "unaccounted", "<svg"} {
+	for _, want := range []string{"kernel 0.0-synthetic", "incomplete", "contradicted", "kernel has no IPVS", "unaccounted", "<svg"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/unit"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
@@ -226,30 +225,13 @@ func (b board) columns(p panel, names []string) []column {
 	return []column{value, against}
 }
 
-// againstText is an effect in a table, and its colour.
+// againstText is an effect in a table of the terminal, and its colour.
 func againstText(v verdict.Against, name string) (text, colour string) {
-	write := func(x float64) string { return "x " + unit.Digits(x) }
-	plain := unit.Digits
-	switch {
-	case v.Difference:
-		plain = func(x float64) string { n, _, _ := strings.Cut(verdict.DifferenceText(name, x), " "); return n }
-		write = plain
-		if strings.HasSuffix(name, "share") {
-			write = func(x float64) string { return verdict.DifferenceText(name, x) }
-		}
-	case v.Effect.Median >= 0.5 && v.Effect.Median < 2:
-		write = func(x float64) string { return unit.Percent(x-1, true) }
-		plain = func(x float64) string { return strings.TrimSuffix(write(x), " %") }
-	}
-	text = write(v.Effect.Median)
-	switch {
-	case v.Verdict == verdict.OneTrial: // the whole run or cell has one, which the answer says
+	text, says, colour := effectText(v, name)
+	if v.Verdict == verdict.OneTrial { // the whole run or cell has one, which the answer says
 		return text, ""
-	case v.Verdict == verdict.TooFew || v.Verdict == verdict.NotKnown:
-		return text + " " + v.Verdict, ""
 	}
-	text += fmt.Sprintf(" [%s, %s] %s", plain(v.Effect.Lo), plain(v.Effect.Hi), v.Verdict)
-	return text, map[string]string{verdict.Better: green, verdict.Worse: red}[v.Verdict]
+	return text + " " + says, colour
 }
 
 // without are lines about cells and trials that have no number.

@@ -4,7 +4,6 @@ package page
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -49,19 +48,6 @@ type tableCell struct {
 	Share float64 `json:"share,omitempty"`
 	// Beyond is how many of the values are bounds only.
 	Beyond int `json:"beyond,omitempty"`
-}
-
-// heading names the table: what, where, on which kernel.
-func (t *table) heading() string {
-	var where []string
-	for _, a := range t.Where {
-		where = append(where, a.Name+"="+a.Value)
-	}
-	at := ""
-	if len(where) > 0 {
-		at = " at " + strings.Join(where, ", ")
-	}
-	return fmt.Sprintf("%s, class %s: %s (%s is better)%s [%s, kernel %s]", t.Workload, t.Class, t.Unit, t.Better, at, t.Target, t.Kernel)
 }
 
 // newTables makes the tables of a run, in the order of the definition: by workload, unit and class.

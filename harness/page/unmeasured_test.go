@@ -29,7 +29,7 @@ func TestUnmeasured(t *testing.T) {
 		t.Error(d)
 	}
 	var b strings.Builder
-	if err := writeHTML(&b, verdict.Analyze(r)); err != nil {
+	if err := WriteHTML(&b, verdict.Analyze(r), Frame{}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(b.String(), want[0]) {

@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
-	"github.com/kxlab/kxlab/harness/unit"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
@@ -27,71 +27,7 @@ type grid struct {
 	footer string
 }
 
-// grid writes medians with intervals and shares in one scale for the whole table.
-func (t *table) grid() grid {
-	var values []float64
-	for _, r := range t.Rows {
-		for _, c := range r.Cells {
-			if c != nil {
-				values = append(values, c.Median)
-			}
-		}
-	}
-	sc := unit.ScaleFor(t.Unit, values)
-	g := grid{title: t.heading(), head: []string{"variant"}}
-	for _, c := range t.Columns {
-		if t.Axis != "" {
-			c = t.Axis + "=" + c
-		}
-		g.head = append(g.head, c+", "+sc.Unit)
-	}
-	least, most := 0, 0
-	level := 1.0
-	for _, r := range t.Rows {
-		row := []string{r.Variant}
-		for _, c := range r.Cells {
-			if c == nil {
-				row = append(row, "-")
-				continue
-			}
-			text := sc.Format(c.Median)
-			if 2*c.Beyond >= c.N && c.Beyond > 0 { // the median itself is a bound
-				row = append(row, "not known, at least "+text)
-				continue
-			}
-			if c.Confidence > 0 {
-				text += fmt.Sprintf(" [%s, %s]", sc.Format(c.Lo), sc.Format(c.Hi))
-				level = min(level, c.Confidence)
-			}
-			if c.Share > 0 && r.Variant != t.Ceiling {
-				text += fmt.Sprintf(" = %.0f %%", 100*c.Share)
-			}
-			if least == 0 || c.N < least {
-				least = c.N
-			}
-			most = max(most, c.N)
-			row = append(row, text)
-		}
-		g.rows = append(g.rows, row)
-	}
-	n := fmt.Sprintf("n=%d", least)
-	if most != least {
-		n = fmt.Sprintf("n=%d to %d", least, most)
-	}
-	g.footer = "median"
-	if least > 1 {
-		g.footer += fmt.Sprintf(" [interval at %s or more]", unit.Percent(level, false))
-	}
-	if t.Ceiling != "" && t.Class != harness.ClassCeiling {
-		g.footer += ", share of the ceiling " + t.Ceiling
-	} else if t.Ceiling != "" && len(t.Rows) > 1 {
-		g.footer += ", share of " + t.Ceiling
-	}
-	g.footer += "; " + n
-	return g
-}
-
-// WriteTables writes a run's tables, verdicts, A/A noise, and the cells and trials without a number.
+// WriteTables writes a run's answer, claims, tables, verdicts, A/A noise, and the cells and trials without a number.
 func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 	tables, r := newTables(a), a.Run
 	if format == "json" {
@@ -115,12 +51,7 @@ func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 	}
 	id := a.ID
 	p.heading(fmt.Sprintf("%s on %s, kernel %s, %s: %s", id.Experiment, id.Target, id.Kernel, id.CPU, id.State))
-	for i := range tables {
-		p.grid(tables[i].grid())
-	}
-	if len(a.Findings) > 0 {
-		p.grid(claimGrid(a.Findings))
-	}
+	p.answer(newBoard(a))
 	for _, g := range verdicts(a) {
 		p.grid(g)
 	}
@@ -136,6 +67,51 @@ func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 	p.list("Statistics", a.Warnings)
 	p.list("Remarks", slices.Concat(r.Env.Notes, r.Remarks))
 	return p.err
+}
+
+// answer writes the answer of a run, the claims that it asked for, and its tables.
+func (p *printer) answer(b board) {
+	for _, sentence := range slices.Concat(b.answer(), b.judged()) {
+		p.printf("%s\n", p.escape(sentence))
+	}
+	p.printf("\n")
+	if plot := namedPlot(&b.a.Run.Env); p.markdown && plot != "" {
+		p.printf("![%s](%s)\n\n", p.escape(plot), filepath.ToSlash(filepath.Join(b.a.Run.Dir, plotsDir, plot+".svg")))
+	}
+	if claims := Claims(b.a); len(claims) > 0 {
+		p.grid(claimGrid(claims))
+	}
+	workloads := b.tablesOf()
+	for _, w := range workloads {
+		p.grid(w.First.grid())
+	}
+	for _, w := range workloads {
+		if len(w.Rest) == 0 {
+			continue
+		}
+		p.fold(fmt.Sprintf("%s: %s more", w.Name, plural(len(w.Rest), "table")), func() {
+			for _, t := range w.Rest {
+				p.grid(t.grid())
+			}
+		})
+	}
+}
+
+// namedPlot is the plot beside the answer: the definition's, or its first; "" if it has none.
+func namedPlot(e *record.Env) string {
+	if e.AnswerPlot != "" || len(e.Plots) == 0 {
+		return e.AnswerPlot
+	}
+	return e.Plots[0].Name
+}
+
+// fold hides a part of a Markdown page until it is asked for.
+func (p *printer) fold(title string, write func()) {
+	if p.markdown {
+		p.printf("<details><summary>%s</summary>\n\n", p.escape(title))
+		defer p.printf("</details>\n\n")
+	}
+	write()
 }
 
 // writeJSON writes a value as one indented document.

@@ -4,6 +4,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
@@ -23,6 +24,7 @@ const (
 // 1, which Why then says.
 type Finding struct {
 	Claim   harness.Claim `json:"claim"`
+	Asked   bool          `json:"asked"` // the run has both cells, measured or not
 	Ratio   stats.Summary `json:"ratio"` // numerator over denominator, paired by repeat; N = 0 if it cannot be tested
 	Verdict string        `json:"verdict"`
 	Why     string        `json:"why"`
@@ -41,6 +43,7 @@ func (a *Analysis) Evaluate(c harness.Claim) Finding {
 	if c.Cannot != "" {
 		return f
 	}
+	f.Asked = a.has(c.Numerator) && a.has(c.Denominator)
 	num, why := a.pick(c.Numerator, c.Unit)
 	if num == nil {
 		f.Why = why
@@ -77,6 +80,15 @@ func (a *Analysis) Evaluate(c harness.Claim) Finding {
 		f.Verdict, f.Why = NotShown, at+"; the interval holds the figure"
 	}
 	return f
+}
+
+// has reports whether the run measured a cell that a selector selects, or tried to.
+func (a *Analysis) has(sel harness.CellSelector) bool {
+	return slices.ContainsFunc(a.Samples, func(s *record.Sample) bool { return sel.Matches(s.Cell) }) ||
+		slices.ContainsFunc(a.Run.Unmeasured(), func(o record.CellOutcome) bool {
+			c, err := record.ParseCell(a.Run.Env.Experiment, o.Cell)
+			return err == nil && sel.Matches(c)
+		})
 }
 
 // pick finds the one sample that a selector selects, or says why there is none. Several cells that match, where the selector
