@@ -15,10 +15,16 @@ import (
 	"github.com/kxlab/kxlab/harness/plot"
 )
 
-// A picture is a plot as a part of a page.
-type picture struct {
+// A Picture is a plot as a part of a page.
+type Picture struct {
 	Name, Title string
 	SVG         template.HTML
+}
+
+// On is the picture on another page: its values lead to trials on the page at that address.
+func (p Picture) On(address string) Picture {
+	p.SVG = template.HTML(strings.ReplaceAll(string(p.SVG), `<a href="#`, `<a href="`+template.HTMLEscapeString(address)+`#`))
+	return p
 }
 
 var (

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/plot"
@@ -52,7 +54,7 @@ func Write(a *verdict.Analysis) (string, error) {
 		return "", err
 	}
 	var text bytes.Buffer
-	if err = writeHTML(&text, a, Frame{}, plots, remarks); err == nil {
+	if err = newPage(a, plots, remarks).Write(&text, Frame{}); err == nil {
 		err = record.WriteFile(root, pageFile, text.Bytes())
 	}
 	if err != nil {
@@ -72,20 +74,20 @@ type Frame struct {
 // A Link leads to another page.
 type Link struct{ Text, To string }
 
-// page is the template's data for one run.
-type page struct {
+// A Page is the page of one run.
+type Page struct {
 	Frame
 	Run       *record.Run
 	ID        verdict.Identity
 	Shown     string // target, kernel and date, in a line
-	Answer    []sentence
+	Answer    []Sentence
 	Judged    string
-	Lead      []picture // the plot that carries the answer, if it could be drawn
+	Lead      []Picture // the plot that carries the answer, if it could be drawn
 	Claims    []Claim
 	Unasked   int // claims that the run did not ask for
 	Verdicts  []htmlGrid
 	Workloads []workloadTables
-	Plots     []picture // all others
+	Plots     []Picture // all others
 	Undrawn   []string
 	Classes   []class
 	Trials    []workloadTrials
@@ -99,11 +101,12 @@ type page struct {
 	Warnings  []string      // about the samples
 	Gates     []record.Gate // those that failed, or whose detail has several lines
 	Style     template.CSS
+	Colours   template.CSS // of its plots, which Style has too
 	Script    template.JS
 }
 
-// A sentence of the answer, with the need that it speaks to.
-type sentence struct{ Need, Text string }
+// A Sentence is one of the answer, with the need that it speaks to.
+type Sentence struct{ Need, Text string }
 
 type class struct {
 	Name     string
@@ -122,31 +125,40 @@ func Style() template.CSS { return template.CSS(style) }
 // Script is the script of all pages of the lab.
 func Script() template.JS { return template.JS(script) }
 
-// WriteHTML writes one self-contained page about a run, without links to other files but those of the frame.
-func WriteHTML(w io.Writer, a *verdict.Analysis, frame Frame) error {
+// New draws the plots of a run and makes its page.
+func New(a *verdict.Analysis) (*Page, error) {
 	plots, remarks, err := plot.Plots(a.Run)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return writeHTML(w, a, frame, plots, remarks)
+	return newPage(a, plots, remarks), nil
 }
 
-func writeHTML(w io.Writer, a *verdict.Analysis, frame Frame, plots []plot.Plot, remarks []string) error {
-	t, err := template.New("page").Funcs(template.FuncMap{
-		"verdict": verdictStyle,
-		"pair": func(t panelTable, ids map[string]string) any {
-			return struct {
-				T   panelTable
-				IDs map[string]string
-			}{t, ids}
-		},
-	}).Parse(pageText)
+// Write writes the page as one self-contained file, without links to other files but those of the frame.
+func (p *Page) Write(w io.Writer, frame Frame) error {
+	t, err := template.New("page").Funcs(template.FuncMap{"verdict": verdictStyle, "upper": upper, "pair": pair}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("parse page: %w", err)
 	}
-	p := newPage(a, plots, remarks)
-	p.Frame = frame
-	return t.Execute(w, p)
+	framed := *p
+	framed.Frame = frame
+	return t.Execute(w, framed)
+}
+
+// upper is a text that begins a sentence.
+func upper(text string) string {
+	for i, r := range text {
+		return string(unicode.ToUpper(r)) + text[i+utf8.RuneLen(r):]
+	}
+	return text
+}
+
+// pair is a table with the names of its trials, for the template.
+func pair(t panelTable, ids map[string]string) any {
+	return struct {
+		T   panelTable
+		IDs map[string]string
+	}{t, ids}
 }
 
 // verdictStyle is the class of a verdict on a page.
@@ -162,9 +174,9 @@ func verdictStyle(word string) string {
 	return "none"
 }
 
-func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) page {
+func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
 	r, b := a.Run, newBoard(a)
-	p := page{Run: r, ID: a.ID, Facts: facts(r), Noise: a.Noise, Gates: gatesOfNote(r), Without: a.Unmeasured, Warnings: a.Warnings,
+	p := &Page{Run: r, ID: a.ID, Facts: facts(r), Noise: a.Noise, Gates: gatesOfNote(r), Without: a.Unmeasured, Warnings: a.Warnings,
 		Claims: Claims(a), Workloads: b.tablesOf(), Missing: missing(r), Undrawn: remarks, Script: Script()}
 	p.Shown = fmt.Sprintf("%s, kernel %s, %s; %s", a.ID.Target, a.ID.Kernel, a.ID.CPU, a.ID.Date)
 	if r.Env.Commit != "" {
@@ -178,14 +190,14 @@ func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) page {
 	colours := palette{}
 	lead := leadPlot(&r.Env, plots)
 	for _, pl := range plots {
-		pic := picture{pl.Name, pl.Title, colours.inline(pl, p.TrialIDs)}
+		pic := Picture{pl.Name, pl.Title, colours.inline(pl, p.TrialIDs)}
 		if pl.Name == lead {
-			p.Lead = []picture{pic}
+			p.Lead = []Picture{pic}
 		} else {
 			p.Plots = append(p.Plots, pic)
 		}
 	}
-	p.Style = Style() + colours.dark()
+	p.Style, p.Colours = Style()+colours.dark(), colours.dark()
 	for _, same := range harness.GroupBy(r.Env.Variants, func(v harness.Variant) string { return v.Class }) {
 		p.Classes = append(p.Classes, class{same[0].Class, same})
 	}
@@ -204,14 +216,14 @@ func leadPlot(e *record.Env, plots []plot.Plot) string {
 }
 
 // sentences are those of the answer, with the needs apart.
-func (b board) sentences() []sentence {
-	return harness.Map(b.answer(), func(text string) sentence {
+func (b board) sentences() []Sentence {
+	return harness.Map(b.answer(), func(text string) Sentence {
 		for _, a := range b.a.Run.Env.Answers {
 			if rest, ok := strings.CutPrefix(text, a.Need+": "); ok {
-				return sentence{a.Need, rest}
+				return Sentence{a.Need, rest}
 			}
 		}
-		return sentence{"", text}
+		return Sentence{"", text}
 	})
 }
 

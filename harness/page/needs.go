@@ -106,3 +106,13 @@ func (b board) others(tested []effect, class string) string {
 func (e effect) brief() string {
 	return e.variant.Name + " " + strings.TrimSuffix(factor(e.Against, e.panel.unit, false), " of")
 }
+
+// Weight is how much a run says about its question: the needs that it answers with enough trials, then the comparisons that it has.
+func Weight(a *verdict.Analysis) int {
+	b := newBoard(a)
+	tested, _ := b.compared()
+	answered := harness.Count(b.needs(), func(n need) bool {
+		return slices.ContainsFunc(b.effects(n.panel), func(e effect) bool { return e.Tested() })
+	})
+	return 100000*answered + len(tested)
+}

@@ -165,7 +165,7 @@ func TestPlotsOddData(t *testing.T) {
 	mustCompareRuns(t, r, r)
 	r.Trials = nil
 	var b bytes.Buffer
-	if err := WriteHTML(&b, verdict.Analyze(r), Frame{}); err != nil {
+	if err := writePage(&b, r); err != nil {
 		t.Errorf("no trials: %v", err)
 	}
 }
@@ -179,7 +179,7 @@ func TestHTML(t *testing.T) {
 	r.Env.Rejected = append(r.Env.Rejected, record.Rejected{Cell: "c", Reason: markup})
 	r.Env.Complete = false
 	var b bytes.Buffer
-	if err := WriteHTML(&b, verdict.Analyze(r), Frame{}); err != nil {
+	if err := writePage(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	page := b.String()
@@ -262,4 +262,13 @@ func generate(dir string) (string, error) {
 		return "", err
 	}
 	return Write(verdict.Analyze(r))
+}
+
+// writePage writes the page of a run.
+func writePage(b *bytes.Buffer, r *record.Run) error {
+	p, err := New(verdict.Analyze(r))
+	if err != nil {
+		return err
+	}
+	return p.Write(b, Frame{})
 }

@@ -29,11 +29,11 @@
   }
   const chips = document.querySelector(".chips");
   if (chips) {
-    const rows = all("tr[data-variant]");
-    const names = [...new Set(rows.map((r) => r.dataset.variant))];
+    const rows = all("tr[data-variant]"), base = (r) => r.dataset.variant.replace(/\+aa$/, "");
+    const names = [...new Set(rows.map(base))];
     const show = () => {
       const on = new Set(all("input:checked", chips).map((b) => b.value));
-      rows.forEach((r) => { r.hidden = on.size > 0 && !on.has(r.dataset.variant); });
+      rows.forEach((r) => { r.hidden = on.size > 0 && !on.has(base(r)); });
     };
     names.forEach((name) => {
       const label = document.createElement("label"), box = document.createElement("input");

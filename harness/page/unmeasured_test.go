@@ -3,6 +3,7 @@
 package page
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -28,8 +29,8 @@ func TestUnmeasured(t *testing.T) {
 	if d := cmp.Diff(want, verdict.Unmeasured(r)); d != "" {
 		t.Error(d)
 	}
-	var b strings.Builder
-	if err := WriteHTML(&b, verdict.Analyze(r), Frame{}); err != nil {
+	var b bytes.Buffer
+	if err := writePage(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(b.String(), want[0]) {

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/site"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+const siteLong = `site makes one static site of many runs: the score board of all claims, a page for each question, a page for each run, the
+method and the words. It needs no server and no network. Without RUN it takes every run directory in the folder that --results names.
+
+DIR is replaced as a whole. It may be missing, empty, or a site that this command made; any other folder is refused. If a run
+cannot be read, all such runs are named and DIR stays as it is.`
+
+func newSite(s streams) *cobra.Command {
+	var results string
+	cmd := &cobra.Command{
+		Use: "site DIR [RUN...]", Short: "Make a static site of many runs", Long: siteLong, Args: cobra.MinimumNArgs(1),
+		RunE: action(func(_ *cobra.Command, args []string) error {
+			if err := site.Check(args[0]); err != nil {
+				return err
+			}
+			dirs := args[1:]
+			if len(dirs) == 0 {
+				var err error
+				if dirs, err = runsIn(results); err != nil {
+					return err
+				}
+			}
+			var runs []site.Run
+			var errs []error
+			for _, dir := range dirs {
+				r, err := openRun(s, dir)
+				if err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				runs = append(runs, site.Run{Name: filepath.Base(filepath.Clean(dir)), Analysis: verdict.Analyze(r)})
+			}
+			if len(errs) > 0 {
+				return fmt.Errorf("make site: %d of %d runs cannot be read, and the site stays as it is:\n%w", len(errs), len(dirs), errors.Join(errs...))
+			}
+			claims, err := experiments.Claims()
+			if err != nil {
+				return err
+			}
+			files, err := site.Make(runs, claims)
+			if err == nil {
+				err = site.Write(args[0], files)
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(s.out, "%d pages of %d runs: %s\n", len(files), len(runs), filepath.Join(args[0], "index.html"))
+			return err
+		}),
+	}
+	cmd.Flags().StringVar(&results, "results", "results", "the folder whose run directories are taken if none is named")
+	return cmd
+}
+
+// runsIn lists the run directories in a folder: its folders that have a record's head.
+func runsIn(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("find runs: %w", err)
+	}
+	dirs := harness.Map(harness.Filter(entries, os.DirEntry.IsDir), func(e os.DirEntry) string { return filepath.Join(folder, e.Name()) })
+	dirs = harness.Filter(dirs, func(dir string) bool { _, err := os.Lstat(filepath.Join(dir, record.EnvFile)); return err == nil })
+	if len(dirs) == 0 {
+		return nil, fmt.Errorf("find runs: %s has no run directory; name one, or run kxlab run first", folder)
+	}
+	return dirs, nil
+}
