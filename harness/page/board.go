@@ -112,7 +112,8 @@ func bar(f verdict.Finding, style string) template.HTML {
 	fmt.Fprintf(&b, `<rect class="bar-side" x="%.1f" y="2" width="%.1f" height="16"/>`, from, to-from)
 	fmt.Fprintf(&b, `<line class="bar-axis" x1="0" x2="%g" y1="18" y2="18"/><line class="bar-one" x1="%.1f" x2="%[2]f" y1="2" y2="18"/>`, barWidth, at(1))
 	fmt.Fprintf(&b, `<line class="bar-said" x1="%.1f" x2="%[1]f" y1="1" y2="19"/>`, at(said))
-	fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="7" width="%.1f" height="6"/><circle class="%[1]s" cx="%.1f" cy="10" r="4.5"/>`, style, at(lo), max(1, at(hi)-at(lo)), at(mid))
+	fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="7" width="%.1f" height="6"/>`, style, at(lo), max(1, at(hi)-at(lo)))
+	fmt.Fprintf(&b, `<circle class="%s" cx="%.1f" cy="10" r="4.5"/>`, style, at(mid))
 	text := func(v float64, anchor string, at float64) {
 		fmt.Fprintf(&b, `<text class="bar-text" x="%.1f" y="28" text-anchor="%s">%s</text>`, at, anchor, plain(v))
 	}

@@ -177,7 +177,7 @@ func verdictStyle(word string) string {
 func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
 	r, b := a.Run, newBoard(a)
 	p := &Page{Run: r, ID: a.ID, Facts: facts(r), Noise: a.Noise, Gates: gatesOfNote(r), Without: a.Unmeasured, Warnings: a.Warnings,
-		Claims: Claims(a), Workloads: b.tablesOf(), Missing: missing(r), Undrawn: remarks, Script: Script()}
+		Claims: Claims(a), Workloads: shortened(b.tablesOf()), Missing: missing(r), Undrawn: remarks, Script: Script()}
 	p.Shown = fmt.Sprintf("%s, kernel %s, %s; %s", a.ID.Target, a.ID.Kernel, a.ID.CPU, a.ID.Date)
 	if r.Env.Commit != "" {
 		p.Shown += "; commit " + r.Env.Commit[:min(12, len(r.Env.Commit))]

@@ -107,12 +107,16 @@ func (e effect) brief() string {
 	return e.variant.Name + " " + strings.TrimSuffix(factor(e.Against, e.panel.unit, false), " of")
 }
 
-// Weight is how much a run says about its question: the needs that it answers with enough trials, then the comparisons that it has.
+// Weight is how much a run says about its question: the needs that it answers with enough trials, those for which it shows a difference,
+// then the comparisons that it has.
 func Weight(a *verdict.Analysis) int {
 	b := newBoard(a)
 	tested, _ := b.compared()
-	answered := harness.Count(b.needs(), func(n need) bool {
-		return slices.ContainsFunc(b.effects(n.panel), func(e effect) bool { return e.Tested() })
-	})
-	return 100000*answered + len(tested)
+	answered, decided := 0, 0
+	for _, n := range b.needs() {
+		effects := harness.Filter(b.effects(n.panel), func(e effect) bool { return e.Tested() })
+		answered += min(1, len(effects))
+		decided += min(1, harness.Count(effects, func(e effect) bool { return e.Verdict == verdict.Better || e.Verdict == verdict.Worse }))
+	}
+	return 1_000_000*answered + 10_000*decided + len(tested)
 }

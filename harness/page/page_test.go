@@ -272,3 +272,12 @@ func writePage(b *bytes.Buffer, r *record.Run) error {
 	}
 	return p.Write(b, Frame{})
 }
+
+func opened(t *testing.T, dir string) *verdict.Analysis {
+	t.Helper()
+	r, err := record.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return verdict.Analyze(r)
+}

@@ -19,6 +19,7 @@ type workloadTables struct {
 	Name, About string
 	First       panelTable
 	Rest        []panelTable
+	Omitted     int // tables that a page has no room for
 }
 
 // A panelTable is a panel with a row for each variant.
@@ -174,6 +175,24 @@ func effectText(v verdict.Against, name string) (text, says, colour string) {
 		text += fmt.Sprintf(" [%s, %s]", plain(v.Effect.Lo), plain(v.Effect.Hi))
 	}
 	return text, v.Verdict, map[string]string{verdict.Better: green, verdict.Worse: red}[v.Verdict]
+}
+
+// mostRows is how many rows the folded tables of a page have at most.
+const mostRows = 2500
+
+// shortened leaves out folded tables that a page has no room for.
+func shortened(all []workloadTables) []workloadTables {
+	rows := 0
+	for i := range all {
+		for n, t := range all[i].Rest {
+			if rows += len(t.Rows); rows > mostRows {
+				all[i].Omitted = len(all[i].Rest) - n
+				all[i].Rest = all[i].Rest[:n]
+				break
+			}
+		}
+	}
+	return all
 }
 
 // cellOf is the axis values of a cell that make it differ from others of its workload.

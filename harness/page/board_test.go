@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record/synthetic"
+	"github.com/kxlab/kxlab/harness/stats"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// TestBar: the dot is on the interval, the claimed figure is where its verdict says, and values that a logarithm has not leave no bar.
+func TestBar(t *testing.T) {
+	for _, tt := range []struct {
+		lo, mid, hi, said float64
+		order             string // from left to right: the interval's ends, the dot, the figure
+	}{
+		{1.5, 2.96, 4.8, 6, "l m h s"}, {66, 76, 93, 5, "s l m h"}, {0.8, 0.94, 1.15, 1, "l m s h"}, {2, 2, 2, 1.1, "s l m h"},
+	} {
+		f := verdict.Finding{Claim: harness.Claim{Figure: tt.said, Relation: ">="}, Ratio: stats.Summary{N: 5, Median: tt.mid, Lo: tt.lo, Hi: tt.hi, Confidence: 0.94}}
+		svg := string(bar(f, "good"))
+		var x, width, mid, said float64
+		read := func(after string, into *float64) {
+			_, rest, ok := strings.Cut(svg, after)
+			if _, err := fmt.Sscanf(rest, "%g", into); !ok || err != nil {
+				t.Fatalf("%s in %s: %v", after, svg, err)
+			}
+		}
+		read(`<rect class="good" x="`, &x)
+		read(`y="7" width="`, &width)
+		read(`cx="`, &mid)
+		read(`<line class="bar-said" x1="`, &said)
+		at := map[string]float64{"l": x, "m": mid, "h": x + width, "s": said}
+		words := strings.Fields(tt.order)
+		for i := range words[1:] {
+			if at[words[i]] > at[words[i+1]]+0.11 {
+				t.Errorf("%v: %s is at %g, %s at %g", tt, words[i], at[words[i]], words[i+1], at[words[i+1]])
+			}
+		}
+		f.Ratio.Lo = 0
+		if svg := bar(f, "good"); svg != "" {
+			t.Errorf("an interval down to 0 has a bar: %s", svg)
+		}
+	}
+}
+
+// TestAsked: a claim stands on the board if the run asked for its cells, whether they have numbers or not; none of one trial is a verdict.
+func TestAsked(t *testing.T) {
+	verdicts := func(repeats int) map[string]string {
+		r := synthetic.Golden()
+		r.Trials = harness.Filter(r.Trials, func(t harness.Trial) bool { return t.Repeat < repeats })
+		out := map[string]string{}
+		for _, c := range Claims(verdict.Analyze(r)) {
+			out[c.ID] = c.Verdict
+		}
+		return out
+	}
+	five := verdicts(5)
+	for id, want := range map[string]string{"four": "✓ shown", "six": "✗ contradicted", "near": "~ not shown", "absent": "cannot be tested here", "unmeasured": "", "cannot": ""} {
+		if five[id] != want {
+			t.Errorf("claim %s: %q, want %q", id, five[id], want)
+		}
+	}
+	if one := verdicts(1); one["four"] != "one trial" || one["six"] != "one trial" {
+		t.Errorf("with one trial: %q", one)
+	}
+	if three := verdicts(3); three["four"] != "too few trials" {
+		t.Errorf("with three trials: %q", three)
+	}
+}
+
+// TestClaimWithoutCells: a claim whose selectors name nothing, of a run of any size, is no row and no error.
+func TestClaimWithoutCells(t *testing.T) {
+	r := synthetic.Golden()
+	r.Env.Claims = []harness.Claim{{ID: "empty", Experiment: "lb", Text: "nothing", Figure: 2, Relation: ">="}}
+	a := verdict.Analyze(r)
+	if n := len(Claims(a)); n != 0 || len(a.Findings) != 1 {
+		t.Errorf("%d claims, %d findings", n, len(a.Findings))
+	}
+}
