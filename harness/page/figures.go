@@ -48,7 +48,7 @@ func (colours palette) inline(p plot.Plot, trials map[string]string) template.HT
 		kind, code, _ := strings.Cut(c, ":#")
 		code = strings.ToLower(code)
 		colours[code] = true
-		return kind + ":var(--c" + code + ",#" + code + ")"
+		return kind + ":var(--c" + code + ")"
 	})
 	var hits strings.Builder
 	for _, h := range p.Hits {
@@ -62,18 +62,17 @@ func (colours palette) inline(p plot.Plot, trials map[string]string) template.HT
 	return template.HTML(strings.Replace(svg, "</svg>", hits.String()+"</svg>", 1))
 }
 
-// dark is the rule that gives a dark page its colours.
-func (colours palette) dark() template.CSS {
+// rules give the colours their values, on light pages and on dark ones.
+func (colours palette) rules() template.CSS {
 	if len(colours) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString("@media screen and (prefers-color-scheme: dark) { :root {")
+	var light, dark strings.Builder
 	for _, code := range slices.Sorted(maps.Keys(colours)) {
-		fmt.Fprintf(&b, " --c%s: #%s;", code, darkened(code))
+		fmt.Fprintf(&light, " --c%s: #%[1]s;", code)
+		fmt.Fprintf(&dark, " --c%s: #%s;", code, darkened(code))
 	}
-	b.WriteString(" } }")
-	return template.CSS(b.String())
+	return template.CSS(":root {" + light.String() + " }\n@media screen and (prefers-color-scheme: dark) { :root {" + dark.String() + " } }\n")
 }
 
 // darkened is a colour of a light page as it is on a dark one: of the same hue, as light as it was dark. White is the page's own.

@@ -161,7 +161,7 @@ func pair(t panelTable, ids map[string]string) any {
 	}{t, ids}
 }
 
-// verdictStyle is the class of a verdict on a page.
+// verdictStyle is the class of a verdict on a page; "" for words that are none.
 func verdictStyle(word string) string {
 	switch word {
 	case verdict.Better, verdict.Passed:
@@ -171,7 +171,7 @@ func verdictStyle(word string) string {
 	case verdict.Differs:
 		return "warn"
 	}
-	return "none"
+	return ""
 }
 
 func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
@@ -197,7 +197,7 @@ func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
 			p.Plots = append(p.Plots, pic)
 		}
 	}
-	p.Style, p.Colours = Style()+colours.dark(), colours.dark()
+	p.Style, p.Colours = Style()+colours.rules(), colours.rules()
 	for _, same := range harness.GroupBy(r.Env.Variants, func(v harness.Variant) string { return v.Class }) {
 		p.Classes = append(p.Classes, class{same[0].Class, same})
 	}

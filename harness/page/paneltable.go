@@ -178,7 +178,7 @@ func effectText(v verdict.Against, name string) (text, says, colour string) {
 }
 
 // mostRows is how many rows the folded tables of a page have at most.
-const mostRows = 2500
+const mostRows = 2000
 
 // shortened leaves out folded tables that a page has no room for.
 func shortened(all []workloadTables) []workloadTables {

@@ -12,7 +12,7 @@ import (
 )
 
 // mostTrialRows is how many rows of trials a page has. bench.txt has all.
-const mostTrialRows = 1500
+const mostTrialRows = 1200
 
 // workloadTrials are the trials of a workload: a row for each cell and unit, a value for each repeat.
 type workloadTrials struct {
