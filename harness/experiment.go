@@ -269,7 +269,7 @@ type ProfileWorkload struct {
 	Only []string
 }
 
-// An Answer is a need that somebody has, and the cells that decide which variant serves it.
+// An Answer is a need of users, and the cells that decide which variant serves it.
 type Answer struct {
 	Need     string // "Many services, first packets"
 	Workload string

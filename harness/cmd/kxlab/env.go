@@ -75,8 +75,8 @@ func budgets(p *runner.Plan) map[string]string {
 	return out
 }
 
-// complement gives a record of an older version what its definition says today about how it is shown: the baseline, the needs that are
-// answered first, and the plot beside the answer. Nothing of it changes a measured value.
+// complement gives a record of an older version what the shipped definition of its name says about how it is shown: the baseline, the needs
+// that are answered first, and the plot beside the answer. Nothing of it changes a measured value.
 func complement(env *record.Env) {
 	e, err := experiments.Open(env.Experiment, experiments.Vocabulary{})
 	if err != nil || experiments.IsPath(env.Experiment) { // not a shipped one
