@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -143,14 +145,33 @@ func SchedStatNames(spec *ebpf.CollectionSpec) (names []string) {
 	return names
 }
 
-// schedExitVariable is the variable in which a scheduler records the reason of its ejection.
+// schedExitVariable is the variable in which a scheduler of the lab records the reason of its ejection.
 const schedExitVariable = "sched_exit"
+
+// KernelExitInfo is the type of the variable in which the kernel's own schedulers record it (UEI_DEFINE in tools/sched_ext).
+const KernelExitInfo = "user_exit_info"
+
+// ExitVariable is the name of the variable in which a scheduler records the reason of its ejection: the lab's, or one of the type
+// KernelExitInfo, whose name its author chose. "": there is none.
+func ExitVariable(spec *ebpf.CollectionSpec) string {
+	if spec.Variables[schedExitVariable] != nil {
+		return schedExitVariable
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Variables)) {
+		if v := spec.Variables[name]; v.Type != nil {
+			if s, ok := btf.As[*btf.Struct](v.Type.Type); ok && s.Name == KernelExitInfo {
+				return name
+			}
+		}
+	}
+	return ""
+}
 
 // checkSched returns an error if callbacks of a scheduler are missing. The kernel would accept such a scheduler and eject
 // it later, or eject it without a recorded reason.
 func (o *OpsStruct) checkSched() error {
-	if o.progs["exit"] == "" || o.Spec.Variables[schedExitVariable] == nil {
-		return fmt.Errorf("%s does not record its exit reason: include schedexit.bpf.h and set .exit = (void *)record_exit", o.m.Name)
+	if o.progs["exit"] == "" || ExitVariable(o.Spec) == "" {
+		return fmt.Errorf("%s does not record its exit reason: include schedexit.bpf.h and set .exit = (void *)record_exit, or do as the kernel's own (UEI_DEFINE, UEI_RECORD)", o.m.Name)
 	}
 	if o.progs["init"] == "" && o.calls("scx_bpf_dsq_move_to_local") {
 		return fmt.Errorf("%s moves tasks from its own queues and has no .init that creates them (scx_bpf_create_dsq)", o.m.Name)

@@ -6,6 +6,7 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,8 +91,9 @@ func openFile(ctx context.Context, path, clang string) (*Object, error) {
 	if !bytes.HasPrefix(o.Raw, []byte("\x7fELF")) {
 		return nil, errors.New("it is not an ELF object: compile it with clang -target bpf, or name the source (.bpf.c)")
 	}
+	o.Raw = readable(o.Raw)
 	if o.Spec, err = ebpf.LoadCollectionSpecFromReader(bytes.NewReader(o.Raw)); err != nil {
-		return nil, explainRead(err)
+		return nil, explainRead(o.Raw, err)
 	}
 	if len(o.Spec.Programs) == 0 {
 		return nil, errors.New("the object has no BPF program")
@@ -99,16 +101,24 @@ func openFile(ctx context.Context, path, clang string) (*Object, error) {
 	return o, nil
 }
 
-// undefinedRE finds the name of a function that an object calls or names and does not have.
-var undefinedRE = regexp.MustCompile(`reference to "([^"]+)" in section SHN_UNDEF`)
+// undefinedRE finds what an object refers to in a section that the library does not read: the name and the section's number.
+var undefinedRE = regexp.MustCompile(`reference to "([^"]*)" in section SHN_UNDEF\+(\d+)`)
 
 // explainRead adds to an error of reading an object what to do about it.
-func explainRead(err error) error {
-	if m := undefinedRE.FindStringSubmatch(err.Error()); m != nil {
-		return fmt.Errorf("read BPF object: %s has no body in the object: write it, or, if the source has one, look for undefined behaviour in it "+
-			"(a null pointer that is used, a loop without end), for which the compiler drops a body: %w", m[1], err)
+func explainRead(raw []byte, err error) error {
+	m := undefinedRE.FindStringSubmatch(err.Error())
+	if m == nil {
+		return fmt.Errorf("read BPF object: %w", err)
 	}
-	return fmt.Errorf("read BPF object: %w", err)
+	name, code := section(raw, m[2])
+	switch {
+	case code: // without instructions: others are read
+		return fmt.Errorf("read BPF object: %s has no body in the object: write it, or, if the source has one, look for undefined behaviour in it "+
+			"(a null pointer that is used, a loop without end), for which the compiler drops a body: %w", cmp.Or(m[1], "a function in section "+name), err)
+	case strings.HasPrefix(name, ".addr_space."):
+		return fmt.Errorf("read BPF object: variables in an arena (section %s) cannot be read: allocate them at run time (bpf_arena_alloc_pages): %w", name, err)
+	}
+	return fmt.Errorf("read BPF object: variables in section %s cannot be read: put them into .data, .bss or .rodata, or a section whose name begins so: %w", name, err)
 }
 
 // baseName is a file's name without what follows its first dot.

@@ -83,7 +83,7 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 	fl.BoolVar(&f.watch, "watch", false, "answer again, in a line, whenever a source, a header or an object is saved; Ctrl-C ends it")
 	fl.StringVar(&f.program, "program", "", "of objects with several programs, the one that is run by itself: NAME, or A's,B's")
 	fl.StringArrayVar(&f.inputs, "input", nil, "what a program by itself gets: a capture, a description (.yaml) or bytes (.bin) (may be given several times)")
-	fl.StringVar(&f.maps, "maps", "", "what maps and global variables of programs by themselves hold (.yaml)")
+	fl.StringVar(&f.maps, "maps", "", "what maps and global variables of programs by themselves hold (.yaml): FILE, or A's,B's")
 	fl.BoolVar(&f.allowDifference, "allow-difference", false, "do not fail if programs by themselves differ in their outputs")
 	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if B is worse anywhere, or lacks what A has")
 	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",

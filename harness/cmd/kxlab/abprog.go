@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -36,6 +37,15 @@ func (f progFlags) names() [2]string {
 	a, b, two := strings.Cut(f.program, ",")
 	if !two {
 		b = a
+	}
+	return [2]string{a, b}
+}
+
+// mapFiles are the files that say what the maps of A and of B hold: --maps FILE, or A's,B's. A file whose name has a comma is one.
+func (f progFlags) mapFiles() [2]string {
+	a, b, two := strings.Cut(f.maps, ",")
+	if _, err := os.Stat(f.maps); !two || err == nil {
+		return [2]string{f.maps, f.maps}
 	}
 	return [2]string{a, b}
 }
@@ -97,10 +107,11 @@ func (p *pair) runPrograms(f progFlags) error {
 		}
 		have[i] = kind
 		s := prog.Side{Program: chosen.Name}
-		if s.Fills, s.Variables, err = readMaps(f.maps, spec); err != nil {
-			return fmt.Errorf("%s: --maps %s: %w", p.words[i], f.maps, err)
+		file := f.mapFiles()[i]
+		if s.Fills, s.Variables, err = readMaps(file, spec); err != nil {
+			return fmt.Errorf("%s: --maps %s: %w", p.words[i], file, err)
 		}
-		data.Sides[v.Object] = s
+		data.Sides[v.Name] = s
 		n, err := mapMemory(spec, chosen.Name)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.words[i], err)

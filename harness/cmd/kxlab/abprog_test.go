@@ -41,7 +41,7 @@ func TestABProgRefuses(t *testing.T) {
 	copyPrograms(t, dir)
 	t.Chdir(dir)
 	for name, raw := range map[string]string{
-		"short.bin": "0123456789", "cut.pcap": "\xd4\xc3\xb2\xa1\x02\x00", "none.yaml": "vip: []\n", "args.yaml": "- context: [1]\n", "text.yaml": "hello\n",
+		"short.bin": "0123456789", "cut.pcap": "\xd4\xc3\xb2\xa1\x02\x00", "none.yaml": "vip: []\n", "args.yaml": "- context: [1]\n", "more.yaml": "more: 1\n", "text.yaml": "hello\n",
 	} {
 		if err := os.WriteFile(name, []byte(raw), 0o644); err != nil {
 			t.Fatal(err)
@@ -63,6 +63,8 @@ func TestABProgRefuses(t *testing.T) {
 		{"base.bpf.o plus8.bpf.o --input text.yaml", codeFailed, "want a list of inputs"},
 		{"filled.bpf.o filled.bpf.o --program filled --maps none.yaml", codeFailed, `line 1, column 1: unknown map or variable "vip", did you mean "vips"?`},
 		{"base.bpf.o base.bpf.o --maps none.yaml", codeFailed, `unknown map or variable "vip" (there is none)`},
+		{"filled.bpf.o base.bpf.o --program filled,base --maps more.yaml", codeFailed, `base.bpf.o: --maps more.yaml: line 1, column 1: unknown map or variable "more"`},
+		{"filled.bpf.o filled.bpf.o --program filled --maps more.yaml,none.yaml", codeFailed, "filled.bpf.o: --maps none.yaml: line 1"},
 		{"base.bpf.o large.bpf.o", codeFailed, "large.bpf.o: map huge needs "},
 		{"base.bpf.o outer.bpf.o", codeFailed, "outer.bpf.o: map tables: the object does not say what its inner maps are like"},
 		{"base.bpf.o old.bpf.o", codeFailed, "old.bpf.o: map table: an old definition with 8 bytes that only one loader understands"},
@@ -87,8 +89,12 @@ func TestABProg(t *testing.T) {
 	needsGuests(t)
 	dir := t.TempDir()
 	copyPrograms(t, dir)
-	if err := os.WriteFile(filepath.Join(dir, "one.bin"), packet.Parse("ethernet|ipv4|udp|payload zeros=22"), 0o644); err != nil {
-		t.Fatal(err)
+	for name, raw := range map[string][]byte{
+		"one.bin": packet.Parse("ethernet|ipv4|udp|payload zeros=22"), "one.yaml": []byte("more: 1\n"), "two.yaml": []byte("more: 2\n"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), raw, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range []struct {
 		args string
@@ -98,6 +104,9 @@ func TestABProg(t *testing.T) {
 		{"base.bpf.o plus8.bpf.o", "", `^plus8.bpf.o takes 8\.0 more instructions a run than base.bpf.o .*: worse \(run/input=udp4; of 4 rows 0 better, 4 worse\)\.\n(.*\n)*.*outputs: equal for 4 of 4 inputs\n(.*\n)*  input=udp4  insn/run  0  8\.00 (.*\n)*.*base \| plus8 +2 +10 `},
 		{"base.bpf.o head.bpf.o --input one.bin", "the outputs of A and B differ for 1 of 1 inputs, the first one: returns XDP_PASS (2) | XDP_TX (3); packet has 64 | 68 bytes, byte 0 is 0x02 | 0xee",
 			`Different outputs, A \| B\n  one: returns XDP_PASS \(2\) \| XDP_TX \(3\); packet has 64 \| 68 bytes, byte 0 is 0x02 \| 0xee`},
+		{"filled.bpf.o filled.bpf.o --program filled --maps one.yaml,two.yaml --input one.bin",
+			"returns XDP_DROP (1) | XDP_PASS (2)", `one: returns XDP_DROP \(1\) \| XDP_PASS \(2\)`},
+		{"filled.bpf.o filled.bpf.o --program filled,jumped --input one.bin", "returns XDP_ABORTED (0) | 99", `one: returns XDP_ABORTED \(0\) \| 99`},
 		{"base.bpf.o closed.bpf.o --input one.bin", "GPL", ``},
 		{"kinds.bpf.o kinds.bpf.o --program kind_raw", "", `^No difference is shown`},
 	} {

@@ -13,7 +13,7 @@ import (
 // harness.Experiment.Data.
 type Data struct {
 	Inputs []Input         `json:"inputs"`
-	Sides  map[string]Side `json:"sides"` // by the names of objects
+	Sides  map[string]Side `json:"sides"` // by the names of variants: A and B may be one object
 }
 
 // An Input is what a program gets. Its name is a value of the axis input.

@@ -29,7 +29,7 @@ func (s *stage) load(v harness.Variant) (_ *program, err error) {
 	if err != nil {
 		return nil, err
 	}
-	side := s.data.Sides[v.Object]
+	side := s.data.Sides[v.Name]
 	p := &program{}
 	if p.spec, p.kind, err = Pick(spec, side.Program); err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func open(t *testing.T, name string, side Side, inputs ...Input) *stage {
 	t.Helper()
 	labtest.AsRoot(t)
 	object(t, name)
-	raw, err := Data{Inputs: inputs, Sides: map[string]Side{"test/" + name: side}}.Encode()
+	raw, err := Data{Inputs: inputs, Sides: map[string]Side{name: side}}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

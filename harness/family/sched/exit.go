@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
@@ -13,12 +14,11 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/kxlab/kxlab/bpf/abi"
+	"github.com/kxlab/kxlab/harness/bpfobj"
 )
-
-// exitVariable is the variable of every BPF scheduler that holds the exit reason.
-const exitVariable = "sched_exit"
 
 // schedExitKinds are the kernel's enum scx_exit_kind (kernel/sched/ext).
 var schedExitKinds = map[uint64]string{
@@ -28,6 +28,11 @@ var schedExitKinds = map[uint64]string{
 
 // readSchedExit returns the exit reason of a scheduler; false while the scheduler has not exited.
 func readSchedExit(v *ebpf.Variable) (SchedExit, bool, error) {
+	if t := v.Type(); t != nil {
+		if s, ok := btf.As[*btf.Struct](t.Type); ok && s.Name == bpfobj.KernelExitInfo {
+			return readKernelExit(v, s)
+		}
+	}
 	var raw abi.SchedExit
 	if err := v.Get(&raw); err != nil {
 		return SchedExit{}, false, fmt.Errorf("read the exit reason of the scheduler: %w", err)
@@ -35,18 +40,54 @@ func readSchedExit(v *ebpf.Variable) (SchedExit, bool, error) {
 	if raw.Kind == 0 {
 		return SchedExit{}, false, nil
 	}
-	kind, ok := schedExitKinds[raw.Kind]
-	if !ok {
-		kind = strconv.FormatUint(raw.Kind, 10)
-	}
 	return SchedExit{
-		Kind:      kind,
+		Kind:      exitKind(raw.Kind),
 		Code:      raw.Code,
 		Reason:    cString(raw.Reason[:]),
 		Message:   cString(raw.Msg[:]),
 		Backtrace: symbolize(raw.Bt[:min(int(raw.BtLen), len(raw.Bt))]),
 		Dump:      cString(raw.Dump[:]),
 	}, true, nil
+}
+
+// readKernelExit reads the exit reason where the kernel's own schedulers keep it: members of struct user_exit_info by their names.
+func readKernelExit(v *ebpf.Variable, info *btf.Struct) (SchedExit, bool, error) {
+	raw := make([]byte, v.Size())
+	if err := v.Get(raw); err != nil {
+		return SchedExit{}, false, fmt.Errorf("read the exit reason of the scheduler: %w", err)
+	}
+	member := func(name string) []byte {
+		i := bpfobj.MemberIndex(info, name)
+		if i < 0 {
+			return nil
+		}
+		size, err := btf.Sizeof(info.Members[i].Type)
+		at := int(info.Members[i].Offset.Bytes())
+		if err != nil || at+size > len(raw) {
+			return nil
+		}
+		return raw[at : at+size]
+	}
+	number := func(name string) uint64 {
+		var b [8]byte
+		copy(b[:], member(name))
+		return binary.NativeEndian.Uint64(b[:])
+	}
+	kind := number("kind")
+	if kind == 0 {
+		return SchedExit{}, false, nil
+	}
+	return SchedExit{
+		Kind: exitKind(kind), Code: int64(number("exit_code")), Reason: cString(member("reason")), Message: cString(member("msg")),
+	}, true, nil
+}
+
+// exitKind names a value of enum scx_exit_kind.
+func exitKind(kind uint64) string {
+	if name, ok := schedExitKinds[kind]; ok {
+		return name
+	}
+	return strconv.FormatUint(kind, 10)
 }
 
 // cString is the text up to the first zero byte.

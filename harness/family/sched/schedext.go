@@ -29,6 +29,7 @@ type schedExtension struct {
 	name   string   // the name in the kernel, unique for each instance
 	seq    uint64   // enable_seq while the scheduler is in force
 	stats  []string // names of the scheduler's counters
+	ending string   // name of the variable with the exit reason
 
 	mu   sync.Mutex
 	coll *ebpf.Collection // nil: closed
@@ -61,6 +62,7 @@ func newSchedExtFrom(ctx context.Context, a *bpfobj.Loader, guest bool, v harnes
 		name:   bpfobj.SchedName(v.Name, os.Getpid(), before.Seq+1),
 		seq:    before.Seq + 1,
 		stats:  bpfobj.SchedStatNames(ops.Spec),
+		ending: bpfobj.ExitVariable(ops.Spec),
 	}
 	var m *ebpf.Map
 	if s.coll, m, err = bpfobj.LoadSched(a.Types, ops, s.name, v.Knobs); err != nil {
@@ -162,7 +164,7 @@ func (s *schedExtension) Exit() (SchedExit, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.exit == nil && s.coll != nil {
-		if v := s.coll.Variables[exitVariable]; v != nil {
+		if v := s.coll.Variables[s.ending]; v != nil {
 			if exit, ok, err := readSchedExit(v); err == nil && ok {
 				s.exit = &exit
 			}

@@ -39,8 +39,8 @@ func TestEverySchedulerParses(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if v := spec.Variables[exitVariable]; v == nil {
-			t.Errorf("%s does not keep why it ended: variable %s", name, exitVariable)
+		if v := spec.Variables[bpfobj.ExitVariable(spec)]; v == nil {
+			t.Errorf("%s does not keep why it ended", name)
 		}
 		if v := spec.Variables["slice_us"]; v == nil || !v.Constant() {
 			t.Errorf("%s has no knob slice_us", name)

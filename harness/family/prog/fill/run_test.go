@@ -38,7 +38,7 @@ func TestFilledProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, err := prog.Family{Loader: bpfobj.New(bpfobj.Options{})}.Prepare(t.Context(), harness.Group{Data: data,
-			Members: []harness.Member{{Name: "filled", Variant: harness.Variant{Object: "filled"}}}})
+			Members: []harness.Member{{Name: "filled", Variant: harness.Variant{Name: "filled", Object: "filled"}}}})
 		if err != nil {
 			t.Fatal(err)
 		}
