@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/stats"
 	"github.com/kxlab/kxlab/harness/unit"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
@@ -122,6 +123,10 @@ func (ab AB) sentence() string {
 		if len(c.Rows) == 0 {
 			return fmt.Sprintf("%s and %s cannot be compared: there is no cell with a number of both.", ab.A, ab.B)
 		}
+		if r, ok := ab.below(); ok {
+			return fmt.Sprintf("A difference smaller than the least that counts, %s, is shown: %s %s than %s%s (%s%s).",
+				unit.Percent(r.Floor, false), ab.B, amount(r), ab.A, intervalText(r), r.Cell.Workload, r.Cell.AxesName(""))
+		}
 		text := fmt.Sprintf("No difference is shown between %s and %s", ab.A, ab.B)
 		if r, ok := ab.finest(); ok {
 			text += fmt.Sprintf("; one of %s in %s would have been", unit.Percent(r.Findable, false), r.Unit)
@@ -129,28 +134,48 @@ func (ab AB) sentence() string {
 		return text + "."
 	}
 	r := rows[0]
-	amount := fmt.Sprintf("differs by %s %s", verdict.DifferenceText(r.Unit, r.Delta), r.Unit)
+	text := fmt.Sprintf("%s %s than %s%s: %s", ab.B, amount(r), ab.A, intervalText(r), r.Verdict)
+	if len(c.Rows) > 1 {
+		text += fmt.Sprintf(" (%s%s; of %d rows %d better, %d worse)", r.Cell.Workload, r.Cell.AxesName(""), len(c.Rows), c.Count(verdict.Better), c.Count(verdict.Worse))
+	}
+	return text + "."
+}
+
+// amount says what B does more or less of in a row.
+func amount(r verdict.Row) string {
 	more, many := "more", "more"
 	if r.Delta < 0 {
 		more, many = "less", "fewer"
 	}
 	switch {
 	case r.Unit == runUnit:
-		amount = fmt.Sprintf("takes %.1f %s instructions a run", math.Abs(r.New.Median-r.Old.Median), many)
+		text := fmt.Sprintf("takes %.1f %s instructions a run", math.Abs(r.New.Median-r.Old.Median), many)
 		if r.Compare != harness.CompareDifference {
-			amount += fmt.Sprintf(" (%s)", unit.Percent(r.Delta, true))
+			text += fmt.Sprintf(" (%s)", unit.Percent(r.Delta, true))
 		}
+		return text
 	case r.Compare != harness.CompareDifference && counted(r):
 		per := strings.TrimPrefix(r.Unit, "insn/")
-		amount = fmt.Sprintf("takes %s %s instructions %s", unit.Percent(math.Abs(r.Delta), false), many, withArticle(cmp.Or(unitWords[per], per)))
+		return fmt.Sprintf("takes %s %s instructions %s", unit.Percent(math.Abs(r.Delta), false), many, withArticle(cmp.Or(unitWords[per], per)))
 	case r.Compare != harness.CompareDifference:
-		amount = fmt.Sprintf("has %s %s %s", unit.Percent(math.Abs(r.Delta), false), more, r.Unit)
+		return fmt.Sprintf("has %s %s %s", unit.Percent(math.Abs(r.Delta), false), more, r.Unit)
 	}
-	text := fmt.Sprintf("%s %s than %s%s: %s", ab.B, amount, ab.A, intervalText(r), r.Verdict)
-	if len(c.Rows) > 1 {
-		text += fmt.Sprintf(" (%s%s; of %d rows %d better, %d worse)", r.Cell.Workload, r.Cell.AxesName(""), len(c.Rows), c.Count(verdict.Better), c.Count(verdict.Worse))
+	return fmt.Sprintf("differs by %s %s", verdict.DifferenceText(r.Unit, r.Delta), r.Unit)
+}
+
+// below is the row with the surest difference that is shown and does not reach the least that counts. Its interval of either kind of
+// row excludes none, and the test, corrected for the number of rows, shows it.
+func (ab AB) below() (best verdict.Row, ok bool) {
+	for _, r := range ab.Comparison.Rows {
+		low, high, known := r.Interval()
+		if r.Compare == harness.CompareDifference || r.Verdict != noDifference || !known || low <= 0 && high >= 0 || r.P == nil || *r.P >= 1-stats.Confidence {
+			continue
+		}
+		if !ok || *r.P < *best.P {
+			best, ok = r, true
+		}
 	}
-	return text + "."
+	return best, ok
 }
 
 // finest is the row that would have shown the least difference.

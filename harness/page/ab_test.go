@@ -18,6 +18,7 @@ func TestWriteAB(t *testing.T) {
 	}{
 		"worse":  {1.05, "mine.bpf.c has 4.8 % less pkt/s than xdp-jet [-4.8 %, -4.8 %]: worse ("},
 		"better": {1 / 1.05, "mine.bpf.c has 4.8 % less sec/pkt than xdp-jet [-4.8 %, -4.8 %]: better ("},
+		"below":  {1.003, "A difference smaller than the least that counts, 0.5 %, is shown: mine.bpf.c has 0.3 % more sec/pkt than xdp-jet [+0.3 %, +0.3 %] (newflow/services=1)."},
 		"none":   {1, "No difference is shown between xdp-jet and mine.bpf.c"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,6 +108,12 @@ func TestLapVerdict(t *testing.T) {
 	laps := []Lap{{At: "flows=1", Change: 0.001, Verdict: noDifference}, {At: "flows=4096", A: 100, B: 110, Change: 0.1, Low: 0.09, High: 0.11, Loads: 4, Verdict: verdict.Worse}}
 	want := "b takes 10.00 % more ns/pkt than a [+9.00 %, +11.00 %]: worse (flows=4096)."
 	if err := WriteLaps(&out, LapAnswer{A: "a", B: "b", Laps: laps, Unit: "ns/pkt"}, "text"); err != nil || !strings.HasPrefix(out.String(), want) {
+		t.Errorf("%v: %q", err, out.String())
+	}
+	laps = []Lap{{At: "flows=1", Change: 0.006, Low: 0.005, High: 0.007, Verdict: noDifference}}
+	want = "A difference smaller than the least that counts is shown between a and b: B against A +0.6 % [+0.5 %, +0.7 %] (flows=1)."
+	out.Reset()
+	if err := WriteLaps(&out, LapAnswer{A: "a", B: "b", Laps: laps, Per: "packet"}, "text"); err != nil || !strings.HasPrefix(out.String(), want) {
 		t.Errorf("%v: %q", err, out.String())
 	}
 }

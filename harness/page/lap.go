@@ -89,10 +89,14 @@ func WriteLaps(w io.Writer, answer LapAnswer, format string) error {
 			most = l
 		}
 	}
-	if most.Verdict == noDifference {
+	switch {
+	case most.Verdict == noDifference && (most.Low > 0 || most.High < 0):
+		p.printf("A difference smaller than the least that counts is shown between %s and %s: B against A %s [%s, %s] (%s).\n\n", a, b,
+			percent(most.Change, true), percent(most.Low, true), percent(most.High, true), most.At)
+	case most.Verdict == noDifference:
 		p.printf("No difference is shown between %s and %s: B against A %s [%s, %s] (%s).\n\n", a, b,
 			percent(most.Change, true), percent(most.Low, true), percent(most.High, true), most.At)
-	} else {
+	default:
 		more := "more"
 		if most.Change < 0 {
 			more = "less"

@@ -47,24 +47,27 @@ func measure(ctx context.Context, p *program, in Input, budget time.Duration, tu
 		return c, err
 	}
 	defer e.Close()
-	loop := newCall(p.kind, e, in)
-	untouched, err := loop.run()
+	test.use(e)
+	untouched, err := test.run()
 	if err != nil {
 		return c, err
 	}
 	c.single = !p.kind.repeats || p.kind.returnsPacket && !first.sameBytes(untouched)
 	c.turns = turns
 	turn := budget / time.Duration(2*turns)
+	test.use(p.Program)
 	if c.runs, err = fit(test, turn, c.single); err != nil {
 		return c, err
 	}
-	if _, err := loop.time(c.runs, c.single); err != nil { // warm
+	test.use(e)
+	if _, err := test.time(c.runs, c.single); err != nil { // warm
 		return c, err
 	}
 	var sides [2][]float64
 	for range turns {
-		for i, side := range []*call{test, loop} {
-			d, err := side.time(c.runs, c.single)
+		for i, side := range []*ebpf.Program{p.Program, e} {
+			test.use(side)
+			d, err := test.time(c.runs, c.single)
 			if err = errors.Join(err, ctx.Err()); err != nil {
 				return c, err
 			}
