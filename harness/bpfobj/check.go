@@ -85,7 +85,7 @@ func findKfuncs(spec *ebpf.CollectionSpec, kernel *btf.Spec, inModules func(name
 	for _, name := range slices.Sorted(maps.Keys(spec.Programs)) {
 		for _, ins := range spec.Programs[name].Instructions {
 			kfunc := baseName(ins.Reference())
-			if !ins.IsKfuncCall() || r.optional[ins.Reference()] {
+			if !ins.IsKfuncCall() || r.optional[ins.Reference()] || r.lastResort(ins.Reference()) {
 				continue
 			}
 			if _, err := kernel.AnyTypesByName(kfunc); !errors.Is(err, btf.ErrNotFound) || inModules != nil && inModules(kfunc) {

@@ -18,7 +18,8 @@ import (
 // The library ignores flavours in names, so it finds two functions in a kernel that has scx_bpf_dsq_insert and
 // scx_bpf_dsq_insert___v2, and fails. It does not touch calls that are resolved here.
 //
-// A kfunc is optional if the object tests for it (loads its address). The test becomes a constant; calls of a missing
+// A kfunc is optional if the object tests for it (loads its address), or if its name has a flavour and the object tests for others: it
+// is what the last branch of such tests calls, as in the kernel's compat.bpf.h (scx_bpf_consume___old). The test becomes a constant; calls of a missing
 // optional kfunc get id 0, and the verifier removes them with their branch as dead code. Any other kfunc that is
 // missing or has another signature is an error (see missingKfunc).
 func resolveKfuncs(spec *ebpf.CollectionSpec, kernel *btf.Spec) error {
@@ -64,7 +65,7 @@ func (r *kfuncs) resolve(ins *asm.Instruction) error {
 	if err != nil {
 		return err
 	}
-	if id == 0 && !r.optional[name] {
+	if id == 0 && !r.optional[name] && !r.lastResort(name) {
 		return missingKfunc(name, "is not in this kernel")
 	}
 	// A new instruction lacks the library's mark, so the library does not resolve it again.
@@ -79,6 +80,10 @@ func (r *kfuncs) resolve(ins *asm.Instruction) error {
 	*ins = with
 	return nil
 }
+
+// lastResort reports whether a kfunc that is not tested for is what remains when tests for others fail. If it can be reached, the
+// verifier refuses its call.
+func (r *kfuncs) lastResort(name string) bool { return len(r.optional) > 0 && baseName(name) != name }
 
 // declares is true if the object declares a kernel function of this name.
 func (r *kfuncs) declares(name string) bool {

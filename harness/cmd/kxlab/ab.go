@@ -161,6 +161,9 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 				return fmt.Errorf("%s%w", where, err)
 			}
 			if err := wrongError(on[i], sum); err != nil {
+				if len(on) > 1 && len(jobs) == 1 && sum.Valid == 0 && i == pair.order(len(on))[0] {
+					return fmt.Errorf("%s%w\n%s is not measured: there would be nothing to hold it against", where, err, "AB"[1-i:2-i])
+				}
 				wrong = append(wrong, fmt.Errorf("%s%w", where, err))
 			}
 		}

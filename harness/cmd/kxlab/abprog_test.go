@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -83,6 +84,9 @@ func TestABProgRefuses(t *testing.T) {
 	}
 }
 
+// onceACall finds what A and B take on input one.
+var onceACall = regexp.MustCompile(`input=one +insn/run +(\S+) +(\S+)`)
+
 // TestABProg: eight planted instructions are found to the digit, a program twice shows nothing, other outputs are listed and an error
 // (TestKeptReports: unless they are allowed), and a program that the verifier refuses is named with its words.
 func TestABProg(t *testing.T) {
@@ -102,6 +106,7 @@ func TestABProg(t *testing.T) {
 		out  string // a regular expression
 	}{
 		{"base.bpf.o plus8.bpf.o", "", `^plus8.bpf.o takes 8\.0 more instructions a run than base.bpf.o .*: worse \(run/input=udp4; of 4 rows 0 better, 4 worse\)\.\n(.*\n)*.*outputs: equal for 4 of 4 inputs\n(.*\n)*  input=udp4  insn/run  0  8\.00 (.*\n)*.*base \| plus8 +2 +10 `},
+		{"head.bpf.o head.bpf.o --input one.bin --repeat 5", "", `^No difference is shown between head.bpf.o and head.bpf.o(.*\n)*.*\[[+]0\.0 %, [+]0\.0 %\]`},
 		{"base.bpf.o head.bpf.o --input one.bin", "the outputs of A and B differ for 1 of 1 inputs, the first one: returns XDP_PASS (2) | XDP_TX (3); packet has 64 | 68 bytes, byte 0 is 0x02 | 0xee",
 			`Different outputs, A \| B\n  one: returns XDP_PASS \(2\) \| XDP_TX \(3\); packet has 64 \| 68 bytes, byte 0 is 0x02 \| 0xee`},
 		{"filled.bpf.o filled.bpf.o --program filled --maps one.yaml,two.yaml --input one.bin",
@@ -114,6 +119,9 @@ func TestABProg(t *testing.T) {
 		out, err := cmd.Output()
 		if (err == nil) != (c.fail == "") || !strings.Contains(errs.String(), c.fail) || !regexp.MustCompile(c.out).Match(out) {
 			t.Errorf("ab %s: %v\n%s%s\nwant %q, %s", c.args, err, out, errs, c.fail, c.out)
+		}
+		if m := onceACall.FindSubmatch(out); m != nil && strings.HasPrefix(c.args, "head.bpf.o head.bpf.o") && !bytes.Equal(m[1], m[2]) {
+			t.Errorf("ab %s: one program takes %s and %s instructions", c.args, m[1], m[2])
 		}
 	}
 }

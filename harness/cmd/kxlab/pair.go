@@ -158,9 +158,10 @@ func (p *pair) objectsOf(side, runs int) map[string][]byte {
 // objectStep is what the length of an object in a job is a multiple of, bytes. A scheduler with its debug information has 150 KiB.
 const objectStep = 256 << 10
 
-// order is in which order the runs of a pair are made: a program of the user's is the likelier one to fail, and comes first.
+// order is in which order the runs of a pair are made: a program of the user's is the likelier one to fail, and comes first; of two, B,
+// which is the new one.
 func (p *pair) order(runs int) []int {
-	if runs == 2 && p.objects[p.b.Object] != nil && p.objects[p.a.Object] == nil {
+	if runs == 2 && p.objects[p.b.Object] != nil {
 		return []int{1, 0}
 	}
 	return []int{0, 1}[:runs]

@@ -35,3 +35,13 @@ func TestObjectsOf(t *testing.T) {
 		t.Errorf("one run for both: %d bytes", len(got["b.o"]))
 	}
 }
+
+// TestOrder: a program of the user's is measured before one of the lab's, and of two B, so that its faults cost one guest.
+func TestOrder(t *testing.T) {
+	for want, objects := range map[int]map[string][]byte{0: {"a.o": {1}}, 1: {"a.o": {1}, "b.o": {1}}} {
+		p := &pair{a: harness.Variant{Object: "a.o"}, b: harness.Variant{Object: "b.o"}, objects: objects}
+		if got := p.order(2)[0]; got != want {
+			t.Errorf("objects %q: side %d comes first, want %d", objects, got, want)
+		}
+	}
+}
