@@ -212,3 +212,18 @@ func TestSchedOps(t *testing.T) {
 		t.Errorf("name %s", got)
 	}
 }
+
+// TestLastResort: the kfunc that the last branch of tests calls may be missing, and no other.
+func TestLastResort(t *testing.T) {
+	r := &kfuncs{optional: map[string]bool{"scx_bpf_dsq_move_to_local___v1": true}}
+	none := &kfuncs{optional: map[string]bool{}}
+	for _, c := range []struct {
+		r    *kfuncs
+		name string
+		want bool
+	}{{r, "scx_bpf_consume___old", true}, {r, "scx_bpf_consume", false}, {none, "scx_bpf_consume___old", false}} {
+		if got := c.r.lastResort(c.name); got != c.want {
+			t.Errorf("%s, with %d tests: %v", c.name, len(c.r.optional), got)
+		}
+	}
+}

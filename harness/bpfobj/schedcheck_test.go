@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/kxlab/kxlab/bpf"
 )
 
@@ -36,5 +39,24 @@ func TestForgottenCallback(t *testing.T) {
 				t.Errorf("%v; want an error with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestExitVariable: the lab's variable is found, and that of the kernel's own schedulers by its type.
+func TestExitVariable(t *testing.T) {
+	spec, err := bpf.Open("sched/scx_vtime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ExitVariable(spec); got != schedExitVariable {
+		t.Errorf("%q", got)
+	}
+	delete(spec.Variables, schedExitVariable)
+	if got := ExitVariable(spec); got != "" {
+		t.Errorf("%q is no exit reason", got)
+	}
+	spec.Variables["uei"] = &ebpf.VariableSpec{Name: "uei", Type: &btf.Var{Name: "uei", Type: &btf.Struct{Name: KernelExitInfo}}}
+	if got := ExitVariable(spec); got != "uei" {
+		t.Errorf("%q", got)
 	}
 }
