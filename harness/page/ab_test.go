@@ -111,9 +111,9 @@ func TestLapVerdict(t *testing.T) {
 		t.Errorf("%v: %q", err, out.String())
 	}
 	laps = []Lap{{At: "flows=1", Change: 0.006, Low: 0.005, High: 0.007, Verdict: noDifference}}
-	want = "A difference smaller than the least that counts is shown between a and b: B against A +0.6 % [+0.5 %, +0.7 %] (flows=1)."
+	want = "A difference smaller than the least that counts is shown between a and b: B against A +0.60 % [+0.50 %, +0.70 %] (flows=1)."
 	out.Reset()
-	if err := WriteLaps(&out, LapAnswer{A: "a", B: "b", Laps: laps, Per: "packet"}, "text"); err != nil || !strings.HasPrefix(out.String(), want) {
+	if err := WriteLaps(&out, LapAnswer{A: "a", B: "b", Laps: laps, Unit: "ns/pkt"}, "text"); err != nil || !strings.HasPrefix(out.String(), want) {
 		t.Errorf("%v: %q", err, out.String())
 	}
 }
