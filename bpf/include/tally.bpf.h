@@ -4,7 +4,7 @@
  * count what the balancer forwards to reals, in bytes of the IP packet as the client sent it: no frame, no padding, no outer
  * header. Go reads the map (control/tally.go).
  *
- * The map is an array with a part for each CPU, as the flow table is: a look-up in it is arithmetic, while a per-CPU array
+ * The map is an array with a part for each CPU, as the flow table is: a lookup in it is arithmetic, while a per-CPU array
  * loads a pointer first. Without the knob the map has one element and the verifier removes the code.
  */
 #ifndef KXLAB_TALLY_BPF_H

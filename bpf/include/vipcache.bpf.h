@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A cache of IPv4 services in front of the map vips4, an array for each CPU: a look-up in it is arithmetic and one cache line, where the
+ * A cache of IPv4 services in front of the map vips4, an array for each CPU: a lookup in it is arithmetic and one cache line, where the
  * hash table takes several functions.
  *
  * An entry holds until vips_epoch changes, which the control plane raises after each change of vips4. The epoch is read before the hash table:

@@ -131,8 +131,8 @@ func (c *call) run() (o Output, err error) {
 	return o, nil
 }
 
-// time runs the program n times and returns the time: n repeats in one call of the kernel, or n times the median of n calls. Whatever
-// interrupts less than half of the calls is not counted: on target exact the wake-up of a thread of Go's, some 10,000 instructions, comes
+// time runs the program n times and returns the time: n repeats in one call of the kernel, or n times the median of n calls. Interrupts
+// of less than half of the calls are not counted: on target exact the wakeup of a thread of Go's, some 10,000 instructions, comes
 // every 100 us.
 //
 // The kernel says itself how long repeats took, but in whole nanoseconds a run. That is used for XDP only, of which each call with
