@@ -37,7 +37,7 @@ func (t *tree) parent(child *file, name string, chain []string) (*yaml.Node, err
 	return root, err
 }
 
-// placePaths makes the paths of a definition's objects and sources start at the folder that the program stands in.
+// placePaths makes the paths of a definition's objects, sources and programs start at the folder that the program stands in.
 func (t *tree) placePaths(f *file, root *yaml.Node) {
 	if !f.user {
 		return
@@ -48,6 +48,7 @@ func (t *tree) placePaths(f *file, root *yaml.Node) {
 			continue
 		}
 		seen[v] = true
+		t.placeCommand(f, v)
 		for _, key := range []string{"object", "source"} {
 			old := value(v, key)
 			if old == nil || text(v, key) == "" || key == "object" && !IsObjectPath(text(v, key)) {

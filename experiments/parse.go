@@ -32,6 +32,9 @@ func parse(f *file, raw []byte, v Vocabulary) (harness.Experiment, error) {
 	if err == nil {
 		err = t.checkObjects(root, &e, v)
 	}
+	if err == nil {
+		err = t.readCommands(&e)
+	}
 	if err != nil {
 		return harness.Experiment{}, t.locate(root, err)
 	}

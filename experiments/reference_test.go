@@ -36,6 +36,7 @@ func TestReference(t *testing.T) {
 	}
 	for section, of := range map[string]any{
 		"Experiment": harness.Experiment{}, "Guest": harness.GuestSpec{}, "Variant": harness.Variant{}, "Knob": harness.Knob{}, "Setting": harness.Setting{},
+		"Command": harness.Command{}, "Need": harness.Need{},
 		"Workload": harness.WorkloadSpec{}, "Axis": harness.Axis{}, "Metric": harness.MetricSpec{}, "Profile": harness.Profile{},
 		"Profile's workload": harness.ProfileWorkload{}, "Budget": harness.Budgets{}, "Plot": harness.PlotSpec{}, "Axis value": harness.AxisValue{}, "Answer": harness.Answer{},
 		"Labels": harness.PlotSpec{}.Labels, "Score": harness.Score{}, "Law": harness.Law{}, "Parameter": harness.LawParam{},
@@ -55,7 +56,7 @@ func TestReference(t *testing.T) {
 	}
 	reached := map[reflect.Type]bool{}
 	reach(reflect.TypeFor[harness.Experiment](), reached)
-	if n := len(reached); n != 18 {
+	if n := len(reached); n != 21 {
 		t.Errorf("a definition consists of %d structs: give each a section", n)
 	}
 }

@@ -36,8 +36,9 @@ func nodeOf(v reflect.Value, depth int) *yaml.Node {
 		n := &yaml.Node{Kind: yaml.MappingNode}
 		knob := v.Type() == reflect.TypeFor[harness.Knob]() // whose value may be 0
 		for i := range v.NumField() {
-			if f := v.Field(i); knob || !f.IsZero() {
-				n.Content = append(n.Content, scalar(keyOf(v.Type().Field(i))), nodeOf(f, depth+1))
+			key := keyOf(v.Type().Field(i))
+			if f := v.Field(i); key != "" && (knob || !f.IsZero()) {
+				n.Content = append(n.Content, scalar(key), nodeOf(f, depth+1))
 			}
 		}
 		if depth >= flowDepth {

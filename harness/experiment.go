@@ -116,6 +116,8 @@ type Variant struct {
 	Control bool
 	// Settings are options of a method without an object.
 	Settings []Setting
+	// Command is the program of AttachCommand, and nil with all other methods.
+	Command *Command `json:",omitempty"`
 	// Hue names the variants that plots draw in shades of one colour; "": the original of a port, or what the name begins with, up to a hyphen.
 	Hue   string `json:",omitempty"`
 	About string // one line: what it is and what extra work it does

@@ -18,21 +18,23 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// Clean removes the objects of dead owners: processes in their cgroups and namespaces, cgroups, links, namespaces. It leaves
+// Clean removes the objects of dead owners: processes in their cgroups and namespaces, cgroups, links, namespaces, folders of commands. It leaves
 // those of live owners alone and returns the names of the removed objects. Two cleaners may run at the same time.
 func Clean(ctx context.Context) (removed []string, err error) {
 	var errs []error
 	mount, _, _ := sys.Cgroup2()
 	for _, dir := range []struct {
 		path   string
+		role   string // begins the roles of what is removed
 		remove func(ctx context.Context, path string) error
-	}{{mount, cleanCgroup}, {nsDir, cleanNS}} {
+	}{{mount, "", cleanCgroup}, {nsDir, "", cleanNS}, {os.TempDir(), "command.", cleanFolder}} {
 		entries, err := os.ReadDir(dir.path)
 		if err != nil {
 			continue // the folder does not exist: there are no objects
 		}
 		for _, e := range entries {
-			if !owner.Dead(e.Name()) {
+			_, _, role, _ := owner.Parse(e.Name())
+			if !owner.Dead(e.Name()) || !strings.HasPrefix(role, dir.role) {
 				continue
 			}
 			path := filepath.Join(dir.path, e.Name())
@@ -45,6 +47,9 @@ func Clean(ctx context.Context) (removed []string, err error) {
 	}
 	return removed, errors.Join(errs...)
 }
+
+// cleanFolder removes a dead owner's folder.
+func cleanFolder(_ context.Context, path string) error { return os.RemoveAll(path) }
 
 // cleanCgroup kills the processes in a dead owner's cgroup and removes it with the cgroups below.
 func cleanCgroup(ctx context.Context, path string) error {

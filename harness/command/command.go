@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
+)
+
+// Role begins the role in the names of the folders and cgroups of commands (owner.Parse).
+const Role = "command."
+
+const (
+	upTime   = 10 * time.Second // for Up, guest time in a guest
+	syncTime = 10 * time.Second
+	downTime = 5 * time.Second
+	pollTime = 2 * time.Millisecond // between two looks at whether a program's sockets answer
+	// graceTime is the time in which processes end that a program left behind by chance, such as the members of a pipe.
+	graceTime = 100 * time.Millisecond
+)
+
+// Options describe where a command runs.
+type Options struct {
+	NS  string   // path of the network namespace; "": this process's
+	Env []string // KEY=value, beside those that every program has
+	// Ready reports whether the variant is in force by now. It is asked again and again while Up stays. Nil: only Up says so.
+	Ready func() bool
+	// The longest time for Up and for Sync and Flush; 0: upTime and syncTime.
+	UpTime, SyncTime time.Duration
+}
+
+// A Command is the programs of one variant with what they left. It is not safe for concurrent use.
+type Command struct {
+	spec  harness.Command
+	opts  Options
+	dir   string
+	group *group
+	out   *output
+	main  *process // Up, if it stayed; nil: it has ended, or has not run
+	up    bool     // Up was ready, and nothing was ended since
+	lives bool     // processes were left when Up was ready
+}
+
+// number makes names of this process's commands different.
+var number atomic.Int64
+
+// New lays the programs into a folder of their own. Nothing runs yet. A program or file of this machine that they need and that is not here is
+// an error that wraps harness.ErrNotSupported.
+func New(spec harness.Command, opts Options) (_ *Command, err error) {
+	for _, n := range spec.Needs {
+		if err := CheckNeed(n); err != nil {
+			return nil, err
+		}
+	}
+	name := groupName(number.Add(1))
+	c := &Command{spec: spec, opts: opts, dir: filepath.Join(os.TempDir(), name)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	if err := errors.Join(os.Mkdir(c.dir, 0o700), os.Mkdir(c.State(), 0o700)); err != nil {
+		return nil, fmt.Errorf("make folder of a command: %w", err)
+	}
+	for _, f := range spec.Contents {
+		if err := os.WriteFile(filepath.Join(c.dir, filepath.Base(f.Name)), f.Content, f.Mode.Perm()); err != nil {
+			return nil, fmt.Errorf("make folder of a command: %w", err)
+		}
+	}
+	c.group, err = makeGroup(name)
+	return c, err
+}
+
+// CheckNeed returns an error that wraps harness.ErrNotSupported unless this machine has a program or file.
+func CheckNeed(n harness.Need) error {
+	pkg := cmp.Or(n.Package, n.File)
+	if !strings.Contains(n.File, "/") {
+		_, err := sys.LookTool(n.File, pkg)
+		return err
+	}
+	if _, err := os.Stat(n.File); err != nil {
+		return harness.Skip("file %s is not there: `apt-get install %s` adds it", n.File, pkg)
+	}
+	return nil
+}
+
+// State is the folder for the programs' own files.
+func (c *Command) State() string { return filepath.Join(c.dir, "state") }
+
+// WriteFile writes a file for the programs, which find its path in a variable. They see the old file or the new one.
+func (c *Command) WriteFile(variable, name string, content []byte) error {
+	path := filepath.Join(c.dir, name)
+	err := os.WriteFile(path+".new", content, 0o600)
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if entry := variable + "=" + path; !slices.Contains(c.opts.Env, entry) {
+		c.opts.Env = append(c.opts.Env, entry)
+	}
+	return harness.Wrap(err, "write %s for a command", name)
+}
+
+// Up runs the program that puts the variant in force, and returns when it is. After an error no process is left.
+func (c *Command) Up(ctx context.Context) (err error) {
+	c.out = newOutput()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.end())
+		}
+	}()
+	p, err := c.start("up", c.spec.Up)
+	if err != nil {
+		return err
+	}
+	limit := cmp.Or(c.opts.UpTime, upTime)
+	for deadline := time.Now().Add(limit); ; {
+		answers := c.opts.Ready != nil && c.opts.Ready()
+		select {
+		case <-p.done:
+			if err := p.result(c.out); err != nil {
+				return c.failed("up", err)
+			}
+			c.up = true
+			c.settle()
+			return c.Fault()
+		case <-c.out.ready:
+			answers = true
+		case <-ctx.Done():
+			return fmt.Errorf("run up: %w", ctx.Err())
+		case <-time.After(pollTime):
+		}
+		switch {
+		case answers:
+			c.main, c.up, c.lives = p, true, true
+			return nil
+		case time.Now().After(deadline):
+			return c.failed("up", fmt.Errorf("not ready after %v: it has neither printed %q nor ended, and its sockets do not answer", limit, readyLine))
+		}
+	}
+}
+
+// settle notes whether Up, which has ended, left processes.
+func (c *Command) settle() {
+	for deadline := time.Now().Add(graceTime); ; time.Sleep(pollTime) {
+		if c.lives = c.group.populated(); !c.lives || time.Now().After(deadline) {
+			return
+		}
+	}
+}
+
+var errFlood = fmt.Errorf("it printed more than %d MiB and was ended", outputMax>>20)
+
+// Has reports whether the variant has a program of that action: sync, flush, down.
+func (c *Command) Has(action string) bool { return c.path(action) != "" }
+
+func (c *Command) path(action string) string {
+	switch action {
+	case "sync":
+		return c.spec.Sync
+	case "flush":
+		return c.spec.Flush
+	case "down":
+		return c.spec.Down
+	}
+	return ""
+}
+
+// Run runs the program of an action to its end.
+func (c *Command) Run(ctx context.Context, action string) error {
+	limit := cmp.Or(c.opts.SyncTime, syncTime)
+	if action == "down" {
+		limit = min(limit, downTime)
+	}
+	if c.out == nil {
+		c.out = newOutput()
+	}
+	p, err := c.start(action, c.path(action))
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+		if err := p.result(c.out); err != nil {
+			return c.failed(action, err)
+		}
+		return nil
+	case <-ctx.Done():
+		p.kill()
+		return fmt.Errorf("run %s: %w", action, ctx.Err())
+	case <-time.After(limit):
+		p.kill()
+		return c.failed(action, fmt.Errorf("it has not ended after %v", limit))
+	}
+}
+
+// Pid is the process of Up, if it stayed; 0: it has ended, or has not run.
+func (c *Command) Pid() int {
+	if c.main == nil {
+		return 0
+	}
+	return c.main.pid
+}
+
+// Again ends all processes and runs Up once more.
+func (c *Command) Again(ctx context.Context) error {
+	if err := c.end(); err != nil {
+		return err
+	}
+	return c.Up(ctx)
+}
+
+// Fault returns why the variant is no longer in force as far as its processes show: nil while they live.
+func (c *Command) Fault() error {
+	switch {
+	case c.group == nil:
+		return errors.New("the command is closed")
+	case c.out != nil && c.out.isFlood():
+		return c.failed("up", errFlood)
+	case c.main != nil:
+		select {
+		case <-c.main.done:
+			err := c.main.result(c.out)
+			switch {
+			case err != nil:
+				return c.failed("up", fmt.Errorf("it has ended: %w", err))
+			case !c.group.populated(): // else it went into the background after it was ready
+				return c.failed("up", errors.New("it has ended: exit status 0"))
+			}
+		default:
+		}
+	case c.lives && !c.group.populated():
+		return c.failed("up", errors.New("all processes that it left have ended"))
+	}
+	return nil
+}
+
+// SkipCode is the exit status by which Up says that this machine or kernel lacks something; what it printed says what.
+const SkipCode = 77
+
+// failed is an error of a program, with what the variant's programs printed.
+func (c *Command) failed(action string, err error) error {
+	var exit *exec.ExitError
+	if action == "up" && !c.up && errors.As(err, &exit) && exit.ExitCode() == SkipCode {
+		return harness.Skip("%s", cmp.Or(c.out.String(), "its program up says that this machine lacks something, and not what"))
+	}
+	if text := c.out.String(); text != "" {
+		return fmt.Errorf("run %s: %w; it printed:\n%s", action, err, text)
+	}
+	return fmt.Errorf("run %s: %w; it printed nothing", action, err)
+}
+
+// end ends all processes.
+func (c *Command) end() error {
+	if c.group == nil {
+		return nil
+	}
+	c.main, c.up, c.lives = nil, false, false
+	return c.group.kill()
+}
+
+// Close runs Down if Up was ready, ends all processes and removes the folder and the cgroup. A second call does nothing.
+func (c *Command) Close() error {
+	var errs []error
+	if c.group != nil {
+		if c.up && c.Has("down") {
+			errs = append(errs, c.Run(context.Background(), "down"))
+		}
+		errs = append(errs, c.group.close())
+	}
+	c.group, c.main = nil, nil
+	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
+}
