@@ -70,8 +70,8 @@ func (r *Row) raise(exact bool, runs ...*Analysis) {
 
 const raisedNote = "least difference raised to the A/A noise"
 
-// sameProgram reports whether the two runs measured the same program under a variant's name: the kernel's own, or an object
-// with the same hash.
+// sameProgram reports whether the two runs measured the same program under a variant's name: the kernel's own, or an object, or programs
+// of a command, with the same hashes.
 func sameProgram(old, new *record.Env, variant string) bool {
 	if old.Kernel != new.Kernel {
 		return false
@@ -81,8 +81,26 @@ func sameProgram(old, new *record.Env, variant string) bool {
 	if !okA || !okB || a.Attach != b.Attach || a.Object != b.Object || fmt.Sprint(a.Knobs, a.Settings) != fmt.Sprint(b.Knobs, b.Settings) {
 		return false
 	}
+	if a.Command != nil || b.Command != nil {
+		return a.Command != nil && b.Command != nil && sameCommand(old, new, variant)
+	}
 	hash := old.Objects[a.Object]
 	return a.Object == "" || hash != "" && hash == new.Objects[a.Object]
+}
+
+// sameCommand reports whether the programs and files of a variant's command have the same hashes, and each has one.
+func sameCommand(old, new *record.Env, variant string) bool {
+	of := func(e *record.Env) map[string]string {
+		out := map[string]string{}
+		for name, hash := range e.Objects {
+			if file, ok := strings.CutPrefix(name, variant+"/"); ok {
+				out[file] = hash
+			}
+		}
+		return out
+	}
+	a := of(old)
+	return len(a) > 0 && maps.Equal(a, of(new))
 }
 
 // sameEffort returns an error unless two runs measured equally long and, in guests, in equal guests: in a shorter measurement,

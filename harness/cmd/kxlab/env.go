@@ -39,7 +39,7 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 		Profile: f.profile, Repeats: f.repeat, Seed: f.seed, CPUs: facts.CPUs, MemBytes: facts.MemBytes,
 		KernelFacts: facts.Settings, Tools: facts.Tools, Mitigations: facts.Mitigations, Objects: map[string]string{},
 		Plan: p.Trials(), Budgets: budgets(p),
-		Title: e.Title, Question: e.Question, Baseline: e.Baseline, Ask: e.Ask, Answers: e.Answers, AnswerPlot: e.AnswerPlot, Variants: e.Variants, Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores, Laws: e.Laws,
+		Title: e.Title, Question: e.Question, Baseline: e.Baseline, Ask: e.Ask, Answers: e.Answers, AnswerPlot: e.AnswerPlot, Variants: withoutContents(e.Variants), Workloads: e.Workloads, Plots: e.Plots, Claims: claims, Scores: e.Scores, Laws: e.Laws,
 	}
 	if p.AA != "" {
 		env.AA = []string{p.AA}
@@ -60,8 +60,27 @@ func newEnv(ctx context.Context, j job, f runFlags) (record.Env, error) {
 			sum := sha256.Sum256(raw)
 			env.Objects[v.Object] = "sha256:" + hex.EncodeToString(sum[:])
 		}
+		if v.Command == nil {
+			continue
+		}
+		for _, f := range v.Command.Contents {
+			sum := sha256.Sum256(f.Content)
+			env.Objects[v.Name+"/"+f.Name] = "sha256:" + hex.EncodeToString(sum[:])
+		}
 	}
 	return env, nil
+}
+
+// withoutContents are variants without the contents of their programs, of which the record has the sums.
+func withoutContents(variants []harness.Variant) []harness.Variant {
+	return harness.Map(variants, func(v harness.Variant) harness.Variant {
+		if v.Command != nil {
+			c := *v.Command
+			c.Contents = nil
+			v.Command = &c
+		}
+		return v
+	})
 }
 
 // budgets are how long the plan's workloads warm up and measure, by workload and axes.

@@ -122,6 +122,7 @@ func (g *guests) command(j runner.Job) (*vm.Cmd, error) {
 		Modules: g.spec.Modules, Tools: slices.DeleteFunc(slices.Clone(g.spec.Tools), vm.NoTool), Files: map[string]vm.File{jobPath: {Content: raw}},
 		Stderr: os.Stderr, OnReady: g.ready, Virtme: g.virtme, Silence: g.silence, Acknowledge: true,
 	}
+	g.carry(c, j.Experiment.Variants)
 	if g.exact {
 		c.Exact, c.NoSnapshots, c.Note = &vm.Exact{Seed: j.BootSeed()}, g.boots, g.note
 	} else {

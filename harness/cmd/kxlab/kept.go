@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -66,9 +67,16 @@ func openKeptGates(j job, seed uint64) (*keptGates, error) {
 			key.Kernel = append(key.Kernel, strings.TrimSpace(string(raw)))
 		}
 	}
-	for _, name := range j.plan.Experiment.Guest.Tools {
-		if path, err := sys.LookTool(name); err == nil {
-			key.Tools = append(key.Tools, fileState(path))
+	tools := slices.Clone(j.plan.Experiment.Guest.Tools)
+	for _, v := range j.plan.Experiment.Variants {
+		if v.Command != nil {
+			tools = append(tools, needs(v.Command)...)
+		}
+	}
+	for _, name := range tools {
+		path, err := sys.LookTool(name)
+		if err == nil || filepath.IsAbs(name) {
+			key.Tools = append(key.Tools, fileState(cmp.Or(path, name)))
 		}
 	}
 	dir, err := cache.Dir("gates")

@@ -61,7 +61,7 @@ func prepare(t *testing.T, family string, members []harness.Member) *stage {
 	})
 	for _, m := range members {
 		why, absent := st.Absent()[m.Name]
-		if _, err := os.Stat("/proc/net/ip_vs"); absent && (err == nil || !strings.HasPrefix(m.Attach, "ipvs-")) {
+		if _, err := os.Stat("/proc/net/ip_vs"); absent && (err == nil || !strings.HasPrefix(m.Name, "ipvs-")) {
 			t.Fatalf("%s is not in force: %s", m.Name, why)
 		}
 	}
@@ -72,6 +72,9 @@ func prepare(t *testing.T, family string, members []harness.Member) *stage {
 func gate(t *testing.T, members []harness.Member, families ...string) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root for namespaces and BPF")
+	}
+	if len(families) == 0 {
+		t.Fatal("no family of addresses: nothing would be checked")
 	}
 	for _, family := range families {
 		t.Run("ip="+family, func(t *testing.T) {

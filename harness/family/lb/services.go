@@ -30,10 +30,10 @@ func serviceAddr(family, i int) netip.AddrPort {
 	return netip.AddrPortFrom(netlab.VIP(family, i), servicePort)
 }
 
-// backendPort returns the destination port of packets to a backend of the class: translated packets go to the real's
+// backendPort returns the destination port of packets to a backend of the class: translated packets and proxies' go to the real's
 // own port, all others keep the service's.
 func backendPort(class string) uint16 {
-	if class == "nat" || class == "socket" {
+	if class == "nat" || class == "socket" || class == service.ClassProxy {
 		return realPort
 	}
 	return servicePort
@@ -49,7 +49,7 @@ func backend(class string, family int, real *netlab.Host) service.Backend {
 }
 
 // services returns the services of every variant of the class: the target address's UDP service, which the gate
-// needs, then count virtual addresses with a TCP service each, of which the last is the target. Service i has
+// needs (but for proxies), then count virtual addresses with a TCP service each, of which the last is the target. Service i has
 // lbBackends backends, starting with real (i+turn) modulo the reals that are not spare; with another turn every
 // service has other backends.
 func services(class string, family, count, turn int, reals []*netlab.Host) ([]service.Service, error) {
@@ -77,7 +77,9 @@ func services(class string, family, count, turn int, reals []*netlab.Host) ([]se
 	add := func(i int, proto harness.Proto) {
 		out = append(out, service.Service{VIP: serviceAddr(family, i), Proto: proto, Backends: sets[(i+turn)%len(sets)], Spare: spares})
 	}
-	add(last, harness.UDP)
+	if class != service.ClassProxy { // streams only
+		add(last, harness.UDP)
+	}
 	for i := range count {
 		add(i, harness.TCP)
 	}

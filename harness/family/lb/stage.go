@@ -13,6 +13,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/exact"
+	"github.com/kxlab/kxlab/harness/family/lb/command"
 	"github.com/kxlab/kxlab/harness/family/lb/conform"
 	"github.com/kxlab/kxlab/harness/family/lb/control"
 	"github.com/kxlab/kxlab/harness/family/lb/kernel"
@@ -216,6 +217,9 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	if !ok {
 		return harness.Result{}, fmt.Errorf("unknown workload %q", c.Workload)
 	}
+	if m.class == service.ClassProxy && c.Workload != "crr" && c.Workload != "rr" {
+		return harness.Result{}, harness.Skip("not for class proxy, which ends connections: its workloads are crr and rr")
+	}
 	if err := m.balancer.InForce(); err != nil {
 		return harness.Result{}, fmt.Errorf("before the trial: %w", err)
 	}
@@ -260,5 +264,6 @@ func (s *stage) Close() error {
 func methods(l *bpfobj.Loader) harness.Methods[service.Balancer] {
 	all := control.Methods(l)
 	maps.Copy(all, kernel.Methods())
+	maps.Copy(all, command.Methods())
 	return all
 }

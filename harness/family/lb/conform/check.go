@@ -37,6 +37,9 @@ const (
 // Check returns an error that names the failed case unless the subject does the work of its class. It takes seconds.
 // Afterwards the subject has its services as before and no connections.
 func Check(ctx context.Context, s Subject) error {
+	if s.Class == service.ClassProxy {
+		return checkProxy(ctx, s)
+	}
 	steps := []struct {
 		name string
 		run  func(context.Context, Subject) error

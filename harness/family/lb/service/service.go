@@ -12,6 +12,9 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
+// ClassProxy is the class of balancers that end connections: they take a client's connection and make another one to a backend.
+const ClassProxy = "proxy"
+
 // A Service is one virtual address with its backends.
 type Service struct {
 	VIP      netip.AddrPort

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness/family/lb/service"
+)
+
+// A picture is what the lab gave a balancer: its link, addresses and routes, as lines, each with the network that it is about.
+type picture map[string]netip.Prefix
+
+// takePicture reads the namespace. Two pictures of an unchanged place are equal.
+func takePicture(h *netlink.Handle, ifindex int) (picture, error) {
+	p := picture{}
+	link, err := h.LinkByIndex(ifindex)
+	if err != nil {
+		return nil, fmt.Errorf("read link: %w", err)
+	}
+	a := link.Attrs()
+	p[fmt.Sprintf("link %s: MAC %s, MTU %d, up %v", a.Name, a.HardwareAddr, a.MTU, a.Flags&net.FlagUp != 0)] = netip.Prefix{}
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		addrs, err := h.AddrList(nil, family)
+		if err != nil {
+			return nil, fmt.Errorf("read addresses: %w", err)
+		}
+		own := map[netip.Addr]int{}
+		for _, a := range addrs {
+			own[prefixOf(a.IPNet).Addr()] = a.LinkIndex
+			p[fmt.Sprintf("address %s on link %d", a.IPNet, a.LinkIndex)] = prefixOf(a.IPNet)
+		}
+		routes, err := h.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+		if err != nil {
+			return nil, fmt.Errorf("read routes: %w", err)
+		}
+		for _, r := range routes {
+			if r.Type != unix.RTN_UNICAST && r.Type != unix.RTN_LOCAL { // the kernel's own, which come with addresses and with forwarding
+				continue
+			}
+			if to := prefixOf(r.Dst); r.Type == unix.RTN_LOCAL && to.IsSingleIP() && own[to.Addr()] == r.LinkIndex { // comes with its address, late with IPv6
+				continue
+			}
+			p[fmt.Sprintf("route %s via %v on link %d, table %d, type %d, MTU %d", r.Dst, r.Gw, r.LinkIndex, r.Table, r.Type, r.MTU)] = prefixOf(r.Dst)
+		}
+	}
+	return p, nil
+}
+
+// prefixOf is a network; the zero Prefix for none, as of a default route.
+func prefixOf(n *net.IPNet) netip.Prefix {
+	if n == nil {
+		return netip.Prefix{}
+	}
+	a, _ := netip.AddrFromSlice(n.IP)
+	bits, _ := n.Mask.Size()
+	return netip.PrefixFrom(a.Unmap(), bits)
+}
+
+// changed returns what of the lab's is no longer there, or what was added that is about other addresses than those of services. Addresses
+// by which the kernel speaks on one link alone are its own.
+func (p picture) changed(now picture, services []service.Service) error {
+	var lost, added []string
+	for line := range p {
+		if _, ok := now[line]; !ok {
+			lost = append(lost, "lost: "+line)
+		}
+	}
+	for line, about := range now {
+		_, was := p[line]
+		own := about.IsValid() && (about.Addr().IsLinkLocalUnicast() || about.Addr().IsMulticast())
+		if !was && !own && !isService(about, services) {
+			added = append(added, "added: "+line)
+		}
+	}
+	if len(lost)+len(added) == 0 {
+		return nil
+	}
+	slices.Sort(lost)
+	slices.Sort(added)
+	all := append(lost, added...)
+	if more := len(all) - faultsShown; more > 0 {
+		all = append(all[:faultsShown], fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("its program changed the place that the lab made: %s", strings.Join(all, "; "))
+}
+
+// faultsShown is how many changes an error names.
+const faultsShown = 3
+
+// isService reports whether a network is the address of a service.
+func isService(p netip.Prefix, services []service.Service) bool {
+	return slices.ContainsFunc(services, func(s service.Service) bool { return p.IsSingleIP() && p.Addr() == s.VIP.Addr() })
+}
+
+// spanning is the smallest network of all services of one IP family; the zero Prefix for none.
+func spanning(services []service.Service, v4 bool) (p netip.Prefix) {
+	for i := range services {
+		a := services[i].VIP.Addr()
+		if a.Is4() != v4 {
+			continue
+		}
+		if !p.IsValid() {
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		for !p.Contains(a) {
+			p = netip.PrefixFrom(p.Addr(), p.Bits()-1).Masked()
+		}
+	}
+	return p
+}
+
+// localRoute makes all addresses of a network local, without an address on a link.
+func localRoute(to netip.Prefix) *netlink.Route {
+	const lo = 1 // in every namespace
+	dst := &net.IPNet{IP: to.Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), to.Addr().BitLen())}
+	return &netlink.Route{LinkIndex: lo, Dst: dst, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST}
+}
