@@ -26,11 +26,11 @@ type guestTest struct {
 }
 
 // TestSchedulersInGuest boots the lab's kernel and runs the tests TestGuest… in it: under load on two CPUs, and the cost
-// of a switch and the gate on one CPU whose clock counts instructions.
+// of a switch, the gate and schedulers of programs on one CPU whose clock counts instructions.
 func TestSchedulersInGuest(t *testing.T) {
 	runInGuests(t, 8*time.Minute, []guestTest{
 		{"hold", "^TestGuest(SchedulersHold|Stall|NeverDispatches|Errors|Killed)$", 2, nil, nil},
-		{"exact", "^TestGuest(SwitchCost|Gate)$", 1, &vm.Exact{Seed: 1}, nil},
+		{"exact", "^TestGuest(SwitchCost|Gate|Program)$", 1, &vm.Exact{Seed: 1}, nil},
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -37,6 +38,10 @@ func TestMain(m *testing.M) {
 	}
 	if role := os.Getenv(roleEnv); role != "" {
 		roles[role]()
+		os.Exit(0)
+	}
+	if os.Getenv("KXLAB_ACTION") == "up" { // a script of TestGuestProgram, whose interpreter this is
+		roles[filepath.Base(os.Args[1])]()
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
