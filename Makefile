@@ -25,6 +25,11 @@ OBJ    := $(SRC:.bpf.c=.bpf.o)
 CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
 
+# QEMU's plug-in, without any library.
+PLUGIN := vm/plugin/counts.so
+PLUGIN_FLAGS := -O2 -Wall -Wextra -Werror -fPIC -shared -nostdlib -fvisibility=hidden -fno-stack-protector -fno-asynchronous-unwind-tables \
+	--target=x86_64-linux-gnu -Wl,--build-id=none,-s,--hash-style=gnu
+
 .DEFAULT_GOAL := help
 .PHONY: help build bench regress test unit soak endurance mutants race fuzz bpf exported lint verify-objects clean
 
@@ -76,12 +81,15 @@ race: ## the unit tests under the race detector, but for those that wait for BPF
 fuzz: ## each fuzz target for a minute
 	scripts/fuzz 60s
 
-bpf: $(OBJ) ## compile the BPF programs, and write down in Go what they share with it (bpf/abi)
+bpf: $(OBJ) $(PLUGIN) ## compile the BPF programs and QEMU's plug-in, and write down in Go what the programs share with it (bpf/abi)
 	go generate ./bpf/abi
 
 %.bpf.o: %.bpf.c $(HDR) Makefile
 	$(CLANG) $(CFLAGS) -c $< -o $@
 	$(STRIP) -g $@
+
+%.so: %.c Makefile
+	$(CLANG) $(PLUGIN_FLAGS) $< -o $@
 
 exported: ## exported names that no other package uses
 	@go run ./scripts/exported ./harness/... ./vm
@@ -90,11 +98,11 @@ lint: ## formatting, vet, import directions, licences, shell scripts, words and 
 	@scripts/setup dev
 	scripts/lint
 
-verify-objects: ## the committed objects and bpf/abi are what their sources give
+verify-objects: ## the committed objects, QEMU's plug-in and bpf/abi are what their sources give
 	@scripts/setup dev
-	touch $(SRC)
+	touch $(SRC) $(PLUGIN:.so=.c)
 	$(MAKE) --no-print-directory -s -j2 bpf
-	git diff --exit-code --stat -- '*.bpf.o' bpf/abi
+	git diff --exit-code --stat -- '*.bpf.o' '*.so' bpf/abi
 
 clean: ## remove what an interrupted run left, and the binary
 	@if [ -x bin/kxlab ]; then $(SUDO) bin/kxlab clean; fi

@@ -69,6 +69,7 @@ type Result struct {
 	Series     []Series
 	Measured   time.Duration // how much of the wall-clock time was measurement
 	Invalid    string        // why the trial does not count; empty if it does
+	Counted    *Counted      `json:",omitempty"` // of a trial whose instructions are counted by address
 }
 
 // A Trial is one measurement of one cell.
@@ -88,6 +89,8 @@ type Budget struct {
 	// Exact says that the clock counts instructions, one a nanosecond (target exact): costs are then reported as
 	// instructions and not as time.
 	Exact bool
+	// Counted receives the windows in which instructions were counted by address; nil: they are not counted.
+	Counted *Counted
 }
 
 // A Family is a kind of kernel extension as the runner sees it: it builds the place where its variants work.

@@ -63,6 +63,9 @@ type Cmd struct {
 	Processor *int
 	// NoSnapshots makes an exact guest boot instead of resuming a snapshot. Its digits are the same.
 	NoSnapshots bool
+	// Counts receives the instructions that an exact guest executes between marks (package mark), by address, as plugin/counts.c
+	// writes them; nil: they are not counted. The guest executes the same either way. See CanCount.
+	Counts *os.File
 	// Note receives messages that are not errors, such as that no snapshot could be made; may be nil.
 	Note func(string)
 
@@ -143,6 +146,9 @@ func (c *Cmd) Start(ctx context.Context) error {
 		err = c.composeExact(ctx, l, m, self, t, stdin)
 	default:
 		err = c.composeImage(ctx, l, m, self, t, stdin)
+	}
+	if err == nil && c.Counts != nil {
+		err = l.addCounter(c.Counts)
 	}
 	if err != nil {
 		return fmt.Errorf("start guest: %w", errors.Join(err, l.Close()))

@@ -56,6 +56,8 @@ func inGuest(name string) error {
 		return os.WriteFile("/dev/kmsg", []byte("<4>WARNING: CPU: 0 PID: 9 at lib/made_up.c:1 nowhere+0x0/0x10\n"), 0)
 	case "digits":
 		return digits()
+	case "counted":
+		return counted()
 	case "allocate":
 		return allocate(2 * time.Second)
 	}

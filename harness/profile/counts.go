@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profile
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/kxlab/kxlab/harness/mark"
+)
+
+// Counts are executed instructions by the address of the block in which they lie.
+type Counts map[uint64]uint64
+
+// Total is the number of all instructions.
+func (c Counts) Total() (n uint64) {
+	for _, k := range c {
+		n += k
+	}
+	return n
+}
+
+// A Window is what was executed between a mark Begin and its End: in laps, and after the last of them.
+type Window struct {
+	Laps []Counts
+	Rest Counts
+}
+
+// Whole is what was executed in the whole window.
+func (w Window) Whole() Counts {
+	out := Counts{}
+	for _, c := range append(slices.Clone(w.Laps), w.Rest) {
+		for a, n := range c {
+			out[a] += n
+		}
+	}
+	return out
+}
+
+// Lap is a lap without rare work, such as a timer's tick: for each address, the mean of the middle half of the laps by their number
+// of instructions. Values are instructions of one lap.
+func (w Window) Lap() map[uint64]float64 {
+	laps := slices.Clone(w.Laps)
+	slices.SortStableFunc(laps, func(a, b Counts) int { return int(int64(a.Total()) - int64(b.Total())) })
+	from, to := len(laps)/4, len(laps)-len(laps)/4 // as stats.InterquartileMean, by which families reduce laps
+	out := map[uint64]float64{}
+	for _, l := range laps[from:to] {
+		for a, n := range l {
+			out[a] += float64(n) / float64(to-from)
+		}
+	}
+	return out
+}
+
+// maxPairs bounds the pairs of a record that a damaged file may claim.
+const maxPairs = 1 << 22
+
+// A Trial is what was counted in a trial: the windows that were closed.
+type Trial []Window
+
+// ReadCounts reads what the plug-in wrote. What comes before the first mark of a trial belongs to a trial of its own.
+func ReadCounts(r io.Reader) (out []Trial, err error) {
+	var open *Window
+	for {
+		kind, counts, err := readRecord(r)
+		switch {
+		case errors.Is(err, io.EOF):
+			return out, nil
+		case err != nil:
+			return nil, fmt.Errorf("read counts: %w", err)
+		case kind == mark.KindTrial || len(out) == 0:
+			out, open = append(out, nil), nil
+		}
+		switch kind {
+		case mark.KindBegin:
+			open = &Window{}
+		case mark.KindLap:
+			if open != nil {
+				open.Laps = append(open.Laps, counts)
+			}
+		case mark.KindEnd:
+			if open != nil {
+				open.Rest = counts
+				out[len(out)-1], open = append(out[len(out)-1], *open), nil
+			}
+		case mark.KindSkip, mark.KindTrial:
+		default:
+			return nil, fmt.Errorf("read counts: a mark of kind %d", kind)
+		}
+	}
+}
+
+// readRecord reads what the plug-in wrote at one mark. The error is io.EOF at the end only.
+func readRecord(r io.Reader) (kind uint64, counts Counts, err error) {
+	var head [2]uint64
+	if err := binary.Read(r, binary.NativeEndian, &head); err != nil {
+		return 0, nil, err
+	}
+	if head[1] > maxPairs {
+		return 0, nil, fmt.Errorf("a record of %d addresses", head[1])
+	}
+	pairs := make([]uint64, 2*head[1])
+	if err := binary.Read(r, binary.NativeEndian, pairs); err != nil {
+		return 0, nil, noEOF(err)
+	}
+	counts = make(Counts, head[1])
+	for p := range slices.Chunk(pairs, 2) {
+		counts[p[0]] += p[1]
+	}
+	return head[0], counts, nil
+}
+
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
