@@ -17,11 +17,15 @@
 #include <linux/in.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
+#include "mark.bpf.h"
 #include "traffic.h"
 
 char _license[] SEC("license") = "GPL";
 
 const volatile struct traffic_stream stream;
+
+/* Whether laps are marked. If not, the verifier takes the marks out. */
+const volatile __u32 marks;
 
 struct traffic_state state;
 
@@ -191,6 +195,8 @@ int generate(struct xdp_md *ctx)
 		if (!stamp(now))
 			return XDP_DROP;
 		state.laps[state.looks++ & (TRAFFIC_LAPS - 1)] = now;
+		if (marks)
+			mark_lap();
 	}
 	if (stream.proto == IPPROTO_UDP) {
 		if (stream.family == 4)

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"github.com/kxlab/kxlab/harness/mark"
 )
 
 // pipe passes a byte back and forth between two threads.
@@ -29,6 +31,7 @@ func (p *program) pipe() (Report, error) {
 			round()
 		}
 		before := readSwitches()
+		mark.Begin()
 		begin, n := t.now(), 0
 		now := begin
 		for !t.over(now) {
@@ -37,8 +40,10 @@ func (p *program) pipe() (Report, error) {
 			}
 			end := t.now()
 			r.Laps = append(r.Laps, float64(end-now)/1e9)
+			mark.Lap()
 			now, n = end, n+LapRounds
 		}
+		mark.End()
 		r.Elapsed, r.Ops = time.Duration(now-begin), float64(n)
 		r.countSwitches(before)
 		signal(there[1], 0)

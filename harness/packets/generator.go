@@ -60,6 +60,11 @@ func NewGenerator(port *netlab.Port, s Stream) (*Generator, error) {
 	if err := spec.Variables["stream"].Set(s.wire()); err != nil {
 		return nil, fmt.Errorf("set stream of generator: %w", err)
 	}
+	if s.Marks {
+		if err := spec.Variables["marks"].Set(uint32(1)); err != nil {
+			return nil, fmt.Errorf("set marks of generator: %w", err)
+		}
+	}
 	coll, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return nil, fmt.Errorf("load generator: %w", err)

@@ -42,6 +42,7 @@ type Stream struct {
 	// Alone keeps all other threads off the CPU while packets are sent (SCHED_FIFO), those of this process too: such a stream
 	// is sent by Run, at full speed and for a short time.
 	Alone          bool
+	Marks          bool // the laps of such a stream are marked (package mark)
 	SrcMAC, DstMAC net.HardwareAddr
 }
 

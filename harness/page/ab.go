@@ -24,6 +24,7 @@ type AB struct {
 	// Differences are the inputs for which the outputs of A and B differ, a line each.
 	Differences []string
 	Sizes       []Size
+	Cause       *Cause // of the row that says most; nil: not asked for
 }
 
 // A Size is what the kernel made of a program of A and of B; 0 where only the other has it.
@@ -54,6 +55,7 @@ func WriteAB(w io.Writer, ab AB, format string) error {
 		p.list("Only B was measured", c.OnlyNew)
 	}
 	p.list("Remarks", c.Remarks)
+	p.addCause(ab.Cause)
 	return p.err
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/mark"
 )
 
 const (
@@ -73,7 +74,13 @@ func (w *worker) measure(ctx context.Context, stage harness.Stage, s Step) (harn
 	defer cancel()
 	before, berr := w.steal()
 	began := time.Now()
-	res, err := stage.Measure(tctx, s.Cell, harness.Budget{Warm: s.Block.Warm, Measure: s.Block.Measure, Seed: s.Seed, Exact: w.exact})
+	budget := harness.Budget{Warm: s.Block.Warm, Measure: s.Block.Measure, Seed: s.Seed, Exact: w.exact}
+	if w.counted {
+		budget.Counted = &harness.Counted{}
+		mark.Trial()
+	}
+	res, err := stage.Measure(tctx, s.Cell, budget)
+	res.Counted = budget.Counted
 	wall := time.Since(began)
 	if err != nil {
 		if tctx.Err() != nil && ctx.Err() == nil {

@@ -28,6 +28,7 @@ type Job struct {
 	Work       Work               `json:"work,omitempty"`    // what is done
 	Objects    map[string][]byte  `json:"objects,omitempty"` // BPF objects that the program does not have, by their names
 	Kept       keptGates          `json:"kept,omitempty"`    // gates that need not be checked
+	Counted    []Mark             `json:"counted,omitempty"` // the only steps that are made, with instructions counted by address
 	Done       []Mark             `json:"done,omitempty"`    // steps that an earlier guest made, or died in
 }
 
@@ -54,7 +55,8 @@ func (s Step) mark() Mark { return Mark{s.Cell.BenchName(), s.Repeat} }
 
 // includes reports whether the step is part of the job and still to be made.
 func (j Job) includes(s Step) bool {
-	return (j.Repeat == EveryRepeat || j.Repeat == s.Repeat) && !slices.Contains(j.Done, s.mark())
+	return (j.Repeat == EveryRepeat || j.Repeat == s.Repeat) && !slices.Contains(j.Done, s.mark()) &&
+		(len(j.Counted) == 0 || slices.Contains(j.Counted, s.mark()))
 }
 
 // groups are those of the plan that the job measures.
@@ -104,7 +106,7 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	enc := json.NewEncoder(out)
 	w := worker{
 		plan: plan, groups: groups, family: family, seed: j.Seed, exact: plan.Target == harness.TargetExact, guest: true,
-		work: j.Work, kept: j.Kept, filter: j.includes, patience: guestPatience,
+		work: j.Work, kept: j.Kept, counted: len(j.Counted) > 0, filter: j.includes, patience: guestPatience,
 		send: func(e event) error {
 			if err := enc.Encode(e); err != nil {
 				return fmt.Errorf("report: %w", err)

@@ -15,15 +15,16 @@ import (
 
 // A worker sets up groups and makes trials, in this process or in a guest, and reports each step. It keeps no numbers.
 type worker struct {
-	plan   *Plan
-	groups []Group
-	family harness.Family
-	seed   uint64
-	exact  bool            // the clock counts instructions
-	guest  bool            // this machine is a guest of the lab
-	work   Work            // what is done
-	kept   keptGates       // gates that are not checked
-	filter func(Step) bool // restricts to some of the steps; nil: all
+	plan    *Plan
+	groups  []Group
+	family  harness.Family
+	seed    uint64
+	exact   bool            // the clock counts instructions
+	guest   bool            // this machine is a guest of the lab
+	work    Work            // what is done
+	counted bool            // instructions are counted by address
+	kept    keptGates       // gates that are not checked
+	filter  func(Step) bool // restricts to some of the steps; nil: all
 	// patience is how much longer than ten times its budget a trial may take.
 	patience time.Duration
 	steal    func() (time.Duration, error) // reads the CPU time that other guests took so far

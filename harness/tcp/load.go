@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/mark"
 	"github.com/kxlab/kxlab/harness/netlab"
 	"github.com/kxlab/kxlab/harness/sys"
 )
@@ -152,6 +153,7 @@ func (l Load) CRR(ctx context.Context, d time.Duration) (*LoadReport, error) {
 	l.Proto = harness.TCP
 	return l.run(ctx, d, func(c *client) (exchange, func()) {
 		return func() (int, time.Duration, error) {
+			mark.Skip()
 			start := time.Now()
 			fd, err := c.connect()
 			if err != nil {
@@ -159,6 +161,7 @@ func (l Load) CRR(ctx context.Context, d time.Duration) (*LoadReport, error) {
 			}
 			real, err := c.exchange(fd)
 			took := time.Since(start)
+			mark.Lap()
 			if c.Reset {
 				reset(fd)
 			} else {
@@ -186,6 +189,7 @@ func (l Load) RR(ctx context.Context, d time.Duration) (*LoadReport, error) {
 					return 0, 0, err
 				}
 			}
+			mark.Skip()
 			start := time.Now()
 			if c.Proto == harness.UDP {
 				u := &udpClient{fd: fd, vip: c.vip(), to: sockaddr(c.vip()), connected: !c.Unconnected, buf: c.buf}
@@ -194,6 +198,7 @@ func (l Load) RR(ctx context.Context, d time.Duration) (*LoadReport, error) {
 				real, err = c.exchange(fd)
 			}
 			took = time.Since(start)
+			mark.Lap()
 			if err != nil {
 				drop()
 			}

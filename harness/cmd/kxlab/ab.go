@@ -168,7 +168,7 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 			}
 		}
 	}
-	return pair.answer(s, f, jobs, effect, errors.Join(wrong...))
+	return pair.answer(ctx, s, f, jobs, effect, errors.Join(wrong...))
 }
 
 // checkAB returns an error for flags that do not fit together.
@@ -234,7 +234,7 @@ func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([][]job, error) {
 }
 
 // answer says what the runs found. wrong is what failed in them.
-func (p *pair) answer(s streams, f abFlags, jobs [][]job, effect float64, wrong error) error {
+func (p *pair) answer(ctx context.Context, s streams, f abFlags, jobs [][]job, effect float64, wrong error) error {
 	pairs, err := p.runs(jobs)
 	if err != nil {
 		return err
@@ -265,6 +265,7 @@ func (p *pair) answer(s streams, f abFlags, jobs [][]job, effect float64, wrong 
 		if err := p.progAnswer(&out, f.progFlags, runs[0], runs[1]); err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("%s%w", where, err))
 		}
+		p.addCause(ctx, f, &out, p.sides(jobs, i))
 		answers = append(answers, out)
 		switch {
 		case c.Gate():

@@ -60,6 +60,12 @@ func (p *pair) runs(jobs [][]job) (out [][2]*record.Run, err error) {
 	return out, nil
 }
 
+// sides are the jobs of A and B on kernel i; the same one where one run has both.
+func (p *pair) sides(jobs [][]job, i int) [2]*job {
+	on := jobs[min(i, len(jobs)-1)]
+	return [2]*job{&on[0], &on[len(on)-1]}
+}
+
 // kernelNames are the kernels of the jobs by their releases, or, where two builds have the same release, as the user named them.
 func (p *pair) kernelNames(jobs [][]job, pairs [][2]*record.Run) (names []string) {
 	if p.single {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/exact"
+	"github.com/kxlab/kxlab/harness/mark"
 	"github.com/kxlab/kxlab/harness/netlab"
 	"github.com/kxlab/kxlab/harness/tcp"
 )
@@ -72,12 +73,14 @@ func (r *bulkRun) run(ctx context.Context, s *stage) (*tcp.BulkReport, error) {
 			if err != nil {
 				return err
 			}
+			mark.Begin()
 			began := time.Now()
 			if err := flows(); err != nil {
 				return err
 			}
 			after, err := clock.Total()
 			busy = time.Since(began) - (after - before)
+			mark.End()
 			return err
 		}
 	}
@@ -96,7 +99,11 @@ func (r *bulkRun) run(ctx context.Context, s *stage) (*tcp.BulkReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	if acked := totalAcked(report.Flows); r.counted && acked != 0 {
+	acked := totalAcked(report.Flows)
+	if r.counted {
+		exact.Describe(r.budget.Counted, harness.CountedWindow{Unit: "insn/seg", Amount: acked})
+	}
+	if r.counted && acked != 0 {
 		r.cost = []harness.Metric{{Unit: "insn/seg", Value: float64(busy) / acked}}
 	}
 	return report, nil

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/exact"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
+	"github.com/kxlab/kxlab/harness/mark"
 	"github.com/kxlab/kxlab/harness/sys"
 	"github.com/kxlab/kxlab/harness/tcp"
 )
@@ -33,13 +35,13 @@ func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness
 	if err != nil {
 		return r, err
 	}
-	update, n, err := s.averageChange(ctx, b, func(i int) error {
+	update, n, err := s.averageChange(ctx, b, "insn/update", func(i int) error {
 		return m.balancer.Update(ctx, []service.Service{one, wanted}[i%2])
 	})
 	if err != nil {
 		return r, fmt.Errorf("change one backend: %w", err)
 	}
-	sync, k, err := s.averageChange(ctx, b, func(i int) error {
+	sync, k, err := s.averageChange(ctx, b, "insn/sync", func(i int) error {
 		return m.balancer.Sync(ctx, [][]service.Service{other, m.services}[i%2])
 	})
 	if err != nil {
@@ -53,22 +55,26 @@ func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness
 }
 
 // averageChange repeats a change for at least half the budget, at least once, and returns the time of one: the mean,
-// or on target exact the median of at least exactChanges, with nothing else on the CPU.
-func (s *stage) averageChange(ctx context.Context, b harness.Budget, change func(i int) error) (one time.Duration, n int, err error) {
+// or on target exact the median of at least exactChanges, with nothing else on the CPU. Instructions are counted in the unit.
+func (s *stage) averageChange(ctx context.Context, b harness.Budget, unit string, change func(i int) error) (one time.Duration, n int, err error) {
 	var each []time.Duration
 	repeat := func() error {
 		for start := time.Now(); len(each) == 0 || time.Since(start) < b.Measure/2 || s.exact && len(each) < exactChanges; {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			mark.Skip()
 			began := time.Now()
 			if err := change(len(each)); err != nil {
 				return err
 			}
 			each = append(each, time.Since(began))
+			mark.Lap()
 		}
 		return nil
 	}
+	mark.Begin()
+	defer exact.End(b.Counted, harness.CountedWindow{Unit: unit, Amount: 1, Laps: true})
 	if s.exact {
 		err = sys.Alone(repeat)
 	} else {
@@ -127,6 +133,7 @@ func (s *stage) churn(ctx context.Context, m *member, _ harness.Cell, b harness.
 		return r, err
 	}
 	defer watch.Close()
+	mark.Begin()
 	pool, opened, err := tcp.OpenPool(ctx, s.load(m), live)
 	if err != nil {
 		return r, fmt.Errorf("open connections: %w", err)
@@ -159,6 +166,7 @@ func (s *stage) churn(ctx context.Context, m *member, _ harness.Cell, b harness.
 	if r.Measured, err = watch.busy(); err != nil {
 		return r, err
 	}
+	exact.End(b.Counted, harness.CountedWindow{Unit: "insn/op", Amount: float64(live)})
 	r.Metrics = []harness.Metric{
 		{Unit: "broken/op", Value: float64(broken)},
 		{Unit: "moved-share", Value: float64(broken+moved) / float64(live)},

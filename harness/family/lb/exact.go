@@ -13,6 +13,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/exact"
+	"github.com/kxlab/kxlab/harness/mark"
 	"github.com/kxlab/kxlab/harness/packets"
 	"github.com/kxlab/kxlab/harness/stats"
 )
@@ -45,7 +46,9 @@ const exactPackets = 144*packets.LapPackets + 1
 // The first round of packets fills the flow table. Then the kernel gets time for deferred work. The second round
 // refreshes the entries, which a flow table does about once a second. The second round and the measurement lie in one
 // tick of the tables; otherwise every flow would refresh its entry again within the measurement.
-func (p *path) measureAlone(ctx context.Context, warm uint64) (harness.Result, error) {
+//
+// Where instructions are counted, the window holds what the generator runs, in laps.
+func (p *path) measureAlone(ctx context.Context, b harness.Budget, warm uint64) (harness.Result, error) {
 	if err := p.warm(ctx, warm, 0); err != nil {
 		return harness.Result{}, err
 	}
@@ -57,7 +60,11 @@ func (p *path) measureAlone(ctx context.Context, warm uint64) (harness.Result, e
 	if err := p.warm(ctx, warm, 0); err != nil {
 		return harness.Result{}, err
 	}
-	return p.measure(ctx, func() (packets.Transmission, error) { return p.generator.Run(ctx, packetCPU, exactPackets) })
+	return p.measure(ctx, func() (packets.Transmission, error) {
+		mark.Begin()
+		defer exact.End(b.Counted, harness.CountedWindow{Unit: "insn/pkt", Amount: packets.LapPackets, Laps: true})
+		return p.generator.Run(ctx, packetCPU, exactPackets)
+	})
 }
 
 // lapRate returns the rate of the middle half of the laps, sorted by time, and a series of all laps. At each timer

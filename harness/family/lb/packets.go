@@ -46,7 +46,7 @@ func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Bu
 	}
 	defer p.close()
 	if stream.Alone {
-		return p.measureAlone(ctx, uint64(stream.Flows)) // every flow once, so that the flow table has all
+		return p.measureAlone(ctx, b, uint64(stream.Flows)) // every flow once, so that the flow table has all
 	}
 	known := uint64(stream.Flows) // every flow once, so that all are known
 	if stream.Rate > 0 {
@@ -95,6 +95,7 @@ func (s *stage) stream(m *member, c harness.Cell, b harness.Budget) (packets.Str
 		st.Size = minTCP6
 	}
 	st.Alone = b.Exact && st.Rate == 0
+	st.Marks = st.Alone && b.Counted != nil
 	return st, st.Check()
 }
 
@@ -313,7 +314,7 @@ func (s *stage) newflow(ctx context.Context, m *member, c harness.Cell, b harnes
 		table = uint64(limit) / 2
 	}
 	if stream.Alone && exactPackets < table {
-		r, err := p.measureAlone(ctx, newflowFirst)
+		r, err := p.measureAlone(ctx, b, newflowFirst)
 		if err == nil && r.Invalid == "" {
 			r.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: 1 / r.Metrics[0].Value}}
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/exact"
+	"github.com/kxlab/kxlab/harness/mark"
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
@@ -29,14 +31,14 @@ func (s *stage) crr(ctx context.Context, m *member, _ harness.Cell, b harness.Bu
 	l := s.load(m)
 	l.Reset = true
 	l.Threads = threads(b)
-	return exchange(ctx, b, l.CRR, "conn/s")
+	return exchange(ctx, b, l.CRR, "conn/s", "insn/conn")
 }
 
 // rr measures the rate and the latency of requests over persistent connections.
 func (s *stage) rr(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (harness.Result, error) {
 	l := s.load(m)
 	l.Threads = threads(b)
-	return exchange(ctx, b, l.RR, "req/s")
+	return exchange(ctx, b, l.RR, "req/s", "insn/req")
 }
 
 func threads(b harness.Budget) int {
@@ -46,15 +48,18 @@ func threads(b harness.Budget) int {
 	return clientThreads
 }
 
-// exchange warms up and measures one kind of exchange. A failed exchange makes the trial invalid.
+// exchange warms up and measures one kind of exchange. A failed exchange makes the trial invalid. Instructions are counted in the
+// unit insn; each exchange is a lap.
 func exchange(ctx context.Context, b harness.Budget,
-	run func(context.Context, time.Duration) (*tcp.LoadReport, error), rate string) (harness.Result, error) {
+	run func(context.Context, time.Duration) (*tcp.LoadReport, error), rate, insn string) (harness.Result, error) {
 	if b.Warm > 0 {
 		if _, err := run(ctx, b.Warm); err != nil {
 			return harness.Result{}, fmt.Errorf("warm up: %w", err)
 		}
 	}
+	mark.Begin()
 	report, err := run(ctx, b.Measure)
+	exact.End(b.Counted, harness.CountedWindow{Unit: insn, Amount: 1, Laps: true})
 	if err != nil {
 		return harness.Result{}, err
 	}

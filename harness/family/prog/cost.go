@@ -9,6 +9,9 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/exact"
+	"github.com/kxlab/kxlab/harness/mark"
 	"github.com/kxlab/kxlab/harness/stats"
 )
 
@@ -36,7 +39,7 @@ type cost struct {
 //
 // The kernel does not restore the input between the repeats of a call. So a program that leaves other bytes than the empty one is
 // run once a call, on the same input each time.
-func measure(ctx context.Context, p *program, in Input, budget time.Duration, turns int) (c cost, err error) {
+func measure(ctx context.Context, p *program, in Input, b harness.Budget, turns int) (c cost, err error) {
 	test := newCall(p.kind, p.Program, in)
 	first, err := test.run()
 	if err != nil {
@@ -54,7 +57,7 @@ func measure(ctx context.Context, p *program, in Input, budget time.Duration, tu
 	}
 	c.single = !p.kind.repeats || p.kind.returnsPacket && !first.sameBytes(untouched)
 	c.turns = turns
-	turn := budget / time.Duration(2*turns)
+	turn := b.Measure / time.Duration(2*turns)
 	test.use(p.Program)
 	if c.runs, err = fit(test, turn, c.single); err != nil {
 		return c, err
@@ -64,8 +67,10 @@ func measure(ctx context.Context, p *program, in Input, budget time.Duration, tu
 		return c, err
 	}
 	var sides [2][]float64
+	mark.Begin()
 	for range turns {
 		for i, side := range []*ebpf.Program{p.Program, e} {
+			mark.Skip()
 			test.use(side)
 			d, err := test.time(c.runs, c.single)
 			if err = errors.Join(err, ctx.Err()); err != nil {
@@ -73,8 +78,12 @@ func measure(ctx context.Context, p *program, in Input, budget time.Duration, tu
 			}
 			sides[i] = append(sides[i], float64(d.Nanoseconds()))
 			c.total += d
+			if i == 0 {
+				mark.Lap()
+			}
 		}
 	}
+	exact.End(b.Counted, harness.CountedWindow{Unit: "insn/run", Amount: float64(c.runs), Laps: true})
 	c.own = stats.Median(sides[1]) / float64(c.runs)
 	c.run = stats.Median(sides[0])/float64(c.runs) - c.own
 	return c, nil

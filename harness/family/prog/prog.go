@@ -130,7 +130,7 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 		if b.Exact {
 			n = turnsExact
 		}
-		took, err := measure(ctx, p, inputs[at], b.Measure, n)
+		took, err := measure(ctx, p, inputs[at], b, n)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/exact"
 	"github.com/kxlab/kxlab/harness/load"
 	"github.com/kxlab/kxlab/harness/stats"
 )
@@ -108,6 +109,7 @@ func (s *stage) pipe(ctx context.Context, c harness.Cell, b harness.Budget) (har
 	if err != nil {
 		return out, err
 	}
+	exact.Describe(b.Counted, harness.CountedWindow{Unit: "insn/op", Amount: load.LapRounds, Laps: true})
 	if r.Ops == 0 || r.Switches == 0 {
 		out.Invalid = "no round was made"
 		return out, nil

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/page"
+	"github.com/kxlab/kxlab/harness/profile"
+	"github.com/kxlab/kxlab/harness/runner"
+)
+
+// addCause adds to the answer the functions that differ in the row that says most: from one more guest of each side, on target exact. It
+// says why if that cannot be; the answer stands without. Answers about several kernels, and those for programs, have none.
+func (p *pair) addCause(ctx context.Context, f abFlags, out *page.AB, sides [2]*job) {
+	if f.target != harness.TargetExact || p.single || len(f.kernels) > 1 || f.format == "json" || f.format == "junit" {
+		return
+	}
+	row, ok := out.CauseRow()
+	if !ok {
+		return
+	}
+	where := strings.TrimSpace(row.Cell.Workload + strings.ReplaceAll(row.Cell.AxesName(""), "/", " "))
+	out.Cause = &page.Cause{Where: where}
+	sides[1].guests.free = sides[0].guests.free
+	var tables [2]profile.Table
+	var errs [2]error
+	var all sync.WaitGroup
+	for i, j := range sides {
+		cell := row.Cell
+		if i == 1 && sides[0] == sides[1] {
+			cell.Variant = p.b.Name
+		}
+		all.Go(func() { tables[i], errs[i] = j.countFunctions(ctx, f.runFlags, cell.BenchName(), row.Unit) })
+	}
+	all.Wait()
+	if err := cmp.Or(errs[:]...); err != nil {
+		out.Cause.Note = firstOf(err.Error())
+		return
+	}
+	out.Cause.A, out.Cause.B = tables[0], tables[1]
+}
+
+// countFunctions returns the table of a cell and a unit, from one more guest.
+func (j *job) countFunctions(ctx context.Context, f runFlags, cell, unit string) (profile.Table, error) {
+	count, err := runner.CountJob(j.plan, j.selection, f.seed, j.objects, cell)
+	if err != nil {
+		return profile.Table{}, err
+	}
+	tables, err := j.guests.functions(ctx, count)
+	if err != nil {
+		return profile.Table{}, err
+	}
+	t, ok := harness.Find(tables, func(t profile.Table) bool { return t.Cell == cell && t.Unit == unit })
+	if !ok {
+		return t, errors.New("this workload does not say which instructions make " + unit)
+	}
+	return t, nil
+}

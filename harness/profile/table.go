@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package profile
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// A Table is the instructions of one unit of work by function, in one cell.
+type Table struct {
+	Cell      string     `json:"cell"` // harness.Cell.BenchName
+	Unit      string     `json:"unit"` // of the metric: "insn/pkt"
+	Whole     float64    `json:"whole"`
+	Functions []Function `json:"functions"` // the largest first; they sum to Whole
+}
+
+// A Function is a row of a Table.
+type Function struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"` // instructions of one unit of work
+}
+
+// NewTable resolves what was counted in a window. Amounts below a thousandth of an instruction are summed up as rest.
+func NewTable(cell string, w Window, is harness.CountedWindow, s *Space) Table {
+	values := map[string]float64{}
+	if is.Laps {
+		for a, n := range w.Lap() {
+			values[s.Name(a)] += n / is.Amount
+		}
+	} else {
+		for a, n := range w.Whole() {
+			values[s.Name(a)] += float64(n) / is.Amount
+		}
+	}
+	t := Table{Cell: cell, Unit: is.Unit}
+	var rest float64
+	for name, v := range values {
+		if v < least {
+			rest += v
+			continue
+		}
+		t.Functions = append(t.Functions, Function{name, round(v)})
+	}
+	if rest >= least {
+		t.Functions = append(t.Functions, Function{"(rest)", round(rest)})
+	}
+	slices.SortFunc(t.Functions, func(a, b Function) int { return cmp.Or(cmp.Compare(b.Value, a.Value), strings.Compare(a.Name, b.Name)) })
+	for _, f := range t.Functions {
+		t.Whole += f.Value
+	}
+	t.Whole = round(t.Whole)
+	return t
+}
+
+// least is the least value that a function has in a table, and the precision of values.
+const least = 0.001
+
+func round(v float64) float64 { return math.Round(v/least) * least }
+
+// A Change is a function of two tables.
+type Change struct {
+	Name string
+	A, B float64
+}
+
+// Difference is how much more B executes.
+func (c Change) Difference() float64 { return c.B - c.A }
+
+// Compare returns the functions whose values differ, the largest difference first.
+func Compare(a, b Table) (out []Change) {
+	at := map[string]int{}
+	for _, f := range a.Functions {
+		at[f.Name] = len(out)
+		out = append(out, Change{Name: f.Name, A: f.Value})
+	}
+	for _, f := range b.Functions {
+		i, ok := at[f.Name]
+		if !ok {
+			i = len(out)
+			out = append(out, Change{Name: f.Name})
+		}
+		out[i].B = f.Value
+	}
+	out = slices.DeleteFunc(out, func(c Change) bool { return math.Abs(c.Difference()) < least/2 })
+	slices.SortStableFunc(out, func(x, y Change) int {
+		return cmp.Or(cmp.Compare(math.Abs(y.Difference()), math.Abs(x.Difference())), strings.Compare(x.Name, y.Name))
+	})
+	return out
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// CountJob is the job of one guest that makes one more trial of some cells of a plan, in which instructions are counted by address. No
+// gate is checked: the plan's own run has done that. An unknown cell is an error.
+func CountJob(p *Plan, sel Selection, seed uint64, objects map[string][]byte, cells ...string) (Job, error) {
+	j := Job{Experiment: p.Experiment, Selection: sel, Seed: seed, Objects: objects, Together: true, Work: WorkTrials}
+	known := map[string]bool{}
+	for _, g := range p.Groups {
+		for _, c := range g.cells() {
+			known[c.BenchName()] = true
+		}
+	}
+	for _, c := range cells {
+		if !known[c] {
+			return j, fmt.Errorf("count instructions: no cell %s", c)
+		}
+		j.Counted = append(j.Counted, Mark{Cell: c})
+	}
+	return j, nil
+}
+
+// A CountedTrial is an attempt at a trial of a CountJob.
+type CountedTrial struct {
+	Cell    string
+	Counted *harness.Counted // nil: nothing was measured
+	Invalid string           // why the attempt does not count
+}
+
+// ReadCounted reads the report of a guest that ran a CountJob: its attempts, in their order.
+func ReadCounted(report []byte) (out []CountedTrial, err error) {
+	d := json.NewDecoder(bytes.NewReader(report))
+	ended := false
+	for {
+		var e event
+		if err := d.Decode(&e); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("read report of guest: %w", err)
+		}
+		now := len(out) - 1
+		switch {
+		case e.Begin != nil:
+			out = append(out, CountedTrial{Cell: e.Begin.Cell})
+		case e.End != nil && e.End.Error != "":
+			return nil, errors.New(e.End.Error)
+		case e.End != nil:
+			ended = true
+		case now < 0:
+		case e.Trial != nil:
+			out[now].Counted = e.Trial.Result.Counted
+		case e.Reject != nil:
+			out[now].Counted, out[now].Invalid = e.Reject.Trial.Result.Counted, e.Reject.Reason
+		case e.Outcome != nil && e.Outcome.Cell == out[now].Cell:
+			out[now].Invalid = e.Outcome.Reason
+		}
+	}
+	if !ended {
+		return nil, errors.New("the guest exited without a final report")
+	}
+	return out, nil
+}
