@@ -3,12 +3,16 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
+	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/profile"
+	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
@@ -33,29 +37,104 @@ func (ab AB) CauseRow() (verdict.Row, bool) {
 	})
 }
 
-// grid is the table of a cause, in at most functionRows rows and two of sums.
+// grid is the table of a cause.
 func (c Cause) grid() grid {
-	per := strings.TrimPrefix(c.A.Unit, "insn/")
-	g := grid{title: "Where it comes from: " + c.Where, head: []string{"function", "A", "B", "B - A"}}
 	changes := profile.Compare(c.A, c.B)
-	shown := min(functionRows, len(changes))
-	for shown > 0 && math.Abs(changes[shown-1].Difference()) < leastCause {
-		shown--
-	}
+	g := grid{title: "Where it comes from: " + c.Where, head: []string{"function", "A", "B", "B - A"}}
+	shown := harness.Count(changes[:min(functionRows, len(changes))], func(f profile.Change) bool { return math.Abs(f.Difference()) >= leastCause })
+	rest := profile.Change{Name: restRow, A: c.A.Whole, B: c.B.Whole}
 	for _, f := range changes[:shown] {
 		g.rows = append(g.rows, causeRow(f))
-	}
-	rest := profile.Change{Name: "(all others)", A: c.A.Whole, B: c.B.Whole}
-	for _, f := range changes[:shown] {
 		rest.A, rest.B = rest.A-f.A, rest.B-f.B
 	}
-	g.rows = append(g.rows, causeRow(rest), causeRow(profile.Change{Name: "whole", A: c.A.Whole, B: c.B.Whole}))
-	g.footer = fmt.Sprintf("executed instructions of one %s, counted in one more guest of each side", wordOf(per))
+	g.rows = append(g.rows, causeRow(rest), causeRow(profile.Change{Name: wholeRow, A: c.A.Whole, B: c.B.Whole}))
+	g.footer = fmt.Sprintf("executed instructions of one %s, counted in one more guest of each side", wordOf(c.A.Unit))
 	return g
 }
 
-// wordOf is a unit of work as a word.
-func wordOf(per string) string {
+// The last rows of tables of functions.
+const (
+	restRow  = "(all others)"
+	wholeRow = "whole"
+)
+
+// functionGrids are the tables of a run that counted by function: one for each cell's workload, axis values, unit and class, with a column
+// a variant. The functions that differ most from the first variant come first: the baseline, if it is of the class.
+func functionGrids(a *verdict.Analysis) (out []grid) {
+	type place struct{ workload, axes, unit, class string }
+	variant := func(t profile.Table) harness.Cell {
+		c, _ := record.ParseCell(a.Run.Env.Experiment, t.Cell) // checked where it was read
+		return c
+	}
+	for _, tables := range harness.GroupBy(a.Run.Functions, func(t profile.Table) place {
+		c := variant(t)
+		return place{c.Workload, c.AxesName(""), t.Unit, c.Class}
+	}) {
+		baseline := a.BaselineOf()
+		slices.SortStableFunc(tables, func(x, y profile.Table) int {
+			return -cmp.Compare(boolInt(variant(x).Variant == baseline), boolInt(variant(y).Variant == baseline))
+		})
+		c := variant(tables[0])
+		g := grid{title: fmt.Sprintf("%s%s, class %s: functions", c.Workload, strings.ReplaceAll(c.AxesName(""), "/", " "), c.Class), head: []string{"function"}}
+		for _, t := range tables {
+			g.head = append(g.head, variant(t).Variant)
+		}
+		rest := harness.Map(tables, func(t profile.Table) float64 { return t.Whole })
+		for _, name := range profile.Leading(tables, functionRows) {
+			row := []string{name}
+			for i, t := range tables {
+				v := t.Of(name)
+				rest[i] -= v
+				row = append(row, instructions(v, ""))
+			}
+			g.rows = append(g.rows, row)
+		}
+		last := [2][]string{{restRow}, {wholeRow}}
+		for i, t := range tables {
+			last[0], last[1] = append(last[0], instructions(rest[i], "")), append(last[1], instructions(t.Whole, ""))
+		}
+		g.rows = append(g.rows, last[0], last[1])
+		g.footer = fmt.Sprintf("executed instructions of one %s, in one more trial of each cell", wordOf(tables[0].Unit))
+		out = append(out, g)
+	}
+	return out
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// comparedCauses is how many tables of causes a comparison has at most.
+const comparedCauses = 3
+
+// WriteCauses writes the functions by which two runs that counted them differ, in the cells that changed most; nothing if there are none.
+func WriteCauses(w io.Writer, c *verdict.Comparison, before, after []profile.Table, format string) error {
+	p, err := newPrinter(w, format)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, r := range changed(c) {
+		is := func(t profile.Table) bool { return t.Cell == r.Name && t.Unit == r.Unit }
+		a, inA := harness.Find(before, is)
+		b, inB := harness.Find(after, is)
+		if !inA || !inB {
+			continue
+		}
+		if n++; n > comparedCauses {
+			break
+		}
+		p.grid(Cause{Where: r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""), A: a, B: b}.grid())
+	}
+	return p.err
+}
+
+// wordOf is the unit of work of a unit as a word: "packet" of "insn/pkt".
+func wordOf(unit string) string {
+	per := strings.TrimPrefix(unit, "insn/")
 	if w, ok := unitWords[per]; ok {
 		return w
 	}

@@ -184,7 +184,7 @@ func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
 	}
 	p.Answer, p.Judged = b.sentences(), strings.Join(b.judged(), " ")
 	p.Unasked = len(a.Findings) - len(p.Claims)
-	p.Verdicts = harness.Map(verdicts(a), func(g grid) htmlGrid { return htmlGrid{g.title, g.footer, g.head, g.rows} })
+	p.Verdicts = harness.Map(append(verdicts(a), functionGrids(a)...), func(g grid) htmlGrid { return htmlGrid{g.title, g.footer, g.head, g.rows} })
 	p.Broken = verdict.BrokenGates(a.Noise, verdict.DefaultMinEffect)
 	p.Trials, p.TrialIDs, p.Omitted = trialsOf(b)
 	colours := palette{}

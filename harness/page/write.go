@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/profile"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
@@ -32,18 +33,19 @@ func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 	tables, r := newTables(a), a.Run
 	if format == "json" {
 		return writeJSON(w, struct {
-			Run      verdict.Identity      `json:"run"`
-			Tables   []table               `json:"tables"`
-			Claims   []verdict.Finding     `json:"claims"`
-			Scores   []verdict.ScoreResult `json:"scores,omitempty"`
-			Laws     []verdict.LawResult   `json:"laws,omitempty"`
-			Ports    []verdict.Equivalence `json:"equivalence,omitempty"`
-			Noise    []verdict.Noise       `json:"aa_noise"`
-			Outcomes []record.CellOutcome  `json:"outcomes"`
-			Rejected []record.Rejected     `json:"rejected"`
-			Remarks  []string              `json:"remarks,omitempty"`
-			Warnings []string              `json:"statistics,omitempty"`
-		}{a.ID, tables, a.Findings, a.Scores, a.Laws, a.Equivalences, a.Noise, r.Env.Outcomes, r.Env.Rejected, r.Remarks, a.Warnings})
+			Run       verdict.Identity      `json:"run"`
+			Tables    []table               `json:"tables"`
+			Claims    []verdict.Finding     `json:"claims"`
+			Scores    []verdict.ScoreResult `json:"scores,omitempty"`
+			Laws      []verdict.LawResult   `json:"laws,omitempty"`
+			Ports     []verdict.Equivalence `json:"equivalence,omitempty"`
+			Noise     []verdict.Noise       `json:"aa_noise"`
+			Functions []profile.Table       `json:"functions,omitempty"`
+			Outcomes  []record.CellOutcome  `json:"outcomes"`
+			Rejected  []record.Rejected     `json:"rejected"`
+			Remarks   []string              `json:"remarks,omitempty"`
+			Warnings  []string              `json:"statistics,omitempty"`
+		}{a.ID, tables, a.Findings, a.Scores, a.Laws, a.Equivalences, a.Noise, r.Functions, r.Env.Outcomes, r.Env.Rejected, r.Remarks, a.Warnings})
 	}
 	p, err := newPrinter(w, format)
 	if err != nil {
@@ -52,7 +54,7 @@ func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 	id := a.ID
 	p.heading(fmt.Sprintf("%s on %s, kernel %s, %s: %s", id.Experiment, id.Target, id.Kernel, id.CPU, id.State))
 	p.answer(newBoard(a))
-	for _, g := range verdicts(a) {
+	for _, g := range append(verdicts(a), functionGrids(a)...) {
 		p.grid(g)
 	}
 	noise := harness.Map(a.Noise, func(n verdict.Noise) string { return fmt.Sprintf("%s %s: %s", n.Cell, n.Unit, n.ShiftText()) })

@@ -92,3 +92,33 @@ func Compare(a, b Table) (out []Change) {
 	})
 	return out
 }
+
+// Of is the value of a function; 0 if the table has none of that name.
+func (t Table) Of(name string) float64 {
+	f, _ := harness.Find(t.Functions, func(f Function) bool { return f.Name == name })
+	return f.Value
+}
+
+// Leading are the functions of several tables that say most: those that differ most from the first, or, of one table, the largest.
+func Leading(tables []Table, n int) (out []string) {
+	weight := map[string]float64{}
+	for _, t := range tables {
+		for _, f := range t.Functions {
+			weight[f.Name] = 0
+		}
+	}
+	for name := range weight {
+		first := tables[0].Of(name)
+		if len(tables) == 1 {
+			weight[name] = first
+		}
+		for _, t := range tables[1:] {
+			weight[name] = max(weight[name], math.Abs(t.Of(name)-first))
+		}
+		if weight[name] >= least {
+			out = append(out, name)
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int { return cmp.Or(cmp.Compare(weight[b], weight[a]), strings.Compare(a, b)) })
+	return out[:min(n, len(out))]
+}

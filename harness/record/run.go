@@ -18,6 +18,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/profile"
 )
 
 // Errors of Open. An incomplete run is none: see Env.Complete.
@@ -35,6 +36,8 @@ type Run struct {
 	Dir    string
 	Env    Env
 	Trials []harness.Trial // in the order in which they were recorded
+	// Functions are the instructions of a unit of work by function, of a run that counted them.
+	Functions []profile.Table
 	// Remarks are about faults that were repaired: a torn last line, a sample without its trial.
 	Remarks []string
 }
@@ -74,6 +77,9 @@ func open(fsys fs.FS) (*Run, error) {
 		return nil, err
 	}
 	if err := r.readBench(fsys, samples); err != nil {
+		return nil, err
+	}
+	if err := r.readFunctions(fsys); err != nil {
 		return nil, err
 	}
 	if r.Env.Complete && len(r.Trials) != r.Env.Done {

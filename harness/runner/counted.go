@@ -8,37 +8,41 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 )
 
-// CountJob is the job of one guest that makes one more trial of some cells of a plan, in which instructions are counted by address. No
-// gate is checked: the plan's own run has done that. An unknown cell is an error.
-func CountJob(p *Plan, sel Selection, seed uint64, objects map[string][]byte, cells ...string) (Job, error) {
-	j := Job{Experiment: p.Experiment, Selection: sel, Seed: seed, Objects: objects, Together: true, Work: WorkTrials}
-	known := map[string]bool{}
+// CountJobs are the jobs of guests, one for each group, that make one more trial of some cells of a plan, in which instructions are
+// counted by address. No gate is checked: the plan's own run has done that. An unknown cell is an error.
+func CountJobs(p *Plan, sel Selection, seed uint64, objects map[string][]byte, cells ...string) (out []Job, err error) {
+	left := slices.Clone(cells)
 	for _, g := range p.Groups {
+		j := Job{Experiment: p.Experiment, Selection: sel, Seed: seed, Objects: objects, Together: true, Work: WorkTrials}
 		for _, c := range g.cells() {
-			known[c.BenchName()] = true
+			if name := c.BenchName(); slices.Contains(cells, name) {
+				j.Counted = append(j.Counted, Mark{Cell: name})
+				left = slices.DeleteFunc(left, func(l string) bool { return l == name })
+			}
+		}
+		if len(j.Counted) > 0 {
+			out = append(out, j)
 		}
 	}
-	for _, c := range cells {
-		if !known[c] {
-			return j, fmt.Errorf("count instructions: no cell %s", c)
-		}
-		j.Counted = append(j.Counted, Mark{Cell: c})
+	if len(left) > 0 {
+		return nil, fmt.Errorf("count instructions: no cell %s", left[0])
 	}
-	return j, nil
+	return out, nil
 }
 
-// A CountedTrial is an attempt at a trial of a CountJob.
+// A CountedTrial is an attempt at a trial of one of CountJobs.
 type CountedTrial struct {
 	Cell    string
 	Counted *harness.Counted // nil: nothing was measured
 	Invalid string           // why the attempt does not count
 }
 
-// ReadCounted reads the report of a guest that ran a CountJob: its attempts, in their order.
+// ReadCounted reads the report of a guest that ran one of CountJobs: its attempts, in their order.
 func ReadCounted(report []byte) (out []CountedTrial, err error) {
 	d := json.NewDecoder(bytes.NewReader(report))
 	ended := false

@@ -6,12 +6,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/profile"
+	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
 )
 
@@ -48,11 +50,7 @@ func (p *pair) addCause(ctx context.Context, f abFlags, out *page.AB, sides [2]*
 
 // countFunctions returns the table of a cell and a unit, from one more guest.
 func (j *job) countFunctions(ctx context.Context, f runFlags, cell, unit string) (profile.Table, error) {
-	count, err := runner.CountJob(j.plan, j.selection, f.seed, j.objects, cell)
-	if err != nil {
-		return profile.Table{}, err
-	}
-	tables, err := j.guests.functions(ctx, count)
+	tables, err := j.functions(ctx, f, cell)
 	if err != nil {
 		return profile.Table{}, err
 	}
@@ -61,4 +59,33 @@ func (j *job) countFunctions(ctx context.Context, f runFlags, cell, unit string)
 		return t, errors.New("this workload does not say which instructions make " + unit)
 	}
 	return t, nil
+}
+
+// functions are the tables of cells of a run on target exact, from one more guest for each group, as many at a time as other guests.
+func (j *job) functions(ctx context.Context, f runFlags, cells ...string) ([]profile.Table, error) {
+	jobs, err := runner.CountJobs(j.plan, j.selection, f.seed, j.objects, cells...)
+	if err != nil {
+		return nil, err
+	}
+	tables, errs := make([][]profile.Table, len(jobs)), make([]error, len(jobs))
+	var all sync.WaitGroup
+	for i := range jobs {
+		all.Go(func() { tables[i], errs[i] = j.guests.functions(ctx, jobs[i]) })
+	}
+	all.Wait()
+	return slices.Concat(tables...), cmp.Or(errs...)
+}
+
+// recordFunctions counts the measured cells of a finished run by function, and records the tables. Why there are none is a note.
+func (j *job) recordFunctions(ctx context.Context, s streams, f runFlags, sum runner.Summary, w *record.Writer) error {
+	measured := harness.Filter(sum.Outcomes, func(o record.CellOutcome) bool { return o.Outcome == harness.OutcomeMeasured })
+	tables, err := j.functions(ctx, f, harness.Map(measured, func(o record.CellOutcome) string { return o.Cell })...)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		s.note("%s: %v", j.plan.Experiment.Name, err)
+		err = w.Note("%s", firstOf(err.Error()))
+	}
+	return errors.Join(err, w.Functions(tables))
 }

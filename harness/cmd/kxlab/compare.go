@@ -91,6 +91,11 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if err := write(s.out, c, f.format); err != nil {
 		return err
 	}
+	if f.format != "json" && f.format != "junit" {
+		if err := page.WriteCauses(s.out, c, before.Functions, after.Functions, f.format); err != nil {
+			return err
+		}
+	}
 	switch {
 	case f.gate && c.Gate():
 		return withCode(codeRegression, fmt.Errorf("regression: %s", c.Summary()))

@@ -103,3 +103,16 @@ func errorText(err error) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// worst joins the errors of the runs. Those of runs without a supported cell count only if there is no other run.
+func worst(errs []error) error {
+	idle := func(err error) bool { return codeOf(err) == codeNothing }
+	failed := harness.Filter(errs, func(err error) bool { return err != nil && !idle(err) })
+	switch {
+	case len(failed) > 0:
+		return withCode(codeFailed, errors.Join(failed...))
+	case harness.Count(errs, idle) == len(errs):
+		return unsupported(errors.Join(errs...))
+	}
+	return nil
+}

@@ -41,6 +41,7 @@ type runFlags struct {
 	seed                                     uint64
 	silence                                  time.Duration
 	snapshots, fresh, json, wait, all        bool
+	functions                                bool // target exact: count instructions by function
 }
 
 func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
@@ -54,6 +55,7 @@ func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
 	f.addTo(fl, "", "quick")
 	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")
 	fl.BoolVar(&f.all, "all", false, allHelp)
+	fl.BoolVar(&f.functions, "functions", false, "target exact: make one more trial of each cell, in which executed instructions are counted by function")
 	fl.BoolVar(&f.json, "json", false, "write one JSON line for each trial to standard output instead of the table")
 	return cmd
 }
@@ -123,6 +125,9 @@ func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runF
 	}
 	var timed bool // by the wall clock, which a second run would distort
 	for _, j := range jobs {
+		if f.functions && j.plan.Target != harness.TargetExact {
+			return usage(fmt.Errorf("--functions: instructions are counted on target exact, not on %s", j.plan.Target))
+		}
 		if j.plan.Target == harness.TargetHost {
 			if err := host.RequireRoot(); err != nil {
 				return err
@@ -191,19 +196,6 @@ func compareKernels(s streams, jobs []job, errs []error) error {
 		if err := compare(s, compareFlags{format: "text", kernels: true}, a.dir, b.dir); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// worst joins the errors of the runs. Those of runs without a supported cell count only if there is no other run.
-func worst(errs []error) error {
-	idle := func(err error) bool { return codeOf(err) == codeNothing }
-	failed := harness.Filter(errs, func(err error) bool { return err != nil && !idle(err) })
-	switch {
-	case len(failed) > 0:
-		return withCode(codeFailed, errors.Join(failed...))
-	case harness.Count(errs, idle) == len(errs):
-		return unsupported(errors.Join(errs...))
 	}
 	return nil
 }
@@ -385,6 +377,11 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 			return sum, withCode(codeFailed, errors.Join(err, wrong))
 		}
 		return sum, err
+	}
+	if f.functions {
+		if err := j.recordFunctions(ctx, s, f, sum, w); err != nil {
+			return sum, fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
+		}
 	}
 	if err := cmp.Or(w.Note("%s", share), w.Finish()); err != nil {
 		return sum, err
