@@ -3,6 +3,7 @@
 package profile
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -40,12 +41,19 @@ func (w Window) Whole() Counts {
 	return out
 }
 
+// manyLaps is from how many laps on the middle half of them counts, and not the middle one alone.
+const manyLaps = 16
+
 // Lap is a lap without rare work, such as a timer's tick: for each address, the mean of the middle half of the laps by their number
-// of instructions. Values are instructions of one lap.
+// of instructions, as stats.InterquartileMean; of few laps the median. So do families reduce their laps. Values are instructions of
+// one lap.
 func (w Window) Lap() map[uint64]float64 {
 	laps := slices.Clone(w.Laps)
-	slices.SortStableFunc(laps, func(a, b Counts) int { return int(int64(a.Total()) - int64(b.Total())) })
-	from, to := len(laps)/4, len(laps)-len(laps)/4 // as stats.InterquartileMean, by which families reduce laps
+	slices.SortStableFunc(laps, func(a, b Counts) int { return cmp.Compare(a.Total(), b.Total()) })
+	from, to := len(laps)/4, len(laps)-len(laps)/4
+	if n := len(laps); n > 0 && n < manyLaps {
+		from, to = (n-1)/2, (n-1)/2+1
+	}
 	out := map[uint64]float64{}
 	for _, l := range laps[from:to] {
 		for a, n := range l {

@@ -23,6 +23,9 @@ const (
 	Other = "(kernel, no symbol)"
 )
 
+// bpfSuffix ends the names of functions of BPF programs, as in /proc/kallsyms.
+const bpfSuffix = " [bpf]"
+
 // The kernel's address space on amd64 without randomization.
 const (
 	userEnd    = 1 << 47
@@ -96,7 +99,7 @@ func (s *Space) Name(address uint64) string {
 		return UserSpace
 	}
 	if p, ok := last(s.programs, address); ok && address < p.Start+p.Size {
-		return p.Name + " [bpf]"
+		return p.Name + bpfSuffix
 	}
 	if address < kernelText {
 		return Other

@@ -86,11 +86,33 @@ func Compare(a, b Table) (out []Change) {
 		}
 		out[i].B = f.Value
 	}
+	out = joinRenamed(out)
 	out = slices.DeleteFunc(out, func(c Change) bool { return math.Abs(c.Difference()) < least/2 })
 	slices.SortStableFunc(out, func(x, y Change) int {
 		return cmp.Or(cmp.Compare(math.Abs(y.Difference()), math.Abs(x.Difference())), strings.Compare(x.Name, y.Name))
 	})
 	return out
+}
+
+// joinRenamed makes one row of a BPF function that only A has and one that only B has, if there is one of each: the program under test
+// under two names.
+func joinRenamed(all []Change) []Change {
+	var only [2][]int
+	for i, c := range all {
+		switch {
+		case !strings.HasSuffix(c.Name, bpfSuffix):
+		case c.B == 0:
+			only[0] = append(only[0], i)
+		case c.A == 0:
+			only[1] = append(only[1], i)
+		}
+	}
+	if len(only[0]) != 1 || len(only[1]) != 1 {
+		return all
+	}
+	a, b := &all[only[0][0]], all[only[1][0]]
+	a.Name, a.B = strings.TrimSuffix(a.Name, bpfSuffix)+" | "+b.Name, b.B
+	return slices.Delete(all, only[1][0], only[1][0]+1)
 }
 
 // Of is the value of a function; 0 if the table has none of that name.

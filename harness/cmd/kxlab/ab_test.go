@@ -71,7 +71,7 @@ func TestABRefuses(t *testing.T) {
 	}
 }
 
-// TestAB: twenty instructions planted in a program are found, with sign and size; in make soak instead, the same program twice shows nothing.
+// TestAB: twenty instructions planted in a program are found, with sign, size and function; in make soak instead, the same program twice shows nothing.
 func TestAB(t *testing.T) {
 	if err := haveGuests(t.Context()); err != nil || testing.Short() {
 		t.Skip("boots guests:", err)
@@ -91,7 +91,7 @@ func TestAB(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	name, want := "mine.bpf.c", `^mine.bpf.c takes 1.4 % more instructions a packet than xdp-dsr \[.*\]: worse`
+	name, want := "mine.bpf.c", `^mine.bpf.c takes 1.4 % more instructions a packet than xdp-dsr \[.*\]: worse(.*\n)*Where it comes from: .*\n  function .*\n  xdp_dsr \[bpf\] +[0-9.]+ +[0-9.]+ +\+20\.0\n`
 	if labtest.Soak() {
 		name, want = "same.bpf.c", `^No difference is shown between xdp-dsr and same.bpf.c`
 	}

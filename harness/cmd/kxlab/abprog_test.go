@@ -105,7 +105,7 @@ func TestABProg(t *testing.T) {
 		fail string // on standard error; empty: exit code 0
 		out  string // a regular expression
 	}{
-		{"base.bpf.o plus8.bpf.o", "", `^plus8.bpf.o takes 8\.0 more instructions a run than base.bpf.o .*: worse \(run/input=udp4; of 4 rows 0 better, 4 worse\)\.\n(.*\n)*.*outputs: equal for 4 of 4 inputs\n(.*\n)*  input=udp4  insn/run  0  8\.00 (.*\n)*.*base \| plus8 +2 +10 `},
+		{"base.bpf.o plus8.bpf.o", "", `^plus8.bpf.o takes 8\.0 more instructions a run than base.bpf.o .*: worse \(run/input=udp4; of 4 rows 0 better, 4 worse\)\.\n(.*\n)*.*outputs: equal for 4 of 4 inputs\n(.*\n)*  input=udp4  insn/run  0  8\.00 (.*\n)*.*base \| plus8 +2 +10 (.*\n)*Where it comes from: run input=udp4\n  function .*\n  base \| plus8 \[bpf\] +[0-9.]+ +[0-9.]+ +\+8\.0\n`},
 		{"head.bpf.o head.bpf.o --input one.bin --repeat 5", "", `^No difference is shown between head.bpf.o and head.bpf.o(.*\n)*.*\[[+]0\.0 %, [+]0\.0 %\]`},
 		{"base.bpf.o head.bpf.o --input one.bin", "the outputs of A and B differ for 1 of 1 inputs, the first one: returns XDP_PASS (2) | XDP_TX (3); packet has 64 | 68 bytes, byte 0 is 0x02 | 0xee",
 			`Different outputs, A \| B\n  one: returns XDP_PASS \(2\) \| XDP_TX \(3\); packet has 64 \| 68 bytes, byte 0 is 0x02 \| 0xee`},

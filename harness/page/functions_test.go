@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/profile"
+	"github.com/kxlab/kxlab/harness/record/synthetic"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+func functionTable(cell string, values ...any) profile.Table {
+	t := profile.Table{Cell: cell, Unit: "insn/pkt"}
+	for i := 0; i < len(values); i += 2 {
+		t.Functions = append(t.Functions, profile.Function{Name: values[i].(string), Value: values[i+1].(float64)})
+		t.Whole += values[i+1].(float64)
+	}
+	return t
+}
+
+// TestCause: the largest difference comes first, small ones are summed up, the parts sum to the whole, and there are ten rows at most.
+func TestCause(t *testing.T) {
+	c := Cause{Where: "pps", A: functionTable("", "ip_rcv", 100., "xdp [bpf]", 50., "kfree", 10., "a", 1.), B: functionTable("", "ip_rcv", 98., "xdp [bpf]", 70., "kfree", 10.01, "a", 1.)}
+	want := [][]string{{"xdp [bpf]", "50.0", "70.0", "+20.0"}, {"ip_rcv", "100.0", "98.0", "-2.0"}, {restRow, "11.0", "11.0", "+0.0"}, {wholeRow, "161.0", "179.0", "+18.0"}}
+	if got := c.grid(); fmt.Sprint(got.rows) != fmt.Sprint(want) || !strings.Contains(got.footer, "one packet") {
+		t.Errorf("%v, %s\nwant %v", got.rows, got.footer, want)
+	}
+	var many []any
+	for i := range 30 {
+		many = append(many, fmt.Sprint("f", i), float64(i+1))
+	}
+	g := Cause{A: functionTable("", "x", 1.), B: functionTable("", many...)}.grid()
+	if len(g.rows) != functionRows+2 || g.rows[0][0] != "f29" {
+		t.Errorf("%d rows: %v", len(g.rows), g.rows)
+	}
+	x, y := synthetic.ExactPair(1, 1.05, 0)
+	var out strings.Builder
+	if err := WriteAB(&out, AB{A: "a", B: "b", Comparison: mustCompareRuns(t, x, y), Cause: &Cause{Note: "this QEMU has no plug-ins"}}, "text"); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(out.String(), "Where it comes from\n  this QEMU has no plug-ins\n\n") {
+		t.Errorf("%s", out.String())
+	}
+}
+
+// TestCauseRow: only rows that are shown to differ in instructions are explained, and none of a paced stream.
+func TestCauseRow(t *testing.T) {
+	for _, slow := range []float64{1.05, 1} {
+		x, y := synthetic.ExactPair(1, slow, 0)
+		c := mustCompareRuns(t, x, y)
+		if _, ok := (AB{Comparison: c}).CauseRow(); ok {
+			t.Error("a row in another unit than instructions is explained")
+		}
+		for i := range c.Rows {
+			c.Rows[i].Unit = "insn/pkt"
+		}
+		r, ok := (AB{Comparison: c}).CauseRow()
+		if ok != (slow != 1) {
+			t.Errorf("slow %v: %v %v", slow, ok, r.Name)
+		}
+		for i := range c.Rows {
+			c.Rows[i].Cell.Axes = []harness.AxisValue{{Name: "rate", Value: "20000"}}
+		}
+		if r, ok := (AB{Comparison: c}).CauseRow(); ok {
+			t.Errorf("a paced stream is explained: %s", r.Name)
+		}
+	}
+}
+
+// TestFunctionGrids: a table for each cell, with a column a variant, the baseline first.
+func TestFunctionGrids(t *testing.T) {
+	r := synthetic.Golden()
+	a := verdict.Analyze(r)
+	base := a.BaselineOf()
+	var cell, other string
+	for i := range r.Trials {
+		c := r.Trials[i].Cell
+		if c.Variant == base {
+			cell = c.BenchName()
+			c.Variant = "another"
+			other = c.BenchName()
+			break
+		}
+	}
+	if cell == "" {
+		t.Fatalf("the golden run does not have its baseline %q", base)
+	}
+	r.Functions = []profile.Table{functionTable(other, "f", 30., "g", 5.), functionTable(cell, "f", 10., "g", 5., "h", 100.)}
+	got := functionGrids(a)
+	want := [][]string{{"h", "100.0", "–"}, {"f", "10.0", "30.0"}, {restRow, "5.0", "5.0"}, {wholeRow, "115.0", "35.0"}}
+	if len(got) != 1 || fmt.Sprint(got[0].rows) != fmt.Sprint(want) || fmt.Sprint(got[0].head) != fmt.Sprint([]string{"function", base, "another"}) {
+		t.Errorf("%+v\nwant %v", got, want)
+	}
+}
+
+// TestWriteCauses: of two runs that counted functions the cells that changed are explained.
+func TestWriteCauses(t *testing.T) {
+	x, y := synthetic.ExactPair(1, 1.05, 0)
+	c := mustCompareRuns(t, x, y)
+	var cell, unit string
+	for _, r := range c.Rows {
+		if r.Verdict == verdict.Worse {
+			cell, unit = r.Name, r.Unit
+		}
+	}
+	before, after := functionTable(cell, "f", 10.), functionTable(cell, "f", 10., "g", 3.)
+	before.Unit, after.Unit = unit, unit
+	var out strings.Builder
+	if err := WriteCauses(&out, c, []profile.Table{before}, []profile.Table{after}, "text"); err != nil || !strings.Contains(out.String(), "  g             –     3.0   +3.0") {
+		t.Errorf("%v: %q", err, out.String())
+	}
+	out.Reset()
+	if err := WriteCauses(&out, c, []profile.Table{before}, nil, "text"); err != nil || out.Len() > 0 {
+		t.Errorf("one run without functions: %v: %q", err, out.String())
+	}
+}
