@@ -3,10 +3,12 @@
 package vm
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/mark"
 	"github.com/kxlab/kxlab/harness/profile"
 )
@@ -109,5 +112,23 @@ func TestCounts(t *testing.T) {
 	}
 	if most < spins-10 || most > spins+10 {
 		t.Errorf("the block executed most: %d instructions, want %d", most, spins)
+	}
+}
+
+// A QEMU without the interface is not supported, and said to be so before a guest starts.
+func TestCanCount(t *testing.T) {
+	self, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Skip(err)
+	}
+	for name, content := range map[string][]byte{"has no plug-ins": self, "is no ELF file": []byte("#!/bin/sh\n")} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "qemu-system-x86_64"), content, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", dir)
+		if err := CanCount(); !errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%v, want %q", err, name)
+		}
 	}
 }

@@ -69,7 +69,7 @@ const maxPairs = 1 << 22
 // A Trial is what was counted in a trial: the windows that were closed.
 type Trial []Window
 
-// ReadCounts reads what the plug-in wrote. What comes before the first mark of a trial belongs to a trial of its own.
+// ReadCounts reads what the plug-in wrote. Records before the first mark of a trial belong to a trial of their own.
 func ReadCounts(r io.Reader) (out []Trial, err error) {
 	var open *Window
 	for {

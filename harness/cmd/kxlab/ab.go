@@ -32,7 +32,8 @@ const abLong = `ab says whether B is better than A, by how much and how sure tha
 Trials are paired: on target exact by seed, in guests that differ in the program alone, so that any machine gives the
 same figures; on others they take turns in one run. A source or object stands in the place of a variant of the lab, which
 says how it is put in force and what it is measured by: that of --like, or of the other side, or what follows from the
-object itself.
+object itself. On target exact the answer ends with the functions by which A and B differ, counted in one more guest of
+each side.
 
 An object that takes no place of the lab's, or --like prog, is run by itself, through the kernel's test run: an XDP, tc,
 cgroup_skb, socket filter, flow dissector, raw tracepoint or syscall program gets each input (--input: a capture, a

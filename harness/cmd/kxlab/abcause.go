@@ -18,9 +18,9 @@ import (
 )
 
 // addCause adds to the answer the functions that differ in the row that says most: from one more guest of each side, on target exact. It
-// says why if that cannot be; the answer stands without. Answers about several kernels, and those for programs, have none.
+// says why if that cannot be; the answer stands without. Answers about several kernels, those for programs and those of --watch have none.
 func (p *pair) addCause(ctx context.Context, f abFlags, out *page.AB, sides [2]*job) {
-	if f.target != harness.TargetExact || p.single || len(f.kernels) > 1 || f.format == "json" || f.format == "junit" {
+	if f.target != harness.TargetExact || f.watch || p.single || len(f.kernels) > 1 || f.format == "json" || f.format == "junit" {
 		return
 	}
 	row, ok := out.CauseRow()
@@ -76,7 +76,7 @@ func (j *job) functions(ctx context.Context, f runFlags, cells ...string) ([]pro
 	return slices.Concat(tables...), cmp.Or(errs...)
 }
 
-// recordFunctions counts the measured cells of a finished run by function, and records the tables. Why there are none is a note.
+// recordFunctions counts the measured cells of a finished run by function, and records the tables. Without a table, a note says the cause.
 func (j *job) recordFunctions(ctx context.Context, s streams, f runFlags, sum runner.Summary, w *record.Writer) error {
 	measured := harness.Filter(sum.Outcomes, func(o record.CellOutcome) bool { return o.Outcome == harness.OutcomeMeasured })
 	tables, err := j.functions(ctx, f, harness.Map(measured, func(o record.CellOutcome) string { return o.Cell })...)

@@ -28,7 +28,7 @@ import (
 const countedVersion = 1
 
 // functions makes one more trial of some cells in a guest that counts instructions by address, and returns a table for each unit that
-// was counted. What an earlier guest gave is kept.
+// was counted. Tables of an earlier guest are kept.
 func (g *guests) functions(ctx context.Context, j runner.Job) ([]profile.Table, error) {
 	if err := vm.CanCount(); err != nil {
 		return nil, err
