@@ -16,6 +16,7 @@ type CountedWindow struct {
 	Unit   string  // of a metric: "insn/pkt"
 	Amount float64 // units of work: in each lap, or in the window if it has no laps
 	Laps   bool
+	Empty  bool // every second lap is of the same work without the program under test, and is taken off the lap before
 }
 
 // A Symbol is a function, or other code, in the kernel's memory.

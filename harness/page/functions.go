@@ -150,7 +150,7 @@ func instructions(v float64, sign string) string {
 	if sign == "" && v == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%"+sign+".1f", v+0) // -0 is 0
+	return fmt.Sprintf("%"+sign+".1f", math.Round(10*v)/10+0) // no -0.0
 }
 
 // addCause writes the table of a cause, or why there is none.

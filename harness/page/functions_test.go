@@ -24,7 +24,7 @@ func functionTable(cell string, values ...any) profile.Table {
 
 // TestCause: the largest difference comes first, small ones are summed up, the parts sum to the whole, and there are ten rows at most.
 func TestCause(t *testing.T) {
-	c := Cause{Where: "pps", A: functionTable("", "ip_rcv", 100., "xdp [bpf]", 50., "kfree", 10., "a", 1.), B: functionTable("", "ip_rcv", 98., "xdp [bpf]", 70., "kfree", 10.01, "a", 1.)}
+	c := Cause{Where: "pps", A: functionTable("", "ip_rcv", 100., "xdp [bpf]", 50., "kfree", 10., "a", 1.), B: functionTable("", "ip_rcv", 98., "xdp [bpf]", 70., "kfree", 9.99, "a", 1.)}
 	want := [][]string{{"xdp [bpf]", "50.0", "70.0", "+20.0"}, {"ip_rcv", "100.0", "98.0", "-2.0"}, {restRow, "11.0", "11.0", "+0.0"}, {wholeRow, "161.0", "179.0", "+18.0"}}
 	if got := c.grid(); fmt.Sprint(got.rows) != fmt.Sprint(want) || !strings.Contains(got.footer, "one packet") {
 		t.Errorf("%v, %s\nwant %v", got.rows, got.footer, want)

@@ -24,6 +24,8 @@ func (c Counts) Total() (n uint64) {
 	return n
 }
 
+func byTotal(a, b Counts) int { return cmp.Compare(a.Total(), b.Total()) }
+
 // A Window is what was executed between a mark Begin and its End: in laps, and after the last of them.
 type Window struct {
 	Laps []Counts
@@ -49,7 +51,7 @@ const manyLaps = 16
 // one lap.
 func (w Window) Lap() map[uint64]float64 {
 	laps := slices.Clone(w.Laps)
-	slices.SortStableFunc(laps, func(a, b Counts) int { return cmp.Compare(a.Total(), b.Total()) })
+	slices.SortStableFunc(laps, byTotal)
 	from, to := len(laps)/4, len(laps)-len(laps)/4
 	if n := len(laps); n > 0 && n < manyLaps {
 		from, to = (n-1)/2, (n-1)/2+1
@@ -58,6 +60,25 @@ func (w Window) Lap() map[uint64]float64 {
 	for _, l := range laps[from:to] {
 		for a, n := range l {
 			out[a] += float64(n) / float64(to-from)
+		}
+	}
+	return out
+}
+
+// without is the shortest of the laps with the program under test, less the shortest of those without it, which come second. A timer
+// falls into neither, if there are several of each.
+func (w Window) without() map[uint64]float64 {
+	var sides [2]Window
+	for i, l := range w.Laps {
+		sides[i%2].Laps = append(sides[i%2].Laps, l)
+	}
+	out := map[uint64]float64{}
+	for i, s := range sides {
+		if len(s.Laps) == 0 {
+			continue
+		}
+		for a, n := range slices.MinFunc(s.Laps, byTotal) {
+			out[a] += float64(n) * float64(1-2*i)
 		}
 	}
 	return out

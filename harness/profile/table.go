@@ -28,11 +28,16 @@ type Function struct {
 // NewTable resolves what was counted in a window. Amounts below a thousandth of an instruction are summed up as rest.
 func NewTable(cell string, w Window, is harness.CountedWindow, s *Space) Table {
 	values := map[string]float64{}
-	if is.Laps {
+	switch {
+	case is.Empty:
+		for a, n := range w.without() {
+			values[s.Name(a)] += n / is.Amount
+		}
+	case is.Laps:
 		for a, n := range w.Lap() {
 			values[s.Name(a)] += n / is.Amount
 		}
-	} else {
+	default:
 		for a, n := range w.Whole() {
 			values[s.Name(a)] += float64(n) / is.Amount
 		}
@@ -40,13 +45,13 @@ func NewTable(cell string, w Window, is harness.CountedWindow, s *Space) Table {
 	t := Table{Cell: cell, Unit: is.Unit}
 	var rest float64
 	for name, v := range values {
-		if v < least {
+		if math.Abs(v) < least {
 			rest += v
 			continue
 		}
 		t.Functions = append(t.Functions, Function{name, round(v)})
 	}
-	if rest >= least {
+	if math.Abs(rest) >= least {
 		t.Functions = append(t.Functions, Function{"(rest)", round(rest)})
 	}
 	slices.SortFunc(t.Functions, func(a, b Function) int { return cmp.Or(cmp.Compare(b.Value, a.Value), strings.Compare(a.Name, b.Name)) })
