@@ -33,7 +33,8 @@ type Cause struct {
 // instructions are those of one thread and are not counted by function.
 func (ab AB) CauseRow() (verdict.Row, bool) {
 	return harness.Find(ab.decided(), func(r verdict.Row) bool {
-		return counted(r) && (r.Cell.Axis("rate") == "" || r.Cell.Axis("rate") == "0")
+		paced := r.Unit == "insn/pkt" && r.Cell.Axis("rate") != "" && r.Cell.Axis("rate") != "0"
+		return counted(r) && !paced
 	})
 }
 

@@ -68,6 +68,12 @@ func TestCauseRow(t *testing.T) {
 		if r, ok := (AB{Comparison: c}).CauseRow(); ok {
 			t.Errorf("a paced stream is explained: %s", r.Name)
 		}
+		for i := range c.Rows {
+			c.Rows[i].Unit = "insn/seg" // the rate of a path
+		}
+		if _, ok := (AB{Comparison: c}).CauseRow(); ok != (slow != 1) {
+			t.Errorf("a flow on a path of a given rate, slow %v: %v", slow, ok)
+		}
 	}
 }
 
