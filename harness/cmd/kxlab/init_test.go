@@ -56,7 +56,7 @@ func TestInit(t *testing.T) {
 		if p.b.Object != "mine.bpf.c" || kinds[p.b.Attach] == "" && p.b.Attach != prog.MethodRun {
 			t.Errorf("%s: B is %+v", st.family, p.b)
 		}
-		if said, err := exec.Command("make", "-n").CombinedOutput(); err != nil || string(said) != st.command("mine")+"\n" {
+		if said, err := exec.Command("make", "--no-print-directory", "-n").CombinedOutput(); err != nil || string(said) != st.command("mine")+"\n" {
 			t.Errorf("%s: make: %v: %s", st.family, err, said)
 		}
 	}

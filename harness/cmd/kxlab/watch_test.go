@@ -40,7 +40,7 @@ func TestWatch(t *testing.T) {
 	save(string(program))
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
-	cmd, _ := command(t, dir, "ab", "xdp-dsr", "fast.bpf.c", "--watch", "--target", "host", "--repeat", "2", "--axis", "flows=1", "--wait")
+	cmd, _ := command(t, dir, "ab", "xdp-dsr", "fast.bpf.c", "--watch", "--target", "host", "--repeat", "4", "--axis", "flows=1", "--wait")
 	cmd.Stderr = nil
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
