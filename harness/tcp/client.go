@@ -47,12 +47,11 @@ func (c *client) connect() (fd int, err error) {
 	if err != nil {
 		return -1, err
 	}
-	defer func() {
+	defer func(made int) {
 		if err != nil {
-			_ = unix.Close(fd)
-			fd = -1
+			_ = unix.Close(made) // fd is -1 by then
 		}
-	}()
+	}(fd)
 	tv := unix.NsecToTimeval(int64(tick))
 	if err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err == nil {
 		err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &tv)

@@ -123,9 +123,13 @@ func TestLoad(t *testing.T) {
 func TestLoadFails(t *testing.T) {
 	s := loadPlace(t, 1)
 	nobody := Load{Client: s.Client, VIPs: []netip.AddrPort{netip.AddrPortFrom(netlab.VIP(4, 0), 81)}}
+	before := openFiles(t)
 	r, err := nobody.CRR(t.Context(), 20*time.Millisecond)
 	if err != nil || r.Done != 0 || r.Failed < 10 || r.First == nil {
 		t.Errorf("a port nobody listens on: %+v, %v", r, err)
+	}
+	if left := openFiles(t) - before; int64(left) >= r.Failed/2 {
+		t.Errorf("%d sockets left open after %d refused connections", left, r.Failed)
 	}
 	// No route beyond the balancer leads anywhere for this service, and nothing says so.
 	b := s.Balancers[0]
@@ -146,6 +150,16 @@ func TestLoadFails(t *testing.T) {
 	if _, err := (Load{Client: s.Client, VIPs: vips(4, 1), Request: 3}).RR(t.Context(), 0); err == nil {
 		t.Error("request of 3 bytes was accepted")
 	}
+}
+
+// openFiles returns the number of descriptors of this process.
+func openFiles(t *testing.T) int {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(files)
 }
 
 func TestPool(t *testing.T) {
