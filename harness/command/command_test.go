@@ -133,7 +133,7 @@ func TestFault(t *testing.T) {
 				if err = o.Fault(); err != nil && tt.want != "" {
 					break
 				}
-				if tt.want == "" && o.main.err == nil && isDone(o.main) {
+				if tt.want == "" && isDone(o.main) && o.main.err == nil {
 					break
 				}
 			}

@@ -211,8 +211,8 @@ func TestRunVM(t *testing.T) {
 		t.Skip(err)
 	}
 	dir := t.TempDir()
-	yaml := strings.Replace(deathsYAML, "name: lives", "name: asks", 1)
-	if err := os.WriteFile(filepath.Join(dir, "deaths.yaml"), []byte(strings.Replace(yaml, "aa: lives\n", "", 1)), 0o600); err != nil {
+	yaml := strings.NewReplacer("name: lives", "name: asks", "aa: lives", "aa: asks").Replace(deathsYAML)
+	if err := os.WriteFile(filepath.Join(dir, "deaths.yaml"), []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd, errs := command(t, dir, "run", "./deaths.yaml", "--target", "vm", "--variants", "asks", "--out", "r", "--wait")
@@ -223,7 +223,7 @@ func TestRunVM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Trials) != 1 || r.Env.KernelFacts["root"] != rootHost {
+	if len(r.Trials) != 2 || r.Env.KernelFacts["root"] != rootHost {
 		t.Errorf("%d trials, kernel %v", len(r.Trials), r.Env.KernelFacts)
 	}
 }
