@@ -131,13 +131,13 @@ func TestMapsHoldServices(t *testing.T) {
 	}
 	var line [64]byte
 	line[9] = 1
-	if err := b.maps.flows[0].Put(uint32(5), line); err != nil {
+	if err := b.obj.Coll.Maps["flows"].Put(uint32(5), line); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Flush(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.maps.flows[0].Lookup(uint32(5), &line); err != nil || line != [64]byte{} {
+	if err := b.obj.Coll.Maps["flows"].Lookup(uint32(5), &line); err != nil || line != [64]byte{} {
 		t.Errorf("flow table after Flush: %v, %v", line, err)
 	}
 }
