@@ -97,13 +97,5 @@ func removeTree(path string) error {
 			errs = append(errs, removeTree(filepath.Join(path, e.Name())))
 		}
 	}
-	for deadline := time.Now().Add(killTime); ; time.Sleep(time.Millisecond) {
-		err := unix.Rmdir(path)
-		if err == nil || errors.Is(err, unix.ENOENT) {
-			return errors.Join(errs...)
-		}
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-			return errors.Join(append(errs, fmt.Errorf("remove cgroup %s: %w", path, err))...)
-		}
-	}
+	return errors.Join(append(errs, sys.RemoveCgroup(path))...)
 }

@@ -60,7 +60,7 @@ var number atomic.Int64
 // an error that wraps harness.ErrNotSupported.
 func New(spec harness.Command, opts Options) (_ *Command, err error) {
 	for _, n := range spec.Needs {
-		if err := CheckNeed(n); err != nil {
+		if err := checkNeed(n); err != nil {
 			return nil, err
 		}
 	}
@@ -83,8 +83,8 @@ func New(spec harness.Command, opts Options) (_ *Command, err error) {
 	return c, err
 }
 
-// CheckNeed returns an error that wraps harness.ErrNotSupported unless this machine has a program or file.
-func CheckNeed(n harness.Need) error {
+// checkNeed returns an error that wraps harness.ErrNotSupported unless this machine has a program or file.
+func checkNeed(n harness.Need) error {
 	pkg := cmp.Or(n.Package, n.File)
 	if !strings.Contains(n.File, "/") {
 		_, err := sys.LookTool(n.File, pkg)
@@ -246,13 +246,13 @@ func (c *Command) Fault() error {
 	return nil
 }
 
-// SkipCode is the exit status by which Up says that this machine or kernel lacks something; what it printed says what.
-const SkipCode = 77
+// skipCode is the exit status by which Up says that this machine or kernel lacks something; what it printed says what.
+const skipCode = 77
 
 // failed is an error of a program, with what the variant's programs printed.
 func (c *Command) failed(action string, err error) error {
 	var exit *exec.ExitError
-	if action == "up" && !c.up && errors.As(err, &exit) && exit.ExitCode() == SkipCode {
+	if action == "up" && !c.up && errors.As(err, &exit) && exit.ExitCode() == skipCode {
 		return harness.Skip("%s", cmp.Or(c.out.String(), "its program up says that this machine lacks something, and not what"))
 	}
 	if text := c.out.String(); text != "" {

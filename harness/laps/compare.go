@@ -14,6 +14,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/stats"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // A Load loads one of the programs anew, with maps of its own; done unloads it.
@@ -54,9 +55,6 @@ type Comparison struct {
 	Loads             int
 }
 
-// Shown tells whether the programs differ: the interval of the change does not hold 0.
-func (c Comparison) Shown() bool { return c.Low > 0 || c.High < 0 }
-
 // Compare times A and B in turns, over many loads of both. Every second load is the mirror of the one before: B is loaded first and
 // has the first place. The interval is over pairs of a load and its mirror, of the logarithm of the ratio, by the trimmed mean: a load in
 // thirty or so has an unlucky place and differs by 5 to 20 %.
@@ -78,14 +76,19 @@ func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison
 		return c, err
 	}
 	defer l.Close()
-	unpin, err := pin()
-	if err != nil {
-		return c, err
-	}
-	defer unpin()
+	sys.OnThread(func() { // which is bound to a CPU until it ends
+		if err = sys.PinHere(); err == nil {
+			err = c.measure(ctx, l, load, o)
+		}
+	})
+	return c, err
+}
+
+// measure times the loop itself and then the loads.
+func (c *Comparison) measure(ctx context.Context, l *loop, load Load, o Options) error {
 	own, err := l.run(ctx, l.empty(), l.empty(), 4*o.Time)
 	if err != nil {
-		return c, err
+		return err
 	}
 	c.Own = (own[0].each() + own[1].each()) / 2
 	var ratios, as []float64
@@ -96,11 +99,11 @@ func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison
 		for _, first := range []Side{odd, 1 - odd} {
 			each, err := l.one(ctx, load, first, o.Time)
 			if err != nil {
-				return c, err
+				return err
 			}
 			a, b := each[SideA]-c.Own, each[SideB]-c.Own
 			if a <= 0 || b <= 0 {
-				return c, harness.Skip("A takes %.2f ns and B %.2f ns a packet more than the loop, whose own time is %.2f ns: nothing can be told apart; take target exact", a, b, c.Own)
+				return harness.Skip("A takes %.2f ns and B %.2f ns a packet more than the loop, whose own time is %.2f ns: nothing can be told apart; take target exact", a, b, c.Own)
 			}
 			ratio += math.Log(b/a) / 2
 			as = append(as, a)
@@ -111,7 +114,7 @@ func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison
 	c.Change, c.Low, c.High = math.Expm1(mean), math.Expm1(mean-half), math.Expm1(mean+half)
 	c.A, _ = stats.TrimmedMean(as, o.Confidence)
 	c.B = c.A * (1 + c.Change)
-	return c, nil
+	return nil
 }
 
 // one times one load, in which a side comes first: ns a packet of A and of B, with the loop's own.

@@ -12,12 +12,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/bpf/abi"
@@ -227,30 +224,4 @@ func (l *loop) verdictName(v uint32) string {
 		return names[v]
 	}
 	return fmt.Sprint(v)
-}
-
-// pin keeps this goroutine on the CPU that it runs on.
-func pin() (undo func(), err error) {
-	runtime.LockOSThread()
-	defer func() {
-		if err != nil {
-			runtime.UnlockOSThread()
-		}
-	}()
-	var old, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &old); err != nil {
-		return nil, fmt.Errorf("read affinity: %w", err)
-	}
-	var cpu uint32
-	if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); errno != 0 {
-		return nil, fmt.Errorf("read CPU: %w", errno)
-	}
-	one.Set(int(cpu))
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return nil, fmt.Errorf("pin to CPU %d: %w", cpu, err)
-	}
-	return func() {
-		_ = unix.SchedSetaffinity(0, &old)
-		runtime.UnlockOSThread()
-	}, nil
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,7 +96,7 @@ func moveTo(cgroup, file string, id int) error {
 // cgroup and removes the tree.
 func leaveCgroup(path string) error {
 	domain := filepath.Dir(path)
-	if err := removeCgroup(path); err != nil {
+	if err := sys.RemoveCgroup(path); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(domain)
@@ -117,18 +116,5 @@ func leaveCgroup(path string) error {
 			return fmt.Errorf("leave cgroup: %w", err)
 		}
 	}
-	return removeCgroup(domain)
-}
-
-// removeCgroup removes an empty cgroup. A thread that has ended stays in its cgroup for a moment.
-func removeCgroup(path string) error {
-	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		err := unix.Rmdir(path)
-		if err == nil || errors.Is(err, unix.ENOENT) {
-			return nil
-		}
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
-			return fmt.Errorf("remove cgroup %s: %w", path, err)
-		}
-	}
+	return sys.RemoveCgroup(domain)
 }

@@ -77,7 +77,7 @@ func cleanCgroup(ctx context.Context, path string) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	return removeCgroup(path)
+	return sys.RemoveCgroup(path)
 }
 
 // cleanNS kills the processes in a dead owner's namespace and deletes its links and its name.

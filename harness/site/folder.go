@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/harness/owner"
 )
 
 // marker is the file that makes a folder one of a site. Its first line is markerHead, then it names the site's files, one a line.
@@ -37,8 +39,8 @@ func Write(dir string, files map[string][]byte) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return fmt.Errorf("write site: %w", err)
 	}
-	beside, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+".new-")
-	if err != nil {
+	beside := partOf(dir, owner.Self())
+	if err := errors.Join(removeDead(dir), os.Mkdir(beside, 0o755)); err != nil {
 		return fmt.Errorf("write site: %w", err)
 	}
 	defer os.RemoveAll(beside) // after the change it is the old site
@@ -54,6 +56,23 @@ func Write(dir string, files map[string][]byte) error {
 		return fmt.Errorf("write site %s: %w", dir, err)
 	}
 	return nil
+}
+
+// partOf is the folder beside a site in which a process writes the next one.
+func partOf(dir, process string) string {
+	return filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+"."+owner.Prefix+process)
+}
+
+// removeDead removes what killed processes left beside a site.
+func removeDead(dir string) error {
+	entries, err := os.ReadDir(filepath.Dir(dir))
+	errs := []error{err}
+	for _, e := range entries {
+		if name, ok := strings.CutPrefix(e.Name(), "."+filepath.Base(dir)+"."); ok && owner.Dead(name) {
+			errs = append(errs, os.RemoveAll(filepath.Join(filepath.Dir(dir), e.Name())))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Check returns ErrNotSite, with the reason, if dir may not be replaced by a site.
@@ -100,9 +119,6 @@ func check(dir string) (there bool, err error) {
 
 // fill writes the files and the marker into an empty folder.
 func fill(dir string, files map[string][]byte) error {
-	if err := os.Chmod(dir, 0o755); err != nil {
-		return err
-	}
 	for _, path := range paths(files) {
 		if err := os.WriteFile(filepath.Join(dir, path), files[path], 0o644); err != nil {
 			return err

@@ -151,7 +151,7 @@ var odd = regexp.MustCompile(`[^A-Za-z0-9._]+`)
 // fileName is a name as a part of a file's name and of an address.
 func fileName(name string) string { return odd.ReplaceAllString(name, "-") }
 
-// A link of the site's head, and what its pages are made of.
+// A sheet is what a page of the site is made of.
 type sheet struct {
 	Links     []page.Link
 	Title     string
@@ -211,5 +211,5 @@ func write(questions []question) (map[string][]byte, error) {
 	return files, nil
 }
 
-// Paths are the paths of files, sorted.
+// paths are those of the files, sorted.
 func paths(files map[string][]byte) []string { return slices.Sorted(maps.Keys(files)) }

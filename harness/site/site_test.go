@@ -14,6 +14,7 @@ import (
 
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/owner"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/record/synthetic"
 	"github.com/kxlab/kxlab/harness/verdict"
@@ -136,6 +137,11 @@ func TestWrite(t *testing.T) {
 		if got := list(dir); got != step.want {
 			t.Errorf("the site has %q, want %q", got, step.want)
 		}
+	}
+	// A process that was killed left its part, and one that lives still writes.
+	dead, live := partOf(dir, "1999999999-1"), partOf(dir, fmt.Sprintf("%s-other", owner.Self()))
+	if err := errors.Join(os.Mkdir(dead, 0o755), os.Mkdir(live, 0o755), Write(dir, second), os.Remove(live)); err != nil {
+		t.Error(err)
 	}
 	if err := Write(dir, map[string][]byte{"no/such/folder": nil}); err == nil {
 		t.Error("a file that cannot be written is no error")

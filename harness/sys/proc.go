@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // userTick is the unit of /proc/stat on every architecture that matters: 1/100 s (USER_HZ).
@@ -58,4 +60,17 @@ func ParseCgroup2(mountinfo string) (mount, root string, err error) {
 		}
 	}
 	return "", "", errors.New("find cgroup v2: cgroup v2 is not mounted")
+}
+
+// RemoveCgroup removes an empty cgroup. A thread that has ended stays in its cgroup for a moment.
+func RemoveCgroup(path string) error {
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		err := unix.Rmdir(path)
+		if err == nil || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return fmt.Errorf("remove cgroup %s: %w", path, err)
+		}
+	}
 }

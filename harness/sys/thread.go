@@ -5,6 +5,7 @@ package sys
 import (
 	"fmt"
 	"runtime"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -47,4 +48,13 @@ func Pin(tid, cpu int) error {
 		return fmt.Errorf("pin to CPU %d: %w", cpu, err)
 	}
 	return nil
+}
+
+// PinHere binds the calling thread to the CPU that it runs on.
+func PinHere() error {
+	var cpu uint32
+	if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); errno != 0 {
+		return fmt.Errorf("read CPU: %w", errno)
+	}
+	return Pin(0, int(cpu))
 }

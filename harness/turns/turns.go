@@ -56,7 +56,8 @@ func Compare(ctx context.Context, f harness.Family, g harness.Group, cell harnes
 	if o.Setups < leastSetups || o.Setups%2 != 0 || o.Pairs < 1 {
 		return nil, fmt.Errorf("compare by turns: %d set-ups with %d pairs: want an even number of set-ups, at least %d", o.Setups, o.Pairs, leastSetups)
 	}
-	r := &run{Options: o, cell: cell}
+	g.Members = slices.Clone(g.Members)
+	r := &run{Options: o, cell: cell, names: [2]string{g.Members[0].Name, g.Members[1].Name}}
 	for began := time.Now(); r.setups < o.Setups && (o.Within == 0 || r.setups < leastSetups || time.Since(began) < o.Within); {
 		for range 2 { // the second has A and B in each other's place
 			if err := r.setup(ctx, f, g); err != nil {
@@ -94,10 +95,6 @@ type values struct {
 
 // setup sets both up, checks them the first time, and lets them take turns.
 func (r *run) setup(ctx context.Context, f harness.Family, g harness.Group) (err error) {
-	if r.names[0] == "" {
-		r.names = [2]string{g.Members[0].Name, g.Members[1].Name}
-		g.Members = slices.Clone(g.Members)
-	}
 	st, err := f.Prepare(ctx, g)
 	if err != nil {
 		return err

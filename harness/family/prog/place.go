@@ -5,7 +5,6 @@ package prog
 import (
 	"fmt"
 	"runtime"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -30,7 +29,7 @@ func openPlace() (*place, error) {
 			err = fmt.Errorf("make network namespace: %w", err)
 		}
 		if err == nil {
-			err = pinHere()
+			err = sys.PinHere()
 		}
 		ready <- err
 		if err != nil {
@@ -41,15 +40,6 @@ func openPlace() (*place, error) {
 		}
 	}()
 	return p, <-ready
-}
-
-// pinHere keeps the calling thread on the CPU that it runs on.
-func pinHere() error {
-	var cpu uint32
-	if _, _, errno := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); errno != 0 {
-		return fmt.Errorf("read CPU: %w", errno)
-	}
-	return sys.Pin(0, int(cpu))
 }
 
 // do runs f on the place's thread.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/command"
+	"github.com/kxlab/kxlab/harness/family/lb/place"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 	"github.com/kxlab/kxlab/harness/sys"
 )
@@ -97,23 +97,17 @@ func peculiarities(p *service.Peculiarities) map[string]*bool {
 // Peculiarities are those that the definition names.
 func (b *balancer) Peculiarities() service.Peculiarities { return b.peculiar }
 
-// configure sets the sysctls of the place, which goes with its namespace.
+// configure sets the sysctls of the place. They go with its namespace.
 func (b *balancer) configure() error {
-	return sys.InNS(b.at.NS, func() error { // /proc/sys/net is that of the calling thread's namespace
-		for _, s := range [][2]string{
-			{"ipv4/ip_forward", "1"}, // first: it resets others
-			{"ipv6/conf/all/forwarding", "1"},
-			{"ipv4/conf/all/send_redirects", "0"}, {"ipv4/conf/" + b.at.Link + "/send_redirects", "0"},
-			{"ipv4/conf/all/rp_filter", "0"}, {"ipv4/conf/" + b.at.Link + "/rp_filter", "0"},
-			{"ipv6/ip_nonlocal_bind", "1"},                                         // a local route alone does not let IPv6 bind
-			{"ipv4/ip_local_port_range", "1024 65535"}, {"ipv4/tcp_tw_reuse", "1"}, // a proxy has one address for all its connections
-		} {
-			if err := os.WriteFile("/proc/sys/net/"+s[0], []byte(s[1]), 0o644); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("set sysctl: %w", err)
-			}
-		}
-		return nil
+	if _, err := place.Forward(b.at); err != nil {
+		return err
+	}
+	_, err := place.SetSysctls(b.at.NS, "", []place.Sysctl{
+		{Path: "ipv6/ip_nonlocal_bind", Value: "1", Optional: true}, // a local route alone does not let IPv6 bind
+		{Path: "ipv4/ip_local_port_range", Value: "1024 65535"},     // a proxy has one address for all its connections
+		{Path: "ipv4/tcp_tw_reuse", Value: "1"},
 	})
+	return err
 }
 
 // Sync sets the services: by the variant's sync, or by ending all and running up once more.
@@ -167,7 +161,8 @@ func (b *balancer) check(services []service.Service) error {
 // makeLocal makes the addresses of services local.
 func (b *balancer) makeLocal(services []service.Service) error {
 	for _, v4 := range []bool{true, false} {
-		want, old := spanning(services, v4), b.local[v4]
+		of := slices.DeleteFunc(slices.Clone(services), func(s service.Service) bool { return s.VIP.Addr().Is4() != v4 })
+		want, old := service.Spanning(of), b.local[v4]
 		if want == old {
 			continue
 		}
@@ -175,12 +170,12 @@ func (b *balancer) makeLocal(services []service.Service) error {
 			return err
 		}
 		if want.IsValid() {
-			if err := b.handle.RouteReplace(localRoute(want)); err != nil {
+			if err := b.handle.RouteReplace(place.LocalRoute(want)); err != nil {
 				return fmt.Errorf("make %s local: %w", want, err)
 			}
 		}
 		if old.IsValid() {
-			if err := b.handle.RouteDel(localRoute(old)); err != nil {
+			if err := b.handle.RouteDel(place.LocalRoute(old)); err != nil {
 				return fmt.Errorf("remove local route %s: %w", old, err)
 			}
 		}

@@ -26,8 +26,8 @@ var web = service.Service{
 	Backends: []service.Backend{{Addr: netip.MustParseAddrPort("198.18.2.1:8080"), Weight: 1}, {Addr: netip.MustParseAddrPort("198.18.2.2:8080"), Weight: 0}},
 }
 
-// place is a site whose link has addresses and a route.
-func place(t *testing.T) harness.Site {
+// site is one whose link has addresses and a route.
+func site(t *testing.T) harness.Site {
 	t.Helper()
 	at := labtest.BpfSite(t)
 	err := sys.InNS(at.NS, func() error {
@@ -60,7 +60,7 @@ func variant(class, script string) harness.Variant {
 
 // TestPlace: programs find their place and the services, and may leave rules, links and addresses of services.
 func TestPlace(t *testing.T) {
-	at := place(t)
+	at := site(t)
 	const script = `
 env >env; cat $KXLAB_SERVICES >services; cat $KXLAB_BACKENDS >backends
 [ $KXLAB_ACTION = up ] || exit 0
@@ -134,7 +134,7 @@ func TestBadPrograms(t *testing.T) {
 		{"fails", "nat", "echo why >&2; exit 5", "exit status 5; it printed:\nwhy"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			at := place(t)
+			at := site(t)
 			lb, err := newBalancer(variant(tt.class, tt.script), at, command.Options{UpTime: 2 * time.Second})
 			if err != nil {
 				t.Fatal(err)
@@ -160,7 +160,7 @@ func TestBadPrograms(t *testing.T) {
 
 // TestPeculiarities: a definition names those of its program.
 func TestPeculiarities(t *testing.T) {
-	at := place(t)
+	at := site(t)
 	v := variant("nat", ":")
 	v.Command.Peculiarities = []string{"routes"}
 	lb, err := newBalancer(v, at, command.Options{})
@@ -179,7 +179,7 @@ func TestPeculiarities(t *testing.T) {
 
 // TestLaterFaults: a change of the place after the program was ready takes it out of force.
 func TestLaterFaults(t *testing.T) {
-	at := place(t)
+	at := site(t)
 	lb, err := newBalancer(variant("nat", ":"), at, command.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -99,27 +99,3 @@ const faultsShown = 3
 func isService(p netip.Prefix, services []service.Service) bool {
 	return slices.ContainsFunc(services, func(s service.Service) bool { return p.IsSingleIP() && p.Addr() == s.VIP.Addr() })
 }
-
-// spanning is the smallest network of all services of one IP family; the zero Prefix for none.
-func spanning(services []service.Service, v4 bool) (p netip.Prefix) {
-	for i := range services {
-		a := services[i].VIP.Addr()
-		if a.Is4() != v4 {
-			continue
-		}
-		if !p.IsValid() {
-			p = netip.PrefixFrom(a, a.BitLen())
-		}
-		for !p.Contains(a) {
-			p = netip.PrefixFrom(p.Addr(), p.Bits()-1).Masked()
-		}
-	}
-	return p
-}
-
-// localRoute makes all addresses of a network local, without an address on a link.
-func localRoute(to netip.Prefix) *netlink.Route {
-	const lo = 1 // in every namespace
-	dst := &net.IPNet{IP: to.Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), to.Addr().BitLen())}
-	return &netlink.Route{LinkIndex: lo, Dst: dst, Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST}
-}

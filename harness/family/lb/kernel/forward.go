@@ -12,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/lb/place"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
@@ -58,7 +59,7 @@ func (f *forwarder) route(ctx context.Context) error {
 		if err := f.checkRoute(to, via); err != nil {
 			return fmt.Errorf("route services: %w", err)
 		}
-		want = append(want, netlink.Route{LinkIndex: f.at.Ifindex, Gw: via.AsSlice(), Dst: prefixNet(to)})
+		want = append(want, netlink.Route{LinkIndex: f.at.Ifindex, Gw: via.AsSlice(), Dst: place.Net(to)})
 	}
 	old := f.routes
 	for i := range want {
@@ -102,21 +103,7 @@ func forwardRoute(services []service.Service) (to netip.Prefix, via netip.Addr, 
 			via, ok = backends[0].Addr.Addr(), true
 		}
 	}
-	return spanning(services), via, ok
-}
-
-// spanning returns the smallest network of all virtual addresses, which are of one IP family; the zero Prefix for none.
-func spanning(services []service.Service) (to netip.Prefix) {
-	for i := range services {
-		a := services[i].VIP.Addr()
-		if !to.IsValid() {
-			to = netip.PrefixFrom(a, a.BitLen())
-		}
-		for !to.Contains(a) {
-			to = netip.PrefixFrom(to.Addr(), to.Bits()-1).Masked()
-		}
-	}
-	return to
+	return service.Spanning(services), via, ok
 }
 
 // InForce returns an error if the kernel no longer uses the routes or does not forward.

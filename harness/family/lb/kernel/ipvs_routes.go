@@ -5,12 +5,11 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/harness/family/lb/place"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
@@ -22,12 +21,12 @@ const (
 
 // configure sets the sysctls that the type's comment names, and restores them on close.
 func (b *ipvs) configure() error {
-	return b.setSysctls("ipv4/vs/", []sysctl{
-		{"conntrack", "0", true}, // missing if IPVS is built without conntrack
-		{"sloppy_tcp", "1", false},
-		{"conn_reuse_mode", "1", true},
-		{"expire_nodest_conn", "1", false},
-		{"run_estimation", "0", true}, // since 5.17
+	return b.setSysctls("ipv4/vs/", []place.Sysctl{
+		{Path: "conntrack", Value: "0", Optional: true}, // missing if IPVS is built without conntrack
+		{Path: "sloppy_tcp", Value: "1"},
+		{Path: "conn_reuse_mode", Value: "1", Optional: true},
+		{Path: "expire_nodest_conn", Value: "1"},
+		{Path: "run_estimation", Value: "0", Optional: true}, // since 5.17
 	})
 }
 
@@ -35,18 +34,18 @@ func (b *ipvs) configure() error {
 func (b *ipvs) makeLocal(services []service.Service) error {
 	for _, family := range [...]ipFamily{ipv4, ipv6} {
 		of := ofFamily(services, family)
-		want, old := spanning(of), b.local[family]
+		want, old := service.Spanning(of), b.local[family]
 		if want != old && want.IsValid() {
 			if err := b.checkRoute(want); err != nil {
 				return fmt.Errorf("make virtual addresses local: %w", err)
 			}
-			if err := b.handle.RouteReplace(localRoute(want)); err != nil {
+			if err := b.handle.RouteReplace(place.LocalRoute(want)); err != nil {
 				return fmt.Errorf("make %s local: %w", want, err)
 			}
 			b.local[family] = want
 		}
 		if want != old && old.IsValid() {
-			if err := b.handle.RouteDel(localRoute(old)); err != nil {
+			if err := b.handle.RouteDel(place.LocalRoute(old)); err != nil {
 				return fmt.Errorf("remove local route %s: %w", old, err)
 			}
 			if !want.IsValid() {
@@ -60,12 +59,6 @@ func (b *ipvs) makeLocal(services []service.Service) error {
 		}
 	}
 	return nil
-}
-
-// localRoute returns the route that makes all addresses of a network local, without an address on a link.
-func localRoute(to netip.Prefix) *netlink.Route {
-	const lo = 1 // in every namespace
-	return &netlink.Route{LinkIndex: lo, Dst: prefixNet(to), Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST}
 }
 
 // pathTo sets routes to backends of tunnels with an MTU for the clients' largest packets. IPVS reports to senders of
@@ -88,7 +81,7 @@ func (b *ipvs) pathTo(backends []service.Backend) error {
 }
 
 func (b *ipvs) pathRoute(a netip.Addr) *netlink.Route {
-	r := &netlink.Route{LinkIndex: b.at.Ifindex, Dst: prefixNet(netip.PrefixFrom(a, a.BitLen())), MTU: b.at.ClientMTU + outer6}
+	r := &netlink.Route{LinkIndex: b.at.Ifindex, Dst: place.Net(netip.PrefixFrom(a, a.BitLen())), MTU: b.at.ClientMTU + outer6}
 	if a.Is4() {
 		r.MTU, r.Scope = b.at.ClientMTU+outer4, netlink.SCOPE_LINK
 	}
@@ -99,7 +92,7 @@ func (b *ipvs) pathRoute(a netip.Addr) *netlink.Route {
 func (b *ipvs) unroute() error {
 	var errs []error
 	for family, p := range b.local {
-		errs = append(errs, b.handle.RouteDel(localRoute(p)))
+		errs = append(errs, b.handle.RouteDel(place.LocalRoute(p)))
 		delete(b.local, family)
 	}
 	for a := range b.paths {
@@ -107,8 +100,4 @@ func (b *ipvs) unroute() error {
 		delete(b.paths, a)
 	}
 	return errors.Join(errs...)
-}
-
-func prefixNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/family/lb/place"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
@@ -47,7 +48,9 @@ func newKernel(at harness.Site) (_ *kernel, err error) {
 		return nil, fmt.Errorf("open netlink in %s: %w", at.NS, err)
 	}
 	k.undo = append(k.undo, func() error { k.handle.Close(); return nil })
-	if err := k.forwarding(); err != nil {
+	undo, err := place.Forward(at)
+	k.undo = append(k.undo, undo)
+	if err != nil {
 		return nil, err
 	}
 	if k.pass, err = bpfobj.AttachPass(at); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/lb/place"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 	"github.com/kxlab/kxlab/harness/sys"
 )
@@ -150,7 +151,7 @@ func TestKernelBalances(t *testing.T) {
 func (p *segmentLab) beLiberal() {
 	p.t.Helper()
 	if err := sys.InNS(p.at.NS, func() error {
-		_, err := setSysctl("netfilter/nf_conntrack_tcp_be_liberal", "1")
+		_, err := place.SetSysctl("netfilter/nf_conntrack_tcp_be_liberal", "1")
 		return err
 	}); err != nil {
 		p.t.Fatal(err)
@@ -243,7 +244,7 @@ func TestKernelNoticesAndLeavesNothing(t *testing.T) {
 			p := newSegmentLab(t, 1)
 			var sysctl string
 			read := func() string {
-				if err := sys.InNS(p.at.NS, func() (err error) { sysctl, err = setSysctl("ipv4/ip_forward", "0"); return err }); err != nil {
+				if err := sys.InNS(p.at.NS, func() (err error) { sysctl, err = place.SetSysctl("ipv4/ip_forward", "0"); return err }); err != nil {
 					t.Fatal(err)
 				}
 				return sysctl

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/family/lb/place"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
@@ -115,7 +116,7 @@ func (p *segmentLab) namespace() string {
 		// An address in doubt for its first second holds up whatever asks for a neighbour: the first connection would be begun twice.
 		// And IPv6 has no switch for sending redirects: who is told the better way must not take it.
 		for _, path := range []string{"ipv6/conf/default/accept_dad", "ipv6/conf/default/accept_redirects"} {
-			if _, err := setSysctl(path, "0"); err != nil {
+			if _, err := place.SetSysctl(path, "0"); err != nil {
 				return err
 			}
 		}

@@ -80,3 +80,17 @@ type Peculiarities struct {
 type Peculiar interface {
 	Peculiarities() Peculiarities
 }
+
+// Spanning returns the smallest network of all virtual addresses, which are of one IP family; the zero Prefix for none.
+func Spanning(services []Service) (to netip.Prefix) {
+	for i := range services {
+		a := services[i].VIP.Addr()
+		if !to.IsValid() {
+			to = netip.PrefixFrom(a, a.BitLen())
+		}
+		for !to.Contains(a) {
+			to = netip.PrefixFrom(to.Addr(), to.Bits()-1).Masked()
+		}
+	}
+	return to
+}
