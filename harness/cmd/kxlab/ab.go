@@ -44,7 +44,7 @@ With several kernels (--kernel) the columns of the answer are kernels: B against
 between them. A alone with several kernels is measured on each: B is A on a later kernel, A is A on the first.
 
 On target host two XDP programs in the place of balancers are timed alone, or two tc programs that make no tunnel: in
-turns of 64 packets within one call of the kernel, over up to 120 loads of both (--repeat), which tells 1 % apart in a
+turns of 64 packets within one call of the kernel, over up to 200 loads of both (--repeat), which tells 1 % apart in a
 minute. XDP and tc programs by themselves are timed so, too, a row an input; their other types are measured on target
 exact only. Balancers under --workload rr, crr or pps at a fixed rate take short turns within one set-up.`
 

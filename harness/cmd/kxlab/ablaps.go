@@ -36,9 +36,9 @@ const (
 	// lapMinEffect is the least difference that counts: a difference of 1 % is measured as 0.6 to 1.4 %.
 	lapMinEffect = 0.005
 	// A row has so many loads, each timed for so long, or those that fit into lapWithin: with both gates within a minute.
-	lapLoads  = 120
-	lapTime   = 100 * time.Millisecond
-	lapWithin = 45 * time.Second
+	lapLoads  = 200
+	lapTime   = 50 * time.Millisecond
+	lapWithin = 50 * time.Second
 )
 
 // lapAxes are those of programs timed alone.
