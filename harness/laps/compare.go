@@ -56,9 +56,8 @@ type Comparison struct {
 }
 
 // Compare times A and B in turns, over many loads of both. Every second load is the mirror of the one before: B is loaded first and
-// has the first place. The loop is loaded anew for each such pair, as its place matters too: of two programs that are the same, one loop
-// gives 14 and another 30 ns a packet. The interval is over the pairs, of the logarithm of the ratio, by the trimmed mean: a load in
-// thirty or so has an unlucky place and differs by 5 to 20 %.
+// has the first place. The loop is loaded anew for each such pair, as its place matters too. The interval is over the pairs, of the
+// logarithm of the ratio, by the trimmed mean: a load in thirty or so has an unlucky place and differs by 5 to 20 %.
 func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison, err error) {
 	if o.Loads == 0 {
 		o.Loads = 200
