@@ -46,7 +46,7 @@ func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{Experiment: e, Profile: s.Profile, Target: cmp.Or(s.Target, harness.TargetHost), AA: w.aa}
+	p := &Plan{Experiment: e, Profile: s.Profile, Target: cmp.Or(s.Target, harness.TargetHost)}
 	for _, pw := range w.profile.Workloads {
 		if !s.hasWorkload(pw.Name) || len(pw.Targets) > 0 && !slices.Contains(pw.Targets, p.Target) {
 			continue
@@ -54,10 +54,12 @@ func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
 		sp, _ := e.Workload(pw.Name)
 		for _, values := range combinations(axes(sp, pw, s)) {
 			b := budgets(p.Target, w.profile, pw)
-			p.add(sp, values, Block{
-				Workload: pw.Name, Axes: values,
-				Repeats: cmp.Or(s.Repeats, b.Repeats), Warm: b.Warm, Measure: b.Measure,
-			}, members(w, pw.Only))
+			block := Block{Workload: pw.Name, Axes: values, Repeats: cmp.Or(s.Repeats, b.Repeats), Warm: b.Warm, Measure: b.Measure}
+			ms := members(w, pw.Only, block.Repeats)
+			if slices.ContainsFunc(ms, func(m Member) bool { return m.Name == w.aa+harness.SuffixAA }) {
+				p.AA = w.aa
+			}
+			p.add(sp, values, block, ms)
 		}
 	}
 	if p.Trials() == 0 {
@@ -111,15 +113,15 @@ func combinations(axes []harness.Axis) [][]harness.AxisValue {
 	return out
 }
 
-// members are the variants that take part, the one for the noise twice.
-func members(w resolution, only []string) []Member {
+// members are the variants that take part, the one for the noise twice: not if there is one trial, of which nothing is judged.
+func members(w resolution, only []string, repeats int) []Member {
 	var out []Member
 	for _, v := range w.variants {
 		if len(only) > 0 && !slices.Contains(only, v.Name) {
 			continue
 		}
 		out = append(out, Member{Name: v.Name, Variant: v})
-		if v.Name == w.aa {
+		if v.Name == w.aa && repeats > 1 {
 			out = append(out, Member{Name: v.Name + harness.SuffixAA, Variant: v})
 		}
 	}

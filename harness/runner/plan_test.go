@@ -52,16 +52,22 @@ func TestPlan(t *testing.T) {
 }
 
 func TestPlanSelection(t *testing.T) {
-	p := plan(t, runner.Selection{
-		Variants: []string{"c", "a"}, Workloads: []string{"pps"}, Repeats: 1,
+	s := runner.Selection{
+		Variants: []string{"c", "a"}, Workloads: []string{"pps"}, Repeats: 2,
 		Axes: []harness.Axis{{Name: "flows", Values: []string{"8"}}, {Name: "services", Values: []string{"5"}}},
-	})
-	if len(p.Groups) != 1 || len(p.Groups[0].Blocks) != 1 || p.Trials() != 3 {
+	}
+	p := plan(t, s)
+	if len(p.Groups) != 1 || len(p.Groups[0].Blocks) != 1 || p.Trials() != 6 {
 		t.Fatalf("%+v", p.Groups)
 	}
 	// The experiment's choice for the noise does not take part, so another that does work stands in.
 	if p.AA != "a" || p.Groups[0].Members[1].Name != "a+aa" {
 		t.Errorf("A/A is %q, members %+v", p.AA, p.Groups[0].Members)
+	}
+	// Of one trial nothing is judged: none takes part twice.
+	s.Repeats = 1
+	if one := plan(t, s); one.AA != "" || one.Trials() != 2 {
+		t.Errorf("with one trial A/A is %q, and there are %d trials", one.AA, one.Trials())
 	}
 	if c := p.Groups[0].Blocks[0].Cells[0]; c.Axis("flows") != "8" || c.Axis("services") != "5" {
 		t.Errorf("cell %s", c.BenchName())
