@@ -119,6 +119,16 @@ type Group struct {
 	Progress func(what string)
 }
 
+// PhaseSetUp stands before a member's name in what Progress is called with.
+const PhaseSetUp = "set up "
+
+// Begin says that a member's set-up begins: if the guest crashes in it, the member has failed.
+func (g Group) Begin(m Member) {
+	if g.Progress != nil {
+		g.Progress(PhaseSetUp + m.Name)
+	}
+}
+
 // A Member is one variant under the name it has in the record.
 type Member struct {
 	Name string // variant name, with SuffixAA for the second of an A/A pair

@@ -28,7 +28,7 @@ type fatalError struct{ err error }
 func (e *fatalError) Error() string { return e.err.Error() }
 func (e *fatalError) Unwrap() error { return e.err }
 
-// Crash marks an error of a Boot whose guest died because its kernel crashed: a member at whose gate two guests crash has failed.
+// Crash marks an error of a Boot whose guest died because its kernel crashed: a member in whose set-up or gate two guests crash has failed.
 func Crash(err error) error { return &crashError{err} }
 
 // A crashError is the death of a guest by a crash of its kernel.
@@ -264,7 +264,7 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 	if r.allFailed(s) {
 		return r.failure()
 	}
-	crashed := "" // the member at whose gate the guest before crashed
+	crashed := "" // the member in whose set-up or gate the guest before crashed
 	for deaths := 0; ; {
 		made := len(s.job.Done)
 		g, died, err := r.boot(ctx, s)
@@ -277,7 +277,7 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 		case g.current != nil:
 			g.lose(*g.current, died.Error())
 		case g.crashedAt(died) != "" && g.crashedAt(died) == crashed:
-			g.fail(crashed, died)
+			g.fail(died)
 		case len(s.job.Done) == made:
 			if deaths++; deaths == maxDeaths {
 				g.giveUp(died.Error())

@@ -5,6 +5,7 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/kxlab/kxlab/harness"
@@ -58,11 +59,11 @@ func (r *engine) gateShards() (out []*shard) {
 	return out
 }
 
-// checkGates runs a job that checks gates, in a second guest if the first dies. A member at whose gate both guests crash has failed, and
+// checkGates runs a job that checks gates, in a second guest if the first dies. A member in whose set-up or gate both guests crash has failed, and
 // the others go on. If the second dies otherwise, all members without a reported gate are invalid: any of them may be the cause.
 func (r *engine) checkGates(ctx context.Context, s *shard) error {
 	var why string
-	crashed := "" // the member at whose gate the guest before crashed
+	crashed := "" // the member in whose set-up or gate the guest before crashed
 	for deaths := 0; deaths < maxDeaths; deaths++ {
 		g, died, err := r.boot(ctx, s)
 		if err != nil {
@@ -73,7 +74,7 @@ func (r *engine) checkGates(ctx context.Context, s *shard) error {
 		}
 		at := g.crashedAt(died)
 		if at != "" && at == crashed {
-			g.fail(at, died)
+			g.fail(died)
 			if !slices.ContainsFunc(s.gates.Order(r.Seed), s.job.includes) {
 				return r.failure()
 			}
@@ -100,17 +101,18 @@ func (r *engine) checkGates(ctx context.Context, s *shard) error {
 	return r.failed
 }
 
-// crashedAt is the member at whose gate the guest's kernel crashed; "" if it died otherwise.
+// crashedAt is the member in whose set-up or gate the guest's kernel crashed; "" if it died otherwise.
 func (g *Guest) crashedAt(died error) string {
 	var crash *crashError
 	if !errors.As(died, &crash) {
 		return ""
 	}
-	return g.checked
+	return g.at.member
 }
 
-// fail decides that a member has failed because its gate crashed two guests. No other guest of the job sets it up.
-func (g *Guest) fail(member string, died error) {
+// fail decides that a member has failed, in whose set-up or gate this guest has crashed and the one before. No other guest of the job
+// sets it up.
+func (g *Guest) fail(died error) {
 	r, s := g.run, g.shard
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,12 +123,14 @@ func (g *Guest) fail(member string, died error) {
 	case g.group != nil:
 		group = *g.group
 	}
-	reason := "its gate crashed the guest's kernel, in two guests: " + died.Error()
-	s.events = append(s.events, event{Gate: &record.Gate{Variant: member, Where: group, Detail: reason}})
+	reason := fmt.Sprintf("its %s crashed the guest's kernel, in two guests: %v", g.at.where, died)
+	if g.at.where == harness.AtGate {
+		s.events = append(s.events, event{Gate: &record.Gate{Variant: g.at.member, Where: group, Detail: reason}})
+	}
 	decided := map[string]bool{}
 	for _, st := range steps {
 		m := st.mark()
-		if st.Cell.Variant != member || !s.job.includes(st) || s.gates == nil && s.groups[m] != group {
+		if st.Cell.Variant != g.at.member || !s.job.includes(st) || s.gates == nil && s.groups[m] != group {
 			continue
 		}
 		s.job.Done = append(s.job.Done, m)
@@ -136,7 +140,7 @@ func (g *Guest) fail(member string, died error) {
 		}
 		decided[m.Cell] = true
 		s.events = append(s.events, event{Outcome: &record.CellOutcome{
-			Cell: m.Cell, Outcome: harness.OutcomeFailed, Where: harness.AtGate, Reason: reason,
+			Cell: m.Cell, Outcome: harness.OutcomeFailed, Where: g.at.where, Reason: reason,
 		}})
 		reason = firstLine(reason) // only the first has the console
 	}

@@ -125,16 +125,31 @@ func TestGatesApartFail(t *testing.T) {
 	}
 }
 
-// TestGatesCrashOnTheWay: where guests check gates and measure, a member at whose gate two guests crash has failed, and the others go on.
-func TestGatesCrashOnTheWay(t *testing.T) {
+// TestCrashes: where guests check gates and measure, a member in whose set-up or gate two guests crash has failed, and the others go on.
+func TestCrashes(t *testing.T) {
+	t.Run("set-up", func(t *testing.T) { testCrash(t, harness.AtSetup) })
+	t.Run("gate", func(t *testing.T) { testCrash(t, harness.AtGate) })
+}
+
+func testCrash(t *testing.T, where string) {
 	rec, s := newFake(), runner.Selection{Profile: "quick"}
 	sum, err := runner.RunGuests(t.Context(), plan(t, s), s, runner.GuestOptions{
 		Record: rec, Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
 			f, w := newFake(), &deadly{to: to}
-			f.check = func(member string) error {
-				if member == "b" {
+			crash := func(at, member string) {
+				if at == where && member == "b" {
 					w.dead = runner.Crash(errors.New("Oops: divide error"))
 				}
+			}
+			f.prepare = func(g harness.Group) error {
+				for _, m := range g.Members {
+					g.Begin(m)
+					crash(harness.AtSetup, m.Name)
+				}
+				return nil
+			}
+			f.check = func(member string) error {
+				crash(harness.AtGate, member)
 				return nil
 			}
 			return errors.Join(runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, w), w.dead)
@@ -149,7 +164,7 @@ func TestGatesCrashOnTheWay(t *testing.T) {
 		if strings.Contains(cell, "variant=b/") {
 			want = harness.OutcomeFailed
 		}
-		if o.Outcome != want || want == harness.OutcomeFailed && !strings.Contains(o.Reason, "its gate crashed the guest's kernel, in two guests: ") {
+		if o.Outcome != want || want == harness.OutcomeFailed && !strings.Contains(o.Reason, "its "+where+" crashed the guest's kernel, in two guests: ") {
 			t.Errorf("%s: %+v, want %s", cell, o, want)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -29,7 +28,7 @@ type Guest struct {
 	entered time.Time
 	current *Mark // the trial that is being made
 	since   time.Time
-	checked string // the member whose gate is checked
+	at      point // what the guest is doing with a member
 	end     *ending
 	faulty  bool   // an event was
 	watch   *watch // nil: none
@@ -65,7 +64,7 @@ func (g *Guest) take(e event) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	g.faulty = g.faulty || e.faulty()
-	_, g.checked, _ = strings.Cut(e.Phase, checkPhase)
+	g.at = pointOf(e.Phase)
 	switch {
 	case e.Enter != nil:
 		g.group, g.entered = e.Enter, time.Now()

@@ -133,8 +133,27 @@ func (w *worker) gates(ctx context.Context, g *Group, stage harness.Stage) error
 	return nil
 }
 
-// checkPhase stands between the group and the member in the phase of a gate.
-const checkPhase = ": check "
+// What stands between the group and the member in the phase of its set-up and of its gate.
+const (
+	setupPhase = ": " + harness.PhaseSetUp
+	checkPhase = ": check "
+)
+
+// A point is where a member can crash a guest.
+type point struct {
+	member string // "": at none
+	where  string // harness.AtSetup or harness.AtGate
+}
+
+// pointOf reads a phase.
+func pointOf(phase string) point {
+	for between, where := range map[string]string{setupPhase: harness.AtSetup, checkPhase: harness.AtGate} {
+		if _, member, ok := strings.Cut(phase, between); ok {
+			return point{member, where}
+		}
+	}
+	return point{}
+}
 
 // gate checks a member.
 func (w *worker) gate(ctx context.Context, g *Group, stage harness.Stage, m Member) error {

@@ -78,9 +78,7 @@ func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, 
 	}()
 	site := harness.Site{NS: s.chain.Server.NSPath, Seed: g.Seed}
 	for _, m := range g.Members {
-		if g.Progress != nil {
-			g.Progress("set up " + m.Name)
-		}
+		g.Begin(m)
 		control, err := s.methods.Put(ctx, m.Variant, site)
 		if err == nil {
 			s.members[m.Name] = &member{name: m.Name, variant: m.Variant, original: m.Original, control: control}

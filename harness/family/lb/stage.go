@@ -135,9 +135,7 @@ func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, 
 		return nil, fmt.Errorf("start servers: %w", err)
 	}
 	for _, member := range g.Members {
-		if g.Progress != nil {
-			g.Progress("set up " + member.Name)
-		}
+		g.Begin(member)
 		if err := s.add(ctx, member, g.Seed); err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
