@@ -26,7 +26,7 @@ type Job struct {
 	Parts      int                `json:"parts"`             // into how many it is cut; 0: 1
 	Repeat     int                `json:"repeat"`            // which repeat; EveryRepeat: all of them
 	Work       Work               `json:"work,omitempty"`    // what is done
-	Objects    map[string][]byte  `json:"objects,omitempty"` // BPF objects that the program does not have, by their names
+	Objects    Objects            `json:"objects,omitempty"` // BPF objects that the program does not have, by their names
 	Kept       keptGates          `json:"kept,omitempty"`    // gates that need not be checked
 	Counted    []Mark             `json:"counted,omitempty"` // the only steps that are made, with instructions counted by address
 	Done       []Mark             `json:"done,omitempty"`    // steps that an earlier guest made, or died in
