@@ -24,7 +24,6 @@ type AB struct {
 	// Differences are the inputs for which the outputs of A and B differ, a line each.
 	Differences []string
 	Sizes       []Size
-	Cause       *Cause // of the row that says most; nil: not asked for
 }
 
 // A Size is what the kernel made of a program of A and of B; 0 where only the other has it.
@@ -40,7 +39,7 @@ func WriteAB(w io.Writer, ab AB, format string) error {
 	if err != nil {
 		return err
 	}
-	p.printf("%s\n\n", ab.sentence())
+	p.printf("%s\n\n", ab.Sentence())
 	p.list("Correctness", ab.Gates)
 	p.list("Different outputs, A | B", ab.Differences)
 	for _, g := range ab.grids() {
@@ -55,7 +54,6 @@ func WriteAB(w io.Writer, ab AB, format string) error {
 		p.list("Only B was measured", c.OnlyNew)
 	}
 	p.list("Remarks", c.Remarks)
-	p.addCause(ab.Cause)
 	return p.err
 }
 
@@ -117,8 +115,8 @@ const runUnit = "insn/run"
 // unitWords are the units that instructions are counted by, as words; others are words already.
 var unitWords = map[string]string{"pkt": "packet", "seg": "segment", "conn": "connection", "req": "request", "op": "operation"}
 
-// sentence answers in one sentence, from the row that says most.
-func (ab AB) sentence() string {
+// Sentence answers in one sentence, from the row that says most.
+func (ab AB) Sentence() string {
 	c := ab.Comparison
 	rows := ab.decided()
 	if len(rows) == 0 {

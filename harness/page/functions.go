@@ -27,15 +27,24 @@ type Cause struct {
 	Where string // the cell, for people
 	A, B  profile.Table
 	Note  string // why there are no tables; else empty
+	// Shown: the row of the cell differs, and functions are named.
+	Shown bool
+	// Programs are the functions of the programs of A and B.
+	Programs []profile.ProgramChange
 }
 
 // CauseRow returns the row whose functions explain the answer: of those that differ in instructions the largest. A paced stream's
 // instructions are those of one thread and are not counted by function.
 func (ab AB) CauseRow() (verdict.Row, bool) {
-	return harness.Find(ab.decided(), func(r verdict.Row) bool {
-		paced := r.Unit == "insn/pkt" && r.Cell.Axis("rate") != "" && r.Cell.Axis("rate") != "0"
-		return counted(r) && !paced
-	})
+	return harness.Find(ab.decided(), byFunction)
+}
+
+// CountedRow returns the first row whose instructions can be counted by function, whatever it shows.
+func (ab AB) CountedRow() (verdict.Row, bool) { return harness.Find(ab.Comparison.Rows, byFunction) }
+
+func byFunction(r verdict.Row) bool {
+	paced := r.Unit == "insn/pkt" && r.Cell.Axis("rate") != "" && r.Cell.Axis("rate") != "0"
+	return counted(r) && !paced
 }
 
 // grid is the table of a cause.
@@ -154,13 +163,44 @@ func instructions(v float64, sign string) string {
 	return fmt.Sprintf("%"+sign+".1f", math.Round(10*v)/10+0) // no -0.0
 }
 
-// addCause writes the table of a cause, or why there is none.
-func (p *printer) addCause(c *Cause) {
+// WriteCause writes the table of a cause, or why there is none.
+func WriteCause(w io.Writer, c Cause, format string) error {
+	p, err := newPrinter(w, format)
+	if err != nil {
+		return err
+	}
 	switch {
-	case c == nil:
 	case c.Note != "":
 		p.list("Where it comes from", []string{c.Note})
-	default:
+	case c.Shown:
 		p.grid(c.grid())
 	}
+	if c.Note == "" && len(c.Programs) > 0 {
+		p.grid(c.programGrid())
+	}
+	return p.err
+}
+
+// programGrid is the table of a call of each of the programs' functions.
+func (c Cause) programGrid() grid {
+	g := grid{title: "A call of the programs: " + c.Where, head: []string{"function", "calls A", "calls B", "A", "B", "B - A"}}
+	for _, f := range c.Programs {
+		change := "–"
+		if f.A.Calls > 0 && f.B.Calls > 0 {
+			change = instructions(f.B.Each-f.A.Each, "+")
+		}
+		g.rows = append(g.rows, []string{f.Name, calls(f.A), calls(f.B), instructions(f.A.Each, ""), instructions(f.B.Each, ""), change})
+	}
+	g.footer = fmt.Sprintf("calls: of one %s; A, B: executed instructions of a call without those of what it calls, mean of the guest that counted", wordOf(c.A.Unit))
+	return g
+}
+
+func calls(p profile.Program) string {
+	switch {
+	case p.Calls == 0:
+		return "–"
+	case p.Calls < 0.1:
+		return fmt.Sprintf("%.2g", p.Calls)
+	}
+	return fmt.Sprintf("%.2f", p.Calls)
 }

@@ -62,7 +62,7 @@ func WriteKernels(w io.Writer, k Kernels, format string) error {
 		newline = "  \n"
 	}
 	for i, a := range k.Answers {
-		sentence := a.sentence()
+		sentence := a.Sentence()
 		if !k.Alone {
 			sentence = k.Names[i] + ": " + sentence
 		}

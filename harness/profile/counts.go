@@ -28,8 +28,9 @@ func byTotal(a, b Counts) int { return cmp.Compare(a.Total(), b.Total()) }
 
 // A Window is what was executed between a mark Begin and its End: in laps, and after the last of them.
 type Window struct {
-	Laps []Counts
-	Rest Counts
+	Laps    []Counts
+	Rest    Counts
+	Entered map[uint64]uint64 // how often the block at an address was entered, in the whole window
 }
 
 // Whole is what was executed in the whole window.
@@ -84,8 +85,8 @@ func (w Window) without() map[uint64]float64 {
 	return out
 }
 
-// maxPairs bounds the pairs of a record that a damaged file may claim.
-const maxPairs = 1 << 22
+// maxBlocks bounds the blocks of a record that a damaged file may claim.
+const maxBlocks = 1 << 22
 
 // A Trial is what was counted in a trial: the windows that were closed.
 type Trial []Window
@@ -94,7 +95,7 @@ type Trial []Window
 func ReadCounts(r io.Reader) (out []Trial, err error) {
 	var open *Window
 	for {
-		kind, counts, err := readRecord(r)
+		kind, counts, entered, err := readRecord(r)
 		switch {
 		case errors.Is(err, io.EOF):
 			return out, nil
@@ -109,10 +110,12 @@ func ReadCounts(r io.Reader) (out []Trial, err error) {
 		case mark.KindLap:
 			if open != nil {
 				open.Laps = append(open.Laps, counts)
+				open.enter(entered)
 			}
 		case mark.KindEnd:
 			if open != nil {
 				open.Rest = counts
+				open.enter(entered)
 				out[len(out)-1], open = append(out[len(out)-1], *open), nil
 			}
 		case mark.KindSkip, mark.KindTrial:
@@ -122,24 +125,37 @@ func ReadCounts(r io.Reader) (out []Trial, err error) {
 	}
 }
 
+// enter adds how often blocks were entered.
+func (w *Window) enter(blocks map[uint64]uint64) {
+	for a, n := range blocks {
+		if w.Entered == nil {
+			w.Entered = map[uint64]uint64{}
+		}
+		w.Entered[a] += n
+	}
+}
+
 // readRecord reads what the plug-in wrote at one mark. The error is io.EOF at the end only.
-func readRecord(r io.Reader) (kind uint64, counts Counts, err error) {
+func readRecord(r io.Reader) (kind uint64, counts Counts, entered map[uint64]uint64, err error) {
 	var head [2]uint64
 	if err := binary.Read(r, binary.NativeEndian, &head); err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
-	if head[1] > maxPairs {
-		return 0, nil, fmt.Errorf("a record of %d addresses", head[1])
+	if head[1] > maxBlocks {
+		return 0, nil, nil, fmt.Errorf("a record of %d addresses", head[1])
 	}
-	pairs := make([]uint64, 2*head[1])
-	if err := binary.Read(r, binary.NativeEndian, pairs); err != nil {
-		return 0, nil, noEOF(err)
+	blocks := make([]uint64, 3*head[1])
+	if err := binary.Read(r, binary.NativeEndian, blocks); err != nil {
+		return 0, nil, nil, noEOF(err)
 	}
-	counts = make(Counts, head[1])
-	for p := range slices.Chunk(pairs, 2) {
-		counts[p[0]] += p[1]
+	counts, entered = make(Counts, head[1]), make(map[uint64]uint64, head[1])
+	for b := range slices.Chunk(blocks, 3) {
+		counts[b[0]] += b[1]
+		if b[2] > 0 {
+			entered[b[0]] += b[2]
+		}
 	}
-	return head[0], counts, nil
+	return head[0], counts, entered, nil
 }
 
 func noEOF(err error) error {

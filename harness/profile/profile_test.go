@@ -151,3 +151,21 @@ func TestCompare(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestPrograms: a call's instructions are those of the whole window over its calls; a function of two programs counts once.
+func TestPrograms(t *testing.T) {
+	s := space(t)
+	s.programs = append(s.programs, harness.Symbol{Name: "xdp_main", Start: 0xffffffffc0009a00, Size: 64})
+	w := Window{Laps: []Counts{{0xffffffffc0009000: 600, 0xffffffffc0009050: 100}, {0xffffffffc0009000: 300, 0xffffffffc0009a00: 50}}, Rest: Counts{0xffffffffc0009000: 50}}
+	w.enter(map[uint64]uint64{0xffffffffc0009000: 50, 0xffffffffc0009050: 10, 0xffffffffc0009a00: 5, 0xffffffff81000110: 7})
+	got := NewTable("X", w, harness.CountedWindow{Unit: "insn/pkt", Amount: 10, Laps: true}, s).Programs
+	if diff := cmp.Diff([]Program{{"xdp_main", 1.75, 20}}, got, near); diff != "" {
+		t.Error(diff)
+	}
+	a := Table{Programs: []Program{{"f", 1, 10}, {"g", 1, 7}, {"mark", 1, 1}}}
+	b := Table{Programs: []Program{{"f", 1, 11}, {"h", 2, 30}, {"mark", 1, 9}}}
+	changes := ComparePrograms(a, b, func(name string) bool { return name != "mark" })
+	if diff := cmp.Diff([]ProgramChange{{"g | h", a.Programs[1], b.Programs[1]}, {"f", a.Programs[0], b.Programs[0]}}, changes); diff != "" {
+		t.Error(diff)
+	}
+}

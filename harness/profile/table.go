@@ -4,6 +4,7 @@ package profile
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ type Table struct {
 	Unit      string     `json:"unit"` // of the metric: "insn/pkt"
 	Whole     float64    `json:"whole"`
 	Functions []Function `json:"functions"` // the largest first; they sum to Whole
+	// Programs are the functions of BPF programs that were called; without those of tables that were recorded before there were any.
+	Programs []Program `json:"programs,omitempty"`
 }
 
 // A Function is a row of a Table.
@@ -27,20 +30,19 @@ type Function struct {
 
 // NewTable resolves what was counted in a window. Amounts below a thousandth of an instruction are summed up as rest.
 func NewTable(cell string, w Window, is harness.CountedWindow, s *Space) Table {
-	values := map[string]float64{}
+	values, amounts := map[string]float64{}, map[uint64]float64{}
 	switch {
 	case is.Empty:
-		for a, n := range w.without() {
-			values[s.Name(a)] += n / is.Amount
-		}
+		amounts = w.without()
 	case is.Laps:
-		for a, n := range w.Lap() {
-			values[s.Name(a)] += n / is.Amount
-		}
+		amounts = w.Lap()
 	default:
 		for a, n := range w.Whole() {
-			values[s.Name(a)] += float64(n) / is.Amount
+			amounts[a] = float64(n)
 		}
+	}
+	for _, a := range slices.Sorted(maps.Keys(amounts)) { // in one order, or the last digit of a sum would change
+		values[s.Name(a)] += amounts[a] / is.Amount
 	}
 	t := Table{Cell: cell, Unit: is.Unit}
 	var rest float64
@@ -58,7 +60,7 @@ func NewTable(cell string, w Window, is harness.CountedWindow, s *Space) Table {
 	for _, f := range t.Functions {
 		t.Whole += f.Value
 	}
-	t.Whole = round(t.Whole)
+	t.Whole, t.Programs = round(t.Whole), newPrograms(w, values, s)
 	return t
 }
 

@@ -62,6 +62,11 @@ type GuestOptions struct {
 	Patience time.Duration
 	Progress *Progress
 	Boot     Boot
+	// Turn, if not nil, returns when the next guest may run: that of a job that checks gates (repeat EveryRepeat), or makes a repeat. The
+	// end of the turn is called when the job is done.
+	Turn func(ctx context.Context, repeat int) (end func(), err error)
+	// Made, if not nil, is called when all trials up to a repeat, and the gates, are recorded. It must not block.
+	Made func(repeats int)
 
 	unwatched bool // on the host, where no watch ends the worker
 }
@@ -229,7 +234,7 @@ func (r *engine) runShards(ctx context.Context, shards []*shard) error {
 				if errs[i] != nil {
 					continue
 				}
-				if errs[i] = r.shard(ctx, s); errs[i] != nil {
+				if errs[i] = r.inTurn(ctx, s); errs[i] != nil {
 					cancel()
 				}
 			}
@@ -245,6 +250,18 @@ func (r *engine) runShards(ctx context.Context, shards []*shard) error {
 		return errors.Join(cause...)
 	}
 	return errors.Join(errs...)
+}
+
+// inTurn runs a shard when its turn has come.
+func (r *engine) inTurn(ctx context.Context, s *shard) error {
+	if r.Turn != nil {
+		end, err := r.Turn(ctx, s.job.Repeat)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	return r.shard(ctx, s)
 }
 
 // maxDeaths is how many guests of a job may die in a row before a trial begins; then the group's trials are given up.

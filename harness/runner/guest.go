@@ -163,6 +163,9 @@ func (r *engine) flush() {
 		}
 		s.events, s.recorded = nil, 0
 		r.at++
+		if last := r.at == len(r.shards) || r.shards[r.at].job.Repeat > s.job.Repeat; last && r.Made != nil && s.job.Work != WorkGates {
+			r.Made(s.job.Repeat + 1)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -15,46 +16,66 @@ const (
 	quietEvery = time.Minute
 )
 
-// Progress shows the progress of a run: as one line that is rewritten on a terminal, as plain lines at intervals elsewhere. It is
-// used by one goroutine.
+// Progress shows the progress of a run, or of several at a time (And): as one line that is rewritten on a terminal, as plain lines at
+// intervals elsewhere.
 type Progress struct {
+	*board
+	// Rename, if not nil, changes each text before it is shown.
+	Rename func(text string) string
+}
+
+// A board is what all runs of a Progress share.
+type board struct {
 	w     io.Writer
 	width int // of the terminal, columns; 0: no terminal
 	now   func() time.Time
 	every time.Duration // between plain lines
 	quiet bool          // no lines that stay
-	// Rename, if not nil, changes each text before it is shown.
-	Rename func(text string) string
 
+	mu      sync.Mutex
 	est     estimate
-	trials  int // in the plan
+	trials  int // in the plans
 	at      int // trials over
 	started time.Time
 	written time.Time // when the last line was written
 	live    bool      // the cursor stands behind a live line
+	answer  string    // stands above the live line
 }
 
 // NewProgress returns a Progress that writes to w, on a live line of that many columns, or in plain lines if 0.
 func NewProgress(w io.Writer, columns int) *Progress {
-	return &Progress{w: w, width: columns, now: time.Now, every: plainEvery}
+	return &Progress{board: &board{w: w, width: columns, now: time.Now, every: plainEvery}}
 }
 
 // NewQuietProgress is a NewProgress without lines that stay, and with a plain line a minute, the first after one.
 func NewQuietProgress(w io.Writer, columns int) *Progress {
-	return &Progress{w: w, width: columns, now: time.Now, every: quietEvery, quiet: true}
+	p := NewProgress(w, columns)
+	p.every, p.quiet = quietEvery, true
+	return p
 }
 
+// And is for another run at the same time: its trials add to the first one's.
+func (p *Progress) And() *Progress { return &Progress{board: p.board} }
+
 func (p *Progress) begin(plan *Plan) {
-	p.est = newEstimate(plan)
-	p.trials, p.at, p.started = plan.Trials(), 0, p.now()
-	if p.quiet {
-		p.written = p.started
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.est.add(plan)
+	if p.trials += plan.Trials(); p.started.IsZero() {
+		p.started = p.now()
+		if p.quiet {
+			p.written = p.started
+		}
 	}
-	p.remark("%d cells, %d trials, about %s", plan.Cells(), p.trials, round(p.est.remaining()))
+	p.say("%d cells, %d trials, about %s", plan.Cells(), plan.Trials(), round(plan.Guess()))
 }
 
 // setup counts a group that was set up and checked.
-func (p *Progress) setup(took time.Duration) { p.est.setups.add(took) }
+func (p *Progress) setup(took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.est.setups.add(took)
+}
 
 // trial shows that a trial begins.
 func (p *Progress) trial(s Step) {
@@ -64,13 +85,21 @@ func (p *Progress) trial(s Step) {
 
 // done counts a trial that is over, with the time of all its attempts; 0: it was not made.
 func (p *Progress) done(s Step, took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.at++
 	p.est.trial(s, took)
 }
 
 // remark writes a line that stays.
 func (p *Progress) remark(format string, args ...any) {
-	p.end()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.say(format, args...)
+}
+
+func (p *Progress) say(format string, args ...any) {
+	p.wipe()
 	if !p.quiet {
 		fmt.Fprintln(p.w, p.renamed(fmt.Sprintf(format, args...)))
 	}
@@ -83,16 +112,46 @@ func (p *Progress) renamed(text string) string {
 	return p.Rename(text)
 }
 
+// Live reports whether there is a line that is rewritten.
+func (p *Progress) Live() bool { return p.width > 0 }
+
+// Answer shows a preliminary answer: above the live line, until the next or the end of the run, or as a line that stays.
+func (p *Progress) Answer(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+	if p.width == 0 && !p.quiet {
+		fmt.Fprintln(p.w, text)
+	}
+	p.answer = text
+}
+
 // end clears the live line.
 func (p *Progress) end() {
-	if p.live {
-		fmt.Fprint(p.w, "\r\x1b[K")
-		p.live = false
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+}
+
+// wipe clears the live line and the answer above it.
+func (p *Progress) wipe() {
+	if !p.live {
+		return
+	}
+	p.live = false
+	fmt.Fprint(p.w, "\r\x1b[K")
+	if n := p.rows(); n > 0 {
+		fmt.Fprintf(p.w, "\x1b[%dA\x1b[J", n)
 	}
 }
 
+// rows is how many rows of the terminal the answer takes.
+func (p *Progress) rows() int { return (len([]rune(p.answer)) + p.width - 1) / p.width }
+
 // phase shows what begins.
 func (p *Progress) phase(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := p.now()
 	if p.width == 0 && now.Sub(p.written) < p.every && !p.written.IsZero() {
 		return
@@ -106,6 +165,9 @@ func (p *Progress) phase(what string) {
 	}
 	if r := []rune(line); len(r) >= p.width {
 		line = string(r[:p.width-1])
+	}
+	if !p.live && p.answer != "" {
+		fmt.Fprintln(p.w, p.answer)
 	}
 	fmt.Fprint(p.w, "\r\x1b[K"+line)
 	p.live = true
@@ -133,8 +195,10 @@ type kind struct {
 	guess     time.Duration // for one, until one has ended
 }
 
-func newEstimate(p *Plan) estimate {
-	e := estimate{kinds: map[string]*kind{}, setups: kind{remaining: len(p.Groups), guess: guessSetup}}
+// add adds a plan.
+func (e *estimate) add(p *Plan) {
+	e.setups.remaining += len(p.Groups)
+	e.setups.guess = guessSetup
 	for i := range p.Groups {
 		for _, b := range p.Groups[i].Blocks {
 			k := e.kind(b.Workload)
@@ -142,10 +206,12 @@ func newEstimate(p *Plan) estimate {
 			k.guess = max(k.guess, b.Warm+b.Measure+guessTrial)
 		}
 	}
-	return e
 }
 
 func (e *estimate) kind(name string) *kind {
+	if e.kinds == nil {
+		e.kinds = map[string]*kind{}
+	}
 	if e.kinds[name] == nil {
 		e.kinds[name] = &kind{}
 	}
@@ -186,6 +252,7 @@ func (e *estimate) remaining() time.Duration {
 
 // Guess is how long the plan will take, estimated from its budgets.
 func (p *Plan) Guess() time.Duration {
-	e := newEstimate(p)
+	var e estimate
+	e.add(p)
 	return e.remaining().Round(time.Second)
 }

@@ -74,3 +74,23 @@ func TestProgressRename(t *testing.T) {
 		t.Error(said)
 	}
 }
+
+// TestProgressAnswer: a preliminary answer stands above the live line and is gone at the end; without a terminal it is a line.
+func TestProgressAnswer(t *testing.T) {
+	for columns, want := range map[int]string{
+		0:  "[0/0] 0s, 0s left: one\nafter 2 of 5 seeds: worse\n",
+		20: "\r\x1b[K[0/0] 0s, 0s left: \r\x1b[Kafter 2 of 5 seeds: worse\n\r\x1b[K[0/0] 0s, 0s left: \r\x1b[K\x1b[2A\x1b[J",
+	} {
+		var out bytes.Buffer
+		pr := NewProgress(&out, columns)
+		pr.now = func() time.Time { return time.Unix(0, 0) }
+		pr.started = pr.now()
+		pr.phase("one")
+		pr.Answer("after 2 of 5 seeds: worse") // two rows of twenty columns
+		pr.And().phase("two")
+		pr.end()
+		if out.String() != want {
+			t.Errorf("%d columns: %q, want %q", columns, out.String(), want)
+		}
+	}
+}

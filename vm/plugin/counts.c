@@ -10,9 +10,13 @@
  * again when it is repeated. Counted by blocks as a whole, those that a page fault or an access to a device leaves early would count
  * twice.
  *
+ * Before the first window, blocks without a mark are translated without counters. The mark that opens it has QEMU forget all translated
+ * code (qemu_plugin_reset), which it does before the next block; the mark's own block has counters. From then on all blocks have: to
+ * translate everything anew after each window takes longer than to count between windows.
+ *
  * Output, to the file that the argument "out" names: at each mark a record of 64-bit words in the machine's byte order: the kind,
- * the number of pairs, and the pairs (address of a block's first instruction, instructions executed since the last mark). Only laps
- * and ends of windows have pairs. Address 0 stands for blocks beyond the first MAX_BLOCKS.
+ * the number of blocks, and of each three words: the address of its first instruction, the instructions executed since the last mark,
+ * and how often it was entered. Only laps and ends of windows have blocks. Address 0 stands for blocks beyond the first MAX_BLOCKS.
  *
  * The functions of QEMU are declared here, as its header is not part of distributions' packages: version 1 of the interface, in
  * QEMU 4.2 to 9.0. The plug-in needs no library: what it calls of the C library is in QEMU's process.
@@ -39,6 +43,7 @@ uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t at);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+void qemu_plugin_reset(uint64_t id, void (*cb)(uint64_t id));
 
 int open(const char *path, int flags, ...);
 long write(int fd, const void *data, size_t size);
@@ -51,9 +56,10 @@ void *mmap(void *addr, size_t size, int prot, int flags, int fd, long offset);
 EXPORT int qemu_plugin_version = 1;
 
 /* The high 56 bits of a mark's constant. The low 8 are its kind. */
-#define MARK	 0x6b786c61626d6b00ULL
-#define MARK_LAP 1
-#define MARK_END 2
+#define MARK	   0x6b786c61626d6b00ULL
+#define MARK_BEGIN 0
+#define MARK_LAP   1
+#define MARK_END   2
 
 /* Kinds from here on are no marks. */
 #define MARK_KINDS 5
@@ -65,6 +71,8 @@ struct block {
 	uint64_t address;
 	uint64_t executed; /* instructions, since the guest began */
 	uint64_t before; /* of them, up to the last mark */
+	uint64_t entered;
+	uint64_t entered_before;
 };
 
 /* blocks[0] stands for those that have no place. */
@@ -72,6 +80,9 @@ static struct block *blocks;
 static uint32_t used = 1;
 static uint32_t *buckets; /* index of a block, or 0 */
 static int out = -1;
+
+static uint64_t self; /* the plug-in's name in QEMU */
+static int counting; /* a window has been opened */
 
 /* The block that begins at an address. The same address in another address space is the same block. */
 static struct block *find(uint64_t address)
@@ -107,9 +118,17 @@ static void put(const void *data, size_t size)
 	}
 }
 
+static void translate(uint64_t id, struct qemu_plugin_tb *tb);
+
+/* Translated code is forgotten, and so are the plug-in's callbacks. */
+static void start(uint64_t id)
+{
+	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+}
+
 static void mark(unsigned int cpu, void *data)
 {
-	static uint64_t buffer[2 * 4096];
+	static uint64_t buffer[3 * 4096];
 	uint64_t head[2] = {(uintptr_t)data, 0};
 	int told = head[0] == MARK_LAP || head[0] == MARK_END;
 	size_t n = 0;
@@ -128,14 +147,20 @@ static void mark(unsigned int cpu, void *data)
 		if (told) {
 			buffer[n++] = b->address;
 			buffer[n++] = b->executed - b->before;
+			buffer[n++] = b->entered - b->entered_before;
 			if (n == sizeof(buffer) / sizeof(*buffer)) {
 				put(buffer, sizeof(buffer));
 				n = 0;
 			}
 		}
 		b->before = b->executed;
+		b->entered_before = b->entered;
 	}
 	put(buffer, n * sizeof(*buffer));
+	if (head[0] == MARK_BEGIN && !counting) {
+		counting = 1;
+		qemu_plugin_reset(self, start);
+	}
 }
 
 /* The kind of a mark, or -1 of any other instruction. */
@@ -153,16 +178,32 @@ static int kind(const struct qemu_plugin_insn *insn)
 	return value < MARK_KINDS ? (int)value : -1;
 }
 
+/* Whether any instruction of a block is a mark. */
+static int marked(const struct qemu_plugin_tb *tb, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (kind(qemu_plugin_tb_get_insn(tb, i)) >= 0)
+			return 1;
+	return 0;
+}
+
 static void translate(uint64_t id, struct qemu_plugin_tb *tb)
 {
 	size_t n = qemu_plugin_tb_n_insns(tb), i;
-	struct block *b = find(qemu_plugin_tb_vaddr(tb));
+	struct block *b;
 
 	(void)id;
+	if (!counting && !marked(tb, n))
+		return;
+	b = find(qemu_plugin_tb_vaddr(tb));
 	for (i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		int k = kind(insn);
 
+		if (!i)
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &b->entered, 1);
 		qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &b->executed, 1);
 		if (k >= 0)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, mark, QEMU_PLUGIN_CB_NO_REGS,
@@ -192,6 +233,7 @@ EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int ar
 	buckets = reserve(BUCKETS * sizeof(*buckets));
 	if (out < 0 || !blocks || !buckets)
 		return -1;
-	qemu_plugin_register_vcpu_tb_trans_cb(id, translate);
+	self = id;
+	start(id);
 	return 0;
 }

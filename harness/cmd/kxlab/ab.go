@@ -32,8 +32,9 @@ const abLong = `ab says whether B is better than A, by how much and how sure tha
 Trials are paired: on target exact by seed, in guests that differ in the program alone, so that any machine gives the
 same figures; on others they take turns in one run. A source or object stands in the place of a variant of the lab, which
 says how it is put in force and what it is measured by: that of --like, or of the other side, or what follows from the
-object itself. On target exact the answer ends with the functions by which A and B differ, counted in one more guest of
-each side.
+object itself. On target exact the second seed gives a preliminary sentence on standard error, and the answer ends with the
+functions by which A and B differ and the instructions of a call of each of theirs, counted in one more guest of each side.
+Two programs that are the same code, but for comments and names, are not measured (--fresh measures them).
 
 An object that takes no place of the lab's, or --like prog, is run by itself, through the kernel's test run: an XDP, tc,
 cgroup_skb, socket filter, flow dissector, raw tracepoint or syscall program gets each input (--input: a capture, a
@@ -122,12 +123,18 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	if pair.single = len(args) == 1; pair.single {
 		pair.experiment.Variants = []harness.Variant{pair.a}
 	}
-	if pair.inTurns(words, f) != nil {
-		return pair.abTurns(ctx, s, words, f, effect)
+	inTurns := pair.inTurns(words, f) != nil
+	var jobs [][]job
+	if !inTurns {
+		if jobs, err = f.jobs(pair, words); err != nil {
+			return err
+		}
 	}
-	jobs, err := f.jobs(pair, words)
-	if err != nil {
+	if done, err := pair.answerSame(s, f); done || err != nil {
 		return err
+	}
+	if inTurns {
+		return pair.abTurns(ctx, s, words, f, effect)
 	}
 	if err := checkPrograms(ctx, slices.Concat(jobs...), f.runFlags); err != nil {
 		return err
@@ -147,27 +154,17 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 		}
 		defer lock.Close()
 	}
+	if effect == 0 && pair.kind != nil && f.target == harness.TargetExact {
+		effect = minEffectRun
+	}
 	var wrong []error
 	for _, on := range jobs {
-		for _, i := range pair.order(len(on)) {
-			where := ""
-			if len(on) > 1 {
-				where = fmt.Sprintf("%s, %s: ", "AB"[i:i+1], pair.words[i])
-			}
-			if len(jobs) > 1 {
-				where = "kernel " + on[i].kernel + ": " + where
-			}
-			sum, err := on[i].measure(ctx, s, f.runFlags)
-			if err != nil {
-				return fmt.Errorf("%s%w", where, err)
-			}
-			if err := wrongError(on[i], sum); err != nil {
-				if len(on) > 1 && len(jobs) == 1 && sum.Valid == 0 && i == pair.order(len(on))[0] {
-					return fmt.Errorf("%s%w\n%s is not measured: there would be nothing to hold it against", where, err, "AB"[1-i:2-i])
-				}
-				wrong = append(wrong, fmt.Errorf("%s%w", where, err))
-			}
+		m := sides{pair: pair, jobs: on, several: len(jobs) > 1, effect: effect}
+		failed, err := m.measure(ctx, s, f)
+		if err != nil {
+			return err
 		}
+		wrong = append(wrong, failed...)
 	}
 	return pair.answer(ctx, s, f, jobs, effect, errors.Join(wrong...))
 }
@@ -240,9 +237,6 @@ func (p *pair) answer(ctx context.Context, s streams, f abFlags, jobs [][]job, e
 	if err != nil {
 		return err
 	}
-	if effect == 0 && p.kind != nil && f.target == harness.TargetExact {
-		effect = minEffectRun
-	}
 	names := p.kernelNames(jobs, pairs)
 	var answers []page.AB
 	var worse, blind []string
@@ -266,7 +260,6 @@ func (p *pair) answer(ctx context.Context, s streams, f abFlags, jobs [][]job, e
 		if err := p.progAnswer(&out, f.progFlags, runs[0], runs[1]); err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("%s%w", where, err))
 		}
-		p.addCause(ctx, f, &out, p.sides(jobs, i))
 		answers = append(answers, out)
 		switch {
 		case c.Gate():
@@ -276,6 +269,9 @@ func (p *pair) answer(ctx context.Context, s streams, f abFlags, jobs [][]job, e
 		}
 	}
 	if err := p.write(s, f, names, answers); err != nil {
+		return err
+	}
+	if err := p.writeCause(ctx, s, f, answers[0], p.sides(jobs, 0)); err != nil {
 		return err
 	}
 	for _, j := range slices.Concat(jobs...) {

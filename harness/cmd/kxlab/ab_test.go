@@ -91,7 +91,7 @@ func TestAB(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	name, want := "mine.bpf.c", `^mine.bpf.c takes 1\.[34] % more instructions a packet than xdp-dsr \[.*\]: worse(.*\n)*Where it comes from: .*\n  function .*\n  xdp_dsr \[bpf\] +[0-9.]+ +[0-9.]+ +\+(19|20)\.\d\n`
+	name, want := "mine.bpf.c", `^mine.bpf.c takes 1\.[34] % more instructions a packet than xdp-dsr \[.*\]: worse(.*\n)*Where it comes from: .*\n  function .*\n  xdp_dsr \[bpf\] +[0-9.]+ +[0-9.]+ +\+(19|20)\.\d\n(.*\n)*A call of the programs: .*\n  function .*\n  xdp_dsr +1\.00 +1\.00 +[0-9.]+ +[0-9.]+ +\+20\.0\n`
 	if labtest.Soak() {
 		name, want = "same.bpf.c", `^No difference is shown between xdp-dsr and same.bpf.c`
 	}
@@ -99,6 +99,31 @@ func TestAB(t *testing.T) {
 	out, err := cmd.Output()
 	if err != nil || !regexp.MustCompile(want).Match(out) {
 		t.Errorf("%s: %v\n%s%s\nwant %s", name, err, out, errs, want)
+	}
+	if first := "after 2 of 3 seeds, preliminary: "; !strings.Contains(errs.String(), first) {
+		t.Errorf("%s: no %q: %s", name, first, errs)
+	}
+}
+
+// TestABSame: programs that differ in comments and names are the same code, and nothing is measured.
+func TestABSame(t *testing.T) {
+	source, err := os.ReadFile("../../../bpf/lb/xdp_dsr.bpf.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	text := strings.Replace(string(source), "int xdp_dsr(", "/* a comment */\nint renamed(", 1)
+	if err := os.WriteFile(filepath.Join(dir, "same.bpf.c"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd, errs := command(t, dir, "ab", "xdp-dsr", "same.bpf.c", "--gate")
+	cmd.Env = append(cmd.Env, "KXLAB_FRESH=false")
+	out, err := cmd.Output()
+	if want := "No difference is shown between xdp-dsr and same.bpf.c: they are the same code, "; err != nil || !strings.HasPrefix(string(out), want) {
+		t.Errorf("%v: %s%s", err, out, errs)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "results/*")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
 	}
 }
 

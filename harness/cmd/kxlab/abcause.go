@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/profile"
@@ -17,18 +18,22 @@ import (
 	"github.com/kxlab/kxlab/harness/runner"
 )
 
-// addCause adds to the answer the functions that differ in the row that says most: from one more guest of each side, on target exact. It
-// says why if that cannot be; the answer stands without. Answers about several kernels, those for programs and those of --watch have none.
-func (p *pair) addCause(ctx context.Context, f abFlags, out *page.AB, sides [2]*job) {
+// writeCause writes the functions that differ in the row of an answer that says most, and what a call of the programs takes: from one more
+// guest of each side, on target exact. Where no row differs, it is the calls alone. It says why if that cannot be; the answer stands
+// without. Answers about several kernels, those for programs and those of --watch have none.
+func (p *pair) writeCause(ctx context.Context, s streams, f abFlags, answer page.AB, sides [2]*job) error {
 	if f.target != harness.TargetExact || f.watch || p.single || len(f.kernels) > 1 || f.format == "json" || f.format == "junit" {
-		return
+		return nil
 	}
-	row, ok := out.CauseRow()
-	if !ok {
-		return
+	row, shown := answer.CauseRow()
+	if !shown {
+		var ok bool
+		if row, ok = answer.CountedRow(); !ok {
+			return nil
+		}
 	}
 	where := strings.TrimSpace(row.Cell.Workload + strings.ReplaceAll(row.Cell.AxesName(""), "/", " "))
-	out.Cause = &page.Cause{Where: where}
+	cause := page.Cause{Where: where, Shown: shown}
 	sides[1].guests.free = sides[0].guests.free
 	var tables [2]profile.Table
 	var errs [2]error
@@ -41,11 +46,36 @@ func (p *pair) addCause(ctx context.Context, f abFlags, out *page.AB, sides [2]*
 		all.Go(func() { tables[i], errs[i] = j.countFunctions(ctx, f.runFlags, cell.BenchName(), row.Unit) })
 	}
 	all.Wait()
-	if err := cmp.Or(errs[:]...); err != nil {
-		out.Cause.Note = firstOf(err.Error())
-		return
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	out.Cause.A, out.Cause.B = tables[0], tables[1]
+	if err := cmp.Or(errs[:]...); err != nil {
+		if !shown {
+			return nil
+		}
+		cause.Note = firstOf(err.Error())
+	}
+	cause.A, cause.B = tables[0], tables[1]
+	own := p.functions()
+	cause.Programs = profile.ComparePrograms(tables[0], tables[1], func(name string) bool { return own[name] })
+	return page.WriteCause(s.out, cause, f.format)
+}
+
+// functions are the names of all functions of the programs of A and B.
+func (p *pair) functions() map[string]bool {
+	out := map[string]bool{}
+	for _, v := range []harness.Variant{p.a, p.b} {
+		spec, err := bpf.Open(v.Object)
+		if err != nil {
+			continue // the kernel's own
+		}
+		for _, prog := range spec.Programs {
+			for _, ins := range prog.Instructions {
+				out[ins.Symbol()] = true
+			}
+		}
+	}
+	return out
 }
 
 // countFunctions returns the table of a cell and a unit, from one more guest.

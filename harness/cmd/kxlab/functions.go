@@ -25,7 +25,7 @@ import (
 )
 
 // countedVersion changes when equal guests give other tables.
-const countedVersion = 1
+const countedVersion = 2
 
 // functions makes one more trial of some cells in a guest that counts instructions by address, and returns a table for each unit that
 // was counted. Tables of an earlier guest are kept.

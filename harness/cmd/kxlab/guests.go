@@ -55,8 +55,10 @@ func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 	e := j.plan.Experiment
 	g := &guests{exact: j.plan.Target == harness.TargetExact, spec: e.Guest, silence: f.silence, boots: !f.snapshots}
 	var err error
-	if g.free, err = openProcessors(); err != nil {
-		return nil, err
+	if g.free = j.beside.free; g.free == nil {
+		if g.free, err = openProcessors(); err != nil {
+			return nil, err
+		}
 	}
 	if g.kernel, g.virtme, err = f.openKernel(ctx, j); err != nil {
 		return nil, err

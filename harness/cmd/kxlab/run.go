@@ -109,6 +109,7 @@ type job struct {
 	// objects are BPF objects that the program does not have, by their names.
 	objects map[string][]byte
 	names   map[string]string // the user's words for variants that run under other names
+	beside  beside            // jobs that run at the same time
 }
 
 // runAll checks all arguments before it changes anything.
@@ -352,11 +353,13 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 		rec = newJSONLines(s.out, w)
 	}
 	kept := j.keptGates(s, f)
-	progress := s.progress()
+	progress := cmp.Or(j.beside.progress, s.progress())
 	progress.Rename = func(text string) string { return rename(text, j.names) }
 	if j.guests != nil {
 		sum, err = j.guests.run(ctx, s, j.plan, j.selection,
-			runner.GuestOptions{Record: rec, KeptGates: kept, Objects: j.objects, Seed: f.seed, Progress: progress}, w)
+			runner.GuestOptions{
+				Record: rec, KeptGates: kept, Objects: j.objects, Seed: f.seed, Progress: progress, Turn: j.beside.turn, Made: j.beside.made,
+			}, w)
 	} else {
 		sum, err = runner.Run(ctx, j.plan, runner.Options{Family: j.family, Record: rec, KeptGates: kept, Seed: f.seed, Progress: progress})
 	}
