@@ -109,9 +109,9 @@ func TestABProg(t *testing.T) {
 		{"head.bpf.o head.bpf.o --input one.bin --repeat 5", "", `^No difference is shown between head.bpf.o and head.bpf.o(.*\n)*.*\[[+]0\.0 %, [+]0\.0 %\]`},
 		{"base.bpf.o head.bpf.o --input one.bin", "the outputs of A and B differ for 1 of 1 inputs, the first one: returns XDP_PASS (2) | XDP_TX (3); packet has 64 | 68 bytes, byte 0 is 0x02 | 0xee",
 			`Different outputs, A \| B\n  one: returns XDP_PASS \(2\) \| XDP_TX \(3\); packet has 64 \| 68 bytes, byte 0 is 0x02 \| 0xee`},
-		{"filled.bpf.o filled.bpf.o --program filled --maps one.yaml,two.yaml --input one.bin",
-			"returns XDP_DROP (1) | XDP_PASS (2)", `one: returns XDP_DROP \(1\) \| XDP_PASS \(2\)`},
-		{"filled.bpf.o filled.bpf.o --program filled,jumped --input one.bin", "returns XDP_ABORTED (0) | 99", `one: returns XDP_ABORTED \(0\) \| 99`},
+		// The answer for programs has no functions, whose counting takes two more guests.
+		{"filled.bpf.o filled.bpf.o --program filled --maps one.yaml,two.yaml --input one.bin --format json", "returns XDP_DROP (1) | XDP_PASS (2)", ``},
+		{"filled.bpf.o filled.bpf.o --program filled,jumped --input one.bin --format json", "returns XDP_ABORTED (0) | 99", ``},
 		{"base.bpf.o closed.bpf.o --input one.bin", "GPL", ``},
 		{"kinds.bpf.o kinds.bpf.o --program kind_raw", "", `^No difference is shown`},
 	} {

@@ -79,10 +79,11 @@ func TestKeptReports(t *testing.T) {
 	if got := run("1 of 1", one...); got != first {
 		t.Errorf("other digits:\n%s\n%s", got, first)
 	}
-	if got := run("", append(one, "--fresh")...); got != first {
+	const alone = "--format=json" // an answer without functions, whose counting takes two more guests
+	if got := run("", append(one, "--fresh", alone)...); got != first {
 		t.Errorf("other digits:\n%s\n%s", got, first)
 	}
-	run("", "plus8.bpf.o", "--seed", fmt.Sprint(seed+1))
+	run("", "plus8.bpf.o", "--seed", fmt.Sprint(seed+1), alone)
 	run("", "head.bpf.o", "--allow-difference", "--seed", fmt.Sprint(seed))
 	if !bytes.Contains(said, []byte("outputs: they differ for 1 of 1 inputs")) {
 		t.Errorf("other outputs, allowed: %s", said)
@@ -97,7 +98,7 @@ func TestKeptReports(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := run("", one...); got != first {
+	if got := run("", append(one, alone)...); got != first {
 		t.Errorf("other digits:\n%s\n%s", got, first)
 	}
 }
