@@ -60,8 +60,8 @@ unit: ## the tests that need no root
 	go test -short ./...
 
 # Tests that make test leaves out or runs in part, and their packages.
-SOAK    := ^(TestLawsFindBugs|TestAB|TestInitInGuest|TestRunVM|TestWrongSchedulersInGuest|TestSwapUnderLoad)$$
-SOAK_IN := ./harness/cmd/kxlab ./harness/family/cc ./harness/family/sched
+SOAK    := ^(TestLawsFindBugs|TestAB|TestInitInGuest|TestRunVM|TestWrongSchedulersInGuest|TestSwapUnderLoad|TestGateInGuest|TestSchedulersInGuest|TestVirtme)$$
+SOAK_IN := ./harness/cmd/kxlab ./harness/family/cc ./harness/family/lb ./harness/family/sched ./vm
 
 soak: ## the tests that make test leaves out or runs in part, as a whole
 	@scripts/setup run

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,8 +15,6 @@ import (
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
-	"github.com/kxlab/kxlab/harness/labtest/inguest"
-	"github.com/kxlab/kxlab/vm"
 )
 
 // programs are the variants of the shipped experiment proxy that are programs.
@@ -37,25 +34,6 @@ func programs(t *testing.T) (out []harness.Member) {
 
 // TestProgramGate: every shipped program passes the gate of its class.
 func TestProgramGate(t *testing.T) { gate(t, programs(t), "4", "6") }
-
-// TestProgramGateInGuest: IPVS by a script passes the gate of ipvs-nat's class in a guest, whose kernel has IPVS; and proxies pass theirs there.
-func TestProgramGateInGuest(t *testing.T) {
-	e, err := experiments.Open("proxy", experiments.Vocabulary{Families: map[string]harness.Family{"lb": Family{}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	const module = "/usr/lib/nginx/modules/ngx_stream_module.so"
-	tools := append(slices.Clone(e.Guest.Tools), "sh", "ipvsadm", "haproxy", "nginx")
-	out := inguest.Exact(t, vm.Cmd{Memory: int64(e.Guest.MemoryMB) << 20, Modules: e.Guest.Modules, Tools: tools,
-		Files: map[string]vm.File{module: {Source: module}}}, "^TestProgramGate$")
-	for _, v := range []string{"ipvs-script", "haproxy", "nginx-stream"} {
-		for _, ip := range []string{"4", "6"} {
-			if !strings.Contains(out, "PASS: TestProgramGate/ip="+ip+"/"+v+" ") {
-				t.Errorf("%s did not pass for IPv%s:\n%s", v, ip, out)
-			}
-		}
-	}
-}
 
 // TestProxyGateCatches: HAProxy with a fault that its script makes fails the gate, each fault in the step that looks for it.
 func TestProxyGateCatches(t *testing.T) {
