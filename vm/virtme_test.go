@@ -13,6 +13,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/cache"
+	"github.com/kxlab/kxlab/harness/labtest"
 	"github.com/kxlab/kxlab/harness/owner"
 )
 
@@ -38,6 +39,9 @@ func TestConvertArgs(t *testing.T) {
 
 // A virtme guest has this machine's root file system, cannot write to it, and leaves nothing behind.
 func TestVirtme(t *testing.T) {
+	if !labtest.Soak() {
+		t.Skip("boots a whole system: make soak runs it")
+	}
 	c, out := guestCmd(t, "")
 	k, err := Open(t.Context(), DefaultSpec+"/full")
 	if errors.Is(err, harness.ErrNotSupported) {

@@ -26,8 +26,13 @@ type guestTest struct {
 }
 
 // TestSchedulersInGuest boots the lab's kernel and runs the tests TestGuest… in it: under load on two CPUs, and the cost
-// of a switch, the gate and schedulers of programs on one CPU whose clock counts instructions.
+// of a switch, the gate and schedulers of programs on one CPU whose clock counts instructions. In make soak the gate alone runs, of the
+// schedulers that make test leaves out.
 func TestSchedulersInGuest(t *testing.T) {
+	if labtest.Soak() {
+		runInGuests(t, 8*time.Minute, []guestTest{{"exact", "^TestGuestGate$", 1, &vm.Exact{Seed: 1}, []string{restEnv + "=1"}}})
+		return
+	}
 	runInGuests(t, 8*time.Minute, []guestTest{
 		{"hold", "^TestGuest(SchedulersHold|Stall|NeverDispatches|Errors|Killed)$", 2, nil, nil},
 		{"exact", "^TestGuest(SwitchCost|Gate|Program)$", 1, &vm.Exact{Seed: 1}, nil},

@@ -29,6 +29,7 @@ const (
 	roleEnv      = "KXLAB_TEST_ROLE"   // be a load or a holder of a scheduler instead of a test
 	guestEnv     = "KXLAB_TEST_GUEST"  // this is a guest of the lab
 	enduranceEnv = "LABTEST_ENDURANCE" // tests may take minutes
+	restEnv      = "KXLAB_TEST_REST"   // the gate of the schedulers that make test leaves out
 )
 
 func TestMain(m *testing.M) {
