@@ -43,7 +43,7 @@ func TestVMRun(t *testing.T) {
 		// Exact guests start in a third of the time.
 		{"vm run --exact --tools sh -- sh -c <crash>", 139, "program exited with code 139"}, // 128 and SIGSEGV
 		{"vm run --exact -- ./say word", 0, "word"},
-		{"vm run --exact --timeout 3s -- sleep infinity", 1, "deadline exceeded"},
+		{"vm run --exact --timeout 3s --tools sh -- sh -c <stop>", 1, "deadline exceeded"}, // the image of <crash>
 		{"vm run -- ./none", 4, "none does not exist"},
 		{"vm run -- ./script", 1, "a script needs its interpreter"},
 		{"vm run --kernel nowhere/to/be/found -- true", 1, "no such file"},
@@ -56,6 +56,8 @@ func TestVMRun(t *testing.T) {
 				args[i] = "echo c >/proc/sysrq-trigger"
 			case "<crash>":
 				args[i] = "kill -SEGV $$"
+			case "<stop>":
+				args[i] = "kill -STOP $$"
 			}
 		}
 		cmd, _ := command(t, dir, args...)
