@@ -133,7 +133,7 @@ func (w *worker) gates(ctx context.Context, g *Group, stage harness.Stage) error
 	return nil
 }
 
-// What stands between the group and the member in the phase of its set-up and of its gate.
+// In the phases of a member's set-up and gate, these stand between the group and the member.
 const (
 	setupPhase = ": " + harness.PhaseSetUp
 	checkPhase = ": check "
