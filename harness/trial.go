@@ -70,6 +70,7 @@ type Result struct {
 	Measured   time.Duration // how much of the wall-clock time was measurement
 	Invalid    string        // why the trial does not count; empty if it does
 	Counted    *Counted      `json:",omitempty"` // of a trial whose instructions are counted by address
+	Stacks     *Stacks       `json:",omitempty"` // of a trial whose stacks are sampled
 }
 
 // A Trial is one measurement of one cell.
@@ -91,6 +92,8 @@ type Budget struct {
 	Exact bool
 	// Counted receives the windows in which instructions were counted by address; nil: they are not counted.
 	Counted *Counted
+	// Sampler samples stacks within the windows that the workload opens (Window); nil: they are not sampled.
+	Sampler Sampler
 }
 
 // A Family is a kind of kernel extension as the runner sees it: it builds the place where its variants work.

@@ -73,17 +73,35 @@ func ParseKallsyms(r io.Reader) (out []harness.Symbol, err error) {
 	return slices.CompactFunc(out, func(a, b harness.Symbol) bool { return a.Start == b.Start }), nil
 }
 
+// Only are the symbols that name the code at some addresses, and the end of the kernel's text.
+func (k Kernel) Only(addresses []uint64) (out []harness.Symbol) {
+	wanted := map[uint64]bool{}
+	for _, a := range addresses {
+		if s, ok := last(k.Symbols, a); ok {
+			wanted[s.Start] = true
+		}
+	}
+	return harness.Filter(k.Symbols, func(s harness.Symbol) bool { return wanted[s.Start] || s.Name == textEnd })
+}
+
 // A Space names the code at the addresses of one guest.
 type Space struct {
 	kernel   []harness.Symbol
 	modules  []harness.Symbol
 	moved    map[string]bool // modules that lie elsewhere in this guest than where the symbols are from
 	programs []harness.Symbol
+	end      uint64 // of the kernel's own text; 0: it is not known
 }
+
+// textEnd is the symbol at the end of the kernel's own text.
+const textEnd = "_etext"
 
 // NewSpace joins the symbols of a kernel with what a guest says of its own.
 func NewSpace(k Kernel, c harness.Counted) *Space {
 	s := &Space{kernel: k.Symbols, modules: slices.Clone(c.Modules), moved: map[string]bool{}, programs: slices.Clone(c.Programs)}
+	if e, ok := harness.Find(k.Symbols, func(s harness.Symbol) bool { return s.Name == textEnd }); ok {
+		s.end = e.Start
+	}
 	for _, m := range c.Modules {
 		s.moved[m.Name] = !slices.ContainsFunc(k.Modules, func(o harness.Symbol) bool { return o.Name == m.Name && o.Start == m.Start })
 	}
@@ -104,7 +122,7 @@ func (s *Space) Name(address uint64) string {
 	if address < kernelText {
 		return Other
 	}
-	if address < moduleArea {
+	if address < cmp.Or(s.end, moduleArea) {
 		if f, ok := last(s.kernel, address); ok {
 			return f.Name
 		}

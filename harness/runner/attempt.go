@@ -4,6 +4,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -79,8 +80,20 @@ func (w *worker) measure(ctx context.Context, stage harness.Stage, s Step) (harn
 		budget.Counted = &harness.Counted{}
 		mark.Trial()
 	}
+	var recording Recording
+	if w.sampler != nil {
+		var err error
+		if recording, err = w.sampler(w.exact); err != nil {
+			return harness.Result{}, err
+		}
+		budget.Sampler = recording
+	}
 	res, err := stage.Measure(tctx, s.Cell, budget)
 	res.Counted = budget.Counted
+	if recording != nil {
+		stacks, serr := recording.Close()
+		res.Stacks, err = &stacks, errors.Join(err, serr)
+	}
 	wall := time.Since(began)
 	if err != nil {
 		if tctx.Err() != nil && ctx.Err() == nil {

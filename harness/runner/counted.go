@@ -35,14 +35,33 @@ func CountJobs(p *Plan, sel Selection, seed uint64, objects map[string][]byte, c
 	return out, nil
 }
 
-// A CountedTrial is an attempt at a trial of one of CountJobs.
+// StackJobs are like CountJobs, but stacks are sampled in their trials, on any target.
+func StackJobs(p *Plan, sel Selection, seed uint64, objects map[string][]byte, cells ...string) ([]Job, error) {
+	jobs, err := CountJobs(p, sel, seed, objects, cells...)
+	for i := range jobs {
+		jobs[i].Stacks = true
+	}
+	return jobs, err
+}
+
+// A Recording samples stacks while a trial is made. Close ends it and returns what was sampled.
+type Recording interface {
+	harness.Sampler
+	Close() (harness.Stacks, error)
+}
+
+// An OpenSampler begins a Recording. Its error wraps harness.ErrNotSupported if stacks cannot be sampled here.
+type OpenSampler func(exact bool) (Recording, error)
+
+// A CountedTrial is an attempt at a trial of one of CountJobs or StackJobs.
 type CountedTrial struct {
 	Cell    string
-	Counted *harness.Counted // nil: nothing was measured
+	Counted *harness.Counted // nil: nothing was counted
+	Result  harness.Result   // what was measured, stacks included
 	Invalid string           // why the attempt does not count
 }
 
-// ReadCounted reads the report of a guest that ran one of CountJobs: its attempts, in their order.
+// ReadCounted reads the report of a job of CountJobs or StackJobs: its attempts, in their order.
 func ReadCounted(report []byte) (out []CountedTrial, err error) {
 	d := json.NewDecoder(bytes.NewReader(report))
 	ended := false
@@ -63,9 +82,9 @@ func ReadCounted(report []byte) (out []CountedTrial, err error) {
 			ended = true
 		case now < 0:
 		case e.Trial != nil:
-			out[now].Counted = e.Trial.Result.Counted
+			out[now].Result, out[now].Counted = e.Trial.Result, e.Trial.Result.Counted
 		case e.Reject != nil:
-			out[now].Counted, out[now].Invalid = e.Reject.Trial.Result.Counted, e.Reject.Reason
+			out[now].Result, out[now].Counted, out[now].Invalid = e.Reject.Trial.Result, e.Reject.Trial.Result.Counted, e.Reject.Reason
 		case e.Outcome != nil && e.Outcome.Cell == out[now].Cell:
 			out[now].Invalid = e.Outcome.Reason
 		}

@@ -29,6 +29,7 @@ type Job struct {
 	Objects    Objects            `json:"objects,omitempty"` // BPF objects that the program does not have, by their names
 	Kept       keptGates          `json:"kept,omitempty"`    // gates that need not be checked
 	Counted    []Mark             `json:"counted,omitempty"` // the only steps that are made, with instructions counted by address
+	Stacks     bool               `json:"stacks,omitempty"`  // in these steps stacks are sampled instead
 	Done       []Mark             `json:"done,omitempty"`    // steps that an earlier guest made, or died in
 }
 
@@ -91,6 +92,11 @@ func splitmix64(x uint64) uint64 {
 
 // Inside runs a job in the guest, and reports events as lines of JSON.
 func Inside(ctx context.Context, j Job, families map[string]harness.Family, out io.Writer) error {
+	return Sample(ctx, j, families, nil, out)
+}
+
+// Sample is Inside for jobs that may be StackJobs, also on this machine.
+func Sample(ctx context.Context, j Job, families map[string]harness.Family, sampler OpenSampler, out io.Writer) error {
 	plan, err := NewPlan(j.Experiment, j.Selection)
 	if err != nil {
 		return fmt.Errorf("plan job: %w", err)
@@ -103,17 +109,20 @@ func Inside(ctx context.Context, j Job, families map[string]harness.Family, out 
 	if family == nil {
 		return fmt.Errorf("plan job: unknown family %q", j.Experiment.Family)
 	}
+	if !j.Stacks {
+		sampler = nil
+	}
 	enc := json.NewEncoder(out)
 	w := worker{
-		plan: plan, groups: groups, family: family, seed: j.Seed, exact: plan.Target == harness.TargetExact, guest: true,
-		work: j.Work, kept: j.Kept, counted: len(j.Counted) > 0, filter: j.includes, patience: guestPatience,
+		plan: plan, groups: groups, family: family, seed: j.Seed, exact: plan.Target == harness.TargetExact, guest: plan.Target != harness.TargetHost,
+		work: j.Work, kept: j.Kept, counted: len(j.Counted) > 0 && !j.Stacks, sampler: sampler, filter: j.includes, patience: guestPatience,
 		send: func(e event) error {
 			if err := enc.Encode(e); err != nil {
 				return fmt.Errorf("report: %w", err)
 			}
 			return nil
 		},
-		// In a guest, steal time is not known.
+		// In a guest, steal time is not known. On this machine it does not matter: stacks are no numbers.
 		steal: func() (time.Duration, error) { return 0, nil },
 	}
 	var end ending

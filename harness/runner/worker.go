@@ -23,6 +23,7 @@ type worker struct {
 	guest   bool            // this machine is a guest of the lab
 	work    Work            // what is done
 	counted bool            // instructions are counted by address
+	sampler OpenSampler     // samples the stacks of each trial; nil: they are not sampled
 	kept    keptGates       // gates that are not checked
 	filter  func(Step) bool // restricts to some of the steps; nil: all
 	// patience is how much longer than ten times its budget a trial may take.

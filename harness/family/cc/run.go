@@ -93,6 +93,7 @@ func (r *bulkRun) run(ctx context.Context, s *stage) (*tcp.BulkReport, error) {
 			if r.budget.Exact {
 				defer exact.Quiet()()
 			}
+			defer r.budget.Window()()
 			return around(flows)
 		},
 	}.Run(ctx)

@@ -73,6 +73,7 @@ func (s *stage) averageChange(ctx context.Context, b harness.Budget, unit string
 		}
 		return nil
 	}
+	defer b.Window()()
 	mark.Begin()
 	defer exact.End(b.Counted, harness.CountedWindow{Unit: unit, Amount: 1, Laps: true})
 	if s.exact {
@@ -133,6 +134,7 @@ func (s *stage) churn(ctx context.Context, m *member, _ harness.Cell, b harness.
 		return r, err
 	}
 	defer watch.Close()
+	defer b.Window()()
 	mark.Begin()
 	pool, opened, err := tcp.OpenPool(ctx, s.load(m), live)
 	if err != nil {

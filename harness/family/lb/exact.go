@@ -61,6 +61,7 @@ func (p *path) measureAlone(ctx context.Context, b harness.Budget, warm uint64) 
 		return harness.Result{}, err
 	}
 	return p.measure(ctx, func() (packets.Transmission, error) {
+		defer b.Window()()
 		mark.Begin()
 		defer exact.End(b.Counted, harness.CountedWindow{Unit: "insn/pkt", Amount: packets.LapPackets, Laps: true})
 		return p.generator.Run(ctx, packetCPU, exactPackets)

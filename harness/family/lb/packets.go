@@ -63,7 +63,10 @@ func (s *stage) pps(ctx context.Context, m *member, c harness.Cell, b harness.Bu
 	if err := p.warm(ctx, known, b.Warm); err != nil {
 		return harness.Result{}, err
 	}
-	return p.measure(ctx, func() (packets.Transmission, error) { return p.generator.For(ctx, packetCPU, b.Measure) })
+	return p.measure(ctx, func() (packets.Transmission, error) {
+		defer b.Window()()
+		return p.generator.For(ctx, packetCPU, b.Measure)
+	})
 }
 
 // stream returns the packet stream of a cell's axes to the target service.
@@ -334,7 +337,10 @@ func (s *stage) newflow(ctx context.Context, m *member, c harness.Cell, b harnes
 			}
 			known = 0
 		}
-		r, err := p.measure(ctx, func() (packets.Transmission, error) { return p.generator.Run(ctx, packetCPU, burst) })
+		r, err := p.measure(ctx, func() (packets.Transmission, error) {
+			defer b.Window()()
+			return p.generator.Run(ctx, packetCPU, burst)
+		})
 		if err != nil || r.Invalid != "" {
 			return r, err
 		}

@@ -57,9 +57,11 @@ func exchange(ctx context.Context, b harness.Budget,
 			return harness.Result{}, fmt.Errorf("warm up: %w", err)
 		}
 	}
+	end := b.Window()
 	mark.Begin()
 	report, err := run(ctx, b.Measure)
 	exact.End(b.Counted, harness.CountedWindow{Unit: insn, Amount: 1, Laps: true})
+	end()
 	if err != nil {
 		return harness.Result{}, err
 	}

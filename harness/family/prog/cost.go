@@ -69,6 +69,7 @@ func measure(ctx context.Context, p *program, in Input, b harness.Budget, turns 
 		return c, err
 	}
 	var sides [2][]float64
+	defer b.Window()()
 	mark.Begin()
 	for range turns {
 		for i, side := range []*ebpf.Program{p.Program, e} {

@@ -58,7 +58,9 @@ func (s *stage) alternate(ctx context.Context, m harness.Member, c harness.Cell,
 	}
 	ch := &changer{stage: s, order: []harness.Member{m, s.nextScheduler(m)}, begin: time.Now()}
 	n := number(c, "changes")
+	end := b.Window()
 	cerr := ch.run(ctx, n, max(changeDwell, b.Measure/time.Duration(n)))
+	end()
 	stop := probe.Stop()
 	report, kerr := k.stop()
 	probed, perr := probe.Wait()

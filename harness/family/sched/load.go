@@ -37,10 +37,16 @@ func (s *stage) run(ctx context.Context, spec load.Spec, b harness.Budget) (load
 	if err != nil {
 		return load.Report{}, harness.Result{}, err
 	}
-	if err := l.Go(); err != nil {
-		return load.Report{}, harness.Result{}, err
+	err = l.Go()
+	if b.Sampler != nil { // stacks are sampled after the warm-up, which the load makes itself
+		time.Sleep(b.Warm)
 	}
-	r, err := l.Wait()
+	end := b.Window()
+	var r load.Report
+	if err == nil {
+		r, err = l.Wait()
+	}
+	end()
 	if err != nil {
 		return r, harness.Result{}, err
 	}

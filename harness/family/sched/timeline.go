@@ -43,6 +43,8 @@ func (s *stage) timeline(ctx context.Context, c harness.Cell, b harness.Budget) 
 		return out, err
 	}
 	time.Sleep(b.Warm)
+	end := b.Window()
+	defer end()
 	if err := t.set(true); err != nil {
 		return out, err
 	}

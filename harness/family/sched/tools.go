@@ -18,7 +18,7 @@ import (
 
 // runTool runs a command in the island, reads the machine's counters before and after, and returns the command's
 // output. The command gets SIGINT when interrupt, if not nil, returns.
-func (s *stage) runTool(ctx context.Context, interrupt func(pid int), name string, args ...string) (string, harness.Result, error) {
+func (s *stage) runTool(ctx context.Context, b harness.Budget, interrupt func(pid int), name string, args ...string) (string, harness.Result, error) {
 	var out harness.Result
 	cmd, err := command(ctx, name, args...)
 	if err != nil {
@@ -31,6 +31,7 @@ func (s *stage) runTool(ctx context.Context, interrupt func(pid int), name strin
 	if err != nil {
 		return "", out, err
 	}
+	defer b.Window()()
 	if err := s.island.Do(cmd.Start); err != nil {
 		return "", out, fmt.Errorf("start %s: %w", name, err)
 	}
@@ -62,7 +63,7 @@ func scale(perSecond float64, b harness.Budget) int {
 func (s *stage) hackbench(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error) {
 	const perLoop = 20 * 20
 	groups, loops := number(c, "groups"), scale(350, b)
-	output, out, err := s.runTool(ctx, nil, "hackbench", "-g", strconv.Itoa(groups), "-l", strconv.Itoa(loops))
+	output, out, err := s.runTool(ctx, b, nil, "hackbench", "-g", strconv.Itoa(groups), "-l", strconv.Itoa(loops))
 	if err != nil {
 		return out, err
 	}
@@ -92,7 +93,7 @@ func (s *stage) stress(ctx context.Context, c harness.Cell, b harness.Budget) (h
 		return harness.Result{}, fmt.Errorf("unknown mix %q", c.Axis("mix"))
 	}
 	patience := max(2, scale(stressPatience, b)) // seconds
-	output, out, err := s.runTool(ctx, nil, "stress-ng", append(mix, "--metrics-brief", "--timeout", strconv.Itoa(patience))...)
+	output, out, err := s.runTool(ctx, b, nil, "stress-ng", append(mix, "--metrics-brief", "--timeout", strconv.Itoa(patience))...)
 	if err != nil {
 		return out, err
 	}
@@ -134,7 +135,7 @@ func (s *stage) cyclictest(ctx context.Context, c harness.Cell, b harness.Budget
 		}
 		time.Sleep(b.Measure)
 	}
-	output, out, err := s.runTool(ctx, ready, "cyclictest", "--policy=other", "-t"+strconv.Itoa(cyclicThreads), "-q",
+	output, out, err := s.runTool(ctx, b, ready, "cyclictest", "--policy=other", "-t"+strconv.Itoa(cyclicThreads), "-q",
 		"-i", strconv.Itoa(cyclicPeriod), "-d0", "-h", strconv.Itoa(cyclicHistogram))
 	if err != nil {
 		return out, err

@@ -185,7 +185,14 @@ func (s *stage) nginx(ctx context.Context, c harness.Cell, b harness.Budget) (ou
 	}
 	web := append(w.workers(), k.cmd.Process.Pid)
 	// wrk's load also runs in the warm-up: an adaptive scheduler has to observe the load.
-	window, err := s.measureWindow(ctx, web, pid, b.Warm, b.Measure)
+	warm := b.Warm
+	if b.Sampler != nil { // stacks are sampled after the warm-up
+		time.Sleep(warm)
+		warm = 0
+	}
+	end := b.Window()
+	window, err := s.measureWindow(ctx, web, pid, warm, b.Measure)
+	end()
 	report, kerr := k.stop()
 	if err := errors.Join(err, kerr); err != nil {
 		return out, err
