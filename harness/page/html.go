@@ -53,8 +53,14 @@ func Write(a *verdict.Analysis) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	page := newPage(a, plots, remarks)
+	files, rows := stackFiles(a)
+	if err := writeStacks(root, stacksDir, files); err != nil {
+		return "", err
+	}
+	page.Stacks = rows
 	var text bytes.Buffer
-	if err = newPage(a, plots, remarks).Write(&text, Frame{}); err == nil {
+	if err = page.Write(&text, Frame{}); err == nil {
 		err = record.WriteFile(root, pageFile, text.Bytes())
 	}
 	if err != nil {
@@ -89,6 +95,7 @@ type Page struct {
 	Workloads []workloadTables
 	Plots     []Picture // all others
 	Undrawn   []string
+	Stacks    []StackRow // of the page in a run directory, beside which the files are
 	Classes   []class
 	Trials    []workloadTrials
 	TrialIDs  map[string]string

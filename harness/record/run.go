@@ -38,6 +38,8 @@ type Run struct {
 	Trials []harness.Trial // in the order in which they were recorded
 	// Functions are the instructions of a unit of work by function, of a run that counted them.
 	Functions []profile.Table
+	// Stacks are where tasks spent their time, of a run that sampled stacks.
+	Stacks []profile.Profile
 	// Remarks are about faults that were repaired: a torn last line, a sample without its trial.
 	Remarks []string
 }
@@ -80,6 +82,9 @@ func open(fsys fs.FS) (*Run, error) {
 		return nil, err
 	}
 	if err := r.readFunctions(fsys); err != nil {
+		return nil, err
+	}
+	if err := r.readStacks(fsys); err != nil {
 		return nil, err
 	}
 	if r.Env.Complete && len(r.Trials) != r.Env.Done {

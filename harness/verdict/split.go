@@ -40,6 +40,13 @@ func only(r *record.Run, variant, name string) *record.Run {
 			out.Env.Outcomes = append(out.Env.Outcomes, o)
 		}
 	}
+	out.Stacks = nil
+	for _, p := range r.Stacks {
+		var ok bool
+		if p.Cell, ok = rename(p.Cell); ok {
+			out.Stacks = append(out.Stacks, p)
+		}
+	}
 	for _, j := range r.Env.Rejected {
 		var ok bool
 		if j.Cell, ok = rename(j.Cell); ok {

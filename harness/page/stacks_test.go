@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness/profile"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/record/synthetic"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// withStacks gives a run profiles of its baseline and of another variant, and returns their cells.
+func withStacks(r *record.Run, base string) (cells [2]string) {
+	for i := range r.Trials {
+		c := r.Trials[i].Cell
+		if c.Variant == base {
+			cells[0] = c.BenchName()
+			c.Variant = "an+other"
+			cells[1] = c.BenchName()
+			break
+		}
+	}
+	for i, cell := range []string{cells[1], cells[0]} { // the baseline comes second
+		for _, kind := range profile.Kinds() {
+			p := profile.Profile{Cell: cell, Kind: kind, Unit: "ns", Window: 1e9, Period: 1000, Notes: []string{"3 samples are lost"}}
+			if kind == profile.OnCPU || i == 0 {
+				p.Stacks = []profile.Stack{{Folded: "gen;main;ip_rcv_[k]", Value: float64(1000 * (i + 1))}}
+			}
+			r.Stacks = append(r.Stacks, p)
+		}
+	}
+	return cells
+}
+
+// TestStackFiles: each profile has a picture and a pprof file, one against the baseline if both have stacks, and the page leads to them.
+func TestStackFiles(t *testing.T) {
+	r := synthetic.Golden()
+	r.Dir = t.TempDir()
+	base := verdict.Analyze(r).BaselineOf()
+	withStacks(r, base)
+	a := verdict.Analyze(r)
+	path, err := Write(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(filepath.Join(r.Dir, stacksDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// an+other has both kinds, the baseline one, and one kind is in both.
+	if len(files) != 7 || strings.Count(string(text), "3 samples are lost") != 2 {
+		t.Errorf("%d files: %v", len(files), files)
+	}
+	against := 0
+	for _, f := range files {
+		if !strings.Contains(string(text), `href="stacks/`+f.Name()+`"`) {
+			t.Errorf("the page does not lead to %s", f.Name())
+		}
+		if strings.Contains(f.Name(), ".an-other.on-cpu.against-"+base+".svg") {
+			against++
+		}
+	}
+	if against != 1 {
+		t.Errorf("none is against %s: %v", base, files)
+	}
+	if p, err := New(a); err != nil || len(p.Stacks) > 0 {
+		t.Errorf("%v: a page that stands elsewhere leads to %v", err, p.Stacks)
+	}
+}
+
+// TestWriteStackDiffs: a picture for each cell and kind that both runs have.
+func TestWriteStackDiffs(t *testing.T) {
+	before, after := synthetic.Golden(), synthetic.Golden()
+	after.Dir = t.TempDir()
+	base := verdict.Analyze(before).BaselineOf()
+	if dir, err := WriteStackDiffs(before, after, "old", "new"); err != nil || dir != "" {
+		t.Errorf("two runs without stacks: %q, %v", dir, err)
+	}
+	withStacks(before, base)
+	withStacks(after, base)
+	before.Stacks = slices.DeleteFunc(before.Stacks, func(p profile.Profile) bool { return p.Kind == profile.OffCPU })
+	dir, err := WriteStackDiffs(before, after, "HEAD^:a.c", "new")
+	if err != nil || filepath.Base(dir) != "against-HEAD--a.c" {
+		t.Fatalf("%q, %v", dir, err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 2 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
