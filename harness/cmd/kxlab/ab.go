@@ -35,6 +35,7 @@ says how it is put in force and what it is measured by: that of --like, or of th
 object itself. On target exact the second seed gives a preliminary sentence on standard error, and the answer ends with the
 functions by which A and B differ and the instructions of a call of each of theirs, counted in one more guest of each side.
 Two programs that are the same code, but for comments and names, are not measured (--fresh measures them).
+With --stacks, on any target, differential flame graphs show where A and B spend their time.
 
 An object that takes no place of the lab's, or --like prog, is run by itself, through the kernel's test run: an XDP, tc,
 cgroup_skb, socket filter, flow dissector, raw tracepoint or syscall program gets each input (--input: a capture, a
@@ -123,7 +124,7 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	if pair.single = len(args) == 1; pair.single {
 		pair.experiment.Variants = []harness.Variant{pair.a}
 	}
-	inTurns := pair.inTurns(words, f) != nil
+	inTurns := !f.stacks && pair.inTurns(words, f) != nil // stacks are sampled in trials
 	var jobs [][]job
 	if !inTurns {
 		if jobs, err = f.jobs(pair, words); err != nil {
@@ -259,6 +260,9 @@ func (p *pair) answer(ctx context.Context, s streams, f abFlags, jobs [][]job, e
 		}
 		if err := p.progAnswer(&out, f.progFlags, runs[0], runs[1]); err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("%s%w", where, err))
+		}
+		if err := stackDiffs(s, runs[0], runs[1], out.A, out.B); err != nil {
+			return err
 		}
 		answers = append(answers, out)
 		switch {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,6 +96,9 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 		if err := page.WriteCauses(s.out, c, before.Functions, after.Functions, f.format); err != nil {
 			return err
 		}
+	}
+	if err := stackDiffs(s, before, after, filepath.Base(before.Dir), filepath.Base(after.Dir)); err != nil {
+		return err
 	}
 	switch {
 	case f.gate && c.Gate():

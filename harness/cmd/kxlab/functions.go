@@ -18,9 +18,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kxlab/kxlab/harness/cache"
-	"github.com/kxlab/kxlab/harness/family/exact"
 	"github.com/kxlab/kxlab/harness/profile"
 	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/harness/sys"
 	"github.com/kxlab/kxlab/vm"
 )
 
@@ -189,7 +189,7 @@ func newSymbols(s streams) *cobra.Command {
 			if k.Symbols, err = profile.ParseKallsyms(f); err != nil {
 				return err
 			}
-			if k.Modules, err = exact.Modules(); err != nil {
+			if k.Modules, err = sys.Modules(); err != nil {
 				return err
 			}
 			z, err := gzip.NewWriterLevel(s.out, gzip.BestSpeed)

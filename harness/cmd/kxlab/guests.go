@@ -249,7 +249,7 @@ func newInside(s streams, families map[string]harness.Family) *cobra.Command {
 			for name, raw := range j.Objects {
 				bpf.Add(name, raw)
 			}
-			return runner.Inside(cmd.Context(), j, families, vm.NewAckWriter(s.out))
+			return runner.Sample(cmd.Context(), j, families, sampleGuest, vm.NewAckWriter(s.out))
 		}),
 	}
 }

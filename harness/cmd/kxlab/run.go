@@ -42,6 +42,7 @@ type runFlags struct {
 	silence                                  time.Duration
 	snapshots, fresh, json, wait, all        bool
 	functions                                bool // target exact: count instructions by function
+	stacks                                   bool // sample stacks
 }
 
 func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
@@ -93,6 +94,7 @@ func (f *runFlags) addTo(fl *pflag.FlagSet, target, profile string) {
 	fl.Uint64Var(&f.seed, "seed", 1, seedHelp)
 	fl.StringVar(&f.out, "out", "", "run directory (default results/scratch/EXPERIMENT-PROFILE-TIME)")
 	fl.BoolVar(&f.wait, "wait", false, waitHelp)
+	fl.BoolVar(&f.stacks, "stacks", false, stacksHelp)
 }
 
 // maxCPUs is how many CPUs QEMU's machine gives a guest.
@@ -381,10 +383,8 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 		}
 		return sum, err
 	}
-	if f.functions {
-		if err := j.recordFunctions(ctx, s, f, sum, w); err != nil {
-			return sum, fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
-		}
+	if err := j.recordMore(ctx, s, f, sum, w); err != nil {
+		return sum, fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
 	}
 	if err := cmp.Or(w.Note("%s", share), w.Finish()); err != nil {
 		return sum, err
