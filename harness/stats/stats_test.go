@@ -130,3 +130,20 @@ func TestInterquartileMean(t *testing.T) {
 		}
 	}
 }
+
+// TestDensest: values that are alike count, with half of the others on one side, or a quarter on each.
+func TestDensest(t *testing.T) {
+	for _, c := range []struct {
+		v    []float64
+		want float64
+	}{
+		{[]float64{3}, 3},
+		{[]float64{8, 8, 8, 8, 84, 85, 90, 99, 120}, 8},
+		{[]float64{1, 2, 8, 8, 8, 84, 86, 90}, 8},
+		{[]float64{5, 1, 9}, 1},
+	} {
+		if got := Densest(c.v, 1.0/3); got != c.want {
+			t.Errorf("of %v: %v, want %v", c.v, got, c.want)
+		}
+	}
+}

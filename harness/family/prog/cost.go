@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -20,7 +19,7 @@ import (
 const (
 	// turns is how many turns a trial has in its time: in each, the program runs for a while and then the empty one. On target exact
 	// a thread of Go's wakes every 100 us and executes some 10,000 instructions. Turns of the 2 ms of a trial are shorter than that, but
-	// it can meet every second turn of one of the two. So their lower quartiles count there, not their medians.
+	// it can meet every second turn of one of the two, so that their median is not that of the turns without it.
 	turns      = 20
 	turnsExact = 31
 	// maxRuns is how many runs a turn has at most.
@@ -37,8 +36,8 @@ type cost struct {
 	total  time.Duration
 }
 
-// measure times a program on an input. Program and empty program take turns, and the medians of the turns count, on target exact the
-// lower quartiles: a timer interrupt falls into few of them.
+// measure times a program on an input. Program and empty program take turns, and the medians of the turns count: a timer interrupt
+// falls into few of them. On target exact most turns are alike to the digit, and the densest third of them counts.
 //
 // The kernel does not restore the input between the repeats of a call. So a program that leaves other bytes than the empty one is
 // run once a call, on the same input each time.
@@ -88,7 +87,7 @@ func measure(ctx context.Context, p *program, in Input, b harness.Budget, turns 
 	exact.End(b.Counted, harness.CountedWindow{Unit: "insn/run", Amount: float64(c.runs), Laps: true, Empty: true})
 	typical := stats.Median
 	if b.Exact {
-		typical = func(v []float64) float64 { return slices.Sorted(slices.Values(v))[len(v)/4] }
+		typical = func(v []float64) float64 { return stats.Densest(v, 1.0/3) }
 	}
 	c.own = typical(sides[1]) / float64(c.runs)
 	c.run = typical(sides[0])/float64(c.runs) - c.own
