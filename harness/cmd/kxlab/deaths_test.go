@@ -223,7 +223,7 @@ func TestRunVM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Trials) != 2 || r.Env.KernelFacts["root"] != rootHost {
+	if len(r.Trials) != 1 || r.Env.KernelFacts["root"] != rootHost {
 		t.Errorf("%d trials, kernel %v", len(r.Trials), r.Env.KernelFacts)
 	}
 }
