@@ -67,6 +67,8 @@ func TestCleanAfterKill(t *testing.T) {
 	before := traces(t)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), childEnv+"=1")
+	var said strings.Builder
+	cmd.Stderr = &said
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -87,8 +89,11 @@ func TestCleanAfterKill(t *testing.T) {
 	if n := count(traces(t), made); n != 6 { // fabric, client, 2 reals, balancer; cgroup
 		t.Errorf("%d traces of the live owner, want 6", n)
 	}
+	_, died := owner.StartTime(cmd.Process.Pid)
 	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
+	if err := cmd.Wait(); died != nil {
+		t.Fatalf("the owner was not alive any more: %v, %v: %s", died, err, said.String())
+	}
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", left)); err != nil {
 		t.Fatal("the process inside died with its owner: the test shows nothing")
 	}

@@ -81,10 +81,10 @@ func open(fsys fs.FS) (*Run, error) {
 	if err := r.readBench(fsys, samples); err != nil {
 		return nil, err
 	}
-	if err := r.readFunctions(fsys); err != nil {
+	if r.Functions, err = readLines(r, fsys, functionLines); err != nil {
 		return nil, err
 	}
-	if err := r.readStacks(fsys); err != nil {
+	if r.Stacks, err = readLines(r, fsys, stackLines); err != nil {
 		return nil, err
 	}
 	if r.Env.Complete && len(r.Trials) != r.Env.Done {

@@ -12,14 +12,12 @@ import (
 
 // A builder turns raw stacks into samples that refer to tables of addresses and names.
 type builder struct {
-	namer        *namer
-	processes    map[uint32]*process
-	on, off      []harness.StackSample
-	allAddresses []uint64
-	allNames     []string
-	addresses    map[uint64]int
-	names        map[string]int
-	cut          map[string][2]int64 // by task: samples, and those whose stack is not whole
+	namer     *namer
+	processes map[uint32]*process
+	on, off   []harness.StackSample
+	addresses numbering[uint64]
+	names     numbering[string]
+	cut       map[string][2]int64 // by task: samples, and those whose stack is not whole
 }
 
 // sample makes a sample of stacks whose innermost function comes first. The first address of a running task is the one it was at;
@@ -30,7 +28,7 @@ func (b *builder) sample(tgid uint32, task string, kernel, user []uint64, runnin
 		if i > 0 || !running {
 			a--
 		}
-		s.Kernel = append(s.Kernel, b.address(a))
+		s.Kernel = append(s.Kernel, b.addresses.number(a))
 	}
 	for i, a := range user {
 		if i > 0 || len(kernel) > 0 {
@@ -43,27 +41,27 @@ func (b *builder) sample(tgid uint32, task string, kernel, user []uint64, runnin
 		if name == programEnded && len(s.User) > 0 {
 			break
 		}
-		s.User = append(s.User, b.name(name))
+		s.User = append(s.User, b.names.number(name))
 	}
 	slices.Reverse(s.Kernel)
 	slices.Reverse(s.User)
 	return s
 }
 
-func (b *builder) address(a uint64) int {
-	i, ok := b.addresses[a]
-	if !ok {
-		i = len(b.allAddresses)
-		b.addresses[a], b.allAddresses = i, append(b.allAddresses, a)
-	}
-	return i
+// A numbering gives each value a number, from 0 on, in the order in which they came.
+type numbering[T comparable] struct {
+	all []T
+	at  map[T]int
 }
 
-func (b *builder) name(text string) int {
-	i, ok := b.names[text]
+func (n *numbering[T]) number(v T) int {
+	i, ok := n.at[v]
 	if !ok {
-		i = len(b.allNames)
-		b.names[text], b.allNames = i, append(b.allNames, text)
+		if n.at == nil {
+			n.at = map[T]int{}
+		}
+		i = len(n.all)
+		n.at[v], n.all = i, append(n.all, v)
 	}
 	return i
 }
@@ -72,7 +70,7 @@ func (b *builder) name(text string) int {
 func (b *builder) countCut(s harness.StackSample) {
 	n := b.cut[s.Task]
 	n[0] += s.Value
-	if len(s.User) == 0 || !isOutermost(b.allNames[s.User[0]]) {
+	if len(s.User) == 0 || !isOutermost(b.names.all[s.User[0]]) {
 		n[1] += s.Value
 	}
 	b.cut[s.Task] = n

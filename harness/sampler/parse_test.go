@@ -110,17 +110,17 @@ func TestShortName(t *testing.T) {
 // TestCut: a stack that leads to no code ends there, and a program with many such stacks is named.
 func TestCut(t *testing.T) {
 	b := builder{namer: &namer{files: map[string]*symbolFile{}}, processes: map[uint32]*process{1: {main: "nginx", mappings: parseMaps([]byte(someMaps))}},
-		addresses: map[uint64]int{}, names: map[string]int{}, cut: map[string][2]int64{}}
+		cut: map[string][2]int64{}}
 	s := b.sample(1, "nginx", []uint64{100, 201}, []uint64{0x400010, 0x12345, 0x400020}, true)
 	s.Value = 9
 	b.countCut(s)
 	if want := (harness.StackSample{Task: "nginx", User: []int{0}, Kernel: []int{1, 0}, Value: 9}); !cmp.Equal(s, want) {
 		t.Errorf("%+v, want %+v", s, want)
 	}
-	if !slices.Equal(b.allAddresses, []uint64{100, 200}) || !slices.Equal(b.allNames, []string{"[some tool]"}) {
-		t.Errorf("addresses %v, names %v", b.allAddresses, b.allNames)
+	if !slices.Equal(b.addresses.all, []uint64{100, 200}) || !slices.Equal(b.names.all, []string{"[some tool]"}) {
+		t.Errorf("addresses %v, names %v", b.addresses.all, b.names.all)
 	}
-	whole := harness.StackSample{Task: "kxlab", User: []int{b.name("runtime.goexit"), b.name("main.main")}, Value: 9}
+	whole := harness.StackSample{Task: "kxlab", User: []int{b.names.number("runtime.goexit"), b.names.number("main.main")}, Value: 9}
 	b.countCut(whole)
 	if notes := b.cutNotes(); len(notes) != 1 || !strings.Contains(notes[0], "nginx: in 100 % of its samples") || !strings.Contains(notes[0], "frame pointers") {
 		t.Errorf("notes %q", notes)

@@ -58,7 +58,7 @@ func taskOf(raw [abi.StackTask]byte) string {
 
 // stacks are what was sampled, with symbols.
 func (s *Sampler) stacks() (out harness.Stacks, err error) {
-	b := builder{namer: newNamer(), processes: s.processes, addresses: map[uint64]int{}, names: map[string]int{}, cut: map[string][2]int64{}}
+	b := builder{namer: newNamer(), processes: s.processes, cut: map[string][2]int64{}}
 	for _, raw := range slices.Sorted(maps.Keys(s.samples)) {
 		head, stacks, ok := parseSample([]byte(raw))
 		if !ok {
@@ -75,7 +75,7 @@ func (s *Sampler) stacks() (out harness.Stacks, err error) {
 		return out, err
 	}
 	out = harness.Stacks{
-		Length: s.length, Period: s.options.Period, OnCPU: joined(b.on), OffCPU: joined(b.off), Addresses: b.allAddresses, Names: b.allNames, Notes: s.notes, Windows: int(s.windows),
+		Length: s.length, Period: s.options.Period, OnCPU: joined(b.on), OffCPU: joined(b.off), Addresses: b.addresses.all, Names: b.names.all, Notes: s.notes, Windows: int(s.windows),
 	}
 	notes, err := s.lostNotes()
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Sampler) stacks() (out harness.Stacks, err error) {
 		out.Notes = append(out.Notes, err.Error())
 	}
 	if s.options.Symbols {
-		if out.Kernel, err = kernelSymbols(b.allAddresses); err != nil {
+		if out.Kernel, err = kernelSymbols(b.addresses.all); err != nil {
 			out.Notes = append(out.Notes, err.Error())
 		}
 	}

@@ -37,27 +37,41 @@ func (g *guests) functions(ctx context.Context, j runner.Job) ([]profile.Table, 
 	if err != nil {
 		return nil, err
 	}
+	raw, err := g.keptOnce(ctx, c, fmt.Sprintf("functions%d", countedVersion), func() ([]byte, error) {
+		tables, err := g.count(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("count instructions by function: %w", err)
+		}
+		return json.Marshal(tables)
+	})
+	if err != nil {
+		return nil, err
+	}
+	var tables []profile.Table
+	if err := json.Unmarshal(raw, &tables); err != nil {
+		return nil, fmt.Errorf("count instructions by function: %w", err)
+	}
+	return tables, nil
+}
+
+// keptOnce returns what get makes of an exact guest, or the same of an earlier one. Kind names what it is and its version.
+func (g *guests) keptOnce(ctx context.Context, c *vm.Cmd, kind string, get func() ([]byte, error)) ([]byte, error) {
+	if g.reports == nil {
+		return get()
+	}
 	digest, err := c.Digest(ctx)
 	if err != nil {
 		return nil, err
 	}
-	digest = fmt.Sprintf("%s-functions%d", digest, countedVersion)
-	if g.reports != nil {
-		if kept, err := readReport(filepath.Join(g.reports.dir, digest)); err == nil {
-			var tables []profile.Table
-			if json.Unmarshal(kept.Lines, &tables) == nil {
-				return tables, nil
-			}
-		}
+	digest += "-" + kind
+	if kept, err := readReport(filepath.Join(g.reports.dir, digest)); err == nil {
+		return kept.Lines, nil
 	}
-	tables, err := g.count(ctx, c)
-	if err != nil {
-		return nil, fmt.Errorf("count instructions by function: %w", err)
-	}
-	if raw, err := json.Marshal(tables); err == nil && g.reports != nil {
+	raw, err := get()
+	if err == nil {
 		g.reports.keep(digest, vm.Ready{}, raw)
 	}
-	return tables, nil
+	return raw, err
 }
 
 // count runs a guest and reads what was counted in it.

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,7 +20,6 @@ import (
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
 	"github.com/kxlab/kxlab/harness/sampler"
-	"github.com/kxlab/kxlab/vm"
 )
 
 // stacksVersion changes when equal guests give other profiles.
@@ -159,24 +157,15 @@ func (j *job) sampleJob(ctx context.Context, sj runner.Job) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var digest string
-	if j.guests.exact && j.guests.reports != nil {
-		if digest, err = c.Digest(ctx); err != nil {
-			return nil, err
-		}
-		digest = fmt.Sprintf("%s-stacks%d", digest, stacksVersion)
-		if kept, err := readReport(filepath.Join(j.guests.reports.dir, digest)); err == nil {
-			return kept.Lines, nil
-		}
+	sample := func() ([]byte, error) {
+		c.Stdout, c.OnReady = &lines, nil
+		err := j.guests.alone(ctx, c)
+		return lines.Bytes(), err
 	}
-	c.Stdout, c.OnReady = &lines, nil
-	if err := j.guests.alone(ctx, c); err != nil {
-		return nil, err
+	if !j.guests.exact {
+		return sample()
 	}
-	if digest != "" {
-		j.guests.reports.keep(digest, vm.Ready{}, lines.Bytes())
-	}
-	return lines.Bytes(), nil
+	return j.guests.keptOnce(ctx, c, fmt.Sprintf("stacks%d", stacksVersion), sample)
 }
 
 // bestAttempt is the first attempt at a cell that counts, or else the last with stacks.
