@@ -43,6 +43,14 @@ func (c Cell) AxesName(without string) string {
 	return b.String()
 }
 
+// At is the cell's workload and axis values as people read them: "pps services=1 ip=4".
+func (c Cell) At() string { return c.Workload + strings.ReplaceAll(c.AxesName(""), "/", " ") }
+
+// AxesText is the axis values alone: "services=1 ip=4".
+func (c Cell) AxesText() string {
+	return strings.TrimPrefix(strings.ReplaceAll(c.AxesName(""), "/", " "), " ")
+}
+
 // A Metric is one measured number in a base unit.
 type Metric struct {
 	Unit  string

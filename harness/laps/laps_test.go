@@ -64,6 +64,9 @@ func TestCompare(t *testing.T) {
 			if want := got.A * (1 + got.Change); !(got.A > 0) || math.Abs(got.B-want) > 1e-6 {
 				t.Errorf("A %v ns, B %v ns, want %v", got.A, got.B, want)
 			}
+			if !(got.Own > 1) {
+				t.Errorf("the loop itself takes %v ns a packet", got.Own)
+			}
 		})
 	}
 }

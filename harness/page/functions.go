@@ -85,7 +85,7 @@ func functionGrids(a *verdict.Analysis) (out []grid) {
 			return -cmp.Compare(boolInt(variant(x).Variant == baseline), boolInt(variant(y).Variant == baseline))
 		})
 		c := variant(tables[0])
-		g := grid{title: fmt.Sprintf("%s%s, class %s: functions", c.Workload, strings.ReplaceAll(c.AxesName(""), "/", " "), c.Class), head: []string{"function"}}
+		g := grid{title: fmt.Sprintf("%s, class %s: functions", c.At(), c.Class), head: []string{"function"}}
 		for _, t := range tables {
 			g.head = append(g.head, variant(t).Variant)
 		}

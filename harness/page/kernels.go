@@ -160,7 +160,7 @@ func (k Kernels) grid(rows []verdict.Aligned) grid {
 		g.footer = "each kernel's column: the difference with its interval, and its verdict; kernels: whether the difference is another one on another kernel"
 	}
 	for _, r := range rows {
-		at := strings.TrimPrefix(strings.ReplaceAll(r.Cell.AxesName(""), "/", " "), " ")
+		at := r.Cell.AxesText()
 		changes := harness.Map(r.Rows, changeText)
 		if k.Alone {
 			name, values := k.values(r)

@@ -197,5 +197,5 @@ func shortened(all []workloadTables) []workloadTables {
 
 // cellOf is the axis values of a cell that make it differ from others of its workload.
 func cellOf(s *record.Sample) string {
-	return strings.ReplaceAll(strings.TrimPrefix(s.Cell.AxesName(""), "/"), "/", " ")
+	return s.Cell.AxesText()
 }

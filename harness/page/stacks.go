@@ -53,14 +53,14 @@ func stackFiles(a *verdict.Analysis) (files []stackFile, rows []StackRow) {
 		slices.SortStableFunc(same, func(x, y profile.Profile) int { return -cmp.Compare(isBase(x), isBase(y)) })
 		for _, own := range harness.GroupBy(same, func(p profile.Profile) string { return p.Cell }) {
 			c := cell(own[0])
-			row := StackRow{Where: where(c), Variant: c.Variant}
+			row := StackRow{Where: c.At() + ", class " + c.Class, Variant: c.Variant}
 			for _, p := range own {
 				if len(p.Stacks) == 0 {
 					continue
 				}
 				row.Notes = append(row.Notes, harness.Filter(p.Notes, func(n string) bool { return !slices.Contains(row.Notes, n) })...)
 				stem := fileName(c, p.Kind, used)
-				title := title(c) + ": " + c.Variant
+				title := c.At() + ": " + c.Variant
 				add := func(text, name string, write func(*bytes.Buffer) error) {
 					files = append(files, stackFile{name, write})
 					row.Links = append(row.Links, Link{text, stacksDir + "/" + name})
@@ -79,16 +79,6 @@ func stackFiles(a *verdict.Analysis) (files []stackFile, rows []StackRow) {
 		}
 	}
 	return files, rows
-}
-
-// where is a cell without its variant, for people.
-func where(c harness.Cell) string {
-	return strings.TrimSpace(c.Workload + strings.ReplaceAll(c.AxesName(""), "/", " ") + ", class " + c.Class)
-}
-
-// title is a cell without its variant and class.
-func title(c harness.Cell) string {
-	return c.Workload + strings.ReplaceAll(c.AxesName(""), "/", " ")
 }
 
 // fileName is a name for the files of a cell's profile, which no other has.
@@ -148,9 +138,9 @@ func WriteStackDiffs(before, after *record.Run, a, b string) (string, error) {
 		if !ok || err != nil || len(p.Stacks) == 0 && len(old.Stacks) == 0 {
 			continue
 		}
-		text := fmt.Sprintf("%s: %s against %s", title(c), b, a)
+		text := fmt.Sprintf("%s: %s against %s", c.At(), b, a)
 		if c.Variant != a && c.Variant != b {
-			text = fmt.Sprintf("%s, %s: %s against %s", title(c), c.Variant, b, a)
+			text = fmt.Sprintf("%s, %s: %s against %s", c.At(), c.Variant, b, a)
 		}
 		files = append(files, stackFile{fileName(c, p.Kind, used) + ".svg", func(out *bytes.Buffer) error { return flame.DrawDiff(out, text, a, b, old, p) }})
 	}

@@ -88,7 +88,7 @@ func (a *Analysis) equivalences() []Equivalence {
 		}
 		seen[key] = true
 		v, _ := a.Run.Env.Variant(c.Variant)
-		e := Equivalence{Variant: c.Variant, Original: v.Original, Control: v.Control, Where: strings.ReplaceAll(strings.TrimPrefix(c.AxesName(""), "/"), "/", " ")}
+		e := Equivalence{Variant: c.Variant, Original: v.Original, Control: v.Control, Where: c.AxesText()}
 		if base, ok := strings.CutSuffix(c.Variant, harness.SuffixAA); ok {
 			e.Original, e.Control = base, false
 		}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/kxlab/kxlab/bpf"
@@ -32,7 +31,7 @@ func (p *pair) writeCause(ctx context.Context, s streams, f abFlags, answer page
 			return nil
 		}
 	}
-	where := strings.TrimSpace(row.Cell.Workload + strings.ReplaceAll(row.Cell.AxesName(""), "/", " "))
+	where := row.Cell.At()
 	cause := page.Cause{Where: where, Shown: shown}
 	sides[1].guests.free = sides[0].guests.free
 	var tables [2]profile.Table

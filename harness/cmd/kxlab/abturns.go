@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/experiments"
@@ -85,7 +84,7 @@ func (p *pair) turnRows(ctx context.Context, j job, g runner.Group, b runner.Blo
 		return nil, fmt.Errorf("%s: %w", b.Workload, err)
 	}
 	workload, _ := p.experiment.Workload(b.Workload)
-	at := b.Workload + strings.ReplaceAll(cell.AxesName(""), "/", " ")
+	at := cell.At()
 	for _, c := range found {
 		m, _ := harness.Find(workload.Metrics, func(m harness.MetricSpec) bool { return m.Unit == c.Unit })
 		out = append(out, page.Lap{At: at, A: c.A, B: c.B, Change: c.Change, Low: c.Low, High: c.High,
