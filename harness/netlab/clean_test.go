@@ -58,7 +58,8 @@ func child() error {
 		return err
 	}
 	fmt.Println("ready", sleep.Process.Pid)
-	select {}
+	time.Sleep(time.Hour) // not select: the runtime ends a process of which every goroutine waits for ever
+	return nil
 }
 
 // TestCleanAfterKill kills a process that built a segment, and wants Clean to remove it and nothing else.
