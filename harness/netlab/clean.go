@@ -90,7 +90,9 @@ func cleanNS(ctx context.Context, path string) error {
 		// A run may have died between making the file and mounting the namespace on it.
 		if unix.Fstatfs(fd, &fs) == nil && fs.Type == unix.NSFS_MAGIC && unix.Fstat(fd, &st) == nil {
 			killInside(st.Dev, st.Ino)
-			if err := deleteLinks(fd); err != nil {
+			var err error
+			sys.OnThread(func() { err = deleteLinks(fd) }) // a second cleaner, too, kills who is inside
+			if err != nil {
 				return fmt.Errorf("clean %s: %w", path, err)
 			}
 		}

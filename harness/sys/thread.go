@@ -12,13 +12,22 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// OnThread runs f on a thread that ends with f, so that f may leave the thread in any state.
-func OnThread(f func()) {
+// OnThread runs f on a thread that ends with f, so that f may leave the thread in any state. It is never the process's first thread, whose
+// namespaces and cgroup /proc shows as those of the process: a cleaner would take the process for one inside.
+func OnThread(f func()) { onThread(func() bool { return unix.Gettid() == unix.Getpid() }, f) }
+
+// onThread is OnThread with the call that tells the process's first thread.
+func onThread(first func() bool, f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		f()
+		runtime.LockOSThread()
+		if first() {
+			onThread(first, f) // on another: this one is held until then
+			runtime.UnlockOSThread()
+			return
+		}
+		f() // never unlocked: the thread ends with the goroutine
 	}()
 	<-done
 }
