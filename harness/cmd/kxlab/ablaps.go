@@ -36,9 +36,10 @@ const (
 	// lapMinEffect is the least difference that counts: a difference of 1 % is measured as 0.6 to 1.4 %.
 	lapMinEffect = 0.005
 	// A row has so many loads, each timed for so long, or those that fit into lapWithin: with both gates within a minute.
-	lapLoads  = 200
-	lapTime   = 50 * time.Millisecond
+	lapLoads  = 600
+	lapTime   = 16 * time.Millisecond
 	lapWithin = 50 * time.Second
+	lapLoad   = 150 * time.Millisecond // of a quiet machine for a load of both, all in all
 )
 
 // lapAxes are those of programs timed alone.
@@ -87,8 +88,12 @@ func (f abFlags) lapPlanOf(rows int, what string, measure func(context.Context, 
 	if o.Loads < 4 || o.Loads%2 != 0 {
 		return lapPlan{}, fmt.Errorf("--repeat %d: programs timed in turns are loaded an even number of times, at least 4", f.repeat)
 	}
+	row := time.Duration(o.Loads) * lapLoad
+	if o.Within > 0 {
+		row = min(row, o.Within)
+	}
 	note := fmt.Sprintf("up to %d loads of both programs at each of %d %s, about %v", o.Loads, rows, what,
-		(time.Duration(o.Loads*rows)*(lapTime+150*time.Millisecond) + 5*time.Second).Round(time.Second))
+		(time.Duration(rows)*row + 5*time.Second).Round(time.Second))
 	return lapPlan{note, lapMinEffect, func(ctx context.Context, _ streams) (page.LapAnswer, error) {
 		answer, err := measure(ctx, o)
 		answer.Title = "The program alone, timed in turns"

@@ -74,7 +74,7 @@ func TestChangeMutants(t *testing.T) {
 	as := func(change func(m *model, s *service.Service)) broken {
 		return broken{update: func(m *model, s service.Service) service.Service { change(m, &s); return s }}
 	}
-	scattered := func(m *model) bool { return len(m.service.Backends) != 4 || m.service.Backends[0].Weight == 0 }
+	const added, drained, removed = 1, 2, 3 // how often the service was changed then
 	forget := func(when func(m *model) bool) broken {
 		return broken{pick: func(m *model, in *packet) (service.Backend, bool) { return m.choose(in), when(m) }}
 	}
@@ -83,22 +83,22 @@ func TestChangeMutants(t *testing.T) {
 			return m.service.Backends[0], true
 		}}},
 		{fault: "keeps a removed backend", want: "a backend was removed: the new flow", broken: as(func(m *model, s *service.Service) {
-			if len(s.Backends) == 3 {
+			if m.changes == removed {
 				*s = m.service
 			}
 		})},
-		{fault: "moves flows when a backend goes", want: "a backend was removed: the flow", broken: forget(func(m *model) bool { return len(m.service.Backends) == 3 })},
+		{fault: "moves flows when a backend goes", want: "a backend was removed: the flow", broken: forget(func(m *model) bool { return m.changes == removed })},
 		{fault: "loses flows when a backend goes", want: "a backend was removed: nothing came out of the balancer", broken: broken{
-			in: func(m *model, in *packet) bool { return len(m.service.Backends) != 3 || in.isSYN() }}},
-		{fault: "cuts drained flows", want: "a backend was drained: the flow", broken: forget(func(m *model) bool { return m.service.Backends[0].Weight == 0 })},
+			in: func(m *model, in *packet) bool { return m.changes != removed || in.isSYN() }}},
+		{fault: "cuts drained flows", want: "a backend was drained: the flow", broken: forget(func(m *model) bool { return m.changes == drained })},
 		{fault: "does not drain", want: "a backend was drained: the new flow", broken: as(func(_ *model, s *service.Service) {
 			s.Backends = append([]service.Backend(nil), s.Backends...)
 			s.Backends[0].Weight = 1
 		})},
 		{fault: "leaves a new backend idle", want: "a backend was added: 96 flows and none to backend", broken: as(func(_ *model, s *service.Service) { s.Backends = s.Backends[:min(4, len(s.Backends))] })},
-		{fault: "moves flows to a new backend", want: "a backend was added: the flow", broken: forget(func(m *model) bool { return len(m.service.Backends) == 5 })},
+		{fault: "moves flows to a new backend", want: "a backend was added: the flow", broken: forget(func(m *model) bool { return m.changes == added })},
 		{fault: "spoils packets once something changed", want: "differs at byte", broken: after(func(m *model, _ *packet, f []byte) []byte {
-			if scattered(m) {
+			if m.changes > 0 {
 				f[len(f)-1] ^= 1
 			}
 			return f
@@ -117,10 +117,14 @@ func TestChangeMutants(t *testing.T) {
 func TestServiceMutants(t *testing.T) {
 	for _, tt := range []mutant{
 		{fault: "does not look at the protocol", want: "TCP and UDP of one address: sent to", broken: broken{
-			pick: func(m *model, in *packet) (service.Backend, bool) { return m.service.Backends[0], in.proto == protoUDP }}},
-		{fault: "lets UDP flows outlive their backend", want: "a backend was taken out of the UDP service: the flow", broken: broken{keeps: true}},
-		{fault: "moves the flows of other backends", want: "a backend was taken out of the UDP service: the flow", broken: broken{
-			pick: func(m *model, in *packet) (service.Backend, bool) { return m.choose(in), len(m.udp.Backends) == 3 }}},
+			pick: func(m *model, in *packet) (service.Backend, bool) {
+				return m.udp.Backends[0], in.proto == protoTCP && len(m.service.Backends) == 2
+			}}},
+		{fault: "lets UDP flows outlive their backend", want: "backends were taken out of the UDP service: the flow", broken: broken{keeps: true}},
+		{fault: "moves the flows of other backends", want: "backends were taken out of the UDP service: the flow", broken: broken{
+			pick: func(m *model, in *packet) (service.Backend, bool) {
+				return m.udp.Backends[int(in.from.Port()/4)%2], len(m.udp.Backends) == 2
+			}}},
 		{fault: "goes on after the service was deleted", want: "the UDP service was deleted: a frame", broken: broken{serves: true}},
 		{fault: "lets UDP flows outlive the service", want: "was added again, with another backend: the flow", broken: broken{
 			pick: func(m *model, in *packet) (service.Backend, bool) {

@@ -25,6 +25,7 @@ type model struct {
 	udp     service.Service                    // the same of UDP; without a VIP if it was deleted
 	protos  map[netip.AddrPort]byte            // of flows, by client
 	flows   map[netip.AddrPort]service.Backend // by client
+	changes int                                // how often a service was updated
 	reality []service.Backend                  // all reals there are
 	out     [][]byte
 	broken  broken
@@ -83,6 +84,7 @@ func (m *model) receive(time.Duration) ([]byte, error) {
 }
 
 func (m *model) Update(_ context.Context, s service.Service) error {
+	m.changes++
 	if m.broken.update != nil {
 		s = m.broken.update(m, s)
 	}

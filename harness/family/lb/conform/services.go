@@ -29,9 +29,8 @@ func checkServices(ctx context.Context, s Subject) error {
 	return s.withJudge(func(j *judge) error { return j.services(ctx, s.Balancer, s.Services) })
 }
 
-// services gives the TCP and the UDP service of one address different backends; removes a backend from the UDP service,
-// deletes that service, and adds it again with another backend. The TCP service keeps all backends throughout. A UDP
-// flow must end with its backend's place in the service, and with the service.
+// services takes half of the backends from the UDP service of an address and the other half from its TCP service; deletes the UDP service,
+// and adds it again with another backend. A UDP flow must end with its backend's place in the service, and with the service.
 func (j *judge) services(ctx context.Context, lb syncer, all []service.Service) (err error) {
 	if j.class == harness.ClassCeiling {
 		return nil
@@ -52,9 +51,20 @@ func (j *judge) services(ctx context.Context, lb syncer, all []service.Service) 
 		return s
 	}
 	datagram := func(from netip.AddrPort) []byte { return sc.udpTo(from, sc.udp.VIP, "probe") }
+	before, err := j.open(changeFlows, datagram)
+	if err != nil {
+		return err
+	}
 	half := len(tcp.Backends) / 2
-	sc.tcp, sc.udp = with(tcp, tcp.Backends[:half]...), with(udp, udp.Backends[half:]...)
-	if err := errors.Join(lb.Update(ctx, sc.tcp), lb.Update(ctx, sc.udp)); err != nil {
+	sc.udp = with(udp, udp.Backends[half:]...)
+	if err := lb.Update(ctx, sc.udp); err != nil {
+		return err
+	}
+	if err := j.checkServed("backends were taken out of the UDP service", before, udp.Backends[:half]); err != nil {
+		return err
+	}
+	sc.tcp = with(tcp, tcp.Backends[:half]...)
+	if err := lb.Update(ctx, sc.tcp); err != nil {
 		return err
 	}
 	_, err = j.open(changeFlows, sc.syn)
@@ -63,23 +73,6 @@ func (j *judge) services(ctx context.Context, lb syncer, all []service.Service) 
 	}
 	if err != nil {
 		return fmt.Errorf("TCP and UDP of one address: %w", err)
-	}
-
-	sc.tcp, sc.udp = tcp, udp
-	if err := errors.Join(lb.Update(ctx, tcp), lb.Update(ctx, udp)); err != nil {
-		return err
-	}
-	before, err := j.open(changeFlows, datagram)
-	if err != nil {
-		return err
-	}
-	removed := udp.Backends[0]
-	sc.udp = with(udp, udp.Backends[1:]...)
-	if err := lb.Update(ctx, sc.udp); err != nil {
-		return err
-	}
-	if err := j.checkServed("a backend was taken out of the UDP service", before, removed.Addr); err != nil {
-		return err
 	}
 
 	if len(all) > fewServices {
@@ -95,22 +88,22 @@ func (j *judge) services(ctx context.Context, lb syncer, all []service.Service) 
 			return fmt.Errorf("the UDP service was deleted: %w", err)
 		}
 	}
-	sc.udp = with(udp, removed)
+	sc.udp = with(udp, udp.Backends[0])
 	if err := lb.Sync(ctx, append(rest, sc.udp)); err != nil {
 		return err
 	}
-	return j.checkServed("the UDP service was added again, with another backend", before, netip.AddrPort{})
+	return j.checkServed("the UDP service was added again, with another backend", before, nil)
 }
 
-// checkServed sends a packet of each UDP flow, which must reach a present backend of the service. If removed is set,
-// only flows of that backend may have moved.
-func (j *judge) checkServed(when string, flows flowBackends, removed netip.AddrPort) error {
+// checkServed sends a packet of each UDP flow, which must reach a present backend of the service. Unless removed is nil, only flows of
+// those backends may have moved.
+func (j *judge) checkServed(when string, flows flowBackends, removed []service.Backend) error {
 	for from, was := range flows {
 		now, err := j.probe(j.sc.udpTo(from, j.sc.udp.VIP, "again"))
 		if err != nil {
 			return fmt.Errorf("%s: the flow from %s, before at %s: %w", when, from, was, err)
 		}
-		if removed.IsValid() && was != removed && now != was {
+		if removed != nil && now != was && !slices.ContainsFunc(removed, func(b service.Backend) bool { return b.Addr == was }) {
 			return fmt.Errorf("%s: the flow from %s moved from %s to %s", when, from, was, now)
 		}
 	}
