@@ -130,12 +130,5 @@ func pin(cpu int) error {
 	if err := sys.Pin(0, cpu); err != nil {
 		return err
 	}
-	var mask unix.Sigset_t
-	for i := range mask.Val {
-		mask.Val[i] = ^mask.Val[i]
-	}
-	const bits = 8 * int(unsafe.Sizeof(mask.Val[0]))
-	n := int(stopSignal) - 1
-	mask.Val[n/bits] &^= 1 << (n % bits)
-	return harness.Wrap(unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil), "block signals")
+	return sys.BlockSignals(stopSignal)
 }

@@ -67,3 +67,18 @@ func PinHere() error {
 	}
 	return Pin(0, int(cpu))
 }
+
+// BlockSignals blocks all signals on the calling thread but these, for the rest of its life. A signal ends a long system call, and Go's
+// runtime sends one to a thread that has run for 10 ms.
+func BlockSignals(but ...unix.Signal) error {
+	var mask unix.Sigset_t
+	for i := range mask.Val {
+		mask.Val[i] = ^mask.Val[i]
+	}
+	const bits = 8 * int(unsafe.Sizeof(mask.Val[0]))
+	for _, s := range but {
+		n := int(s) - 1
+		mask.Val[n/bits] &^= 1 << (n % bits)
+	}
+	return harness.Wrap(unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil), "block signals")
+}

@@ -12,7 +12,8 @@ import (
 )
 
 // A place is a thread on one CPU, in a network namespace of its own that holds a loopback device, so that helpers which look at
-// devices or routes find the same on every machine, and no packet that a program clones leaves it.
+// devices or routes find the same on every machine, and no packet that a program clones leaves it. Signals are blocked on the thread: each
+// would end the kernel's test run.
 type place struct {
 	work chan func()
 	done chan struct{}
@@ -30,6 +31,9 @@ func openPlace() (*place, error) {
 		}
 		if err == nil {
 			err = sys.PinHere()
+		}
+		if err == nil {
+			err = sys.BlockSignals()
 		}
 		ready <- err
 		if err != nil {

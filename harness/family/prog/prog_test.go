@@ -312,3 +312,24 @@ func TestStops(t *testing.T) {
 		t.Error("a trial goes on after its end")
 	}
 }
+
+// TestLongCall: a test run of more than the 10 ms after which Go's runtime sends its thread a signal ends, and was made once.
+func TestLongCall(t *testing.T) {
+	for _, name := range []string{"base", "tcbase"} {
+		s := open(t, name, Side{})
+		if err := s.absent[name]; err != nil {
+			t.Fatal(err)
+		}
+		if err := s.on(name, func(p *program) error {
+			c := newCall(p.kind, p.Program, s.inputs(p.kind)[0])
+			began := time.Now()
+			_, err := c.time(1<<25, false)
+			if took := time.Since(began); took < 30*time.Millisecond {
+				t.Errorf("%s: 2^25 runs took %v, too short to say anything", name, took)
+			}
+			return err
+		}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

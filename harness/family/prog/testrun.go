@@ -34,8 +34,9 @@ const enotsupp = unix.Errno(524)
 // room is how much longer than the input an output may be, bytes: XDP has 256 bytes of headroom.
 const room = 512
 
-// A call runs one program on one input. Its system call does not tell Go's scheduler, whose threads would cost instructions within
-// the measurement; so it must be short. It is not safe for concurrent use.
+// A call runs one program on one input, on a thread of a place. Its system call does not tell Go's scheduler, whose threads would cost
+// instructions within the measurement; so it must be short. The runtime takes the thread for one that does not yield, and sends it a signal
+// after 10 ms: one that were not blocked would end the test run (EINTR), every time that it is begun again. It is not safe for concurrent use.
 type call struct {
 	attr                  testAttr
 	in, out, ctx, ctxWork []byte
@@ -103,12 +104,8 @@ func (c *call) once() unix.Errno {
 	if !c.kind.Packet {
 		copy(c.ctxWork, c.ctx)
 	}
-	for {
-		_, _, errno := unix.RawSyscall(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&c.attr)), unsafe.Sizeof(c.attr))
-		if errno != unix.EINTR && errno != unix.EAGAIN { // a signal of Go's runtime came
-			return errno
-		}
-	}
+	_, _, errno := unix.RawSyscall(unix.SYS_BPF, unix.BPF_PROG_TEST_RUN, uintptr(unsafe.Pointer(&c.attr)), unsafe.Sizeof(c.attr))
+	return errno
 }
 
 // run runs the program once and returns its output.
