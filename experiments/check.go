@@ -18,6 +18,7 @@ func check(e harness.Experiment, v Vocabulary) error {
 	if v.Families != nil {
 		family, unknown = v.Families[e.Family], harness.Known("family", e.Family, keys(v.Families))
 	}
+	families := v.Families
 	place := "family"
 	if e.Family == e.Name { // its default
 		place = "name"
@@ -34,7 +35,7 @@ func check(e harness.Experiment, v Vocabulary) error {
 		in("guest", at(optional("root of guests", g.Root, []string{"host", "image"}), "guest", "root")),
 		refuse(len(e.Variants) == 0, "no variants"),
 		at(each("variant", e.Variants, variantName, func(v harness.Variant) error {
-			return cmp.Or(checkVariant(v, family), in("original", at(checkOriginal(e, v), "original")))
+			return cmp.Or(checkMethod(v.Attach, e.Family, families), checkVariant(v, family), in("original", at(checkOriginal(e, v), "original")))
 		}), "variants"),
 		in("aa", at(harness.Known("variant", e.AA, e.VariantNames()), "aa")),
 		in("baseline", at(optional("variant", e.Baseline, e.VariantNames()), "baseline")),
@@ -67,6 +68,20 @@ func checkOriginal(e harness.Experiment, v harness.Variant) error {
 		refuse(v.Original != "" && v.Original == v.Name, "%s is the variant itself", v.Original),
 		optional("variant", v.Original, e.VariantNames()),
 	)
+}
+
+// checkMethod returns an error for a method that another family has.
+func checkMethod(method, family string, families map[string]harness.Family) error {
+	if families[family] == nil || slices.Contains(families[family].Methods(), method) {
+		return nil
+	}
+	for _, other := range keys(families) {
+		if methods := families[other].Methods(); slices.Contains(methods, method) {
+			return at(fmt.Errorf("attach: %s belongs to family %s; this is family %s, which has %s", method, other, family,
+				strings.Join(families[family].Methods(), ", ")), "attach")
+		}
+	}
+	return nil
 }
 
 func checkVariant(v harness.Variant, family harness.Family) error {

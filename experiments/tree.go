@@ -31,7 +31,34 @@ func newTree() *tree {
 	return &tree{files: map[*yaml.Node]*file{}, inherited: map[string][]string{}}
 }
 
-var syntaxRE = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+// syntaxRE finds the text in an error of the YAML library.
+var syntaxRE = regexp.MustCompile(`^yaml: (?:line \d+: )?(.*)$`)
+
+// maxLines is of how many lines at most a file is searched for the line of an error, which takes a reading for each.
+const maxLines = 2000
+
+// syntaxError is the place of an error in a file, and its text. The library names the line at which the broken list or mapping begins, or
+// the one before, and no column. So the place is the line behind the longest part of the file that can be read, at its first character, or
+// else that of a tab in an indentation, which YAML does not take.
+func syntaxError(raw []byte, err error) (line, column int, text string) {
+	if line, column = tabAt(raw); line > 0 {
+		return line, column, "a tab in the indentation: indent with spaces"
+	}
+	text = strings.ReplaceAll(err.Error(), "\n", " ")
+	if m := syntaxRE.FindStringSubmatch(text); m != nil {
+		text = m[1]
+	}
+	lines := bytes.SplitAfter(raw, []byte("\n"))
+	bad, end := 0, 0
+	for i, l := range lines[:min(len(lines), maxLines)] {
+		end += len(l)
+		if err := yaml.Unmarshal(raw[:end], new(yaml.Node)); err == nil {
+			bad = i + 1
+		}
+	}
+	at := lines[min(bad, len(lines)-1)]
+	return bad + 1, len(at) - len(bytes.TrimLeft(at, " ")) + 1, text
+}
 
 // parse reads one YAML document, whose top must be a mapping. An empty one is an empty mapping. Its errors begin with the file.
 func (t *tree) parse(f *file, raw []byte) (*yaml.Node, error) {
@@ -40,14 +67,11 @@ func (t *tree) parse(f *file, raw []byte) (*yaml.Node, error) {
 	}
 	var doc yaml.Node
 	if err := yaml.NewDecoder(bytes.NewReader(raw)).Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
-		m := syntaxRE.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
-		switch {
-		case m == nil:
-			return nil, located{fmt.Errorf("%s: read YAML: %w", f.name, err)}
-		case m[1] == "":
-			return nil, located{fmt.Errorf("%s: read YAML: %s", f.name, m[2])}
-		}
-		return nil, located{fmt.Errorf("%s:%s: read YAML: %s", f.name, m[1], m[2])}
+		line, column, text := syntaxError(raw, err)
+		return nil, located{fmt.Errorf("%s:%d:%d: read YAML: %s", f.name, line, column, text)}
+	}
+	if len(doc.Content) == 0 && f.user {
+		return nil, located{fmt.Errorf("%s:1:1: nothing is defined here: kxlab init writes a definition to start from", f.name)}
 	}
 	if len(doc.Content) == 0 {
 		doc.Content = []*yaml.Node{{Kind: yaml.MappingNode, Line: 1, Column: 1}}
@@ -58,6 +82,18 @@ func (t *tree) parse(f *file, raw []byte) (*yaml.Node, error) {
 		return nil, t.locate(root, faultAt(root, "want keys with values, not %s", describe(root)))
 	}
 	return root, nil
+}
+
+// tabAt is the place of the first tab in an indentation, both from 1 on; 0 if there is none.
+func tabAt(raw []byte) (line, column int) {
+	for text := range bytes.Lines(raw) {
+		line++
+		indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
+		if i := bytes.IndexByte(indent, '\t'); i >= 0 {
+			return line, i + 1
+		}
+	}
+	return 0, 0
 }
 
 // mark writes down which file a node and all below it are from.

@@ -95,6 +95,18 @@ func TestDefinitionMistakes(t *testing.T) {
 		{"circle", "extends: sched", "extends: ./bad.yaml", codeUsage, "./bad.yaml:2:10: extends: in a circle: "},
 		{"unknown knob", "about: an", "knobs: [{name: slice_ms, value: 4}]\n    about: an", codeUsage,
 			`./bad.yaml:8:20: variant mine: unknown knob of ./mine.bpf.c "slice_ms", did you mean "slice_us"?`},
+		{"key twice", "    about: an", "    like: eevdf\n    about: an", codeUsage, `./bad.yaml:8:5: key "like" is given twice, before on line 6`},
+		{"tab", "    about: an", "\tabout: an", codeUsage, "./bad.yaml:8:1: read YAML: a tab in the indentation: indent with spaces"},
+		{"list without an end", "[eevdf, scx-fifo]", "[eevdf, scx-fifo", codeUsage, "./bad.yaml:3:1: read YAML: did not find expected ',' or ']'"},
+		{"two colons", "about: an", "about: it: an", codeUsage, "./bad.yaml:8:5: read YAML: mapping values are not allowed in this context"},
+		{"indentation", "    about: an", "   about: an", codeUsage, "./bad.yaml:8:4: read YAML: did not find expected"},
+		{"first line", "name: mine\nextends", "name: [\nextends", codeUsage, "./bad.yaml:1:1: read YAML: did not find expected"},
+		{"empty", ownYAML, "", codeUsage, "./bad.yaml:1:1: nothing is defined here: kxlab init writes a definition to start from"},
+		{"comments alone", ownYAML, "# name: mine\n", codeUsage, "./bad.yaml:1:1: nothing is defined here"},
+		{"bad unit", "variants:", "workloads: [{name: pipe, metrics: [{unit: msec/op, better: lower}]}]\nvariants:", codeUsage,
+			`./bad.yaml:4:43: workload pipe: unit msec/op: unknown base unit "msec", did you mean "sec"?`},
+		{"another family's method", "like: scx-fifo", "class: general\n    attach: xdp", codeUsage,
+			"./bad.yaml:7:13: variant mine: attach: xdp belongs to family lb; this is family sched, which has "},
 		{"unknown profile", "", "", codeUsage, `unknown profile "smok", did you mean "smoke"?`},
 	} {
 		if err := os.WriteFile("bad.yaml", []byte(strings.Replace(ownYAML, c.old, c.new, 1)), 0o600); err != nil {
