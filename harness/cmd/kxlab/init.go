@@ -40,6 +40,7 @@ type start struct {
 	family, against, like string // against: the variant that its Makefile compares it with
 	keep                  []string
 	flags                 string // of ab, behind A and B; NAME is the program's name
+	versions              string // the same where A and B are versions of the program
 }
 
 // command is the command line that compares the program.
@@ -47,13 +48,18 @@ func (st start) command(name string) string {
 	return strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf("kxlab ab %s NAME.bpf.c %s", st.against, st.flags)), "NAME", name)
 }
 
+// edited is the command line that compares the program with its last committed version.
+func (st start) edited(name string) string {
+	return strings.ReplaceAll(strings.TrimSpace("kxlab ab HEAD:NAME.bpf.c NAME.bpf.c "+st.versions), "NAME", name)
+}
+
 // starts are the families that have a starting point.
 func starts() []start {
 	return []start{
-		{"sched", "eevdf", "scx-fifo", []string{"eevdf", "scx-fifo"}, ""},
-		{"cc", "bpf-reno", "bpf-reno", []string{"cubic", "bpf-reno"}, ""},
-		{"lb", "xdp-dsr", "xdp-dsr", []string{"xdp-dsr", "xdp-tx"}, ""},
-		{"prog", "return", "count-array", []string{"return", "count-array"}, "--input NAME-input.yaml --allow-difference"},
+		{"sched", "eevdf", "scx-fifo", []string{"eevdf", "scx-fifo"}, "", ""},
+		{"cc", "bpf-reno", "bpf-reno", []string{"cubic", "bpf-reno"}, "", ""},
+		{"lb", "xdp-dsr", "xdp-dsr", []string{"xdp-dsr", "xdp-tx"}, "", "--like xdp-dsr"},
+		{"prog", "return", "count-array", []string{"return", "count-array"}, "--input NAME-input.yaml --allow-difference", "--input NAME-input.yaml"},
 	}
 }
 
@@ -81,7 +87,8 @@ func newInit(s streams, words experiments.Vocabulary) *cobra.Command {
 			if err := writeNew(dir, files); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(s.out, "%s is written. Next:\n\n  cd %s\n  $EDITOR %s.bpf.c\n  %s\n", dir, dir, args[1], st.command(args[1]))
+			_, err = fmt.Fprintf(s.out, "%s is written. Next:\n\n  cd %s\n  $EDITOR %s.bpf.c\n  %s\n\nAnd, in a git repository, against its last commit:\n\n  %s\n",
+				dir, dir, args[1], st.command(args[1]), st.edited(args[1]))
 			return err
 		}),
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // TestInit: each starting point compiles with the headers beside it alone, its definition is right, and its Makefile names a pair that
-// may be compared: a program never stands where the kernel's own would be measured.
+// may be compared: a program never stands where the kernel's own would be measured. So does the command that is printed for two versions.
 func TestInit(t *testing.T) {
 	if _, err := exec.LookPath("clang-19"); err != nil {
 		t.Skip(err)
@@ -23,7 +23,7 @@ func TestInit(t *testing.T) {
 	for _, st := range starts() {
 		t.Chdir(t.TempDir())
 		code, out, said := try(t, "init", st.family, "mine")
-		if code != codeDone || !strings.Contains(out, st.command("mine")) {
+		if code != codeDone || !strings.Contains(out, "  "+st.command("mine")+"\n") || !strings.Contains(out, "  "+st.edited("mine")+"\n") {
 			t.Fatalf("%s: exit code %d, %s%s", st.family, code, out, said)
 		}
 		t.Chdir("mine")
@@ -55,6 +55,17 @@ func TestInit(t *testing.T) {
 		}
 		if p.b.Object != "mine.bpf.c" || kinds[p.b.Attach] == "" && p.b.Attach != prog.MethodRun {
 			t.Errorf("%s: B is %+v", st.family, p.b)
+		}
+		like, needed := strings.CutPrefix(st.versions, "--like ")
+		if needed {
+			const want = "name a variant of the lab by --like, as --like xdp-"
+			if _, err := openPair(t.Context(), vocabulary(), f, "mine.bpf.c", "./mine.bpf.c"); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), like) {
+				t.Errorf("%s: two versions without --like: %v, want %q with %s", st.family, err, want, like)
+			}
+			f.like = like
+		}
+		if p, err = openPair(t.Context(), vocabulary(), f, "mine.bpf.c", "./mine.bpf.c"); err != nil || p.experiment.Name != st.family {
+			t.Errorf("%s: two versions: %v", st.family, err)
 		}
 		if said, err := exec.Command("make", "--no-print-directory", "-n").CombinedOutput(); err != nil || string(said) != st.command("mine")+"\n" {
 			t.Errorf("%s: make: %v: %s", st.family, err, said)

@@ -288,7 +288,25 @@ func placeByName(words experiments.Vocabulary, o *source.Object, kind string) (s
 	case bpfobj.KindSched:
 		return "scx-fifo", nil
 	}
+	if names := placesOf(words, kind); len(names) > 0 {
+		return "", fmt.Errorf("%w, as --like %s; it is %s, which could be %s", errNoPlace, names[0], kind, strings.Join(names, ", "))
+	}
 	return "", errNoPlace
+}
+
+// placesOf are the balancers whose object is of the kind.
+func placesOf(words experiments.Vocabulary, kind string) (names []string) {
+	e, err := open("lb", words)
+	if err != nil {
+		return nil
+	}
+	var objects []string
+	for _, v := range e.Variants {
+		if v.Class != "ceiling" && v.Class != "broken" && !slices.Contains(objects, v.Object) && kindOfVariant(side{variant: v}) == kind {
+			names, objects = append(names, v.Name), append(objects, v.Object)
+		}
+	}
+	return names
 }
 
 // kindOfVariant is the kind of object that a variant of the lab has, or could have.
