@@ -30,9 +30,9 @@ type Kernel struct {
 // String names the kernel in tables.
 func (k *Kernel) String() string { return k.Release }
 
-// options maps each option of the kernel's configuration, without CONFIG_, to its value (y, m, a number, a string). It is nil if
-// the configuration is not known.
-func (k *Kernel) options() (map[string]string, error) {
+// Options maps each option of the kernel's configuration, without CONFIG_, to its value as written there (y, m, a number, a string in
+// quotes). It is nil if the configuration is not known.
+func (k *Kernel) Options() (map[string]string, error) {
 	if k.Config == "" {
 		return nil, nil
 	}
@@ -44,7 +44,7 @@ func (k *Kernel) options() (map[string]string, error) {
 	for line := range strings.Lines(string(raw)) {
 		name, value, found := strings.Cut(strings.TrimSpace(line), "=")
 		if name, ok := strings.CutPrefix(name, "CONFIG_"); ok && found {
-			out[name] = strings.Trim(value, `"`)
+			out[name] = value
 		}
 	}
 	return out, nil
@@ -53,7 +53,7 @@ func (k *Kernel) options() (map[string]string, error) {
 // require returns a harness.Skip that names the options (without CONFIG_) which the kernel has neither built in nor as modules.
 // A kernel whose configuration is not known passes.
 func (k *Kernel) require(options ...string) error {
-	have, err := k.options()
+	have, err := k.Options()
 	if err != nil || have == nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 // second of a boot. A kernel with CONFIG_PVH boots uncompressed: bootable unpacks it once, into the cache. Else, or if the compression
 // is not supported, the file is the image itself.
 func bootable(ctx context.Context, k *Kernel) (string, error) {
-	options, err := k.options()
+	options, err := k.Options()
 	if err != nil {
 		return "", err
 	}

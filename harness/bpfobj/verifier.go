@@ -81,6 +81,9 @@ func explainLoad(object string, own *btf.Spec, err error) error {
 	if m := kfuncRE.FindStringSubmatch(err.Error()); m != nil && errors.Is(err, ebpf.ErrNotSupported) {
 		return fmt.Errorf("load %s: %w", object, missingKfunc(m[1], "is not in this kernel"))
 	}
+	if err := explainOptions(object, err); err != nil {
+		return err
+	}
 	if errors.Is(err, ebpf.ErrNotSupported) {
 		return harness.Skip("load %s: this kernel lacks a feature: %v", object, err)
 	}

@@ -27,6 +27,7 @@ type Job struct {
 	Repeat     int                `json:"repeat"`            // which repeat; EveryRepeat: all of them
 	Work       Work               `json:"work,omitempty"`    // what is done
 	Objects    Objects            `json:"objects,omitempty"` // BPF objects that the program does not have, by their names
+	Config     string             `json:"config,omitempty"`  // what objects ask of the guest's kernel's configuration, as lines of such a file
 	Kept       keptGates          `json:"kept,omitempty"`    // gates that need not be checked
 	Counted    []Mark             `json:"counted,omitempty"` // the only steps that are made, with instructions counted by address
 	Stacks     bool               `json:"stacks,omitempty"`  // in these steps stacks are sampled instead

@@ -15,7 +15,8 @@ import (
 //
 //   - operations in section .struct_ops.link, not in .struct_ops, where objects without a link have them (the kernel's selftests);
 //   - variables without a value in .bss, not in further sections .bss.NAME, which keep what one lock protects apart;
-//   - maps with symbols that are global, not weak (__weak, for objects that are linked with others).
+//   - maps with symbols that are global, not weak (__weak, for objects that are linked with others), and so options of the kernel's
+//     configuration. A weak option becomes a hidden one: bpfobj.KernelOptions knows by this that the program can do without it.
 //
 // Sections get the name that the library knows, in the object and in its types, weak maps a global symbol. Other objects, and those
 // that are no ELF of 64 bits, are returned as they are.
@@ -33,13 +34,16 @@ func readable(raw []byte) []byte {
 			names[s.Name] = ".data" + s.Name
 		}
 	}
-	weak := weakMaps(f)
+	weak := weakSymbols(f)
 	if len(names) == 0 && len(weak) == 0 {
 		return raw
 	}
 	e := editor{slices.Clone(raw), f}
-	for _, at := range weak {
-		e.raw[at] = elf.ST_INFO(elf.STB_GLOBAL, elf.ST_TYPE(e.raw[at]))
+	for _, w := range weak {
+		e.raw[w.info] = elf.ST_INFO(elf.STB_GLOBAL, elf.ST_TYPE(e.raw[w.info]))
+		if w.option {
+			e.raw[w.info+1] = uint8(elf.STV_HIDDEN) // st_other
+		}
 	}
 	if len(names) > 0 && !e.rename(names) {
 		return raw
@@ -47,19 +51,30 @@ func readable(raw []byte) []byte {
 	return e.raw
 }
 
-// weakMaps are the offsets in the file of the info bytes of maps' weak symbols.
-func weakMaps(f *elf.File) (at []uint64) {
+// A weakSymbol is that of a map or of an option of the kernel's configuration.
+type weakSymbol struct {
+	info   uint64 // offset in the file of its info byte
+	option bool
+}
+
+// weakSymbols are the weak symbols of maps and of options.
+func weakSymbols(f *elf.File) (out []weakSymbol) {
 	symbols, err := f.Symbols()
 	table := f.SectionByType(elf.SHT_SYMTAB)
 	if err != nil || table == nil {
 		return nil
 	}
 	for i, s := range symbols {
-		if int(s.Section) < len(f.Sections) && f.Sections[s.Section].Name == ".maps" && elf.ST_BIND(s.Info) == elf.STB_WEAK {
-			at = append(at, table.Offset+uint64(i+1)*elf.Sym64Size+4) // the first symbol is not listed; st_info follows st_name
+		if elf.ST_BIND(s.Info) != elf.STB_WEAK {
+			continue
+		}
+		option := s.Section == elf.SHN_UNDEF && strings.HasPrefix(s.Name, "CONFIG_")
+		if option || int(s.Section) < len(f.Sections) && f.Sections[s.Section].Name == ".maps" {
+			// The first symbol is not listed; st_info follows st_name.
+			out = append(out, weakSymbol{table.Offset + uint64(i+1)*elf.Sym64Size + 4, option})
 		}
 	}
-	return at
+	return out
 }
 
 // An editor changes an ELF file. Tables that grow move to its end.

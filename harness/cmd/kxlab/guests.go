@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -38,6 +39,7 @@ type guests struct {
 	boots   bool          // vm.Cmd.NoSnapshots
 	note    func(string)  // vm.Cmd.Note
 	ready   func(vm.Ready)
+	config  string     // what the job's objects ask of the kernel's configuration, see configOf
 	reports *reports   // of earlier runs; nil: every guest runs
 	free    processors // each for one exact guest at a time
 }
@@ -61,6 +63,13 @@ func openGuests(ctx context.Context, j job, f runFlags) (*guests, error) {
 		}
 	}
 	if g.kernel, g.virtme, err = f.openKernel(ctx, j); err != nil {
+		return nil, err
+	}
+	asked, err := kernelOptions(slices.Sorted(maps.Keys(j.objects))) // of all sides of ab, so that their guests read as much
+	if err != nil {
+		return nil, err
+	}
+	if g.config, err = configOf(g.kernel, asked); err != nil {
 		return nil, err
 	}
 	if !g.exact {
@@ -115,6 +124,7 @@ func (g *guests) cpu(host string) string {
 
 // command is the guest of a job. Tools that this machine lacks are left out: only the variants that need them are then not supported.
 func (g *guests) command(j runner.Job) (*vm.Cmd, error) {
+	j.Config = g.config
 	raw, err := json.Marshal(j)
 	if err != nil {
 		return nil, fmt.Errorf("write job: %w", err)
@@ -248,6 +258,11 @@ func newInside(s streams, families map[string]harness.Family) *cobra.Command {
 			}
 			for name, raw := range j.Objects {
 				bpf.Add(name, raw)
+			}
+			if j.Config != "" {
+				if err := placeConfig(j.Config); err != nil {
+					return err
+				}
 			}
 			return runner.Sample(cmd.Context(), j, families, sampleGuest, vm.NewAckWriter(s.out))
 		}),
