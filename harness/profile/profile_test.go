@@ -168,4 +168,14 @@ func TestPrograms(t *testing.T) {
 	if diff := cmp.Diff([]ProgramChange{{"g | h", a.Programs[1], b.Programs[1]}, {"f", a.Programs[0], b.Programs[0]}}, changes); diff != "" {
 		t.Error(diff)
 	}
+	// Two functions that do the same under other names, such as an operation, are one row each once they have one name.
+	a.Programs[0].Name, a.Functions = "k", []Function{{"k [bpf]", 10}, {"g [bpf]", 7}, {"k", 3}}
+	b.Functions = []Function{{"f [bpf]", 11}, {"h [bpf]", 60}, {"k", 3}}
+	x, y := a.Rename("k", "k | f"), b.Rename("f", "k | f")
+	if diff := cmp.Diff([]Change{{"g | h [bpf]", 7, 60}, {"k | f [bpf]", 10, 11}}, Compare(x, y)); diff != "" {
+		t.Error(diff)
+	}
+	if x.Programs[0].Name != "k | f" || y.Programs[0].Name != "k | f" || a.Programs[0].Name != "k" {
+		t.Errorf("renamed: %v, %v; the table itself: %v", x.Programs, y.Programs, a.Programs)
+	}
 }

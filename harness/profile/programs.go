@@ -89,3 +89,19 @@ func ComparePrograms(a, b Table, names func(string) bool) (out []ProgramChange) 
 	})
 	return out
 }
+
+// Rename returns the table with a function of a BPF program under another name.
+func (t Table) Rename(from, to string) Table {
+	t.Functions, t.Programs = slices.Clone(t.Functions), slices.Clone(t.Programs)
+	for i := range t.Functions {
+		if t.Functions[i].Name == from+bpfSuffix {
+			t.Functions[i].Name = to + bpfSuffix
+		}
+	}
+	for i := range t.Programs {
+		if t.Programs[i].Name == from {
+			t.Programs[i].Name = to
+		}
+	}
+	return t
+}

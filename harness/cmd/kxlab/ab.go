@@ -314,7 +314,7 @@ func correctness(side string, r *record.Run, names map[string]string) string {
 	}
 	var failed []string
 	for _, o := range r.Env.Outcomes {
-		if o.Outcome == harness.OutcomeFailed || o.Outcome == harness.OutcomeInvalid {
+		if o.Outcome == harness.OutcomeFailed || o.Outcome == harness.OutcomeInvalid || o.Outcome == harness.OutcomeNotSupported {
 			failed = append(failed, fmt.Sprintf("%s at %s: %s", o.Outcome, o.Where, rename(firstOf(o.Reason), names)))
 		}
 	}

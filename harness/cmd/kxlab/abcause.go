@@ -54,8 +54,12 @@ func (p *pair) writeCause(ctx context.Context, s streams, f abFlags, answer page
 		}
 		cause.Note = firstOf(err.Error())
 	}
-	cause.A, cause.B = tables[0], tables[1]
 	own := p.functions()
+	for a, b := range p.twins() {
+		both := a + " | " + b
+		tables[0], tables[1], own[both] = tables[0].Rename(a, both), tables[1].Rename(b, both), true
+	}
+	cause.A, cause.B = tables[0], tables[1]
 	cause.Programs = profile.ComparePrograms(tables[0], tables[1], func(name string) bool { return own[name] })
 	return page.WriteCause(s.out, cause, f.format)
 }
@@ -71,6 +75,27 @@ func (p *pair) functions() map[string]bool {
 		for _, prog := range spec.Programs {
 			for _, ins := range prog.Instructions {
 				out[ins.Symbol()] = true
+			}
+		}
+	}
+	return out
+}
+
+// twins are the names of B's operations of a struct by the names of A's, where they differ.
+func (p *pair) twins() map[string]string {
+	out := map[string]string{}
+	a, err := bpf.Open(p.a.Object)
+	if err != nil {
+		return nil // the kernel's own
+	}
+	b, err := bpf.Open(p.b.Object)
+	if err != nil {
+		return nil
+	}
+	for name, prog := range a.Programs {
+		for other, twin := range b.Programs {
+			if name != other && prog.AttachTo != "" && prog.Type == twin.Type && prog.AttachTo == twin.AttachTo {
+				out[name] = other
 			}
 		}
 	}

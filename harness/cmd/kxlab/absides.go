@@ -12,6 +12,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/page"
+	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
@@ -81,6 +82,9 @@ func (m *sides) measure(outer context.Context, s streams, f abFlags) (wrong []er
 		if errs[i] != nil {
 			return nil, fmt.Errorf("%s%w", m.where(i), errs[i])
 		}
+		if err := m.lacking(i, sums[i]); err != nil {
+			return nil, err
+		}
 		switch err := wrongError(m.jobs[i], sums[i]); {
 		case err == nil:
 		case len(m.jobs) > 1 && !m.several && sums[i].Valid == 0:
@@ -90,6 +94,24 @@ func (m *sides) measure(outer context.Context, s streams, f abFlags) (wrong []er
 		}
 	}
 	return wrong, nil
+}
+
+// lacking is the error of a run of both sides in which one of them is not supported in any cell; of other runs the run says so itself.
+func (m *sides) lacking(i int, sum runner.Summary) error {
+	if len(m.jobs) > 1 || m.several || m.pair.single {
+		return nil
+	}
+	for k, v := range []harness.Variant{m.pair.a, m.pair.b} {
+		own := harness.Filter(sum.Outcomes, func(o record.CellOutcome) bool {
+			c, err := record.ParseCell(m.pair.experiment.Name, o.Cell)
+			return err == nil && c.Variant == v.Name
+		})
+		if len(own) > 0 && harness.Count(own, func(o record.CellOutcome) bool { return o.Outcome != harness.OutcomeNotSupported }) == 0 {
+			sum.Outcomes = own
+			return unsupported(fmt.Errorf("%s, %s: %w", "AB"[k:k+1], m.pair.words[k], lackingError(m.jobs[i], sum)))
+		}
+	}
+	return nil
 }
 
 // where names a job in front of an error.
