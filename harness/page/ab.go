@@ -212,7 +212,7 @@ func (ab AB) grids() []grid {
 		}
 		sc := unit.ScaleFor(r.Unit, []float64{r.Old.Median, r.New.Median})
 		out[i].rows = append(out[i].rows, []string{
-			r.Cell.AxesText(), sc.Unit, sc.Format(r.Old.Median), sc.Format(r.New.Median),
+			r.Cell.AxesText(), sc.Column(r.Unit), sc.Format(r.Old.Median), sc.Format(r.New.Median),
 			deltaText(r) + intervalText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), verdictText(r),
 		})
 	}

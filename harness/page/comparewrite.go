@@ -28,7 +28,7 @@ func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 		sc := unit.ScaleFor(r.Unit, []float64{r.Old.Median})
 		g.rows = append(g.rows, []string{
 			r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""),
-			fine(r.Old.Median * sc.Factor), fine(r.New.Median * sc.Factor), sc.Unit, deltaText(r), verdictText(r),
+			fine(r.Old.Median * sc.Factor), fine(r.New.Median * sc.Factor), sc.Column(r.Unit), deltaText(r), verdictText(r),
 		})
 	}
 	if len(g.rows)+len(c.Missing)+len(c.OnlyNew)+len(c.Gaps) == 0 {

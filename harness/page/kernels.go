@@ -190,7 +190,7 @@ func (k Kernels) values(r verdict.Aligned) (name string, out []string) {
 		}
 	}
 	sc := unit.ScaleFor(r.Unit, known)
-	return sc.Unit, harness.Map(all, func(v *float64) string {
+	return sc.Column(r.Unit), harness.Map(all, func(v *float64) string {
 		if v == nil {
 			return "–"
 		}

@@ -78,6 +78,14 @@ func Middle(values []float64) float64 {
 	return math.Exp(sum / float64(n))
 }
 
+// Column is the scale's text in a column in which several units stand, each a row: "p10 %" of p10-share.
+func (s Scale) Column(unit string) string {
+	if name, ok := strings.CutSuffix(unit, "-share"); ok {
+		return name + " " + s.Unit
+	}
+	return s.Unit
+}
+
 func (s Scale) Format(v float64) string { return Digits(v * s.Factor) }
 
 // Long is from where on numbers are written with an exponent.

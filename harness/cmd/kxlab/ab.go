@@ -42,6 +42,9 @@ cgroup_skb, socket filter, flow dissector, raw tracepoint or syscall program get
 description, bytes; without, four packets) with maps as --maps says. Return values and output bytes of A and B must be
 equal (--allow-difference). The answer is the cost of a run, the loop's own taken off.
 
+Without --workload, --axis, --profile and --gate, schedulers are measured by workload pipe and congestion controls by random-loss alone,
+for a first answer. --profile smoke measures all of its workloads.
+
 With several kernels (--kernel) the columns of the answer are kernels: B against A on each, and in which rows that differs
 between them. A alone with several kernels is measured on each: B is A on a later kernel, A is A on the first.
 
@@ -67,6 +70,7 @@ type abFlags struct {
 	progFlags
 	like, minEffect, format string
 	gate, watch             bool
+	narrow                  bool // the user asked for nothing in particular: see leads
 }
 
 func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
@@ -74,6 +78,7 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ab A [B]", Short: "Say whether B is better than A: of your own programs, too", Long: abLong, Example: abExample, Args: cobra.RangeArgs(1, 2),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
+			f.narrow = !f.gate && !slices.ContainsFunc([]string{"workload", "axis", "profile"}, cmd.Flags().Changed)
 			if f.watch {
 				return watch(cmd.Context(), s, words, f, args)
 			}
@@ -97,6 +102,9 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 
 // abRepeats is how many pairs of trials a cell has unless the user says: fewer than five find little.
 const abRepeats = 5
+
+// leads are the workloads that answer first, of experiments whose profile smoke takes minutes.
+var leads = map[string]string{"sched": "pipe", "cc": "random-loss"}
 
 // ab answers for A and B, or for A alone.
 func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, args []string) error {
@@ -123,6 +131,10 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	}
 	if pair.single = len(args) == 1; pair.single {
 		pair.experiment.Variants = []harness.Variant{pair.a}
+	}
+	if lead := leads[pair.experiment.Name]; f.narrow && lead != "" {
+		f.workloads = []string{lead}
+		s.note("measured by workload %s alone; --profile smoke measures more", lead)
 	}
 	inTurns := !f.stacks && pair.inTurns(words, f) != nil // stacks are sampled in trials
 	var jobs [][]job

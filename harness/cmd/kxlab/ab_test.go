@@ -9,13 +9,38 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/labtest"
 	"github.com/kxlab/kxlab/harness/page"
 )
+
+// TestLeads: the workloads of a first answer are in profile smoke, and whoever names a workload, an axis or a profile, or has a gate, gets what
+// was asked for.
+func TestLeads(t *testing.T) {
+	for name, lead := range leads {
+		e, err := open(name, vocabulary())
+		if err != nil {
+			t.Fatal(err)
+		}
+		smoke, ok := harness.Find(e.Profiles, func(p harness.Profile) bool { return p.Name == "smoke" })
+		if !ok || !slices.ContainsFunc(smoke.Workloads, func(w harness.ProfileWorkload) bool { return w.Name == lead }) {
+			t.Errorf("%s: profile smoke lacks %s", name, lead)
+		}
+	}
+	const said = "measured by workload pipe alone"
+	for args, want := range map[string]bool{"": true, "--gate": false, "--workload pipe": false, "--axis place=same": false, "--profile smoke": false} {
+		// There is no such kernel: the command ends before a guest boots.
+		_, _, errs := try(t, append(strings.Fields("ab eevdf scx-fifo --kernel /nowhere"), strings.Fields(args)...)...)
+		if strings.Contains(errs, said) != want {
+			t.Errorf("ab %s says %q, want %q: %v", args, errs, said, want)
+		}
+	}
+}
 
 // TestABRefuses: what cannot be compared is said before anything is touched.
 func TestABRefuses(t *testing.T) {
