@@ -87,7 +87,7 @@ func functionGrids(a *verdict.Analysis) (out []grid) {
 		c := variant(tables[0])
 		g := grid{title: fmt.Sprintf("%s, class %s: functions", c.At(), c.Class), head: []string{"function"}}
 		for _, t := range tables {
-			g.head = append(g.head, variant(t).Variant)
+			g.head, g.cells = append(g.head, variant(t).Variant), append(g.cells, t.Cell)
 		}
 		rest := harness.Map(tables, func(t profile.Table) float64 { return t.Whole })
 		for _, name := range profile.Leading(tables, functionRows) {

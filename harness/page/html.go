@@ -58,7 +58,7 @@ func Write(a *verdict.Analysis) (string, error) {
 	if err := writeStacks(root, stacksDir, files); err != nil {
 		return "", err
 	}
-	page.Stacks = rows
+	page.addStacks(rows)
 	var text bytes.Buffer
 	if err = page.Write(&text, Frame{}); err == nil {
 		err = record.WriteFile(root, pageFile, text.Bytes())
@@ -99,7 +99,8 @@ type Page struct {
 	Classes   []class
 	Trials    []workloadTrials
 	TrialIDs  map[string]string
-	Omitted   int // rows of trials left out
+	Causes    map[string][]Link // of a cell, harness.Cell.BenchName: its functions and stacks on the page
+	Omitted   int               // rows of trials left out
 	Facts     [][2]string
 	Noise     []verdict.Noise
 	Broken    []string
@@ -121,6 +122,7 @@ type class struct {
 }
 
 type htmlGrid struct {
+	ID            string // "" if no other part of the page leads to it
 	Title, Footer string
 	Head          []string
 	Rows          [][]string
@@ -149,7 +151,7 @@ func (p *Page) Write(w io.Writer, frame Frame) error {
 	}
 	framed := *p
 	framed.Frame = frame
-	return t.Execute(w, framed)
+	return t.Execute(w, &framed)
 }
 
 // upper is a text that begins a sentence.
@@ -160,12 +162,12 @@ func upper(text string) string {
 	return text
 }
 
-// pair is a table with the names of its trials, for the template.
-func pair(t panelTable, ids map[string]string) any {
+// pair is a table with the page that it is on, for the template.
+func pair(t panelTable, p *Page) any {
 	return struct {
-		T   panelTable
-		IDs map[string]string
-	}{t, ids}
+		T panelTable
+		P *Page
+	}{t, p}
 }
 
 // verdictStyle is the class of a verdict on a page; "" for words that are none.
@@ -191,7 +193,17 @@ func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
 	}
 	p.Answer, p.Judged = b.sentences(), strings.Join(b.judged(), " ")
 	p.Unasked = len(a.Findings) - len(p.Claims)
-	p.Verdicts = harness.Map(append(verdicts(a), functionGrids(a)...), func(g grid) htmlGrid { return htmlGrid{g.title, g.footer, g.head, g.rows} })
+	p.Causes = map[string][]Link{}
+	for i, g := range append(verdicts(a), functionGrids(a)...) {
+		h := htmlGrid{"", g.title, g.footer, g.head, g.rows}
+		if len(g.cells) > 0 {
+			h.ID = fmt.Sprintf("functions-%d", i+1)
+		}
+		for _, cell := range g.cells {
+			p.Causes[cell] = append(p.Causes[cell], Link{"functions", "#" + h.ID})
+		}
+		p.Verdicts = append(p.Verdicts, h)
+	}
 	p.Broken = verdict.BrokenGates(a.Noise, verdict.DefaultMinEffect)
 	p.Trials, p.TrialIDs, p.Omitted = trialsOf(b)
 	colours := palette{}
@@ -209,6 +221,14 @@ func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
 		p.Classes = append(p.Classes, class{same[0].Class, same})
 	}
 	return p
+}
+
+// addStacks adds rows of profiles whose files are beside the page.
+func (p *Page) addStacks(rows []StackRow) {
+	p.Stacks = rows
+	for _, r := range rows {
+		p.Causes[r.Cell] = append(p.Causes[r.Cell], Link{"stacks", "#" + r.ID})
+	}
 }
 
 // leadPlot names the plot that carries the answer: the definition's, or the first that was drawn; "" if there is none.

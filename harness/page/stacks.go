@@ -25,6 +25,8 @@ const stacksDir = "stacks"
 
 // A StackRow is a cell with the files of its profiles.
 type StackRow struct {
+	ID             string // on the page
+	Cell           string // harness.Cell.BenchName
 	Where, Variant string
 	Links          []Link
 	Notes          []string
@@ -53,7 +55,7 @@ func stackFiles(a *verdict.Analysis) (files []stackFile, rows []StackRow) {
 		slices.SortStableFunc(same, func(x, y profile.Profile) int { return -cmp.Compare(isBase(x), isBase(y)) })
 		for _, own := range harness.GroupBy(same, func(p profile.Profile) string { return p.Cell }) {
 			c := cell(own[0])
-			row := StackRow{Where: c.At() + ", class " + c.Class, Variant: c.Variant}
+			row := StackRow{ID: fmt.Sprintf("stacks-%d", len(rows)+1), Cell: own[0].Cell, Where: c.At() + ", class " + c.Class, Variant: c.Variant}
 			for _, p := range own {
 				if len(p.Stacks) == 0 {
 					continue

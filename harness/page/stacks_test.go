@@ -5,6 +5,7 @@ package page
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -36,6 +37,38 @@ func withStacks(r *record.Run, base string) (cells [2]string) {
 		}
 	}
 	return cells
+}
+
+// TestCauseLinks: the rows of a cell lead to its functions and stacks on the page, those of others to none.
+func TestCauseLinks(t *testing.T) {
+	r := synthetic.Golden()
+	r.Dir = t.TempDir()
+	base := verdict.Analyze(r).BaselineOf()
+	cells := withStacks(r, base)
+	r.Functions = []profile.Table{functionTable(cells[0], "f", 10.)}
+	path, err := Write(verdict.Analyze(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`<tr data-variant="([^"]+)"[^\n]*?</a> <a class="faint" href="#(functions-\d+)">functions</a> <a class="faint" href="#(stacks-\d+)">stacks</a><td>`)
+	found := links.FindAllSubmatch(text, -1)
+	if len(found) == 0 || strings.Count(string(text), `class="faint" href="#functions-`) != len(found) {
+		t.Fatalf("%d rows lead to functions and stacks", len(found))
+	}
+	for _, m := range found {
+		if string(m[1]) != base {
+			t.Errorf("a row of %s leads to causes of %s", m[1], base)
+		}
+		for _, id := range m[2:] {
+			if strings.Count(string(text), `id="`+string(id)+`"`) != 1 {
+				t.Errorf("%s is not on the page once", id)
+			}
+		}
+	}
 }
 
 // TestStackFiles: each profile has a picture and a pprof file, one against the baseline if both have stacks, and the page leads to them.

@@ -26,6 +26,7 @@ type grid struct {
 	head   []string
 	rows   [][]string
 	footer string
+	cells  []string // whose causes it shows, harness.Cell.BenchName
 }
 
 // WriteTables writes a run's answer, claims, tables, verdicts, A/A noise, and the cells and trials without a number.
