@@ -16,8 +16,8 @@ import (
 )
 
 // Same reports whether two objects are the same code: the kernel would get equal instructions, maps and values of variables. Names of
-// programs, functions and local variables, the lines of the source, and types of which nothing depends may differ. Renamed maps and
-// types of keys and values count as differences.
+// programs, functions and local variables, the lines of the source, and names of types and their members may differ. Renamed maps count as
+// differences.
 func Same(a, b *ebpf.CollectionSpec) bool {
 	if len(a.Programs) != len(b.Programs) || len(a.Maps) != len(b.Maps) || len(a.Variables) != len(b.Variables) || a.ByteOrder != b.ByteOrder {
 		return false
@@ -125,7 +125,7 @@ func sameMap(a, b *ebpf.MapSpec) bool {
 	return a.Type == b.Type && a.KeySize == b.KeySize && a.ValueSize == b.ValueSize && a.MaxEntries == b.MaxEntries && a.Flags == b.Flags &&
 		a.Pinning == b.Pinning && a.NumaNode == b.NumaNode && a.MapExtra == b.MapExtra && a.Extra == nil && b.Extra == nil &&
 		reflect.DeepEqual(a.Contents, b.Contents) && sameMap(a.InnerMap, b.InnerMap) &&
-		reflect.DeepEqual(a.Key, b.Key) && sameType(a.Value, b.Value)
+		sameShape(a.Key, b.Key) && sameType(a.Value, b.Value)
 }
 
 // sameType compares the types of two values. Variables in a section may have other names: static ones of a function bear its name.
@@ -133,11 +133,11 @@ func sameType(a, b btf.Type) bool {
 	x, ok := a.(*btf.Datasec)
 	y, both := b.(*btf.Datasec)
 	if !ok || !both {
-		return reflect.DeepEqual(a, b)
+		return sameShape(a, b)
 	}
 	return slices.EqualFunc(x.Vars, y.Vars, func(v, w btf.VarSecinfo) bool {
 		s, ok := v.Type.(*btf.Var)
 		t, both := w.Type.(*btf.Var)
-		return ok && both && v.Offset == w.Offset && v.Size == w.Size && s.Linkage == t.Linkage && reflect.DeepEqual(s.Type, t.Type)
+		return ok && both && v.Offset == w.Offset && v.Size == w.Size && s.Linkage == t.Linkage && sameShape(s.Type, t.Type)
 	})
 }

@@ -19,7 +19,24 @@ char _license[] SEC("license") = "GPL";
 
 struct value {
 	__u64 packets;
+	union {
+		__u32 last[4];
+		__u64 wide;
+	};
+	enum { IDLE, BUSY } state;
 };
+struct task_struct;
+struct timed {
+	struct bpf_timer timer;
+	struct task_struct __kptr *kept;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct timed);
+} timers SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -74,6 +91,14 @@ func TestSame(t *testing.T) {
 		{"program", "int count(", "int main_program(", true},
 		{"macro", "seen++ & 3", "seen++ & (4 - 1)", true},
 		{"constant", "seen++ & 3", "seen++ & 1", false},
+		{"struct", "struct value", "struct amount", true},
+		{"struct with pointers", "timed", "armed", true},
+		{"member", "last[4]", "latest[4]", true},
+		{"type of a member", "__u32 last[4]", "__s32 last[4]", false},
+		{"length", "last[4]", "last[3]", false},
+		{"kernel's struct", "struct bpf_timer timer;", "struct { __u64 opaque[2]; } timer;", false},
+		{"enumerator", "IDLE, BUSY", "RESTING, BUSY", true},
+		{"pointer", "struct task_struct __kptr *kept", "struct task_struct *kept", false},
 		{"instruction", "v->packets += step;", "v->packets += step;\n\tv->packets ^= 5;", false},
 		{"map", "max_entries, 4", "max_entries, 8", false},
 		{"mapname", "counts", "totals", false}, // a control plane may know it by name

@@ -42,8 +42,8 @@ cgroup_skb, socket filter, flow dissector, raw tracepoint or syscall program get
 description, bytes; without, four packets) with maps as --maps says. Return values and output bytes of A and B must be
 equal (--allow-difference). The answer is the cost of a run, the loop's own taken off.
 
-Without --workload, --axis, --profile and --gate, schedulers are measured by workload pipe and congestion controls by random-loss alone,
-for a first answer. --profile smoke measures all of its workloads.
+On target exact, without --workload, --axis, --profile and --gate, balancers are measured by workload pps alone, schedulers by pipe, and
+congestion controls by random-loss, for a first answer. --profile smoke measures all of its workloads.
 
 With several kernels (--kernel) the columns of the answer are kernels: B against A on each, and in which rows that differs
 between them. A alone with several kernels is measured on each: B is A on a later kernel, A is A on the first.
@@ -103,8 +103,8 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 // abRepeats is how many pairs of trials a cell has unless the user says: fewer than five find little.
 const abRepeats = 5
 
-// leads are the workloads that answer first, of experiments whose profile smoke takes minutes.
-var leads = map[string]string{"sched": "pipe", "cc": "random-loss"}
+// leads are the workloads that answer first on target exact, of experiments whose profile smoke takes minutes there.
+var leads = map[string]string{"lb": "pps", "sched": "pipe", "cc": "random-loss"}
 
 // ab answers for A and B, or for A alone.
 func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, args []string) error {
@@ -132,7 +132,7 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	if pair.single = len(args) == 1; pair.single {
 		pair.experiment.Variants = []harness.Variant{pair.a}
 	}
-	if lead := leads[pair.experiment.Name]; f.narrow && lead != "" {
+	if lead := leads[pair.experiment.Name]; f.narrow && f.target == harness.TargetExact && lead != "" {
 		f.workloads = []string{lead}
 		s.note("measured by workload %s alone; --profile smoke measures more", lead)
 	}
