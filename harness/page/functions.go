@@ -34,7 +34,7 @@ type Cause struct {
 }
 
 // CauseRow returns the row whose functions explain the answer: of those that differ in instructions the largest. A paced stream's
-// instructions are those of one thread and are not counted by function.
+// instructions are those of one thread and are not counted by function, nor are those of a switch.
 func (ab AB) CauseRow() (verdict.Row, bool) {
 	return harness.Find(ab.decided(), byFunction)
 }
@@ -44,7 +44,7 @@ func (ab AB) CountedRow() (verdict.Row, bool) { return harness.Find(ab.Compariso
 
 func byFunction(r verdict.Row) bool {
 	paced := r.Unit == "insn/pkt" && r.Cell.Axis("rate") != "" && r.Cell.Axis("rate") != "0"
-	return counted(r) && !paced
+	return counted(r) && !paced && r.Unit != "insn/switch"
 }
 
 // grid is the table of a cause.
@@ -191,7 +191,15 @@ func (c Cause) programGrid() grid {
 		}
 		g.rows = append(g.rows, []string{f.Name, calls(f.A), calls(f.B), instructions(f.A.Each, ""), instructions(f.B.Each, ""), change})
 	}
-	g.footer = fmt.Sprintf("calls: of one %s; A, B: executed instructions of a call without those of what it calls, mean of the guest that counted", wordOf(c.A.Unit))
+	word := wordOf(c.A.Unit)
+	var all [2]float64
+	for _, f := range c.Programs {
+		all[0], all[1] = all[0]+f.A.Calls*f.A.Each, all[1]+f.B.Calls*f.B.Each
+	}
+	if len(c.Programs) > 1 {
+		g.rows = append(g.rows, []string{"all of them, a " + word, "", "", instructions(all[0], ""), instructions(all[1], ""), instructions(all[1]-all[0], "+")})
+	}
+	g.footer = fmt.Sprintf("calls: of one %s; A, B: executed instructions of a call without those of what it calls, mean of the guest that counted", word)
 	return g
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/profile"
 	"github.com/kxlab/kxlab/harness/record/synthetic"
@@ -56,6 +58,16 @@ func TestCauseRow(t *testing.T) {
 		}
 		for i := range c.Rows {
 			c.Rows[i].Unit = "insn/pkt"
+		}
+		units := harness.Map(c.Rows, func(r verdict.Row) string { return r.Unit })
+		for i := range c.Rows {
+			c.Rows[i].Unit = "insn/switch"
+		}
+		if _, ok := (AB{Comparison: c}).CauseRow(); ok {
+			t.Error("a row in instructions of a switch is explained, which no workload counts by function")
+		}
+		for i, u := range units {
+			c.Rows[i].Unit = u
 		}
 		r, ok := (AB{Comparison: c}).CauseRow()
 		if ok != (slow != 1) {
@@ -121,5 +133,25 @@ func TestWriteCauses(t *testing.T) {
 	out.Reset()
 	if err := WriteCauses(&out, c, []profile.Table{before}, nil, "text"); err != nil || out.Len() > 0 {
 		t.Errorf("one run without functions: %v: %q", err, out.String())
+	}
+}
+
+// TestProgramGrid: the functions of the programs are summed up as instructions of a unit; a function alone needs no sum.
+func TestProgramGrid(t *testing.T) {
+	both := func(name string, a, b profile.Program) profile.ProgramChange {
+		return profile.ProgramChange{Name: name, A: a, B: b}
+	}
+	c := Cause{A: profile.Table{Unit: "insn/seg"}, Programs: []profile.ProgramChange{
+		both("avoid", profile.Program{Calls: 0.5, Each: 70}, profile.Program{Calls: 0.5, Each: 120}),
+		both("acked", profile.Program{Calls: 1, Each: 35}, profile.Program{Calls: 1, Each: 35}),
+		both("only", profile.Program{}, profile.Program{Calls: 0.25, Each: 4}),
+	}}
+	rows := c.programGrid().rows
+	if d := cmp.Diff([]string{"all of them, a segment", "", "", "70.0", "96.0", "+26.0"}, rows[len(rows)-1]); d != "" {
+		t.Error(d)
+	}
+	c.Programs = c.Programs[:1]
+	if rows := c.programGrid().rows; len(rows) != 1 {
+		t.Errorf("one function has the rows %q", rows)
 	}
 }

@@ -132,9 +132,9 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	if pair.single = len(args) == 1; pair.single {
 		pair.experiment.Variants = []harness.Variant{pair.a}
 	}
-	if lead := leads[pair.experiment.Name]; f.narrow && f.target == harness.TargetExact && lead != "" {
+	lead := leads[pair.experiment.Name]
+	if f.narrow = f.narrow && f.target == harness.TargetExact && lead != ""; f.narrow {
 		f.workloads = []string{lead}
-		s.note("measured by workload %s alone; --profile smoke measures more", lead)
 	}
 	inTurns := !f.stacks && pair.inTurns(words, f) != nil // stacks are sampled in trials
 	var jobs [][]job
@@ -145,6 +145,9 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 	}
 	if done, err := pair.answerSame(s, f); done || err != nil {
 		return err
+	}
+	if f.narrow {
+		s.note("measured by workload %s alone; --profile smoke measures more", lead)
 	}
 	if inTurns {
 		return pair.abTurns(ctx, s, words, f, effect)
