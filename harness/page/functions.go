@@ -176,9 +176,31 @@ func WriteCause(w io.Writer, c Cause, format string) error {
 		p.grid(c.grid())
 	}
 	if c.Note == "" && len(c.Programs) > 0 {
+		if all := c.ofPrograms(); !c.Shown && math.Abs(all[1]-all[0]) >= leastPrograms*all[0] {
+			p.printf("The programs alone differ: B's take %.1f %s instructions a %s than A's.\n\n", math.Abs(all[1]-all[0]), moreOr(all[1] > all[0]), wordOf(c.A.Unit))
+		}
 		p.grid(c.programGrid())
 	}
 	return p.err
+}
+
+// leastPrograms is the least difference of the programs alone that is said in words, relative: the numbers of their calls differ by less
+// between two guests with the same program.
+const leastPrograms = 0.01
+
+func moreOr(more bool) string {
+	if more {
+		return "more"
+	}
+	return "fewer"
+}
+
+// ofPrograms are the instructions that all functions of either side's programs execute for a unit of work.
+func (c Cause) ofPrograms() (all [2]float64) {
+	for _, f := range c.Programs {
+		all[0], all[1] = all[0]+f.A.Calls*f.A.Each, all[1]+f.B.Calls*f.B.Each
+	}
+	return all
 }
 
 // programGrid is the table of a call of each of the programs' functions.
@@ -192,11 +214,7 @@ func (c Cause) programGrid() grid {
 		g.rows = append(g.rows, []string{f.Name, calls(f.A), calls(f.B), instructions(f.A.Each, ""), instructions(f.B.Each, ""), change})
 	}
 	word := wordOf(c.A.Unit)
-	var all [2]float64
-	for _, f := range c.Programs {
-		all[0], all[1] = all[0]+f.A.Calls*f.A.Each, all[1]+f.B.Calls*f.B.Each
-	}
-	if len(c.Programs) > 1 {
+	if all := c.ofPrograms(); len(c.Programs) > 1 {
 		g.rows = append(g.rows, []string{"all of them, a " + word, "", "", instructions(all[0], ""), instructions(all[1], ""), instructions(all[1]-all[0], "+")})
 	}
 	g.footer = fmt.Sprintf("calls: of one %s; A, B: executed instructions of a call without those of what it calls, mean of the guest that counted", word)

@@ -150,6 +150,16 @@ func TestProgramGrid(t *testing.T) {
 	if d := cmp.Diff([]string{"all of them, a segment", "", "", "70.0", "96.0", "+26.0"}, rows[len(rows)-1]); d != "" {
 		t.Error(d)
 	}
+	for shown, want := range map[bool]bool{false: true, true: false} {
+		var out strings.Builder
+		c.Shown = shown
+		if err := WriteCause(&out, c, "text"); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(out.String(), "The programs alone differ: B's take 26.0 more instructions a segment than A's.\n") != want {
+			t.Errorf("shown %v: %s", shown, out.String())
+		}
+	}
 	c.Programs = c.Programs[:1]
 	if rows := c.programGrid().rows; len(rows) != 1 {
 		t.Errorf("one function has the rows %q", rows)
