@@ -23,7 +23,7 @@ import (
 )
 
 const initLong = `init writes a starting point into a folder: a small program that compiles (NAME.bpf.c), a definition that compares it with
-two of the lab's (NAME.yaml), a Makefile, and the headers (include/). For a program by itself, family prog, it also describes
+two of the lab's (NAME.yaml), a Makefile, a .gitignore for results, and the headers (include/). For a program by itself, family prog, it also describes
 what the program gets (NAME-input.yaml). No file is ever overwritten.`
 
 const initExample = `  kxlab init sched mine
@@ -84,6 +84,9 @@ func newInit(s streams, words experiments.Vocabulary) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, err := os.Lstat(filepath.Join(dir, ignoreFile)); err == nil { // a repository's own
+				delete(files, ignoreFile)
+			}
 			if err := writeNew(dir, files); err != nil {
 				return err
 			}
@@ -111,6 +114,8 @@ func checkOwnName(words experiments.Vocabulary, st start, name string) error {
 	return err
 }
 
+const ignoreFile = ".gitignore"
+
 // files are the starting point's files by their paths.
 func (st start) files(name string) (map[string]string, error) {
 	program, err := bpf.Start(st.family)
@@ -129,6 +134,7 @@ variants:
     source: ./%[1]s.bpf.c
     about: say here what it is and what extra work it does
 `, name, st.family, strings.Join(st.keep, ", "), st.like),
+		ignoreFile: "results/\n", // of kxlab's runs
 		"Makefile": fmt.Sprintf(".PHONY: ab\nab: # is %s better than %s?\n\t%s\n", name, st.against, st.command(name)),
 	}
 	in, err := bpf.StartInput(st.family)

@@ -45,6 +45,9 @@ func TestInit(t *testing.T) {
 		if raw, err := os.ReadFile("mine.yaml"); err != nil || strings.Count(string(raw), "\n") > 9 {
 			t.Errorf("%s: %v:\n%s", st.family, err, raw)
 		}
+		if raw, err := os.ReadFile(".gitignore"); err != nil || string(raw) != "results/\n" {
+			t.Errorf("%s: .gitignore: %v: %q", st.family, err, raw)
+		}
 		var f abFlags
 		if inputs, _ := filepath.Glob("mine-input.yaml"); len(inputs) > 0 {
 			f.inputs = inputs
@@ -104,6 +107,20 @@ func TestInitRefuses(t *testing.T) {
 	}
 	if all, _ := filepath.Glob("here/*"); len(all) != 1 {
 		t.Errorf("written: %q", all)
+	}
+}
+
+// TestInitBeside: a repository's own .gitignore is no obstacle, and stays.
+func TestInitBeside(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(ignoreFile, []byte("mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, said := try(t, "init", "prog", "filter", "."); code != codeDone {
+		t.Errorf("exit code %d, %s%s", code, out, said)
+	}
+	if raw, err := os.ReadFile(ignoreFile); err != nil || string(raw) != "mine\n" {
+		t.Errorf(".gitignore is now %q, %v", raw, err)
 	}
 }
 
