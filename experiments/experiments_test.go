@@ -182,7 +182,7 @@ func TestShipped(t *testing.T) {
 // TestShippedComparisons: each share and count of faults says that it is compared as a difference, and what the least is. The ratio of
 // a figure that differs between seeds of one program has a least of its own.
 func TestShippedComparisons(t *testing.T) {
-	ratios := []string{"runq-sec", "switch/s", "forced-switch/s", "migration/s"} // over a window with the start and the end of the load
+	ratios := []string{"runq-sec", "switch/s", "insn/switch", "forced-switch/s", "migration/s"} // over a window with the start and the end of the load
 	for _, name := range []string{"cc", "lb", "objects", "prog", "proxy", "sched"} {
 		e, err := experiments.Open(name, experiments.Vocabulary{})
 		if err != nil {

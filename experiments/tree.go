@@ -9,6 +9,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -31,26 +32,34 @@ func newTree() *tree {
 	return &tree{files: map[*yaml.Node]*file{}, inherited: map[string][]string{}}
 }
 
-// syntaxRE finds the text in an error of the YAML library.
-var syntaxRE = regexp.MustCompile(`^yaml: (?:line \d+: )?(.*)$`)
+// syntaxRE finds the line and the text in an error of the YAML library.
+var syntaxRE = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
-// maxLines is of how many lines at most a file is searched for the line of an error, which takes a reading for each.
-const maxLines = 2000
+// maxLines and maxSearched, bytes, are of what size at most a file is searched for the line of an error, which takes a reading for each line.
+const (
+	maxLines    = 2000
+	maxSearched = 64 << 10
+)
 
 // syntaxError is the place of an error in a file, and its text. The library names the line at which the broken list or mapping begins, or
 // the one before, and no column. So the place is the line behind the longest part of the file that can be read, at its first character, or
-// else that of a tab in an indentation, which YAML does not take.
+// else that of a tab in an indentation, which YAML does not take. Of a large file it is the library's line.
 func syntaxError(raw []byte, err error) (line, column int, text string) {
 	if line, column = tabAt(raw); line > 0 {
 		return line, column, "a tab in the indentation: indent with spaces"
 	}
 	text = strings.ReplaceAll(err.Error(), "\n", " ")
+	bad, end := 0, 0
 	if m := syntaxRE.FindStringSubmatch(text); m != nil {
-		text = m[1]
+		text = m[2]
+		bad, _ = strconv.Atoi(m[1])
 	}
 	lines := bytes.SplitAfter(raw, []byte("\n"))
-	bad, end := 0, 0
-	for i, l := range lines[:min(len(lines), maxLines)] {
+	if len(lines) > maxLines || len(raw) > maxSearched {
+		return max(bad, 1), 1, text
+	}
+	bad = 0
+	for i, l := range lines {
 		end += len(l)
 		if err := yaml.Unmarshal(raw[:end], new(yaml.Node)); err == nil {
 			bad = i + 1
