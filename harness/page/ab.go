@@ -164,11 +164,11 @@ func amount(r verdict.Row) string {
 }
 
 // below is the row with the surest difference that is shown and does not reach the least that counts. Its interval of either kind of
-// row excludes none, and the test, corrected for the number of rows, shows it.
+// row excludes none, and the test, corrected for the number of rows, shows it. What would be written as 0.0 % is none.
 func (ab AB) below() (best verdict.Row, ok bool) {
 	for _, r := range ab.Comparison.Rows {
 		low, high, known := r.Interval()
-		if r.Compare == harness.CompareDifference || r.Verdict != noDifference || !known || low <= 0 && high >= 0 || r.P == nil || *r.P >= 1-stats.Confidence {
+		if r.Compare == harness.CompareDifference || r.Verdict != noDifference || !known || low <= 0 && high >= 0 || r.P == nil || *r.P >= 1-stats.Confidence || math.Abs(r.Delta) < 0.0005 {
 			continue
 		}
 		if !ok || *r.P < *best.P {

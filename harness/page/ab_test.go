@@ -18,6 +18,7 @@ func TestWriteAB(t *testing.T) {
 	}{
 		"worse":  {1.05, "mine.bpf.c has 4.8 % less pkt/s than xdp-jet [-4.8 %, -4.8 %]: worse ("},
 		"better": {1 / 1.05, "mine.bpf.c has 4.8 % less sec/pkt than xdp-jet [-4.8 %, -4.8 %]: better ("},
+		"tiny":   {1.0003, "No difference is shown between xdp-jet and mine.bpf.c; one of "},
 		"below":  {1.003, "A difference smaller than the least that counts, 0.5 %, is shown: mine.bpf.c has 0.3 % more sec/pkt than xdp-jet [+0.3 %, +0.3 %] (newflow/services=1)."},
 		"none":   {1, "No difference is shown between xdp-jet and mine.bpf.c"},
 	} {
