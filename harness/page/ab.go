@@ -164,7 +164,7 @@ func amount(r verdict.Row) string {
 }
 
 // below is the row with the surest difference that is shown and does not reach the least that counts. Its interval of either kind of
-// row excludes none, and the test, corrected for the number of rows, shows it. What would be written as 0.0 % is none.
+// row excludes none, and the test, corrected for the number of rows, shows it. A difference that is written as 0.0 % does not count.
 func (ab AB) below() (best verdict.Row, ok bool) {
 	for _, r := range ab.Comparison.Rows {
 		low, high, known := r.Interval()
