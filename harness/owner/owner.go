@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package owner derives the names of the lab's objects (namespaces, cgroups, folders) from the process that makes them, so
-// that objects of a dead process can be removed and those of a live process kept. The package only reads /proc; packages
-// netlab and vm make and remove the objects.
+// that objects of a dead process can be removed and those of a live process kept. Packages netlab and vm make and remove the objects; this
+// one makes temporary folders.
 package owner
 
 import (
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -67,4 +68,21 @@ func StartTime(pid int) (uint64, error) {
 		return 0, fmt.Errorf("read start time of process %d: %w", pid, os.ErrNotExist)
 	}
 	return strconv.ParseUint(fields[19], 10, 64)
+}
+
+// tempRole begins the roles of temporary folders.
+const tempRole = "temp."
+
+// TempDir makes a temporary folder, which the caller removes, and removes those of processes that were killed before they did. What names
+// its use.
+func TempDir(what string) (string, error) {
+	all, _ := os.ReadDir(os.TempDir()) // if it cannot be read, nothing can be made there either
+	for _, e := range all {
+		if _, _, role, _ := Parse(e.Name()); strings.HasPrefix(role, tempRole) && Dead(e.Name()) {
+			if err := os.RemoveAll(filepath.Join(os.TempDir(), e.Name())); err != nil && !errors.Is(err, fs.ErrPermission) { // another user's
+				return "", err
+			}
+		}
+	}
+	return os.MkdirTemp("", Prefix+Self()+"-"+tempRole+what+"-")
 }

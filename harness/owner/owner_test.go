@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -50,5 +52,30 @@ func TestDead(t *testing.T) {
 	}
 	if dead {
 		t.Errorf("a process is dead because its state could not be read: %v", err)
+	}
+}
+
+// TestTempDir: the folder of a process that is gone goes when another is made, and one of a live process stays.
+func TestTempDir(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	live, err := TempDir("compile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := strings.TrimPrefix(filepath.Base(live), Prefix+Self())
+	dead, other := filepath.Join(os.TempDir(), Prefix+"4194305-1"+made), filepath.Join(os.TempDir(), Prefix+"4194305-1-command.x")
+	for _, dir := range []string{dead, other} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := TempDir("compile")
+	if err != nil || again == live {
+		t.Fatalf("a second folder: %s, %v", again, err)
+	}
+	for dir, want := range map[string]bool{live: true, again: true, other: true, dead: false} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s: %v, want it there: %v", dir, err, want)
+		}
 	}
 }

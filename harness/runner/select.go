@@ -23,6 +23,9 @@ type Selection struct {
 	WithoutAA bool `json:",omitempty"`
 }
 
+// mostRepeats is how many trials a cell has at most: each step of a run is planned, and its trial kept.
+const mostRepeats = 10_000
+
 // resolution holds what a Selection names.
 type resolution struct {
 	profile  harness.Profile
@@ -37,8 +40,8 @@ func (s Selection) resolve(e harness.Experiment) (resolution, error) {
 	if !known {
 		return w, harness.Known("profile", s.Profile, harness.Map(e.Profiles, func(p harness.Profile) string { return p.Name }))
 	}
-	if s.Repeats < 0 {
-		return w, fmt.Errorf("repeats must not be negative: %d", s.Repeats)
+	if s.Repeats < 0 || s.Repeats > mostRepeats {
+		return w, fmt.Errorf("%d repeats: a cell has from 1 to %d trials (0: as many as the profile says)", s.Repeats, mostRepeats)
 	}
 	if err := cmp.Or(s.checkWorkloads(e, w.profile), s.checkAxes(e, w.profile)); err != nil {
 		return w, err

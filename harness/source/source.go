@@ -22,6 +22,7 @@ import (
 
 	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/owner"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
@@ -50,7 +51,7 @@ func Open(ctx context.Context, word, clang string) (*Object, error) {
 	path := word
 	if revision, at, ok := strings.Cut(word, ":"); ok {
 		if _, err := os.Stat(word); errors.Is(err, fs.ErrNotExist) {
-			dir, err := os.MkdirTemp("", "kxlab-source-")
+			dir, err := owner.TempDir("source")
 			if err != nil {
 				return nil, err
 			}
@@ -185,7 +186,7 @@ func compile(ctx context.Context, path, clang string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "kxlab-compile-")
+	dir, err := owner.TempDir("compile")
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +208,9 @@ func compile(ctx context.Context, path, clang string) ([]byte, error) {
 	args = append(args, "-I"+headers, "-idirafter", "/usr/include/"+multiarch(), "-c", path, "-o", out)
 	cmd := exec.CommandContext(ctx, clang, args...)
 	said, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: it does not compile:\n%s", filepath.Base(clang), strings.TrimSpace(string(said)))
 	}

@@ -20,8 +20,12 @@ func (p *pair) namesOf(run, runs int) map[string]string {
 	return map[string]string{p.a.Name: p.words[0], p.b.Name: p.words[1]}
 }
 
-// rename puts the user's words in the place of variants' names in a text: of each name that stands by itself or in a cell's name, and of
-// the names that schedulers have in the kernel.
+// beforeName finds what stands before a name in the lab's texts: the beginning, a comma or a colon, or one of its words. Others may be the
+// verifier's, of which a name such as loop or s is part.
+const beforeName = `(^|\n|[:;,"(] |\b(?:check|up|down|sync|variant|of|and|or|not|to|than|against|between|beside|for|by|scheduler|load|put|with) )`
+
+// rename puts the user's words in the place of variants' names in a text: of each name that stands where the lab says one or in a cell's
+// name, and of the names that schedulers have in the kernel.
 func rename(text string, names map[string]string) string {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		word := names[name]
@@ -31,11 +35,25 @@ func rename(text string, names map[string]string) string {
 		kernels := regexp.MustCompile(regexp.QuoteMeta(bpfobj.SchedPrefix(name)) + `[0-9]+\.[0-9]+`)
 		text = kernels.ReplaceAllLiteralString(text, word)
 		text = strings.ReplaceAll(text, "variant="+name+"/", "variant="+word+"/")
-		alone := regexp.MustCompile(`(^|[^A-Za-z0-9_./-])` + regexp.QuoteMeta(name) + `($|[^A-Za-z0-9_./-])`)
-		text = alone.ReplaceAllStringFunc(text, func(found string) string {
-			m := alone.FindStringSubmatch(found)
-			return m[1] + word + m[2]
-		})
+		text = replaceName(text, name, word)
 	}
 	return text
+}
+
+// replaceName puts a word in the place of a name where it stands by itself behind what stands before names.
+func replaceName(text, name, word string) string {
+	var out strings.Builder
+	last := 0
+	for _, at := range regexp.MustCompile(beforeName+`()`+regexp.QuoteMeta(name)).FindAllStringSubmatchIndex(text, -1) {
+		if from, to := at[4], at[1]; to == len(text) || !inName(text[to]) {
+			out.WriteString(text[last:from] + word)
+			last = to
+		}
+	}
+	return out.String() + text[last:]
+}
+
+// inName is true for what may be a part of a name or of a path.
+func inName(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || strings.IndexByte("_./-", c) >= 0
 }

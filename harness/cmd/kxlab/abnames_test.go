@@ -14,15 +14,18 @@ import (
 )
 
 func TestRename(t *testing.T) {
-	names := map[string]string{"eevdf": "HEAD:bad.bpf.c", "mine": "./mine.bpf.c", "bpf-reno": "nogrow.bpf.c"}
+	names := map[string]string{"loop": "loop.bpf.c", "s": "s.bpf.c", "eevdf": "HEAD:bad.bpf.c", "mine": "./mine.bpf.c", "bpf-reno": "nogrow.bpf.c"}
 	for text, want := range map[string]string{
-		"put variant eevdf: x":                         "put variant HEAD:bad.bpf.c: x",
-		"check bpf-reno: 8 bit/s":                      "check nogrow.bpf.c: 8 bit/s",
-		"scheduler kxlab.eevdf.103.1 was ended":        "scheduler HEAD:bad.bpf.c was ended",
-		"scheduler kxlab.bpf_reno.1.2 was ended":       "scheduler nogrow.bpf.c was ended",
-		"pipe/class=general/variant=eevdf/place=same":  "pipe/class=general/variant=HEAD:bad.bpf.c/place=same",
-		"load ./mine.bpf.c: program mine_enqueue":      "load ./mine.bpf.c: program mine_enqueue",
-		"mine: mine, and cc/bpf-reno.bpf.o, not eevdf": "./mine.bpf.c: ./mine.bpf.c, and cc/bpf-reno.bpf.o, not HEAD:bad.bpf.c",
+		"put variant eevdf: x":                             "put variant HEAD:bad.bpf.c: x",
+		"check bpf-reno: 8 bit/s":                          "check nogrow.bpf.c: 8 bit/s",
+		"scheduler kxlab.eevdf.103.1 was ended":            "scheduler HEAD:bad.bpf.c was ended",
+		"scheduler kxlab.bpf_reno.1.2 was ended":           "scheduler nogrow.bpf.c was ended",
+		"pipe/class=general/variant=eevdf/place=same":      "pipe/class=general/variant=HEAD:bad.bpf.c/place=same",
+		"load ./mine.bpf.c: program mine_enqueue":          "load ./mine.bpf.c: program mine_enqueue",
+		"load prog/loop: infinite loop detected at insn 2": "load prog/loop: infinite loop detected at insn 2",
+		"1: if w1 s> 0xff goto pc+2 (13 line(s) omitted)":  "1: if w1 s> 0xff goto pc+2 (13 line(s) omitted)",
+		"check s: set up loop":                             "check s.bpf.c: set up loop.bpf.c",
+		"mine: mine, and cc/bpf-reno.bpf.o, not eevdf":     "./mine.bpf.c: ./mine.bpf.c, and cc/bpf-reno.bpf.o, not HEAD:bad.bpf.c",
 	} {
 		if got := rename(text, names); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)

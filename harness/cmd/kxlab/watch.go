@@ -16,6 +16,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/kxlab/kxlab/experiments"
+	"github.com/kxlab/kxlab/harness/owner"
 	"github.com/kxlab/kxlab/harness/source"
 )
 
@@ -82,7 +83,7 @@ func watchFiles(f abFlags, words ...string) (*fsnotify.Watcher, error) {
 
 // watchOnce answers once, in a line. A failure is noted; only wrong usage at the first try is an error.
 func watchOnce(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, args []string, first bool) error {
-	dir, err := os.MkdirTemp("", "kxlab-watch-")
+	dir, err := owner.TempDir("watch")
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/load"
+	"github.com/kxlab/kxlab/harness/owner"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
@@ -73,7 +74,7 @@ type web struct {
 // makeWebDir makes the folder that nginx serves. The folder is root's: a process of `nobody` cannot put a link where root
 // writes a file. Only its folder state belongs to `nobody`, for the files of nginx.
 func makeWebDir() (dir string, err error) {
-	if dir, err = os.MkdirTemp("", "kxlab-web-"); err != nil {
+	if dir, err = owner.TempDir("web"); err != nil {
 		return "", err
 	}
 	state := filepath.Join(dir, "state")
