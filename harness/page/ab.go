@@ -23,6 +23,7 @@ type AB struct {
 	Gates      []string // what became of the correctness of either, a line each
 	// Differences are the inputs for which the outputs of A and B differ, a line each.
 	Differences []string
+	Allowed     bool // differences are meant
 	Sizes       []Size
 }
 
@@ -33,8 +34,14 @@ type Size struct {
 	NativeA, NativeB     int // bytes of machine code
 }
 
-// WriteAB writes the answer as text or markdown: one sentence, the correctness of both, a table of differences.
+// WriteAB writes the answer as text or markdown, one sentence, the correctness of both, a table of differences, or as json or junit.
 func WriteAB(w io.Writer, ab AB, format string) error {
+	switch format {
+	case "json":
+		return writeJSON(w, comparisonDocument(ab.Comparison, ab.Differences))
+	case "junit":
+		return writeJUnit(w, ab.Comparison, ab.outputs())
+	}
 	p, err := newPrinter(w, format)
 	if err != nil {
 		return err
@@ -115,8 +122,35 @@ const runUnit = "insn/run"
 // unitWords are the units that instructions are counted by, as words; others are words already.
 var unitWords = map[string]string{"pkt": "packet", "seg": "segment", "conn": "connection", "req": "request", "op": "operation"}
 
-// Sentence answers in one sentence, from the row that says most.
+// outputs is a case of different outputs; nil if there are none.
+func (ab AB) outputs() *junitCase {
+	if len(ab.Differences) == 0 {
+		return nil
+	}
+	k := &junitCase{Class: ab.Comparison.OldRun.Experiment, Name: "outputs"}
+	if m := (&junitMessage{ab.differ() + ": " + strings.Join(ab.Differences, "; ")}); ab.Allowed {
+		k.Skipped = m
+	} else {
+		k.Failure = m
+	}
+	return k
+}
+
+// differ says that outputs differ.
+func (ab AB) differ() string {
+	return fmt.Sprintf("the outputs of %s and %s differ for %s", ab.A, ab.B, plural(len(ab.Differences), "input"))
+}
+
+// Sentence answers in one sentence, from the row that says most, behind one that says if outputs differ.
 func (ab AB) Sentence() string {
+	if len(ab.Differences) > 0 {
+		return upper(ab.differ()) + ". " + ab.cost()
+	}
+	return ab.cost()
+}
+
+// cost answers in one sentence, from the row that says most.
+func (ab AB) cost() string {
 	c := ab.Comparison
 	rows := ab.decided()
 	if len(rows) == 0 {

@@ -3,6 +3,8 @@
 package page
 
 import (
+	"encoding/xml"
+	"errors"
 	"strings"
 	"testing"
 
@@ -61,11 +63,26 @@ func TestWriteABRun(t *testing.T) {
 		var out strings.Builder
 		err := WriteAB(&out, AB{A: "a", B: "b", Comparison: c, Gates: []string{"A: passed"}, Differences: []string{"syn: returns 1 | 2"}}, "text")
 		text := out.String()
-		if err != nil || !strings.HasPrefix(text, want) || !strings.Contains(text, "Different outputs, A | B\n  syn: returns 1 | 2\n") {
+		if err != nil || !strings.HasPrefix(text, "The outputs of a and b differ for 1 input. "+want) || !strings.Contains(text, "Different outputs, A | B\n  syn: returns 1 | 2\n") {
 			t.Errorf("%v: %.600s\nwant %s", err, text, want)
 		}
 		if slow != 1 && !strings.Contains(text, " fewer instructions a run (-4.8 %) than a") {
 			t.Errorf("%.300s", text)
+		}
+		for _, allowed := range []bool{false, true} {
+			ab := AB{A: "a", B: "b", Comparison: c, Differences: []string{"syn: returns 1 | 2"}, Allowed: allowed}
+			out.Reset()
+			var s junitSuite
+			if err := errors.Join(WriteAB(&out, ab, "junit"), xml.Unmarshal([]byte(out.String()), &s)); err != nil || s.Tests != len(s.Cases) {
+				t.Fatal(err, s)
+			}
+			if last := s.Cases[len(s.Cases)-1]; last.Name != "outputs" || (last.Failure == nil) != allowed || s.Failures != c.Count(verdict.Worse)+boolInt(!allowed) {
+				t.Errorf("allowed %v: %d failures, %+v", allowed, s.Failures, last)
+			}
+			out.Reset()
+			if err := WriteAB(&out, ab, "json"); err != nil || !strings.Contains(out.String(), `"syn: returns 1 | 2"`) {
+				t.Errorf("json: %v, %s", err, out.String())
+			}
 		}
 	}
 }

@@ -95,7 +95,7 @@ func WriteComparison(w io.Writer, c *verdict.Comparison, format string) error {
 	case "json":
 		return writeComparisonJSON(w, c)
 	case "junit":
-		return writeJUnit(w, c)
+		return writeJUnit(w, c, nil)
 	}
 	if format != "" && !slices.Contains(Formats(), format) {
 		return fmt.Errorf("write comparison: %w", &harness.UnknownError{Kind: "format", Word: format, Known: CompareFormats()})
@@ -216,11 +216,11 @@ func kernels(o, n verdict.Identity) string {
 }
 
 func writeComparisonJSON(w io.Writer, c *verdict.Comparison) error {
-	return writeJSON(w, comparisonDocument(c))
+	return writeJSON(w, comparisonDocument(c, nil))
 }
 
-// comparisonDocument is a comparison as it stands in JSON.
-func comparisonDocument(c *verdict.Comparison) any {
+// comparisonDocument is a comparison as it stands in JSON, with the inputs for which the outputs of programs by themselves differ.
+func comparisonDocument(c *verdict.Comparison, outputs []string) any {
 	return struct {
 		Old       verdict.Identity  `json:"old"`
 		New       verdict.Identity  `json:"new"`
@@ -237,6 +237,7 @@ func comparisonDocument(c *verdict.Comparison) any {
 		Gaps      []string          `json:"not_compared,omitempty"`
 		Broken    []string          `json:"broken_gates,omitempty"`
 		Remarks   []string          `json:"remarks,omitempty"`
+		Outputs   []string          `json:"different_outputs,omitempty"`
 	}{c.OldRun, c.NewRun, c.Options.MinEffect, c.Options.Alpha, c.Gate(), c.Blind(), c.Rows, c.Drifts, c.Missing, c.Options.AllowMissing, c.OnlyNew,
-		c.Incomplete, c.Gaps, c.Broken, c.Remarks}
+		c.Incomplete, c.Gaps, c.Broken, c.Remarks, outputs}
 }

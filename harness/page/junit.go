@@ -33,8 +33,9 @@ type junitSuite struct {
 }
 
 // writeJUnit writes a case for each row and each missing cell and unit, one for a new run that is incomplete, and one if no row was
-// judged. Worse and missing are failures; rows without a verdict, and what is missing where that is allowed, are skipped.
-func writeJUnit(w io.Writer, c *verdict.Comparison) error {
+// judged. Worse and missing are failures; rows without a verdict, and what is missing where that is allowed, are skipped. One more case may
+// be given.
+func writeJUnit(w io.Writer, c *verdict.Comparison, more *junitCase) error {
 	s := junitSuite{Name: "kxlab " + c.OldRun.Experiment + " on " + c.OldRun.Target, Failures: c.Count(verdict.Worse)}
 	lack := func(class, name, message string) {
 		k := junitCase{Class: class, Name: name}
@@ -66,6 +67,11 @@ func writeJUnit(w io.Writer, c *verdict.Comparison) error {
 			s.Skipped++
 		}
 		s.Cases = append(s.Cases, k)
+	}
+	if more != nil {
+		s.Cases = append(s.Cases, *more)
+		s.Failures += boolInt(more.Failure != nil)
+		s.Skipped += boolInt(more.Skipped != nil)
 	}
 	s.Tests = len(s.Cases)
 	if _, err := io.WriteString(w, xml.Header); err != nil {

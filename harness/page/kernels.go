@@ -221,7 +221,7 @@ func (k Kernels) writeJSON(w io.Writer, rows []verdict.Aligned) error {
 	}
 	var answers []answer
 	for i, a := range k.Answers {
-		answers = append(answers, answer{k.names()[i], a.Gates, a.Differences, comparisonDocument(a.Comparison)})
+		answers = append(answers, answer{k.names()[i], a.Gates, a.Differences, comparisonDocument(a.Comparison, nil)})
 	}
 	return writeJSON(w, struct {
 		A       string   `json:"a"`

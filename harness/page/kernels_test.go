@@ -30,8 +30,8 @@ func TestWriteKernels(t *testing.T) {
 		want     []string
 		not      string
 	}{
-		"same": {1.05, 1.05, []string{"6.12: b has 5.0 % more sec/pkt than a [", "\n7.2: b has 5.0 % more sec/pkt than a [", "\nBetween the kernels none of "}, "  differ\n"},
-		"larger": {1.05, 1.10, []string{"\n7.2: b has 10.0 % more", " rows differ: ", "(-4.8 %, -9.1 %)", "  differ\n",
+		"same": {1.05, 1.05, []string{"6.12: The outputs of a and b differ for 1 input. b has 5.0 % more sec/pkt than a [", "\n7.2: The outputs of a and b differ for 1 input. b has 5.0 % more sec/pkt than a [", "\nBetween the kernels none of "}, "  differ\n"},
+		"larger": {1.05, 1.10, []string{"\n7.2: The outputs of a and b differ for 1 input. b has 10.0 % more", " rows differ: ", "(-4.8 %, -9.1 %)", "  differ\n",
 			"Correctness\n  6.12: A: passed\n  7.2: A: passed\n", "  6.12: syn: returns 1 | 2\n"}, ""},
 		"opposite": {1.05, 1 / 1.05, []string{"better (", "worse (", " rows differ: ", "and "}, ""},
 	} {

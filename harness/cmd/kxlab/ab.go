@@ -310,13 +310,10 @@ func (p *pair) answer(ctx context.Context, s streams, f abFlags, jobs [][]job, e
 
 // write writes the answer, or those on several kernels.
 func (p *pair) write(s streams, f abFlags, names []string, answers []page.AB) error {
-	switch {
-	case len(names) > 1:
+	if len(names) > 1 {
 		return page.WriteKernels(s.out, page.Kernels{Names: names, Alone: p.single, Answers: answers}, f.format)
-	case f.format == "text" || f.format == "markdown":
-		return page.WriteAB(s.out, answers[0], f.format)
 	}
-	return page.WriteComparison(s.out, answers[0].Comparison, f.format)
+	return page.WriteAB(s.out, answers[0], f.format)
 }
 
 // correctness says what became of the gates of a side, whose variant the user named so.

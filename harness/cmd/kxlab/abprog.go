@@ -287,7 +287,7 @@ func (p *pair) progAnswer(ab *page.AB, f progFlags, a, b *record.Run) error {
 		return nil
 	}
 	ab.Gates = append(ab.Gates, fmt.Sprintf("outputs: they differ for %d of %d inputs (A | B)", len(lines), compared))
-	ab.Differences = lines
+	ab.Differences, ab.Allowed = lines, f.allowDifference
 	if f.allowDifference {
 		return nil
 	}

@@ -158,5 +158,8 @@ func (m *sides) preliminary(seeds int) string {
 	if err != nil {
 		return ""
 	}
+	if c.Count(verdict.Better)+c.Count(verdict.Worse) == 0 { // what so few would have found is no comfort
+		return "no difference is shown yet"
+	}
 	return page.AB{A: m.pair.words[0], B: m.pair.words[1], Comparison: c}.Sentence()
 }
