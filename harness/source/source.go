@@ -72,7 +72,7 @@ func Open(ctx context.Context, word, clang string) (*Object, error) {
 func openFile(ctx context.Context, path, clang string) (*Object, error) {
 	st, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.New("there is no such file")
+		return nil, errors.New("there is no such file" + near(path))
 	}
 	if err != nil {
 		return nil, err
@@ -100,6 +100,20 @@ func openFile(ctx context.Context, path, clang string) (*Object, error) {
 		return nil, errors.New("the object has no BPF program")
 	}
 	return o, nil
+}
+
+// near proposes the program beside a path that is named most like it, if one is near.
+func near(path string) string {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	base := filepath.Base(path)
+	names := harness.Filter(harness.Map(entries, fs.DirEntry.Name), Is)
+	if name := harness.Closest(base, names); name != "" {
+		return fmt.Sprintf(", did you mean %q?", strings.TrimSuffix(path, base)+name)
+	}
+	return ""
 }
 
 // undefinedRE finds what an object refers to in a section that the library does not read: the name and the section's number.

@@ -85,7 +85,7 @@ func TestDefinitionMistakes(t *testing.T) {
 		{"wrong type", "variants:", "guest: {cpus: two}\nvariants:", codeUsage, `./bad.yaml:4:15: cpus: want a whole number, not "two"`},
 		{"name twice", "name: mine\n    like", "name: mine\n    like: eevdf\n  - name: mine\n    like", codeUsage, `./bad.yaml:7:11: variant "mine" is given twice`},
 		{"missing field", "    like: scx-fifo\n", "", codeUsage, "./bad.yaml:5:5: variant mine: no class: give one, or be like another variant"},
-		{"missing source", "./mine.bpf.c", "./mien.bpf.c", codeFailed, "./bad.yaml:7:13: variant mine: source: open ./mien.bpf.c: there is no such file"},
+		{"missing source", "./mine.bpf.c", "./mien.bpf.c", codeFailed, `./bad.yaml:7:13: variant mine: source: open ./mien.bpf.c: there is no such file, did you mean "./mine.bpf.c"?`},
 		{"missing object", "source: ./mine.bpf.c", "object: sched/scx_fif", codeUsage, `./bad.yaml:7:13: variant mine: object: unknown BPF object "sched/scx_fif", did you mean "sched/scx_fifo"?`},
 		{"does not compile", "./mine.bpf.c", "./bad.bpf.c", codeFailed, "bad.bpf.c:1:9: error: expected expression"},
 		{"of another kind", "source: ./mine.bpf.c", "object: ./xdp_dsr.bpf.o", codeUsage,
