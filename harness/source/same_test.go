@@ -96,7 +96,7 @@ func TestSame(t *testing.T) {
 		{"member", "last[4]", "latest[4]", true},
 		{"type of a member", "__u32 last[4]", "__s32 last[4]", false},
 		{"length", "last[4]", "last[3]", false},
-		{"kernel's struct", "struct bpf_timer timer;", "struct { __u64 opaque[2]; } timer;", false},
+		{"kernel's struct", "struct bpf_timer timer;", "struct { __u64 : 64; __u64 : 64; } __attribute__((aligned(8))) timer;", false},
 		{"enumerator", "IDLE, BUSY", "RESTING, BUSY", true},
 		{"pointer", "struct task_struct __kptr *kept", "struct task_struct *kept", false},
 		{"instruction", "v->packets += step;", "v->packets += step;\n\tv->packets ^= 5;", false},
