@@ -81,6 +81,19 @@ func Densest(v []float64, share float64) float64 {
 	return Median(s[at : at+n])
 }
 
+// Floor is the lowest value that a share of the values has to the digit; Densest of them if none is so frequent. It is what counts of
+// instructions show to which others are only ever added.
+func Floor(v []float64, share float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	n := max(2, int(math.Ceil(share*float64(len(s)))))
+	for i := range len(s) - n + 1 {
+		if s[i] == s[i+n-1] {
+			return s[i]
+		}
+	}
+	return Densest(v, 1.0/3)
+}
+
 // Median is the middle of the values; not a number if there are none.
 func Median(v []float64) float64 {
 	m, _ := mstats.Median(v)

@@ -131,6 +131,23 @@ func TestInterquartileMean(t *testing.T) {
 	}
 }
 
+// TestFloor: what is added to most of the values does not move the lowest that several have; one lower value alone is none.
+func TestFloor(t *testing.T) {
+	for _, c := range []struct {
+		v    []float64
+		want float64
+	}{
+		{[]float64{3}, 3},
+		{[]float64{8, 91, 90, 8, 91, 90, 91, 90, 91, 90, 91, 90, 91, 90, 91, 91, 91, 91, 91, 91}, 8},
+		{[]float64{5, 8, 8, 8, 9, 9}, 8},
+		{[]float64{1, 2, 3, 40, 50, 60}, 1.5}, // no two alike: the middle of the densest third
+	} {
+		if got := Floor(c.v, 0.1); got != c.want {
+			t.Errorf("of %v: %v, want %v", c.v, got, c.want)
+		}
+	}
+}
+
 // TestDensest: values that are alike count, with half of the others on one side, or a quarter on each.
 func TestDensest(t *testing.T) {
 	for _, c := range []struct {

@@ -18,8 +18,8 @@ import (
 
 const (
 	// turns is how many turns a trial has in its time: in each, the program runs for a while and then the empty one. On target exact
-	// a thread of Go's wakes every 100 us and executes some 10,000 instructions. Turns of the 2 ms of a trial are shorter than that, but
-	// it can meet every second turn of one of the two, so that their median is not that of the turns without it.
+	// a thread of Go's wakes every 100 us and executes some 3,000 to 10,000 instructions. Turns of the 2 ms of a trial are shorter than
+	// that, but it can meet two thirds of the turns of one of the two, so that neither their median nor their mode is that of the turns without it.
 	turns      = 20
 	turnsExact = 31
 	// maxRuns is how many runs a turn has at most.
@@ -37,7 +37,7 @@ type cost struct {
 }
 
 // measure times a program on an input. Program and empty program take turns, and the medians of the turns count: a timer interrupt
-// falls into few of them. On target exact most turns are alike to the digit, and the densest third of them counts.
+// falls into few of them. On target exact undisturbed turns are alike to the digit, and the lowest number that a tenth of the turns has counts.
 //
 // The kernel does not restore the input between the repeats of a call. So a program that leaves other bytes than the empty one is
 // run once a call, on the same input each time.
@@ -87,7 +87,7 @@ func measure(ctx context.Context, p *program, in Input, b harness.Budget, turns 
 	exact.End(b.Counted, harness.CountedWindow{Unit: "insn/run", Amount: float64(c.runs), Laps: true, Empty: true})
 	typical := stats.Median
 	if b.Exact {
-		typical = func(v []float64) float64 { return stats.Densest(v, 1.0/3) }
+		typical = func(v []float64) float64 { return stats.Floor(v, 0.1) }
 	}
 	c.own = typical(sides[1]) / float64(c.runs)
 	c.run = typical(sides[0])/float64(c.runs) - c.own
