@@ -6,6 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/harness/labtest"
 )
 
 // checkCalibration fails unless the guest counted what it executed.
@@ -22,6 +25,9 @@ func checkCalibration(t *testing.T, cal *Calibration) {
 // With two CPUs the same seed gives the same digits, also beside a load. TestSnapshotDigits does the same with one, and with another seed.
 func TestExactRepeats(t *testing.T) {
 	const cpus = 2
+	if !labtest.Soak() {
+		t.Skip("takes minutes beside other work: make soak runs it")
+	}
 	if os.Geteuid() != 0 {
 		t.Skip("several CPUs: not tested, needs root for SCHED_FIFO")
 	}
@@ -46,7 +52,7 @@ func TestExactRepeats(t *testing.T) {
 	}
 }
 
-// load keeps two of this machine's CPUs busy until stop is called.
+// load keeps two of this machine's CPUs busy for half of the time, by turns of milliseconds, until stop is called: other tests run beside it.
 func load() (stop func()) {
 	quit := make(chan struct{})
 	for range 2 {
@@ -56,7 +62,9 @@ func load() (stop func()) {
 				case <-quit:
 					return
 				default:
-					spin(1_000_000)
+					began := time.Now()
+					spin(4_000_000)
+					time.Sleep(time.Since(began))
 				}
 			}
 		}()

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/labtest"
 )
 
 // In a guest the test binary is the first process, and what that runs: "guest:NAME" is the case NAME below.
@@ -181,6 +182,9 @@ func TestGuestRuns(t *testing.T) {
 
 // The kernel before the one that the lab takes unasked runs, too. On a processor with cmpxchg16b it crashed within a second of this.
 func TestOlderKernelRuns(t *testing.T) {
+	if !labtest.Soak() {
+		t.Skip("boots another kernel: make soak runs it")
+	}
 	c, _ := guestCmd(t, "allocate")
 	k, err := Open(t.Context(), "6.12")
 	if errors.Is(err, harness.ErrNotSupported) {
