@@ -13,6 +13,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/flame"
+	"github.com/kxlab/kxlab/harness/labtest"
 	"github.com/kxlab/kxlab/harness/profile"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
@@ -55,7 +56,8 @@ func TestBestAttempt(t *testing.T) {
 	}
 }
 
-// TestStacksExact: two exact guests give the same profiles, pictures and pprof files, in which the work of each balancer is named.
+// TestStacksExact: an exact guest gives profiles, pictures and pprof files in which the work of each balancer is named; in make soak a
+// second one gives the same.
 func TestStacksExact(t *testing.T) {
 	needsGuests(t)
 	words := vocabulary()
@@ -79,7 +81,10 @@ func TestStacksExact(t *testing.T) {
 			cells = append(cells, harness.Map(b.Cells, harness.Cell.BenchName)...)
 		}
 	}
-	var written [2]bytes.Buffer
+	written := make([]bytes.Buffer, 1, 2)
+	if labtest.Soak() {
+		written = written[:2]
+	}
 	var profiles []profile.Profile
 	for i := range written {
 		var errs []error
@@ -93,7 +98,7 @@ func TestStacksExact(t *testing.T) {
 			}
 		}
 	}
-	if !bytes.Equal(written[0].Bytes(), written[1].Bytes()) {
+	if !bytes.Equal(written[0].Bytes(), written[len(written)-1].Bytes()) {
 		t.Error("two guests give other files")
 	}
 	for variant, want := range map[string]string{"iptables": "ipt_do_table", "xdp-nat": "xdp_nat [bpf]"} {
