@@ -24,17 +24,19 @@ func TestMain(m *testing.M) {
 // gateEnv names the subtests of the gate that run, with commas between: the others' variants are not even set up. Not set: all.
 const gateEnv = "KXLAB_TEST_GATE"
 
-// guestGate are the variants whose gate a guest is booted for, by test and family of addresses: those that this machine may lack, and a BPF
-// object. In make soak instead those whose gate this machine runs as well, one of each kind that needs tools.
+// guestGate are the variants whose gate a guest is booted for, by test and family of addresses: those that this machine may lack, each in one
+// family, and a BPF object. In make soak instead the former in the other family, and those whose gate this machine runs as well, one of each
+// kind that needs tools.
 func guestGate() map[string]map[string][]string {
 	if labtest.Soak() {
-		proxies := []string{"haproxy", "nginx-stream"}
-		return map[string]map[string][]string{"TestGate": {"4": {"iptables", "nftables"}}, "TestProgramGate": {"4": proxies, "6": proxies}}
+		return map[string]map[string][]string{
+			"TestGate":        {"4": {"ipvs-dr", "iptables", "nftables"}, "6": {"ipvs-nat", "ipvs-tun"}},
+			"TestProgramGate": {"4": {"ipvs-script", "haproxy", "nginx-stream"}, "6": {"haproxy", "nginx-stream"}},
+		}
 	}
-	ipvs := []string{"ipvs-nat", "ipvs-tun", "ipvs-dr"}
 	return map[string]map[string][]string{
-		"TestGate":        {"4": append([]string{"xdp-nat"}, ipvs...), "6": ipvs},
-		"TestProgramGate": {"4": {"ipvs-script"}, "6": {"ipvs-script"}},
+		"TestGate":        {"4": {"xdp-nat", "ipvs-nat", "ipvs-tun"}, "6": {"ipvs-dr"}},
+		"TestProgramGate": {"6": {"ipvs-script"}},
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
+	"github.com/kxlab/kxlab/harness/labtest"
 	"github.com/kxlab/kxlab/harness/labtest/inguest"
 	"github.com/kxlab/kxlab/harness/sys"
 	"github.com/kxlab/kxlab/vm"
@@ -32,6 +33,9 @@ func TestMain(m *testing.M) {
 
 // TestIPVSOpinionInGuest runs TestGuestIPVSOpinion in a guest, whose kernel has IPVS.
 func TestIPVSOpinionInGuest(t *testing.T) {
+	if !labtest.Soak() {
+		t.Skip("boots a guest for a second opinion: make soak runs it")
+	}
 	out := inguest.Exact(t, vm.Cmd{
 		Modules: []string{"veth", "bridge", "nf_conntrack_netlink", "ip_vs", "ip_vs_rr", "ip_vs_mh"}, Env: []string{opinionEnv + "=1"},
 	}, "^TestGuestIPVSOpinion$")
