@@ -73,8 +73,8 @@ func StartTime(pid int) (uint64, error) {
 // tempRole begins the roles of temporary folders.
 const tempRole = "temp."
 
-// TempDir makes a temporary folder, which the caller removes, and removes those of processes that were killed before they did. What names
-// its use.
+// TempDir makes a temporary folder, which the caller removes, and removes those of processes that were killed before they did. Its name
+// has the word what.
 func TempDir(what string) (string, error) {
 	all, _ := os.ReadDir(os.TempDir()) // if it cannot be read, nothing can be made there either
 	for _, e := range all {
