@@ -46,7 +46,7 @@ func TestUsage(t *testing.T) {
 		{"run lb --axis services", codeUsage, "want NAME=VALUE"},
 		{"run lb --axis services=", codeUsage, "axis"},
 		{"run lb --axis services=1/2", codeUsage, "may be used"},
-		{"run lb --repeat -1", codeUsage, "negative"},
+		{"run lb --repeat -1", codeUsage, "a cell has from 1 to 10000 trials"},
 		{"run lb --repeat x", codeUsage, "invalid argument"},
 		{"run lb --target moon", codeUsage, `unknown target "moon"`},
 		{"run lb --target vm --kernel ./none", codeFailed, "./none"},
