@@ -188,12 +188,8 @@ func TestNothingLeft(t *testing.T) {
 		if err := n.Close(); err != nil {
 			t.Fatal(err)
 		}
-		done := make(chan error)
-		go func() {
-			runtime.LockOSThread()
-			done <- JoinCgroup(s.Cgroup)
-		}()
-		if err := <-done; err != nil {
+		sys.OnThread(func() { err = JoinCgroup(s.Cgroup) })
+		if err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {

@@ -64,8 +64,7 @@ func (g *Generator) testRun(repeat uint32) error {
 func (g *Generator) execute(ctx context.Context, cpu int) error {
 	var tid, stop atomic.Int32
 	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, with its CPU, namespace and signals
+	go sys.OnThread(func() { // which ends with its CPU, namespace and signals
 		done <- g.port.Do(func() error {
 			err := pin(cpu)
 			if err == nil && g.stream.Alone {
@@ -77,7 +76,7 @@ func (g *Generator) execute(ctx context.Context, cpu int) error {
 			tid.Store(int32(unix.Gettid()))
 			return g.loop(&stop)
 		})
-	}()
+	})
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
 	cancelled := ctx.Done()

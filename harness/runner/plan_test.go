@@ -87,7 +87,8 @@ func TestPlanRefuses(t *testing.T) {
 		{runner.Selection{Axes: []harness.Axis{{Name: "flows"}}}, "no values"},
 		{runner.Selection{Axes: []harness.Axis{{Name: "flows", Values: []string{"1", "1"}}}}, "twice"},
 		{runner.Selection{Axes: []harness.Axis{{Name: "flows", Values: []string{"a/b"}}}}, "may be used"},
-		{runner.Selection{Repeats: -1}, "negative"},
+		{runner.Selection{Repeats: -1}, "-1 repeats: a cell has from 1 to 10000 trials"},
+		{runner.Selection{Repeats: 10001}, "10001 repeats"},
 	} {
 		if tt.s.Profile == "" {
 			tt.s.Profile = "quick"

@@ -155,7 +155,7 @@ func TestInitInGuest(t *testing.T) {
 	}
 	dir := t.TempDir()
 	init, name, said := "init prog filter", "filter", "kxlab ab return filter.bpf.c --input filter-input.yaml --allow-difference"
-	want := `^filter.bpf.c takes \d+\.0 more instructions a run than return (.*\n)*  drop: returns XDP_PASS \(2\) \| XDP_DROP \(1\)\n(.*\n)*  input=pass  insn/run  0 `
+	want := `^The outputs of return and filter.bpf.c differ for 1 input. filter.bpf.c takes \d+\.0 more instructions a run than return (.*\n)*  drop: returns XDP_PASS \(2\) \| XDP_DROP \(1\)\n(.*\n)*  input=pass  insn/run  0 `
 	args := "ab return filter.bpf.c --input filter-input.yaml --allow-difference --repeat 2"
 	if labtest.Soak() {
 		init, name, said = "init sched mine", "mine", "kxlab ab eevdf mine.bpf.c"
