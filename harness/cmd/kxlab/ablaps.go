@@ -38,7 +38,7 @@ const (
 	// A row has so many loads, each timed for so long, or those that fit into lapWithin: with both gates within a minute.
 	lapLoads  = 600
 	lapTime   = 16 * time.Millisecond
-	lapWithin = 30 * time.Second
+	lapWithin = 50 * time.Second
 	lapLoad   = 150 * time.Millisecond // of a quiet machine for a load of both, all in all
 )
 
