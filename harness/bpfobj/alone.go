@@ -26,7 +26,7 @@ func LoadAlone(types *btf.Cache, object string, spec *ebpf.CollectionSpec, progr
 		return nil, fmt.Errorf("configure %s: %w", object, err)
 	}
 	KeepOnly(spec, program)
-	coll, err := load(object, spec, ebpf.CollectionOptions{Cache: types})
+	coll, err := load(object, spec, types)
 	if err != nil {
 		return nil, err
 	}

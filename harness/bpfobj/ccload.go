@@ -89,7 +89,7 @@ func LoadCC(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob) (
 	if err := o.FitKernel(types, ccMayLack...); err != nil {
 		return nil, err
 	}
-	coll, err := load(o.Object, o.Spec, ebpf.CollectionOptions{Cache: types})
+	coll, err := load(o.Object, o.Spec, types)
 	if err != nil {
 		return nil, err
 	}

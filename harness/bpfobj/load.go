@@ -74,9 +74,9 @@ func (a *Loader) Load(v harness.Variant, at harness.Site) (Loaded, error) {
 	return l, nil
 }
 
-// LoadObject is the function LoadObject with the loader's sizes for maps whose sizes the variant does not set, and the loader's maps.
+// LoadObject is the function LoadObject with the loader's sizes for maps whose sizes the variant does not set.
 func (a *Loader) LoadObject(v harness.Variant, spec *ebpf.CollectionSpec, at harness.Site) (*Object, error) {
-	return loadObject(v.Object, spec, a.addFlowEntries(spec, v.Knobs), at, a.RingLines, a.Maps)
+	return LoadObject(v.Object, spec, a.addFlowEntries(spec, v.Knobs), at, a.RingLines)
 }
 
 // opsKind returns the type of an object's struct of operations, "" if it has none.

@@ -5,7 +5,6 @@ package bpfobj
 import (
 	"cmp"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 )
@@ -50,10 +49,8 @@ func MachineMemory() uint64 {
 
 // A Loader loads BPF objects. It caches the kernel's types and is safe for concurrent use.
 type Loader struct {
-	Log       func(string)
-	RingLines uint32
-	// Maps stand in the place of an object's own of these names. If one does not fit, the error wraps ebpf.ErrMapIncompatible.
-	Maps        map[string]*ebpf.Map
+	Log         func(string)
+	RingLines   uint32
 	flowEntries uint32
 	Types       *btf.Cache // of the kernel: reading them takes longer than loading an object
 }

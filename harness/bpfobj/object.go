@@ -5,11 +5,11 @@ package bpfobj
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
@@ -45,11 +45,6 @@ type settings struct {
 
 // LoadObject sets the variables and the sizes of maps and loads the object. The specification cannot be used again.
 func LoadObject(name string, spec *ebpf.CollectionSpec, knobs []harness.Knob, at harness.Site, ringLines uint32) (*Object, error) {
-	return loadObject(name, spec, knobs, at, ringLines, nil)
-}
-
-// loadObject is LoadObject with maps that stand in the place of the object's own of these names.
-func loadObject(name string, spec *ebpf.CollectionSpec, knobs []harness.Knob, at harness.Site, ringLines uint32, given map[string]*ebpf.Map) (*Object, error) {
 	ncpu, err := ebpf.PossibleCPU()
 	if err != nil {
 		return nil, fmt.Errorf("count possible CPUs: %w", err)
@@ -64,21 +59,19 @@ func loadObject(name string, spec *ebpf.CollectionSpec, knobs []harness.Knob, at
 	if err != nil {
 		return nil, fmt.Errorf("configure %s: %w", name, err)
 	}
-	own := maps.Clone(given)
-	maps.DeleteFunc(own, func(name string, _ *ebpf.Map) bool { return spec.Maps[name] == nil })
-	coll, err := load(name, spec, ebpf.CollectionOptions{MapReplacements: own})
+	coll, err := load(name, spec, nil)
 	if err != nil {
 		return nil, err
 	}
 	return &Object{Name: name, spec: spec, Coll: coll, Set: set}, nil
 }
 
-// load loads a specification.
-func load(name string, spec *ebpf.CollectionSpec, o ebpf.CollectionOptions) (*ebpf.Collection, error) {
+// load loads a specification. types caches the kernel's types and may be nil.
+func load(name string, spec *ebpf.CollectionSpec, types *btf.Cache) (*ebpf.Collection, error) {
 	if err := rlimit.RemoveMemlock(); err != nil { // kernels before 5.11 count maps against the limit
 		return nil, fmt.Errorf("load %s: %w", name, err)
 	}
-	coll, err := newCollection(spec, o)
+	coll, err := newCollection(spec, types)
 	if err != nil {
 		return nil, explainLoad(name, spec.Types, err)
 	}

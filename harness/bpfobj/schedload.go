@@ -73,7 +73,7 @@ func LoadSched(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob
 	if err != nil {
 		return nil, nil, fmt.Errorf("load %s: %w", o.Object, err)
 	}
-	coll, err := load(o.Object, o.Spec, ebpf.CollectionOptions{Cache: types})
+	coll, err := load(o.Object, o.Spec, types)
 	if err != nil {
 		var refusal *ebpf.VerifierError
 		if !errors.As(err, &refusal) && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.E2BIG)) {

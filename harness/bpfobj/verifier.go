@@ -40,10 +40,9 @@ var missingKfuncTexts = [...]string{"unknown kfunc", "invalid kernel function ca
 
 // newCollection loads a specification. If the verifier rejects it, the error has the verifier's messages, and the log of all
 // instructions if they are at most loggedMax: the object is loaded once more for each.
-func newCollection(spec *ebpf.CollectionSpec, o ebpf.CollectionOptions) (*ebpf.Collection, error) {
-	load := func(programs ebpf.ProgramOptions) (*ebpf.Collection, error) {
-		o.Programs = programs
-		return ebpf.NewCollectionWithOptions(spec, o)
+func newCollection(spec *ebpf.CollectionSpec, types *btf.Cache) (*ebpf.Collection, error) {
+	load := func(o ebpf.ProgramOptions) (*ebpf.Collection, error) {
+		return ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: o, Cache: types})
 	}
 	coll, err := load(ebpf.ProgramOptions{LogDisabled: true})
 	if err == nil {

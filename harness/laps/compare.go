@@ -17,9 +17,8 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// A Load loads one of the programs anew; done unloads it. Its maps are new, too, or in the mirror of a load those that the other side had
-// in that load.
-type Load func(ctx context.Context, of Side, mirror bool) (p *ebpf.Program, done func() error, err error)
+// A Load loads one of the programs anew, with maps of its own; done unloads it.
+type Load func(ctx context.Context, of Side) (p *ebpf.Program, done func() error, err error)
 
 // A Side is A or B.
 type Side int
@@ -35,7 +34,7 @@ func (s Side) String() string { return "AB"[s : s+1] }
 // Options of a comparison.
 type Options struct {
 	Loads int           // an even number, at least 4; 0: 200
-	Time  time.Duration // of each load; 0: 16 ms
+	Time  time.Duration // of each load; 0: 50 ms
 	// Within is the time after which no load begins if there are leastLoads; 0: none. It ends by the clock, never by what was found.
 	Within time.Duration
 	// Confidence of the intervals; 0: 0.95.
@@ -56,15 +55,15 @@ type Comparison struct {
 	Loads             int
 }
 
-// Compare times A and B in turns, over many loads of both. Every second load is the mirror of the one before: B is loaded first, has the
-// first place, and the maps that A had. The loop is loaded anew for each such pair, as its place matters too. The interval is over the pairs, of the
+// Compare times A and B in turns, over many loads of both. Every second load is the mirror of the one before: B is loaded first and
+// has the first place. The loop is loaded anew for each such pair, as its place matters too. The interval is over the pairs, of the
 // logarithm of the ratio, by the trimmed mean: a load in thirty or so has an unlucky place and differs by 5 to 20 %.
 func Compare(ctx context.Context, t Traffic, load Load, o Options) (c Comparison, err error) {
 	if o.Loads == 0 {
 		o.Loads = 200
 	}
 	if o.Time == 0 {
-		o.Time = 16 * time.Millisecond
+		o.Time = 50 * time.Millisecond
 	}
 	if o.Confidence == 0 {
 		o.Confidence = 0.95
@@ -131,7 +130,7 @@ func measurePair(ctx context.Context, t Traffic, load Load, first Side, d time.D
 	}
 	p.own = (own[0].each() + own[1].each()) / 2
 	for i, side := range []Side{first, 1 - first} {
-		if p.loads[i], err = l.one(ctx, load, side, i == 1, d); err != nil {
+		if p.loads[i], err = l.one(ctx, load, side, d); err != nil {
 			return p, err
 		}
 	}
@@ -139,11 +138,11 @@ func measurePair(ctx context.Context, t Traffic, load Load, first Side, d time.D
 }
 
 // one times one load, in which a side comes first: ns a packet of A and of B, with the loop's own.
-func (l *loop) one(ctx context.Context, load Load, first Side, mirror bool, d time.Duration) (each [2]float64, err error) {
+func (l *loop) one(ctx context.Context, load Load, first Side, d time.Duration) (each [2]float64, err error) {
 	order := [2]Side{first, 1 - first}
 	var programs [2]*ebpf.Program // in order
 	for i, s := range order {
-		p, done, err := load(ctx, s, mirror)
+		p, done, err := load(ctx, s)
 		if err != nil {
 			return each, err
 		}

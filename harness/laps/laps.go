@@ -26,7 +26,7 @@ const (
 	// turnPackets is how many packets a turn has.
 	turnPackets = 64
 	// callPackets is how many packets one system call has at most: it cannot be ended before.
-	callPackets = 1 << 16
+	callPackets = 1 << 18
 	// brokenTurn is how many times as long as the shortest of its program a turn may be.
 	brokenTurn = 4
 	// Verdicts of XDP programs (linux/bpf.h).
@@ -167,7 +167,7 @@ func (l *loop) run(ctx context.Context, first, second *ebpf.Program, d time.Dura
 	}
 	// Turns pick flows by their number, so that each program has half of them in one round, and the others in the next or one after.
 	var limit time.Duration
-	for warm := max(1<<16, 4*uint64(l.flows)); warm > 0; {
+	for warm := max(1<<17, 4*uint64(l.flows)); warm > 0; {
 		n := min(warm, callPackets)
 		sides, err := l.call(uint32(n), 0)
 		if err != nil {

@@ -50,7 +50,7 @@ func TestCompare(t *testing.T) {
 		low, top float64
 	}{{"slower", short, long, 0.07, 0.13}, {"faster", long, short, -0.12, -0.065}} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := Compare(t.Context(), Traffic{Family: 4, Flows: 256}, func(_ context.Context, of Side, _ bool) (*ebpf.Program, func() error, error) {
+			got, err := Compare(t.Context(), Traffic{Family: 4, Flows: 256}, func(_ context.Context, of Side) (*ebpf.Program, func() error, error) {
 				p := multiplying(t, [2]int{c.a, c.b}[of], 3)
 				return p, p.Close, nil
 			}, Options{Loads: 20, Time: 20 * time.Millisecond})
@@ -99,7 +99,7 @@ func TestTurns(t *testing.T) {
 func TestOtherWork(t *testing.T) {
 	needRoot(t)
 	for b, want := range map[int32]string{2: "A gives a packet the verdict XDP_TX and B XDP_PASS", 0: "B: the program aborts packets"} {
-		_, err := Compare(t.Context(), Traffic{Family: 4, Flows: 1}, func(_ context.Context, of Side, _ bool) (*ebpf.Program, func() error, error) {
+		_, err := Compare(t.Context(), Traffic{Family: 4, Flows: 1}, func(_ context.Context, of Side) (*ebpf.Program, func() error, error) {
 			p := multiplying(t, 1, [2]int32{3, b}[of])
 			return p, p.Close, nil
 		}, Options{Loads: 4, Time: time.Millisecond})
@@ -136,7 +136,7 @@ func TestSamePacket(t *testing.T) {
 			}
 			return p
 		}
-		got, err := Compare(t.Context(), Traffic{Packet: packet, Like: like}, func(_ context.Context, of Side, _ bool) (*ebpf.Program, func() error, error) {
+		got, err := Compare(t.Context(), Traffic{Packet: packet, Like: like}, func(_ context.Context, of Side) (*ebpf.Program, func() error, error) {
 			p := program([2]int{400, 440}[of])
 			return p, p.Close, nil
 		}, Options{Loads: 20, Time: 20 * time.Millisecond})

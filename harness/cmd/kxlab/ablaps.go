@@ -36,10 +36,10 @@ const (
 	// lapMinEffect is the least difference that counts: a difference of 1 % is measured as 0.6 to 1.4 %.
 	lapMinEffect = 0.005
 	// A row has so many loads, each timed for so long, or those that fit into lapWithin: with both gates within a minute.
-	lapLoads  = 600
-	lapTime   = 16 * time.Millisecond
+	lapLoads  = 200
+	lapTime   = 50 * time.Millisecond
 	lapWithin = 50 * time.Second
-	lapLoad   = 150 * time.Millisecond // of a quiet machine for a load of both, all in all
+	lapLoad   = 250 * time.Millisecond // of a quiet machine for a load of both, all in all
 )
 
 // lapAxes are those of programs timed alone.

@@ -11,9 +11,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/lb/control"
-	"github.com/kxlab/kxlab/harness/family/lb/service"
 	"github.com/kxlab/kxlab/harness/laps"
 	"github.com/kxlab/kxlab/harness/packets"
 )
@@ -55,54 +53,20 @@ func (f Family) ComparePrograms(ctx context.Context, g harness.Group, flows []in
 		if err := d.Close(); err != nil {
 			return nil, err
 		}
-		// Both stand in the place of the first, to whose address frames go.
-		p := pairLoader{Loader: loader, members: g.Members, site: m.site, services: m.services}
-		c, err := laps.Compare(ctx, t, p.load, o)
-		if err := errors.Join(err, p.close()); err != nil {
+		c, err := laps.Compare(ctx, t, func(ctx context.Context, of laps.Side) (*ebpf.Program, func() error, error) {
+			// Both stand in the place of the first, to whose address frames go.
+			d, err := control.Detach(ctx, &loader, g.Members[of].Variant, m.site, m.services)
+			if err != nil {
+				return nil, nil, err
+			}
+			return d.Program, d.Close, nil
+		}, o)
+		if err != nil {
 			return nil, err
 		}
 		out = append(out, c)
 	}
 	return out, nil
-}
-
-// A pairLoader loads the programs of two members anew, at one site, with the same services.
-type pairLoader struct {
-	bpfobj.Loader
-	members  []harness.Member
-	site     harness.Site
-	services []service.Service
-	maps     [2]map[string]*ebpf.Map // that a side had last
-}
-
-// load is a laps.Load. In a mirror the sides take each other's maps, so that what a set of maps costs by its place in memory falls on both;
-// if they do not fit they get their own.
-func (p *pairLoader) load(ctx context.Context, of laps.Side, mirror bool) (*ebpf.Program, func() error, error) {
-	if p.Maps = nil; mirror {
-		p.Maps = p.maps[1-of]
-	}
-	d, err := control.Detach(ctx, &p.Loader, p.members[of].Variant, p.site, p.services)
-	if errors.Is(err, ebpf.ErrMapIncompatible) {
-		p.Maps = nil
-		d, err = control.Detach(ctx, &p.Loader, p.members[of].Variant, p.site, p.services)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if !mirror {
-		err := control.CloseMaps(p.maps[of])
-		if err == nil {
-			p.maps[of], err = d.Maps()
-		}
-		if err != nil {
-			return nil, nil, errors.Join(err, d.Close())
-		}
-	}
-	return d.Program, d.Close, nil
-}
-
-func (p *pairLoader) close() error {
-	return errors.Join(control.CloseMaps(p.maps[laps.SideA]), control.CloseMaps(p.maps[laps.SideB]))
 }
 
 // lapTraffic is UDP of a number of flows to the target service.

@@ -58,7 +58,7 @@ func (f Family) CompareRuns(ctx context.Context, g harness.Group, inputs []strin
 				return err
 			}
 			l.Comparison, err = laps.Compare(ctx, laps.Traffic{Packet: all[at].Data, Like: a.spec},
-				func(_ context.Context, of laps.Side, _ bool) (*ebpf.Program, func() error, error) {
+				func(_ context.Context, of laps.Side) (*ebpf.Program, func() error, error) {
 					return s.loadRun(g.Members[of], of, all[:at+1])
 				}, o)
 			if err != nil {
