@@ -18,10 +18,11 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// Clean removes the objects of dead owners: processes in their cgroups and namespaces, cgroups, links, namespaces, folders of commands. It leaves
+// Clean removes the objects of dead owners: processes in their cgroups and namespaces, cgroups, links, namespaces, folders. It leaves
 // those of live owners alone and returns the names of the removed objects. Two cleaners may run at the same time.
 func Clean(ctx context.Context) (removed []string, err error) {
-	var errs []error
+	removed, err = owner.RemoveTemp()
+	errs := []error{err}
 	mount, _, _ := sys.Cgroup2()
 	for _, dir := range []struct {
 		path   string

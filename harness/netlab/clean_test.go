@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,23 @@ func cleanAfterKill(t *testing.T, want int) (removed []string) {
 		t.Fatal("the process inside died with its owner: the test shows nothing")
 	}
 	return removed
+}
+
+// TestCleanTemp: temporary folders of a dead owner go, those of this process stay.
+func TestCleanTemp(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	live, err := owner.TempDir("compile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := filepath.Join(os.TempDir(), owner.Prefix+"4194305-1-temp.compile-1") // no process has such a number
+	if err := os.Mkdir(dead, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	removed, err := Clean(t.Context())
+	if err != nil || !slices.Contains(removed, dead) || slices.Contains(removed, live) {
+		t.Errorf("removed %q, %v; want %s", removed, err, dead)
+	}
 }
 
 // traces are the names of namespaces, mounts and cgroups of the lab.

@@ -76,13 +76,27 @@ const tempRole = "temp."
 // TempDir makes a temporary folder, which the caller removes, and removes those of processes that were killed before they did. Its name
 // has the word what.
 func TempDir(what string) (string, error) {
-	all, _ := os.ReadDir(os.TempDir()) // if it cannot be read, nothing can be made there either
-	for _, e := range all {
-		if _, _, role, _ := Parse(e.Name()); strings.HasPrefix(role, tempRole) && Dead(e.Name()) {
-			if err := os.RemoveAll(filepath.Join(os.TempDir(), e.Name())); err != nil && !errors.Is(err, fs.ErrPermission) { // another user's
-				return "", err
-			}
-		}
+	if _, err := RemoveTemp(); err != nil {
+		return "", err
 	}
 	return os.MkdirTemp("", Prefix+Self()+"-"+tempRole+what+"-")
+}
+
+// RemoveTemp removes the temporary folders of dead processes, but those of other users, and returns their paths.
+func RemoveTemp() (removed []string, err error) {
+	all, _ := os.ReadDir(os.TempDir()) // what cannot be read has none of this user's
+	var errs []error
+	for _, e := range all {
+		if _, _, role, _ := Parse(e.Name()); !strings.HasPrefix(role, tempRole) || !Dead(e.Name()) {
+			continue
+		}
+		path := filepath.Join(os.TempDir(), e.Name())
+		switch err := os.RemoveAll(path); {
+		case err == nil:
+			removed = append(removed, path)
+		case !errors.Is(err, fs.ErrPermission):
+			errs = append(errs, err)
+		}
+	}
+	return removed, errors.Join(errs...)
 }

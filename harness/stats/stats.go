@@ -66,10 +66,10 @@ func texts(errs []error) []string {
 	return out
 }
 
-// Densest is the median of the shortest interval that holds a share of the values, above 0 and at most 1: an estimate of the mode that
+// densest is the median of the shortest interval that holds a share of the values, above 0 and at most 1: an estimate of the mode that
 // others' values on one side do not move, up to nearly all but that share (the shorth has a share of a half; Andrews et al., Robust
 // Estimates of Location, 1972). Of intervals of one length the first counts. It panics if there is no value.
-func Densest(v []float64, share float64) float64 {
+func densest(v []float64, share float64) float64 {
 	s := slices.Sorted(slices.Values(v))
 	n := max(1, int(math.Ceil(share*float64(len(s)))))
 	at := 0
@@ -81,7 +81,7 @@ func Densest(v []float64, share float64) float64 {
 	return Median(s[at : at+n])
 }
 
-// Floor is the lowest value that a share of the values has to the digit; Densest of them if none is so frequent. It is what counts of
+// Floor is the lowest value that a share of the values has to the digit; the densest third of them if none is so frequent. It is what counts of
 // instructions show to which others are only ever added.
 func Floor(v []float64, share float64) float64 {
 	s := slices.Sorted(slices.Values(v))
@@ -91,7 +91,7 @@ func Floor(v []float64, share float64) float64 {
 			return s[i]
 		}
 	}
-	return Densest(v, 1.0/3)
+	return densest(v, 1.0/3)
 }
 
 // Median is the middle of the values; not a number if there are none.

@@ -159,7 +159,7 @@ func TestDensest(t *testing.T) {
 		{[]float64{1, 2, 8, 8, 8, 84, 86, 90}, 8},
 		{[]float64{5, 1, 9}, 1},
 	} {
-		if got := Densest(c.v, 1.0/3); got != c.want {
+		if got := densest(c.v, 1.0/3); got != c.want {
 			t.Errorf("of %v: %v, want %v", c.v, got, c.want)
 		}
 	}

@@ -5,7 +5,6 @@ package tcp
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -58,13 +57,14 @@ func Serve(reals []*netlab.Host, opts ServerOptions) (*Servers, error) {
 	for _, l := range s.loops {
 		ready := make(chan error)
 		s.done.Go(func() {
-			runtime.LockOSThread() // never unlocked: the pinned thread ends with the goroutine
-			var err error
-			if opts.Alone {
-				err = sys.SetAlone()
-			}
-			ready <- err
-			l.run()
+			sys.OnThread(func() { // which l.run pins
+				var err error
+				if opts.Alone {
+					err = sys.SetAlone()
+				}
+				ready <- err
+				l.run()
+			})
 		})
 		if err := <-ready; err != nil {
 			return nil, errors.Join(err, s.Close())

@@ -4,7 +4,6 @@ package prog
 
 import (
 	"fmt"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
@@ -22,9 +21,8 @@ type place struct {
 func openPlace() (*place, error) {
 	p := &place{make(chan func()), make(chan struct{})}
 	ready := make(chan error)
-	go func() {
+	go sys.OnThread(func() {
 		defer close(p.done)
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		err := unix.Unshare(unix.CLONE_NEWNET)
 		if err != nil {
 			err = fmt.Errorf("make network namespace: %w", err)
@@ -42,7 +40,7 @@ func openPlace() (*place, error) {
 		for f := range p.work {
 			f()
 		}
-	}()
+	})
 	return p, <-ready
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/bpf/abi"
@@ -232,5 +233,32 @@ func TestCgroupHooks(t *testing.T) {
 	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestZero clears an array, in batches of which the last is not full, and through its memory.
+func TestZero(t *testing.T) {
+	labtest.AsRoot(t)
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 64, MaxEntries: 40000, Flags: unix.BPF_F_MMAPABLE})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for name, clear := range map[string]func(*ebpf.Map) error{"batches": zero, "memory": zeroMemory} {
+		at := []uint32{0, 1<<14 - 1, 1 << 14, 39999}
+		for _, i := range at {
+			if err := m.Put(i, [64]byte{63: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := clear(m); err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range at {
+			var line [64]byte
+			if err := m.Lookup(i, &line); err != nil || line != [64]byte{} {
+				t.Errorf("%s: line %d is %v, %v", name, i, line, err)
+			}
+		}
 	}
 }
