@@ -46,7 +46,7 @@ type TrafficStream struct {
 	Lap      uint32 // flat out: packets between two readings of the clock, a power of two, less one
 }
 
-// TrafficState is struct traffic_state, 2160 bytes.
+// TrafficState is struct traffic_state, 2168 bytes.
 type TrafficState struct {
 	Limit   uint64 // sent never exceeds this; 0 stops
 	Sent    uint64 // since the run began
@@ -57,6 +57,7 @@ type TrafficState struct {
 	Stamped uint64 // sent at that time
 	Debt    uint64 // pacer: due, Q40 packets
 	Allow   uint64 // pacer: may leave now, Q40 packets
+	Wait    uint64 // pacer: the next packet is due at this debt and one more, below one; Q40 packets
 	Missed  uint64 // pacer: time that could not be made up, ns
 	Credit  uint64 // pacer: packets granted and not yet sent
 	Random  uint64

@@ -66,6 +66,7 @@ struct traffic_state {
 	__u64 stamped; /* sent at that time */
 	__u64 debt; /* pacer: due, Q40 packets */
 	__u64 allow; /* pacer: may leave now, Q40 packets */
+	__u64 wait; /* pacer: the next packet is due at this debt and one more, below one; Q40 packets */
 	__u64 missed; /* pacer: time that could not be made up, ns */
 	__u64 credit; /* pacer: packets granted and not yet sent */
 	__u64 random;

@@ -52,13 +52,22 @@ static __always_inline int stamp(__u64 now)
 	return 1;
 }
 
+static __always_inline __u64 draw(void)
+{
+	state.random = state.random * 6364136223846793005ULL + 1442695040888963407ULL;
+	return state.random;
+}
+
 /*
  * Whether a packet is due. Time earns debt at the wanted rate and allowance at 5/4 of it: a short stall is made up for,
  * but not in one burst that would overflow a ring.
+ *
+ * A packet waits a random part of the interval beyond its debt. At even intervals that divide the one of a timer, such
+ * as the kernel's tick, the timer would strike the receiver in every trial of a run or in none.
  */
 static __always_inline int due(void)
 {
-	__u64 now, ns, n;
+	__u64 now, ns, n, debt;
 
 	if (state.credit) {
 		state.credit--;
@@ -80,9 +89,11 @@ static __always_inline int due(void)
 	state.allow += ns * (stream.rate + stream.rate / 4);
 	if (state.allow > (__u64)TRAFFIC_BURST << TRAFFIC_Q)
 		state.allow = (__u64)TRAFFIC_BURST << TRAFFIC_Q;
-	n = (state.debt < state.allow ? state.debt : state.allow) >> TRAFFIC_Q;
+	debt = state.debt > state.wait ? state.debt - state.wait : 0;
+	n = (debt < state.allow ? debt : state.allow) >> TRAFFIC_Q;
 	if (!n)
 		return 0;
+	state.wait = draw() >> (64 - TRAFFIC_Q);
 	state.debt -= n << TRAFFIC_Q;
 	state.allow -= n << TRAFFIC_Q;
 	state.credit = n - 1;
@@ -94,8 +105,7 @@ static __always_inline int choose_syn(void)
 {
 	if (!stream.syn)
 		return 0;
-	state.random = state.random * 6364136223846793005ULL + 1442695040888963407ULL;
-	if (state.random >> 32 >= stream.syn)
+	if (draw() >> 32 >= stream.syn)
 		return 0;
 	state.syns++;
 	return 1;

@@ -5,12 +5,15 @@ package packets
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kxlab/kxlab/bpf/abi"
 )
 
 func TestPacedRate(t *testing.T) {
@@ -113,5 +116,40 @@ func TestDropsOfAProgramAreLocated(t *testing.T) {
 	want := Account{Sent: 10000, Lost: []Loss{{"program: of XDP, without a count of its own", 10000}}}
 	if diff := cmp.Diff(want, a); diff != "" {
 		t.Errorf("account (-want +got):\n%s", diff)
+	}
+}
+
+// TestPacedIntervals: packets at a fixed rate do not leave at even intervals, with which a timer of the receiver's kernel would keep step,
+// and the same seed gives the same intervals.
+func TestPacedIntervals(t *testing.T) {
+	b := newBalancer(t)
+	attach(t, b, spread(t, 29))
+	newSink(t, b, Count, SinkOptions{})
+	waits := func(seed uint64) (all [8]uint64) {
+		s := udp4(64)
+		s.Rate, s.Seed = 100e3, seed
+		g := newGenerator(t, b, s)
+		for i := range all {
+			if _, err := g.Run(t.Context(), 0, 1); err != nil {
+				t.Fatal(err)
+			}
+			state, err := g.read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[i] = state.Wait
+		}
+		return all
+	}
+	one := waits(1)
+	if again := waits(1); again != one {
+		t.Errorf("seed 1 gives %v, then %v", one, again)
+	}
+	if other := waits(2); other == one {
+		t.Errorf("seeds 1 and 2 give %v", one)
+	}
+	low, high := slices.Min(one[:]), slices.Max(one[:])
+	if high >= 1<<abi.TrafficQ || high-low < 1<<(abi.TrafficQ-2) {
+		t.Errorf("waits from %d to %d, want a wide range below %d", low, high, uint64(1)<<abi.TrafficQ)
 	}
 }
