@@ -123,14 +123,31 @@ func (s *stage) Check(ctx context.Context, member string) error {
 	if i, why := report.Wrong(); why != "" {
 		return fmt.Errorf("check %s: flow %d %s", member, i+1, why)
 	}
-	bulk, short := &report.Flows[0], &report.Flows[1]
-	switch {
-	case bulk.Goodput(report.Elapsed) < 0.1*r.path.Rate:
-		return fmt.Errorf("check %s: %.3g bit/s of a free link of %.3g: the window does not open", member, bulk.Goodput(report.Elapsed), r.path.Rate)
-	case bulk.ResentShare() > 0.5:
-		return fmt.Errorf("check %s: %.0f %% of the packets are retransmissions: no reaction to losses", member, 100*bulk.ResentShare())
-	case short.Completed == 0 && r.path.Rate > 0:
-		return fmt.Errorf("check %s: 20,000 bytes beside another flow did not arrive within %v", member, length-time.Second)
+	if why := fault(report, r.path); why != "" {
+		return fmt.Errorf("check %s: %s", member, why)
 	}
 	return nil
+}
+
+// initialWindow is the congestion window with which the kernel begins, packets (RFC 6928).
+const initialWindow = 10
+
+// fault returns what the gate's flows, a long one and a short one, show to be wrong, or "". A path without a rate is one without emulation.
+func fault(report *tcp.BulkReport, path netlab.Path) string {
+	bulk, short := &report.Flows[0], &report.Flows[1]
+	widest := uint32(0)
+	for _, s := range bulk.Samples {
+		widest = max(widest, s.Window)
+	}
+	switch {
+	case bulk.Goodput(report.Elapsed) < 0.1*path.Rate:
+		return fmt.Sprintf("%.3g bit/s of a free link of %.3g: the window does not open", bulk.Goodput(report.Elapsed), path.Rate)
+	case path.Rate > 0 && widest <= initialWindow:
+		return fmt.Sprintf("the window never grew above the %d packets with which a flow begins (%d at most): is snd_cwnd raised in cong_avoid or cong_control?", initialWindow, widest)
+	case bulk.ResentShare() > 0.5:
+		return fmt.Sprintf("%.0f %% of the packets are retransmissions: no reaction to losses", 100*bulk.ResentShare())
+	case short.Completed == 0 && path.Rate > 0:
+		return fmt.Sprintf("20,000 bytes beside another flow did not arrive within %v", report.Elapsed-short.Start)
+	}
+	return ""
 }
