@@ -8,6 +8,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -92,6 +94,9 @@ func openFile(ctx context.Context, path, clang string) (*Object, error) {
 	if !bytes.HasPrefix(o.Raw, []byte("\x7fELF")) {
 		return nil, errors.New("it is not an ELF object: compile it with clang -target bpf, or name the source (.bpf.c)")
 	}
+	if err := runsHere(o.Raw); err != nil {
+		return nil, err
+	}
 	o.Raw = readable(o.Raw)
 	if o.Spec, err = ebpf.LoadCollectionSpecFromReader(bytes.NewReader(o.Raw)); err != nil {
 		return nil, explainRead(o.Raw, err)
@@ -100,6 +105,21 @@ func openFile(ctx context.Context, path, clang string) (*Object, error) {
 		return nil, errors.New("the object has no BPF program")
 	}
 	return o, nil
+}
+
+// runsHere returns an error for an ELF object that is not BPF in this machine's byte order, which guests share.
+func runsHere(raw []byte) error {
+	f, err := elf.NewFile(bytes.NewReader(raw))
+	if err != nil {
+		return fmt.Errorf("read ELF: %w", err)
+	}
+	if f.Machine != elf.EM_BPF && f.Machine != elf.EM_NONE { // older compilers left it out
+		return fmt.Errorf("it is an object for %s, not BPF: compile it with clang -target bpf", f.Machine)
+	}
+	if have := f.ByteOrder; have.Uint16([]byte{1, 0}) != binary.NativeEndian.Uint16([]byte{1, 0}) {
+		return fmt.Errorf("its byte order is %s, not this machine's: compile it with clang -target bpf", have)
+	}
+	return nil
 }
 
 // near proposes the program beside a path that is named most like it, if one is near.

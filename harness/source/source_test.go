@@ -134,12 +134,20 @@ func TestOpenRefuses(t *testing.T) {
 	cases := map[string]string{
 		"none.bpf.c":      "there is no such file",
 		"text.bpf.o":      "not an ELF object",
-		"elf.bpf.o":       "read BPF object",
+		"elf.bpf.o":       "read ELF",
 		"folder.bpf.o":    "not a regular file",
 		"HEAD:none.bpf.c": "in no git repository",
 	}
 	if _, err := findClang(""); err == nil {
 		cases["wrong.bpf.c"], cases["empty.bpf.c"] = "wrong.bpf.c:1:9: error: expected expression", "has no BPF program"
+	}
+	if clang, err := findClang(""); err == nil {
+		for object, target := range map[string]string{"big.bpf.o": "bpfeb", "machine.bpf.o": "x86_64-linux-gnu"} {
+			if out, err := exec.Command(clang, "-target", target, "-c", "empty.bpf.c", "-o", object).CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+		}
+		cases["big.bpf.o"], cases["machine.bpf.o"] = "its byte order is BigEndian", "an object for EM_X86_64, not BPF"
 	}
 	for word, want := range cases {
 		_, err := Open(context.Background(), word, "")

@@ -27,7 +27,7 @@ const abLong = `ab says whether B is better than A, by how much and how sure tha
   a variant of the lab, with or without knobs    scx-vtime  scx-vtime,slice_us=2000
   a BPF source, which is compiled here           mine.bpf.c
   a BPF object                                   mine.bpf.o
-  either at a git revision                       HEAD^:mine.bpf.c
+  either at a git revision                       HEAD^:mine.bpf.c  (the path from this folder)
 
 Trials are paired: on target exact by seed, in guests that differ in the program alone, so that any machine gives the
 same figures; on others they take turns in one run. A source or object stands in the place of a variant of the lab, which
