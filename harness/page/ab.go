@@ -250,6 +250,9 @@ func (ab AB) grids() []grid {
 			deltaText(r) + intervalText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), verdictText(r),
 		})
 	}
+	if n := len(out); n > 0 && ab.Comparison.OldRun.Target == harness.TargetExact {
+		out[n-1].footer = "A, B: medians over the seeds; B against A: the median of the pairs, one a seed"
+	}
 	return out
 }
 

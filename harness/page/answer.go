@@ -198,7 +198,7 @@ func (b board) values(compared int) []string {
 	return append(out, b.sides(2)...)
 }
 
-// sides are the values of the baseline and of the best of each class in the first workloads.
+// sides are the values of the baseline and of the one in front in each class in the first workloads.
 func (b board) sides(workloads int) (out []string) {
 	for _, w := range b.workloads[:min(workloads, len(b.workloads))] {
 		p := b.main[w][0]
@@ -207,7 +207,7 @@ func (b board) sides(workloads int) (out []string) {
 	return out
 }
 
-// side is the values of the baseline and of the best of each class in a panel: "M pkt/s: iptables 1.95, …."
+// side is the values of the baseline and of the one in front in each class of a panel: "M pkt/s: iptables 1.95 (nat), …."
 func (b board) side(p panel) string {
 	var parts []string
 	value := func(name string) string { return p.scale.Format(medianOf(p.cells[name])) }
@@ -216,9 +216,9 @@ func (b board) side(p panel) string {
 	}
 	for _, class := range harness.GroupBy(b.sorted(p), func(name string) string { return p.cells[name].Cell.Class }) {
 		if name := class[0]; name == b.baseline {
-			parts[0] += fmt.Sprintf(" (best of class %s)", p.cells[name].Cell.Class)
+			parts[0] += fmt.Sprintf(" (in front in class %s)", p.cells[name].Cell.Class)
 		} else {
-			parts = append(parts, fmt.Sprintf("%s %s (best of class %s)", name, value(name), p.cells[name].Cell.Class))
+			parts = append(parts, fmt.Sprintf("%s %s (in front in class %s)", name, value(name), p.cells[name].Cell.Class))
 		}
 	}
 	return fmt.Sprintf("%s: %s.", p.scale.Unit, strings.Join(parts, ", "))
