@@ -64,7 +64,7 @@ func (g *guests) keptOnce(ctx context.Context, c *vm.Cmd, kind string, get func(
 		return nil, err
 	}
 	digest += "-" + kind
-	if kept, err := readReport(filepath.Join(g.reports.dir, digest)); err == nil {
+	if kept, ok := g.reports.read(digest); ok {
 		return kept.Lines, nil
 	}
 	raw, err := get()

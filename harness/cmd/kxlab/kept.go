@@ -40,8 +40,9 @@ type gateKey struct {
 
 // keptGates are verdicts of gates in the cache, a file each.
 type keptGates struct {
-	dir  string
-	base string // SHA-256 of the gateKey
+	dir   string
+	base  string // SHA-256 of the gateKey
+	fresh bool   // a verdict that is asked for is removed, and made anew
 }
 
 var _ runner.Kept = (*keptGates)(nil)
@@ -88,19 +89,17 @@ func openKeptGates(j job, seed uint64) (*keptGates, error) {
 	if err := json.NewEncoder(sum).Encode(key); err != nil {
 		return nil, err
 	}
-	return &keptGates{dir, hex.EncodeToString(sum.Sum(nil))}, nil
+	return &keptGates{dir: dir, base: hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
-// keptGates opens the verdicts of gates that hold for the job; nil if all gates are to be checked.
+// keptGates opens the verdicts of gates that hold for the job; nil if there can be none.
 func (j *job) keptGates(s streams, f runFlags) runner.Kept {
-	if f.fresh {
-		return nil
-	}
 	k, err := openKeptGates(*j, f.seed)
 	if err != nil {
 		s.note("no kept gates: %v: every gate is checked", err)
 		return nil
 	}
+	k.fresh = f.fresh
 	return k
 }
 
@@ -135,6 +134,10 @@ func (k *keptGates) path(group, variant string) string {
 // Gate reads a verdict. One that cannot be read is none.
 func (k *keptGates) Gate(group, variant string) (g record.Gate, ok bool) {
 	path := k.path(group, variant)
+	if k.fresh {
+		_ = os.Remove(path) // what the gate says now counts, also if it fails
+		return record.Gate{}, false
+	}
 	raw, err := os.ReadFile(path)
 	if err != nil || json.Unmarshal(raw, &g) != nil || g.Where != group || g.Variant != variant || !g.Passed || g.Kept == nil {
 		return record.Gate{}, false

@@ -28,7 +28,8 @@ type report struct {
 
 // reports are those in the cache, a file each, compressed so that a damaged one is noticed.
 type reports struct {
-	dir string
+	dir   string
+	fresh bool // what is asked for is removed, and made anew
 
 	mu    sync.Mutex
 	used  int
@@ -36,30 +37,43 @@ type reports struct {
 	all   int       // guests that were asked for
 }
 
-// openReports opens the reports in the cache.
-func openReports() (*reports, error) {
+// openReports opens the reports in the cache. With fresh none is found, and new ones take the place of the old.
+func openReports(fresh bool) (*reports, error) {
 	dir, err := cache.Dir("reports")
 	if err != nil {
 		return nil, err
 	}
 	cache.Prune(dir, reportsMax)
-	return &reports{dir: dir}, nil
+	return &reports{dir: dir, fresh: fresh}, nil
 }
 
 // find returns the report of a digest. A report that cannot be read is none.
 func (r *reports) find(digest string) (out report, ok bool) {
-	path := filepath.Join(r.dir, digest)
-	out, err := readReport(path)
+	out, ok = r.read(digest)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all++
+	if !ok {
+		return report{}, false
+	}
+	if r.used++; r.first.IsZero() || out.Made.Before(r.first) {
+		r.first = out.Made
+	}
+	return out, true
+}
+
+// read reads a report, and counts nothing.
+func (r *reports) read(digest string) (out report, ok bool) {
+	path := filepath.Join(r.dir, digest)
+	if r.fresh {
+		_ = os.Remove(path) // what a guest reports now counts, also if it fails
+		return report{}, false
+	}
+	out, err := readReport(path)
 	if err != nil {
 		return report{}, false
 	}
 	cache.Touch(path)
-	if r.used++; r.first.IsZero() || out.Made.Before(r.first) {
-		r.first = out.Made
-	}
 	return out, true
 }
 

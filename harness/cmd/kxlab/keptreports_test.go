@@ -83,7 +83,11 @@ func TestKeptReports(t *testing.T) {
 	if got := run("", append(one, "--fresh", alone)...); got != first {
 		t.Errorf("other digits:\n%s\n%s", got, first)
 	}
-	run("", "plus8.bpf.o", "--seed", fmt.Sprint(seed+1), alone)
+	other := []string{"plus8.bpf.o", "--seed", fmt.Sprint(seed + 1), alone}
+	fresh := run("", append(other, "--fresh")...)
+	if got := run("1 of 1", other...); got != fresh { // what --fresh measured is kept
+		t.Errorf("other digits:\n%s\n%s", got, fresh)
+	}
 	run("", "head.bpf.o", "--allow-difference", "--seed", fmt.Sprint(seed))
 	for _, want := range []string{"outputs: they differ for 1 of 1 inputs",
 		"Different outputs, A | B\n  one: returns XDP_PASS (2) | XDP_TX (3); packet has 64 | 68 bytes, byte 0 is 0x07 | 0xee"} {

@@ -328,8 +328,8 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 		if j.guests, err = openGuests(ctx, *j, f); err != nil {
 			return sum, err
 		}
-		if j.guests.exact && !f.fresh {
-			if j.guests.reports, err = openReports(); err != nil {
+		if j.guests.exact {
+			if j.guests.reports, err = openReports(f.fresh); err != nil {
 				s.note("no kept reports of guests: %v: every guest runs", err)
 			}
 		}
