@@ -158,8 +158,8 @@ func pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
 }
 
-// rows are the variants that a table shows, in the order of the definition: the baseline, the best of each class, the best of the rest;
-// and how many are left out.
+// rows are the variants that a table shows, in the order of the definition: the baseline, the best other one of its class, the best of each
+// class, the best of the rest; and how many are left out.
 func (b board) rows(p panel, most int) ([]string, int) {
 	ranked := b.sorted(p)
 	var order []string
@@ -170,6 +170,12 @@ func (b board) rows(p panel, most int) ([]string, int) {
 	}
 	take(b.baseline)
 	class := func(name string) string { return p.cells[name].Cell.Class }
+	if p.cells[b.baseline] != nil {
+		rivals := harness.Filter(ranked, func(name string) bool { return name != b.baseline && class(name) == class(b.baseline) })
+		if len(rivals) > 0 {
+			take(rivals[0])
+		}
+	}
 	for _, same := range harness.GroupBy(ranked, class) {
 		take(same[0])
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,5 +173,16 @@ func TestAnswer(t *testing.T) {
 				t.Errorf("%d sentences: %q", len(sentences), sentences)
 			}
 		})
+	}
+}
+
+// TestShortRows: a table of three rows has the best variant that does the baseline's work, before the best of other classes.
+func TestShortRows(t *testing.T) {
+	b := newBoard(verdict.Analyze(synthetic.Golden()))
+	for _, w := range b.workloads {
+		names, left := b.rows(b.main[w][0], 3)
+		if len(names) != 3 || left == 0 || names[0] != "iptables" || !slices.Contains(names, "xdp-nat") {
+			t.Errorf("%s: rows %q and %d left out, want iptables, xdp-nat and one of another class", w, names, left)
+		}
 	}
 }
