@@ -278,7 +278,7 @@ func factor(v verdict.Against, name string, interval bool) string {
 	case m <= 0:
 	case m < 0.5:
 		m, lo, hi, head, tail = 1/m, 1/hi, 1/lo, "1/", " of"
-	case m < 2:
+	case inPercent(v):
 		digits = func(x float64) string { return unit.Percent(x, false) }
 		m, lo, hi, tail = m-1, lo-1, hi-1, " above"
 		if m < 0 {

@@ -155,6 +155,15 @@ func (t panelTable) grid() grid {
 	return grid{title: t.Title, head: t.Head(), rows: harness.Map(t.Rows, t.row), footer: t.Footer}
 }
 
+// mostPercent is the factor from which on the end of an interval is no longer written as a percentage.
+const mostPercent = 10
+
+// inPercent reports whether a quotient is written as so many percent above or below: it is between a half and two, and its interval
+// does not go far beyond.
+func inPercent(v verdict.Against) bool {
+	return v.Effect.Median >= 0.5 && v.Effect.Median < 2 && v.Effect.Hi < mostPercent
+}
+
 // effectText is an effect in a table with its interval, its verdict, and the colour of both.
 func effectText(v verdict.Against, name string) (text, says, colour string) {
 	write := func(x float64) string { return "x " + unit.Digits(x) }
@@ -166,7 +175,7 @@ func effectText(v verdict.Against, name string) (text, says, colour string) {
 		if strings.HasSuffix(name, "share") {
 			write = func(x float64) string { return verdict.DifferenceText(name, x) }
 		}
-	case v.Effect.Median >= 0.5 && v.Effect.Median < 2:
+	case inPercent(v):
 		write = func(x float64) string { return unit.Percent(x-1, true) }
 		plain = func(x float64) string { return strings.TrimSuffix(write(x), " %") }
 	}

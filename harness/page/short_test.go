@@ -186,3 +186,25 @@ func TestShortRows(t *testing.T) {
 		}
 	}
 }
+
+// TestWideInterval: an interval that ends far beyond a half and two is not written in percents.
+func TestWideInterval(t *testing.T) {
+	of := func(median, low, high float64) (v verdict.Against) {
+		v.Effect.Median, v.Effect.Lo, v.Effect.Hi, v.Verdict = median, low, high, "~"
+		return v
+	}
+	for _, c := range []struct {
+		v           verdict.Against
+		said, table string
+	}{
+		{of(0.885, 0.823, 1.2), "11.5 % [-20.0 %, 17.7 %] below", "-11.5 % [-17.7, +20.0]"},
+		{of(0.885, 0.823, 340), "0.885 [0.823, 340] times", "x 0.885 [0.823, 340]"},
+	} {
+		if got := factor(c.v, "p99-sec", true); got != c.said {
+			t.Errorf("%q, want %q", got, c.said)
+		}
+		if got, _, _ := effectText(c.v, "p99-sec"); got != c.table {
+			t.Errorf("%q, want %q", got, c.table)
+		}
+	}
+}
