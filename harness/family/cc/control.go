@@ -29,5 +29,6 @@ func methods(l *bpfobj.Loader) harness.Methods[CongestionControl] {
 		"tcp-cc": func(_ context.Context, v harness.Variant, at harness.Site) (CongestionControl, error) {
 			return newKernelCC(v, at)
 		},
+		harness.AttachCommand: newProgramCC,
 	}
 }
