@@ -27,6 +27,8 @@ type Cause struct {
 	Where string // the cell, for people
 	A, B  profile.Table
 	Note  string // why there are no tables; else empty
+	// Measured are the medians of A and B in the row that is explained, those of other trials; nil: not known.
+	Measured []float64
 	// Shown: the row of the cell differs, and functions are named.
 	Shown bool
 	// Programs are the functions of the programs of A and B.
@@ -52,19 +54,31 @@ func (c Cause) grid() grid {
 	changes := profile.Compare(c.A, c.B)
 	g := grid{title: "Where it comes from: " + c.Where, head: []string{"function", "A", "B", "B - A"}}
 	shown := harness.Count(changes[:min(functionRows, len(changes))], func(f profile.Change) bool { return math.Abs(f.Difference()) >= leastCause })
-	rest := profile.Change{Name: restRow, A: c.A.Whole, B: c.B.Whole}
+	own := func(name string) bool {
+		return slices.ContainsFunc(changes[:shown], func(f profile.Change) bool { return f.Name == name })
+	}
+	off := profile.Change{Name: offRow, A: c.A.TakenOff(own), B: c.B.TakenOff(own)}
+	rest := profile.Change{Name: restRow, A: c.A.Whole - off.A, B: c.B.Whole - off.B}
 	for _, f := range changes[:shown] {
 		g.rows = append(g.rows, causeRow(f))
 		rest.A, rest.B = rest.A-f.A, rest.B-f.B
 	}
-	g.rows = append(g.rows, causeRow(rest), causeRow(profile.Change{Name: wholeRow, A: c.A.Whole, B: c.B.Whole}))
+	g.rows = append(g.rows, causeRow(rest))
+	if off.A != 0 || off.B != 0 {
+		g.rows = append(g.rows, causeRow(off))
+	}
+	g.rows = append(g.rows, causeRow(profile.Change{Name: wholeRow, A: c.A.Whole, B: c.B.Whole}))
 	g.footer = fmt.Sprintf("executed instructions of one %s, counted in one more guest of each side", wordOf(c.A.Unit))
+	if m := c.Measured; len(m) == 2 && !(writtenAlike(m[0], c.A.Whole) && writtenAlike(m[1], c.B.Whole)) {
+		g.footer += fmt.Sprintf(". That is another trial than those measured, whose medians are %.1f and %.1f", m[0], m[1])
+	}
 	return g
 }
 
 // The last rows of tables of functions.
 const (
 	restRow  = "(all others)"
+	offRow   = "(taken off: the loop's own)" // below zero
 	wholeRow = "whole"
 )
 
@@ -89,8 +103,15 @@ func functionGrids(a *verdict.Analysis) (out []grid) {
 		for _, t := range tables {
 			g.head, g.cells = append(g.head, variant(t).Variant), append(g.cells, t.Cell)
 		}
-		rest := harness.Map(tables, func(t profile.Table) float64 { return t.Whole })
-		for _, name := range profile.Leading(tables, functionRows) {
+		leading := profile.Leading(tables, functionRows)
+		off := harness.Map(tables, func(t profile.Table) float64 {
+			return t.TakenOff(func(name string) bool { return slices.Contains(leading, name) })
+		})
+		rest := make([]float64, len(tables))
+		for i, t := range tables {
+			rest[i] = t.Whole - off[i]
+		}
+		for _, name := range leading {
 			row := []string{name}
 			for i, t := range tables {
 				v := t.Of(name)
@@ -99,16 +120,31 @@ func functionGrids(a *verdict.Analysis) (out []grid) {
 			}
 			g.rows = append(g.rows, row)
 		}
-		last := [2][]string{{restRow}, {wholeRow}}
-		for i, t := range tables {
-			last[0], last[1] = append(last[0], instructions(rest[i], "")), append(last[1], instructions(t.Whole, ""))
+		row := func(name string, values []float64) {
+			g.rows = append(g.rows, append([]string{name}, harness.Map(values, func(v float64) string { return instructions(v, "") })...))
 		}
-		g.rows = append(g.rows, last[0], last[1])
+		row(restRow, rest)
+		if slices.ContainsFunc(off, func(v float64) bool { return v != 0 }) {
+			row(offRow, off)
+		}
+		row(wholeRow, harness.Map(tables, func(t profile.Table) float64 { return t.Whole }))
 		g.footer = fmt.Sprintf("executed instructions of one %s, in one more trial of each cell", wordOf(tables[0].Unit))
+		if slices.ContainsFunc(tables, func(t profile.Table) bool { return !isMedian(a, t) }) {
+			g.footer += ". That is another trial than those measured, whose medians the tables above have"
+		}
 		out = append(out, g)
 	}
 	return out
 }
+
+// isMedian reports whether a table's whole is written as the median of the trials that were measured.
+func isMedian(a *verdict.Analysis, t profile.Table) bool {
+	s, ok := harness.Find(a.Samples, func(s *record.Sample) bool { return s.Unit == t.Unit && s.Cell.BenchName() == t.Cell })
+	return !ok || writtenAlike(a.Summary(s).Median, t.Whole)
+}
+
+// writtenAlike reports whether two amounts of instructions have the same digits in a table.
+func writtenAlike(a, b float64) bool { return math.Round(10*a) == math.Round(10*b) }
 
 func boolInt(b bool) int {
 	if b {
@@ -119,6 +155,9 @@ func boolInt(b bool) int {
 
 // comparedCauses is how many tables of causes a comparison has at most.
 const comparedCauses = 3
+
+// MediansOf are the medians of a row, for Cause.Measured.
+func MediansOf(r verdict.Row) []float64 { return []float64{r.Old.Median, r.New.Median} }
 
 // WriteCauses writes the functions by which two runs that counted them differ, in the cells that changed most; nothing if there are none.
 func WriteCauses(w io.Writer, c *verdict.Comparison, before, after []profile.Table, format string) error {
@@ -137,7 +176,7 @@ func WriteCauses(w io.Writer, c *verdict.Comparison, before, after []profile.Tab
 		if n++; n > comparedCauses {
 			break
 		}
-		p.grid(Cause{Where: r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""), A: a, B: b}.grid())
+		p.grid(Cause{Where: r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""), A: a, B: b, Measured: MediansOf(r)}.grid())
 	}
 	return p.err
 }

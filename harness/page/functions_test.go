@@ -31,6 +31,16 @@ func TestCause(t *testing.T) {
 	if got := c.grid(); fmt.Sprint(got.rows) != fmt.Sprint(want) || !strings.Contains(got.footer, "one packet") {
 		t.Errorf("%v, %s\nwant %v", got.rows, got.footer, want)
 	}
+	if strings.Contains(c.grid().footer, "another trial") {
+		t.Errorf("without medians: %s", c.grid().footer)
+	}
+	for want, measured := range map[string][]float64{
+		"guest of each side": {161.04, 178.96}, "another trial than those measured, whose medians are 161.0 and 180.0": {161, 180},
+	} {
+		if c.Measured = measured; !strings.HasSuffix(c.grid().footer, want) {
+			t.Errorf("medians %v: %s, want %s", measured, c.grid().footer, want)
+		}
+	}
 	var many []any
 	for i := range 30 {
 		many = append(many, fmt.Sprint("f", i), float64(i+1))
@@ -45,6 +55,23 @@ func TestCause(t *testing.T) {
 	}
 	if out.String() != "Where it comes from\n  this QEMU has no plug-ins\n\n" {
 		t.Errorf("%s", out.String())
+	}
+}
+
+// TestTakenOff: what is taken off for the loop has a row of its own, so that the others are not below zero and all sum to the whole.
+func TestTakenOff(t *testing.T) {
+	a, b := functionTable("", "a [bpf]", 9., "run", 1., "empty [bpf]", -9., "enter", -0.5), functionTable("", "b [bpf]", 17., "run", 1., "empty [bpf]", -9., "enter", -0.5)
+	want := [][]string{{"a | b [bpf]", "9.0", "17.0", "+8.0"}, {restRow, "1.0", "1.0", "+0.0"}, {offRow, "-9.5", "-9.5", "+0.0"}, {wholeRow, "0.5", "8.5", "+8.0"}}
+	if d := cmp.Diff(want, (Cause{A: a, B: b}).grid().rows); d != "" {
+		t.Error(d)
+	}
+	r := synthetic.Golden()
+	cell := r.Trials[0].Cell.BenchName()
+	a.Cell = cell
+	r.Functions = []profile.Table{a}
+	want = [][]string{{"a [bpf]", "9.0"}, {"run", "1.0"}, {restRow, "–"}, {offRow, "-9.5"}, {wholeRow, "0.5"}}
+	if g := functionGrids(verdict.Analyze(r)); len(g) != 1 || cmp.Diff(want, g[0].rows) != "" {
+		t.Errorf("%+v", g)
 	}
 }
 

@@ -128,6 +128,17 @@ func (t Table) Of(name string) float64 {
 	return f.Value
 }
 
+// TakenOff sums up the functions below zero but those that has names: what a lap without the program executes, of which more was taken
+// off than a lap with it has.
+func (t Table) TakenOff(has func(name string) bool) (sum float64) {
+	for _, f := range t.Functions {
+		if f.Value < 0 && !has(f.Name) {
+			sum += f.Value
+		}
+	}
+	return sum
+}
+
 // Leading are the functions of several tables that say most: those that differ most from the first, or, of one table, the largest.
 func Leading(tables []Table, n int) (out []string) {
 	weight := map[string]float64{}

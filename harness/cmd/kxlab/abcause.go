@@ -32,7 +32,7 @@ func (p *pair) writeCause(ctx context.Context, s streams, f abFlags, answer page
 		}
 	}
 	where := row.Cell.At()
-	cause := page.Cause{Where: where, Shown: shown}
+	cause := page.Cause{Where: where, Shown: shown, Measured: page.MediansOf(row)}
 	sides[1].guests.free = sides[0].guests.free
 	var tables [2]profile.Table
 	var errs [2]error
