@@ -34,6 +34,22 @@ func Known(kind, word string, known []string) error {
 	return &UnknownError{Kind: kind, Word: word, Known: known}
 }
 
+// Plural is a number with its noun: "1 row", "2 rows".
+func Plural[N int | int64 | uint64](n N, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Were is the verb of so many.
+func Were(n int) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}
+
 // Closest returns the word among known that differs from word in the fewest characters, or "" if none is near.
 func Closest(word string, known []string) string {
 	best, least := "", len(word)/3+2 // a third of the characters may be wrong, one at least

@@ -33,3 +33,11 @@ func TestKnown(t *testing.T) {
 		t.Errorf("no words known: %v", err)
 	}
 }
+
+func TestPlural(t *testing.T) {
+	for n, want := range map[int]string{0: "0 rows were", 1: "1 row was", 2: "2 rows were"} {
+		if got := harness.Plural(n, "row") + " " + harness.Were(n); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

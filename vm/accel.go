@@ -61,14 +61,18 @@ func JudgeKVM(ctx context.Context, k *Kernel) (Verdict, error) {
 	sum := sha256.Sum256([]byte(v.For))
 	path := filepath.Join(dir, "kvm-"+hex.EncodeToString(sum[:4])+".json")
 	var cached Verdict
-	if raw, err := os.ReadFile(path); err == nil && json.Unmarshal(raw, &cached) == nil && cached.For == v.For {
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(raw, &cached)
+	}
+	if err == nil && cached.For == v.For {
 		return cached, nil
 	}
+	cache.Damaged(ctx, "the verdict "+path+" on KVM", err, "KVM is tried anew")
 	if v.KVM, v.Why, err = tryKVM(ctx, k); err != nil {
 		return v, fmt.Errorf("try KVM: %w", err)
 	}
-	raw, err := json.Marshal(v)
-	if err != nil {
+	if raw, err = json.Marshal(v); err != nil {
 		return v, err
 	}
 	if err := cache.WriteFile(path, func(f *os.File) error { _, err := f.Write(raw); return err }); err != nil {

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/kxlab/kxlab/harness/cache"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // DefaultSpec is the default kernel: the distribution's newest, which has sched_ext, IPVS, netem and BTF.
@@ -139,7 +140,7 @@ func versionMatches(version, prefix string) bool {
 func openPath(path string) (*Kernel, error) {
 	st, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("open kernel: %w", err)
+		return nil, fmt.Errorf("open kernel: %w", sys.Missing("file", path, err))
 	}
 	if st.IsDir() {
 		return openTree(path)

@@ -126,7 +126,8 @@ func openSnapshot(ctx context.Context, key string, build func(*snapshotFiles) er
 	if f, err := s.open(); err == nil { // made by another process meanwhile
 		return f, nil
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		s.remove() // damaged
+		cache.Damaged(ctx, "the snapshot "+s.path, err, "a new one is made")
+		s.remove()
 	}
 	if err := cache.RemoveParts(dir); err != nil {
 		return nil, err
@@ -189,7 +190,7 @@ func (s snapshot) open() (_ *snapshotFiles, err error) {
 		have.State, err = sumFile(state, nil)
 	}
 	if err == nil && have != want {
-		err = fmt.Errorf("damaged: %+v, not %+v", have, want)
+		err = errors.New("its checksum is another")
 	}
 	if err != nil {
 		f.Close()

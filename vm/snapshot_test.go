@@ -52,7 +52,7 @@ func TestSnapshotDigits(t *testing.T) {
 	mine := snapshotOf(t)
 	for _, ext := range []string{ramExt, stateExt} {
 		flip(t, mine.path+ext)
-		if _, err := mine.open(); err == nil || !strings.Contains(err.Error(), "damaged") {
+		if _, err := mine.open(); err == nil || !strings.Contains(err.Error(), "its checksum is another") {
 			t.Errorf("a flipped byte in %s: %v", ext, err)
 		}
 		if ext == stateExt && labtest.Soak() {
@@ -207,18 +207,23 @@ func TestSnapshotWholeOrNotAtAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	made := false
-	again := func(what string, want bool) {
+	again := func(what string, want bool, says ...string) {
 		made = false
-		f, err := openSnapshot(context.Background(), "key", func(f *snapshotFiles) error { made = true; return build(f) })
+		var said []string
+		ctx := cache.WithNote(t.Context(), func(text string) { said = append(said, text) })
+		f, err := openSnapshot(ctx, "key", func(f *snapshotFiles) error { made = true; return build(f) })
 		if err != nil || made != want {
 			t.Fatalf("%s: made anew %v, want %v: %v", what, made, want, err)
 		}
 		f.Close()
+		if !slices.Equal(said, says) {
+			t.Errorf("%s: said %q, want %q", what, said, says)
+		}
 	}
 	again("without its sum", true)
 	again("whole", false)
 	flip(t, filepath.Join(dir, "key"+ramExt))
-	again("after a flipped byte", true)
+	again("after a flipped byte", true, "the snapshot "+filepath.Join(dir, "key")+" in the cache is damaged (read snapshot: its checksum is another): a new one is made")
 	again("made anew", false)
 }
 

@@ -6,7 +6,9 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,7 +50,9 @@ func Lock(ctx context.Context, path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	late := time.AfterFunc(waitNote, func() { note(ctx, path) })
+	late := time.AfterFunc(waitNote, func() {
+		note(ctx, "waiting for "+path+": another guest or kxlab that fills this folder holds it")
+	})
 	defer late.Stop()
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -78,25 +82,33 @@ type noteKey struct{}
 type notes struct {
 	write func(string)
 	mu    sync.Mutex
-	paths []string // of the locks that were noted
+	said  []string
 }
 
-// WithNote returns a context with which Lock passes a message to write when it waits for long, once for each file.
+// WithNote returns a context with which Lock passes a message to write when it waits for long, and Damaged one, once for each file.
 func WithNote(ctx context.Context, write func(string)) context.Context {
 	return context.WithValue(ctx, noteKey{}, &notes{write: write})
 }
 
-// note notes once that a lock is waited for.
-func note(ctx context.Context, path string) {
+// note passes a message to the writer of WithNote, once.
+func note(ctx context.Context, text string) {
 	n, ok := ctx.Value(noteKey{}).(*notes)
 	if !ok || ctx.Err() != nil {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !slices.Contains(n.paths, path) {
-		n.paths = append(n.paths, path)
-		n.write("waiting for " + path + ": another guest or kxlab that fills this folder holds it")
+	if !slices.Contains(n.said, text) {
+		n.said = append(n.said, text)
+		n.write(text)
+	}
+}
+
+// Damaged notes once that a file of the cache, named by what, cannot be used, and what is done instead: see WithNote. A file that is not
+// there is not damaged.
+func Damaged(ctx context.Context, what string, err error, instead string) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		note(ctx, fmt.Sprintf("%s in the cache is damaged (%v): %s", what, err, instead))
 	}
 }
 

@@ -3,18 +3,56 @@
 package sys
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+
+	"github.com/kxlab/kxlab/harness"
 )
+
+// A FileError says why a file or folder that a user named cannot be read.
+type FileError struct {
+	Path, Why string
+	cause     error // of package fs; nil: none
+}
+
+func (e *FileError) Error() string { return e.Path + ": " + e.Why }
+func (e *FileError) Unwrap() error { return e.cause }
+
+// Missing makes a FileError of an error of opening a file or folder that a user named. If there is none, it has the name beside it that is
+// most like it. what is "file" or "folder".
+func Missing(what, path string, err error) error {
+	var cause *fs.PathError
+	if !errors.Is(err, fs.ErrNotExist) {
+		if errors.As(err, &cause) {
+			return &FileError{path, cause.Err.Error(), cause.Err}
+		}
+		return err
+	}
+	why := "no such " + what
+	entries, _ := os.ReadDir(filepath.Dir(path)) // without it there is no proposal
+	entries = harness.Filter(entries, func(e fs.DirEntry) bool { return e.IsDir() == (what == "folder") })
+	base := filepath.Base(path)
+	if near := harness.Closest(base, harness.Map(entries, fs.DirEntry.Name)); near != "" {
+		why += fmt.Sprintf(", did you mean %q?", filepath.Join(filepath.Dir(path), near))
+	}
+	return &FileError{path, why, fs.ErrNotExist}
+}
 
 // ReadRegular reads a file of at most most bytes that a user named. A FIFO or a device, which may never end, is refused.
 func ReadRegular(path string, most int64) ([]byte, error) {
 	st, err := os.Stat(path)
 	if err != nil {
-		return nil, err
+		return nil, Missing("file", path, err)
 	}
 	if !st.Mode().IsRegular() || st.Size() > most {
-		return nil, fmt.Errorf("%s: not a regular file of at most %d KiB", path, most>>10)
+		return nil, &FileError{Path: path, Why: fmt.Sprintf("not a regular file of at most %d KiB", most>>10)}
 	}
-	return os.ReadFile(path)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, Missing("file", path, err)
+	}
+	return raw, nil
 }

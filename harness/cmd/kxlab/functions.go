@@ -64,7 +64,7 @@ func (g *guests) keptOnce(ctx context.Context, c *vm.Cmd, kind string, get func(
 		return nil, err
 	}
 	digest += "-" + kind
-	if kept, ok := g.reports.read(digest); ok {
+	if kept, ok := g.reports.read(ctx, digest); ok {
 		return kept.Lines, nil
 	}
 	raw, err := get()
@@ -151,12 +151,15 @@ func (g *guests) symbols(ctx context.Context) (k profile.Kernel, err error) {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "symbols 1 %q %d %d %q %d %d", g.kernel.Image, st.Size(), st.ModTime().UnixNano(), g.spec.Modules, g.cpus, g.memory))
 	path := filepath.Join(dir, hex.EncodeToString(sum[:16]))
-	if raw, err := os.ReadFile(path); err == nil {
-		if k, err := readSymbols(raw); err == nil {
-			cache.Touch(path)
-			return k, nil
-		}
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		k, err = readSymbols(raw)
 	}
+	if err == nil {
+		cache.Touch(path)
+		return k, nil
+	}
+	cache.Damaged(ctx, "the list "+path+" of a kernel's symbols", err, "a guest prints them anew")
 	c, err := g.command(runner.Job{})
 	if err != nil {
 		return k, err

@@ -166,7 +166,7 @@ func (g *guests) boot(ctx context.Context, j runner.Job, to *runner.Guest) error
 		c.Stdout = to
 		return runGuest(ctx, c)
 	}
-	if kept, ok := g.reports.find(digest); ok {
+	if kept, ok := g.reports.find(ctx, digest); ok {
 		g.ready(kept.Ready)
 		_, err := to.Write(kept.Lines)
 		return err

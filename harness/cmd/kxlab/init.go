@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -186,7 +187,7 @@ func newInclude(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "include [DIR]", Short: "Print a folder with the headers that the lab's programs include, for clang -I; or write them to DIR",
 		Example: "  clang -O2 -g -target bpf -I$(kxlab include) -c mine.bpf.c -o mine.bpf.o", Args: cobra.MaximumNArgs(1),
-		RunE: action(func(_ *cobra.Command, args []string) error {
+		RunE: action(func(cmd *cobra.Command, args []string) error {
 			headers, err := bpf.Headers()
 			if err != nil {
 				return err
@@ -196,7 +197,7 @@ func newInclude(s streams) *cobra.Command {
 				dir = args[0]
 				err = writeNew(dir, headers)
 			} else {
-				dir, err = keptHeaders(headers)
+				dir, err = keptHeaders(cmd.Context(), headers)
 			}
 			if err != nil {
 				return err
@@ -208,7 +209,7 @@ func newInclude(s streams) *cobra.Command {
 }
 
 // keptHeaders is a folder in the cache with these headers.
-func keptHeaders(headers map[string]string) (string, error) {
+func keptHeaders(ctx context.Context, headers map[string]string) (string, error) {
 	sum := sha256.New()
 	for _, path := range slices.Sorted(maps.Keys(headers)) {
 		fmt.Fprintf(sum, "%q %q\n", path, headers[path])
@@ -218,8 +219,12 @@ func keptHeaders(headers map[string]string) (string, error) {
 		return "", err
 	}
 	for path, text := range headers {
-		if have, err := os.ReadFile(filepath.Join(dir, path)); err == nil && string(have) == text {
+		have, err := os.ReadFile(filepath.Join(dir, path))
+		if err == nil && string(have) == text {
 			continue
+		}
+		if err == nil {
+			cache.Damaged(ctx, "the header "+filepath.Join(dir, path), errors.New("its content is another"), "it is written anew")
 		}
 		if err := cache.WriteFile(filepath.Join(dir, path), func(f *os.File) error { _, err := f.WriteString(text); return err }); err != nil {
 			return "", err

@@ -4,9 +4,11 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -40,15 +42,16 @@ type gateKey struct {
 
 // keptGates are verdicts of gates in the cache, a file each.
 type keptGates struct {
-	dir   string
-	base  string // SHA-256 of the gateKey
-	fresh bool   // a verdict that is asked for is removed, and made anew
+	dir     string
+	base    string                       // SHA-256 of the gateKey
+	fresh   bool                         // a verdict that is asked for is removed, and made anew
+	damaged func(path string, err error) // notes that a file cannot be used
 }
 
 var _ runner.Kept = (*keptGates)(nil)
 
 // openKeptGates opens the verdicts that hold for a job.
-func openKeptGates(j job, seed uint64) (*keptGates, error) {
+func openKeptGates(ctx context.Context, j job, seed uint64) (*keptGates, error) {
 	lab, err := selfSum()
 	if err != nil {
 		return nil, err
@@ -89,12 +92,15 @@ func openKeptGates(j job, seed uint64) (*keptGates, error) {
 	if err := json.NewEncoder(sum).Encode(key); err != nil {
 		return nil, err
 	}
-	return &keptGates{dir: dir, base: hex.EncodeToString(sum.Sum(nil))}, nil
+	damaged := func(path string, err error) {
+		cache.Damaged(ctx, "the verdict "+path+" of a gate", err, "the gate is checked anew")
+	}
+	return &keptGates{dir: dir, base: hex.EncodeToString(sum.Sum(nil)), damaged: damaged}, nil
 }
 
 // keptGates opens the verdicts of gates that hold for the job; nil if there can be none.
-func (j *job) keptGates(s streams, f runFlags) runner.Kept {
-	k, err := openKeptGates(*j, f.seed)
+func (j *job) keptGates(ctx context.Context, s streams, f runFlags) runner.Kept {
+	k, err := openKeptGates(ctx, *j, f.seed)
 	if err != nil {
 		s.note("no kept gates: %v: every gate is checked", err)
 		return nil
@@ -131,15 +137,19 @@ func (k *keptGates) path(group, variant string) string {
 	return filepath.Join(k.dir, hex.EncodeToString(sum[:]))
 }
 
-// Gate reads a verdict. One that cannot be read is none.
+// Gate reads a verdict. One that cannot be read is none, and is noted (cache.WithNote).
 func (k *keptGates) Gate(group, variant string) (g record.Gate, ok bool) {
 	path := k.path(group, variant)
 	if k.fresh {
 		_ = os.Remove(path) // what the gate says now counts, also if it fails
 		return record.Gate{}, false
 	}
-	raw, err := os.ReadFile(path)
-	if err != nil || json.Unmarshal(raw, &g) != nil || g.Where != group || g.Variant != variant || !g.Passed || g.Kept == nil {
+	err := readKept(path, &g)
+	if err == nil && (g.Where != group || g.Variant != variant || !g.Passed || g.Kept == nil) {
+		err = errors.New("it is of another gate")
+	}
+	if err != nil {
+		k.damaged(path, err)
 		return record.Gate{}, false
 	}
 	cache.Touch(path)
@@ -150,11 +160,11 @@ func (k *keptGates) Gate(group, variant string) (g record.Gate, ok bool) {
 func (k *keptGates) Keep(g record.Gate) {
 	now := time.Now().UTC().Truncate(time.Second)
 	g.Kept = &now
-	_ = cache.WriteFile(k.path(g.Where, g.Variant), func(w *os.File) error { return json.NewEncoder(w).Encode(g) })
+	_ = writeKept(k.path(g.Where, g.Variant), g)
 }
 
 // keptNote says how many gates were kept.
 func keptNote(kept []record.Gate) string {
 	first := slices.MinFunc(kept, func(a, b record.Gate) int { return a.Kept.Compare(*b.Kept) })
-	return fmt.Sprintf("%d gates kept, the first passed on %s; --fresh checks them anew", len(kept), first.Kept.Format("2006-01-02 15:04 MST"))
+	return fmt.Sprintf("%s kept, the first passed on %s; --fresh checks them anew", harness.Plural(len(kept), "gate"), first.Kept.Format("2006-01-02 15:04 MST"))
 }

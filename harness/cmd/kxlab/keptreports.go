@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/cache"
 	"github.com/kxlab/kxlab/vm"
 )
@@ -26,7 +28,7 @@ type report struct {
 	Lines []byte // see runner.Guest
 }
 
-// reports are those in the cache, a file each, compressed so that a damaged one is noticed.
+// reports are those in the cache, a file each.
 type reports struct {
 	dir   string
 	fresh bool // what is asked for is removed, and made anew
@@ -47,9 +49,9 @@ func openReports(fresh bool) (*reports, error) {
 	return &reports{dir: dir, fresh: fresh}, nil
 }
 
-// find returns the report of a digest. A report that cannot be read is none.
-func (r *reports) find(digest string) (out report, ok bool) {
-	out, ok = r.read(digest)
+// find returns the report of a digest: see read.
+func (r *reports) find(ctx context.Context, digest string) (out report, ok bool) {
+	out, ok = r.read(ctx, digest)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all++
@@ -62,48 +64,53 @@ func (r *reports) find(digest string) (out report, ok bool) {
 	return out, true
 }
 
-// read reads a report, and counts nothing.
-func (r *reports) read(digest string) (out report, ok bool) {
+// read reads a report, and counts nothing. A report that cannot be read is none, and is noted (cache.WithNote).
+func (r *reports) read(ctx context.Context, digest string) (out report, ok bool) {
 	path := filepath.Join(r.dir, digest)
 	if r.fresh {
 		_ = os.Remove(path) // what a guest reports now counts, also if it fails
 		return report{}, false
 	}
-	out, err := readReport(path)
-	if err != nil {
+	if err := readKept(path, &out); err != nil {
+		cache.Damaged(ctx, "the report "+path+" of an earlier guest", err, "the guest runs anew")
 		return report{}, false
 	}
 	cache.Touch(path)
 	return out, true
 }
 
-func readReport(path string) (out report, err error) {
+// readKept reads what writeKept wrote. A flipped bit is an error.
+func readKept(path string, v any) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return out, err
+		return err
 	}
 	defer f.Close()
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return out, err
+		return err
 	}
 	var raw bytes.Buffer
 	if _, err := raw.ReadFrom(z); err != nil { // to the end, where the sum is
-		return out, err
+		return err
 	}
-	return out, json.Unmarshal(raw.Bytes(), &out)
+	return json.Unmarshal(raw.Bytes(), v)
 }
 
-// keep writes a report down. Without it the guest runs again.
-func (r *reports) keep(digest string, ready vm.Ready, lines []byte) {
-	out := report{time.Now().UTC().Truncate(time.Second), ready, lines}
-	_ = cache.WriteFile(filepath.Join(r.dir, digest), func(f *os.File) error {
+// writeKept writes a value into a file of the cache, compressed and with a sum.
+func writeKept(path string, v any) error {
+	return cache.WriteFile(path, func(f *os.File) error {
 		z := gzip.NewWriter(f)
-		if err := json.NewEncoder(z).Encode(out); err != nil {
+		if err := json.NewEncoder(z).Encode(v); err != nil {
 			return err
 		}
 		return z.Close()
 	})
+}
+
+// keep writes a report down. Without it the guest runs again.
+func (r *reports) keep(digest string, ready vm.Ready, lines []byte) {
+	_ = writeKept(filepath.Join(r.dir, digest), report{time.Now().UTC().Truncate(time.Second), ready, lines})
 }
 
 // note says how many reports were kept; "" if none was.
@@ -111,6 +118,6 @@ func (r *reports) note() string {
 	if r == nil || r.used == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the reports of %d of %d guests kept, the first of %s: the same guests would report the same digits; --fresh runs them anew",
-		r.used, r.all, r.first.Format("2006-01-02 15:04 MST"))
+	return fmt.Sprintf("the reports of %d of %s kept, the first of %s: the same guests would report the same digits; --fresh runs them anew",
+		r.used, harness.Plural(r.all, "guest"), r.first.Format("2006-01-02 15:04 MST"))
 }

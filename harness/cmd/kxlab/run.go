@@ -111,6 +111,7 @@ type job struct {
 	// objects are BPF objects that the program does not have, by their names.
 	objects map[string][]byte
 	names   map[string]string // the user's words for variants that run under other names
+	sides   map[string]string // of ab, if the job has both: variants and their sides, "A" and "B"
 	beside  beside            // jobs that run at the same time
 }
 
@@ -167,7 +168,7 @@ func (f runFlags) check() error {
 	case f.root != "" && f.root != rootHost && f.root != rootImage:
 		return harness.Known("root", f.root, []string{rootHost, rootImage})
 	case f.silence <= 0:
-		return fmt.Errorf("--silence %v: want more than 0", f.silence)
+		return fmt.Errorf("--silence %v: want more than 0, such as 30s", f.silence)
 	}
 	for i, k := range f.kernels {
 		if err := vm.CheckName(k); err != nil {
@@ -354,7 +355,7 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 	if f.json {
 		rec = newJSONLines(s.out, w)
 	}
-	kept := j.keptGates(s, f)
+	kept := j.keptGates(ctx, s, f)
 	progress := cmp.Or(j.beside.progress, s.progress())
 	progress.Rename = func(text string) string { return rename(text, j.names) }
 	if j.guests != nil {
