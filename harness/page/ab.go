@@ -40,13 +40,13 @@ func WriteAB(w io.Writer, ab AB, format string) error {
 	case "json":
 		return writeJSON(w, comparisonDocument(ab.Comparison, ab.Differences))
 	case "junit":
-		return writeJUnit(w, ab.Comparison, ab.outputs())
+		return writeJUnit(w, ab.Comparison, [2]string{"A", "B"}, ab.outputs())
 	}
 	p, err := newPrinter(w, format)
 	if err != nil {
 		return err
 	}
-	p.printf("%s\n\n", ab.Sentence())
+	p.printf("%s\n\n", p.line(ab.Sentence()))
 	p.list("Correctness", ab.Gates)
 	p.list("Different outputs, A | B", ab.Differences)
 	for _, g := range ab.grids() {

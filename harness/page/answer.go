@@ -148,12 +148,7 @@ func (b board) cost(lead effect, tested []effect) string {
 	return fmt.Sprintf("%s is worse in %d of %s, such as %s: %s.", lead.variant.Name, len(worse), plural(len(own), "comparison"), worst.place(), worst.text(b.baseline, true))
 }
 
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
+func plural(n int, noun string) string { return harness.Plural(n, noun) }
 
 // sure is the sentence about how sure the others are.
 func (b board) sure(tested, weak []effect) string {
@@ -161,7 +156,7 @@ func (b board) sure(tested, weak []effect) string {
 	for _, e := range tested {
 		least, level = min(least, e.Effect.N), min(level, e.Effect.Confidence)
 	}
-	text := fmt.Sprintf("Intervals are of %d pairs of trials or more, at %s", least, unit.Percent(level, false))
+	text := fmt.Sprintf("Intervals are of %s of trials or more, at %s", plural(least, "pair"), unit.Percent(level, false))
 	var most verdict.Noise
 	var where string
 	for _, w := range b.workloads {

@@ -95,7 +95,7 @@ func WriteComparison(w io.Writer, c *verdict.Comparison, format string) error {
 	case "json":
 		return writeComparisonJSON(w, c)
 	case "junit":
-		return writeJUnit(w, c, nil)
+		return writeJUnit(w, c, [2]string{"old", "new"}, nil)
 	}
 	if format != "" && !slices.Contains(Formats(), format) {
 		return fmt.Errorf("write comparison: %w", &harness.UnknownError{Kind: "format", Word: format, Known: CompareFormats()})
@@ -118,7 +118,7 @@ func WriteComparison(w io.Writer, c *verdict.Comparison, format string) error {
 	p.list(gapsTitle, c.Gaps)
 	p.list("Broken gates", c.Broken)
 	p.list("Remarks", c.Remarks)
-	p.printf("%s\n", c.Summary())
+	p.printf("%s\n", p.line(c.Summary()))
 	return p.err
 }
 
@@ -144,7 +144,7 @@ func comparisonGrid(c *verdict.Comparison, rows []verdict.Row) grid {
 		delta = "delta is the median over the seeds"
 	}
 	tested := harness.Count(c.Rows, func(r verdict.Row) bool { return r.P != nil })
-	g.footer = fmt.Sprintf("%s, p adjusted for %d rows, %s", delta, tested, leastText(rows))
+	g.footer = fmt.Sprintf("%s, p adjusted for %s, %s", delta, plural(tested, "row"), leastText(rows))
 	return g
 }
 
@@ -171,6 +171,9 @@ func deltaText(r verdict.Row) string {
 func pText(r verdict.Row) string {
 	if r.P == nil {
 		return "–"
+	}
+	if *r.P < 0.001 {
+		return "<0.001"
 	}
 	return fmt.Sprintf("%.3f", *r.P)
 }

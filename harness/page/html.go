@@ -261,7 +261,7 @@ func facts(r *record.Run) [][2]string {
 		{"Target", e.Target}, {"Kernel", e.Kernel}, {"CPU", e.CPU}, {"State", r.State()},
 		{"Date", e.Started.Format("2006-01-02 15:04:05 MST")}, {"Commit", unit.OrDash(e.Commit)}, {"Profile", unit.OrDash(e.Profile)},
 		{"Seed", fmt.Sprint(e.Seed)}, {"Command", unit.OrDash(strings.Join(e.Command, " "))},
-		{"Trials", fmt.Sprintf("%d counted, %d rejected, %d cells without a number", len(r.Trials), len(e.Rejected), len(r.Unmeasured()))},
+		{"Trials", fmt.Sprintf("%d counted, %d rejected, %s without a number", len(r.Trials), len(e.Rejected), plural(len(r.Unmeasured()), "cell"))},
 		{"Time", timeSpent(e)},
 		{"Steal time", fmt.Sprintf("%.2f s", e.StealSec)},
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/kxlab/kxlab/harness/unit"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
@@ -21,6 +20,7 @@ type junitCase struct {
 	Name    string        `xml:"name,attr"`
 	Failure *junitMessage `xml:"failure,omitempty"`
 	Skipped *junitMessage `xml:"skipped,omitempty"`
+	Out     string        `xml:"system-out,omitempty"` // the values of a row
 }
 
 type junitSuite struct {
@@ -33,9 +33,9 @@ type junitSuite struct {
 }
 
 // writeJUnit writes a case for each row and each missing cell and unit, one for a new run that is incomplete, and one if no row was
-// judged. Worse and missing are failures; rows without a verdict, and what is missing where that is allowed, are skipped. One more case may
-// be given.
-func writeJUnit(w io.Writer, c *verdict.Comparison, more *junitCase) error {
+// judged. Worse and missing are failures; rows without a verdict, and what is missing where that is allowed, are skipped. Each row has the
+// values of both sides, which are called so. One more case may be given.
+func writeJUnit(w io.Writer, c *verdict.Comparison, sides [2]string, more *junitCase) error {
 	s := junitSuite{Name: "kxlab " + c.OldRun.Experiment + " on " + c.OldRun.Target, Failures: c.Count(verdict.Worse)}
 	lack := func(class, name, message string) {
 		k := junitCase{Class: class, Name: name}
@@ -58,10 +58,10 @@ func writeJUnit(w io.Writer, c *verdict.Comparison, more *junitCase) error {
 		lack(c.OldRun.Experiment, "the gate", "no row was judged: "+c.Summary())
 	}
 	for _, r := range c.Rows {
-		k := junitCase{Class: r.Cell.Experiment + "." + r.Cell.Workload, Name: r.Name + " " + r.Unit}
+		k := junitCase{Class: r.Cell.Experiment + "." + r.Cell.Workload, Name: r.Name + " " + r.Unit, Out: rowText(r, sides)}
 		switch r.Verdict {
 		case verdict.Worse:
-			k.Failure = &junitMessage{fmt.Sprintf("%s: %s to %s, %s, p=%s", r.Unit, unit.Digits(r.Old.Median), unit.Digits(r.New.Median), deltaText(r), pText(r))}
+			k.Failure = &junitMessage{k.Out}
 		case verdict.TooFew, verdict.OneTrial, verdict.NoSeed, verdict.NotKnown:
 			k.Skipped = &junitMessage{strings.TrimSuffix(r.Verdict+": "+r.Note, ": ")}
 			s.Skipped++
@@ -84,4 +84,17 @@ func writeJUnit(w io.Writer, c *verdict.Comparison, more *junitCase) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+// rowText is a row in a line: what became of it, the values of both sides, their difference with its interval, and p.
+func rowText(r verdict.Row, sides [2]string) string {
+	text := fmt.Sprintf("%s: %s %s, %s %s %s, %s%s", verdictText(r), sides[0], fine(r.Old.Median), sides[1], fine(r.New.Median), r.Unit, deltaText(r), intervalText(r))
+	switch p := pText(r); {
+	case r.P == nil:
+		return text
+	case strings.HasPrefix(p, "<"):
+		return text + ", p" + p
+	default:
+		return text + ", p=" + p
+	}
 }

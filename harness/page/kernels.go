@@ -66,9 +66,9 @@ func WriteKernels(w io.Writer, k Kernels, format string) error {
 		if !k.Alone {
 			sentence = k.Names[i] + ": " + sentence
 		}
-		p.printf("%s%s", sentence, newline)
+		p.printf("%s%s", p.line(sentence), newline)
 	}
-	p.printf("%s\n\n", k.between(rows))
+	p.printf("%s\n\n", p.line(k.between(rows)))
 	p.list("Correctness", k.lines(func(a AB) []string { return a.Gates }))
 	p.list("Different outputs, A | B", k.lines(func(a AB) []string { return a.Differences }))
 	for _, of := range harness.GroupBy(rows, func(r verdict.Aligned) string { return r.Cell.Workload }) {
@@ -115,7 +115,7 @@ func (k Kernels) between(rows []verdict.Aligned) string {
 	case len(rows) == 0:
 		return "The kernels have no row with a number."
 	case len(differ) == 0:
-		text = fmt.Sprintf("Between the kernels none of %d rows is shown to differ", len(rows))
+		text = fmt.Sprintf("Between the kernels none of %s is shown to differ", plural(len(rows), "row"))
 	default:
 		verb := "differ"
 		if len(differ) == 1 {
@@ -127,7 +127,7 @@ func (k Kernels) between(rows []verdict.Aligned) string {
 		if n := len(differ) - betweenMost; n > 0 {
 			names = append(names, fmt.Sprintf("and %d more", n))
 		}
-		text = fmt.Sprintf("Between the kernels %d of %d rows %s: %s", len(differ), len(rows), verb, strings.Join(names, "; "))
+		text = fmt.Sprintf("Between the kernels %d of %s %s: %s", len(differ), plural(len(rows), "row"), verb, strings.Join(names, "; "))
 	}
 	lacking := harness.Count(rows, func(r verdict.Aligned) bool { return slices.Contains(r.Rows, nil) })
 	if lacking > 0 {

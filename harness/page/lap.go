@@ -89,12 +89,13 @@ func WriteLaps(w io.Writer, answer LapAnswer, format string) error {
 			most = l
 		}
 	}
+	var sentence string
 	switch {
 	case most.Verdict == noDifference && (most.Low > 0 || most.High < 0):
-		p.printf("A difference smaller than the least that counts is shown between %s and %s: B against A %s [%s, %s] (%s).\n\n", a, b,
+		sentence = fmt.Sprintf("A difference smaller than the least that counts is shown between %s and %s: B against A %s [%s, %s] (%s).", a, b,
 			percent(most.Change, true), percent(most.Low, true), percent(most.High, true), most.At)
 	case most.Verdict == noDifference:
-		p.printf("No difference is shown between %s and %s: B against A %s [%s, %s] (%s).\n\n", a, b,
+		sentence = fmt.Sprintf("No difference is shown between %s and %s: B against A %s [%s, %s] (%s).", a, b,
 			percent(most.Change, true), percent(most.Low, true), percent(most.High, true), most.At)
 	default:
 		more := "more"
@@ -105,9 +106,10 @@ func WriteLaps(w io.Writer, answer LapAnswer, format string) error {
 		if most.Unit != "" {
 			verb = "has"
 		}
-		p.printf("%s %s %s %s %s than %s [%s, %s]: %s (%s).\n\n", b, verb, percent(math.Abs(most.Change), false), more, cmp.Or(most.Unit, answer.Unit), a,
+		sentence = fmt.Sprintf("%s %s %s %s %s than %s [%s, %s]: %s (%s).", b, verb, percent(math.Abs(most.Change), false), more, cmp.Or(most.Unit, answer.Unit), a,
 			percent(most.Low, true), percent(most.High, true), most.Verdict, most.At)
 	}
+	p.printf("%s\n\n", p.line(sentence))
 	p.list("Correctness", answer.Gates)
 	p.list("Different outputs, A | B", answer.Differences)
 	g := grid{title: answer.Title, head: []string{"at", "unit", "A", "B", "B against A", "more", "verdict"}, footer: answer.Footer}

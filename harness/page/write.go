@@ -75,11 +75,11 @@ func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 // answer writes the answer of a run, the claims that it asked for, and its tables.
 func (p *printer) answer(b board) {
 	for _, sentence := range slices.Concat(b.answer(), b.judged()) {
-		p.printf("%s\n", p.escape(sentence))
+		p.printf("%s\n", p.line(sentence))
 	}
 	p.printf("\n")
 	if plot := namedPlot(&b.a.Run.Env); p.markdown && plot != "" {
-		p.printf("![%s](%s)\n\n", p.escape(plot), filepath.ToSlash(filepath.Join(b.a.Run.Dir, plotsDir, plot+".svg")))
+		p.printf("![%s](%s)\n\n", p.line(plot), destination(filepath.ToSlash(filepath.Join(b.a.Run.Dir, plotsDir, plot+".svg"))))
 	}
 	if claims := Claims(b.a); len(claims) > 0 {
 		p.grid(claimGrid(claims))
@@ -111,7 +111,7 @@ func namedPlot(e *record.Env) string {
 // fold hides a part of a Markdown page until it is asked for.
 func (p *printer) fold(title string, write func()) {
 	if p.markdown {
-		p.printf("<details><summary>%s</summary>\n\n", p.escape(title))
+		p.printf("<details><summary>%s</summary>\n\n", inHTML(title))
 		defer p.printf("</details>\n\n")
 	}
 	write()
@@ -154,7 +154,7 @@ func (p *printer) printf(format string, args ...any) {
 }
 
 func (p *printer) heading(s string) {
-	if p.markdown {
+	if s = p.line(s); p.markdown {
 		s = "## " + s
 	}
 	p.printf("%s\n\n", s)
@@ -162,7 +162,7 @@ func (p *printer) heading(s string) {
 
 // subheading begins a table or a list.
 func (p *printer) subheading(s string) {
-	if p.markdown {
+	if s = p.line(s); p.markdown {
 		p.printf("### %s\n\n", s)
 	} else {
 		p.printf("%s\n", s)
@@ -176,9 +176,9 @@ func (p *printer) list(title string, lines []string) {
 	p.subheading(title)
 	for _, l := range lines {
 		if p.markdown {
-			p.printf("- %s\n", p.escape(l))
+			p.printf("- %s\n", p.line(l))
 		} else {
-			p.printf("  %s\n", l)
+			p.printf("  %s\n", p.line(l))
 		}
 	}
 	p.printf("\n")
@@ -189,7 +189,8 @@ func (p *printer) block(title, text string) {
 	text = strings.TrimRight(text, "\n")
 	p.subheading(title)
 	if p.markdown {
-		p.printf("```\n%s\n```\n\n", text)
+		mark := fence(text)
+		p.printf("%s\n%s\n%[1]s\n\n", mark, text)
 	} else {
 		p.printf("  %s\n\n", strings.ReplaceAll(text, "\n", "\n  "))
 	}
@@ -201,12 +202,12 @@ func gatesOfNote(r *record.Run) []record.Gate {
 }
 
 func (p *printer) grid(g grid) {
-	p.subheading(p.escape(g.title))
+	p.subheading(g.title)
 	width := make([]int, len(g.head))
 	rows := append([][]string{g.head}, g.rows...)
 	for _, r := range rows {
 		for i := range r {
-			r[i] = p.escape(r[i])
+			r[i] = p.line(r[i])
 			width[i] = max(width[i], utf8.RuneCountInString(r[i]))
 		}
 	}
@@ -232,17 +233,17 @@ func (p *printer) grid(g grid) {
 		}
 	}
 	if g.footer != "" && p.markdown {
-		p.printf("\n%s\n", p.escape(g.footer))
+		p.printf("\n%s\n", p.line(g.footer))
 	} else if g.footer != "" {
-		p.printf("  (%s)\n", g.footer)
+		p.printf("  (%s)\n", p.line(g.footer))
 	}
 	p.printf("\n")
 }
 
-// escape keeps text from being read as markup where the format has any.
-func (p *printer) escape(s string) string {
-	if !p.markdown {
-		return s
+// line writes text that names of the user's, or words of the verifier, may stand in as one line, without markup of the format.
+func (p *printer) line(s string) string {
+	if p.markdown {
+		return markdown(s)
 	}
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ", "~", `\~`, "*", `\*`).Replace(s)
+	return inLine(s)
 }
