@@ -53,7 +53,7 @@ func newCollection(spec *ebpf.CollectionSpec, types *btf.Cache) (*ebpf.Collectio
 		return coll, nil
 	}
 	if n := processed(err); n > loggedMax {
-		return nil, fmt.Errorf("%w: the log of %d instructions is left out", err, n)
+		return nil, fmt.Errorf("%w: the log of %s is left out", err, harness.Plural(n, "instruction"))
 	}
 	return load(ebpf.ProgramOptions{})
 }
@@ -148,7 +148,7 @@ func logEnd(log []string) []string {
 	from := max(0, len(log)-logLines)
 	var shown []string
 	if from > 0 {
-		shown = append(shown, fmt.Sprintf("… (%d lines above)", from))
+		shown = append(shown, fmt.Sprintf("… (%s above)", harness.Plural(from, "line")))
 		source := from
 		for source >= 0 && !strings.HasPrefix(log[source], ";") {
 			source--

@@ -85,7 +85,7 @@ func newPlot(r *record.Run, spec harness.PlotSpec, samples []*record.Sample) (Pl
 		return !slices.ContainsFunc(s.Values, func(v float64) bool { return v != 0 })
 	}
 	if spec.Series == "" && !slices.ContainsFunc(chosen, func(s *record.Sample) bool { return !zero(s) }) {
-		return Plot{}, noPlot(fmt.Sprintf("%s is 0 in all trials of all %d cells", spec.Unit, len(chosen)))
+		return Plot{}, noPlot(fmt.Sprintf("%s is 0 in all trials of %s", spec.Unit, harness.Plural(len(chosen), "cell")))
 	}
 	f, err := newFigure(r, spec, chosen)
 	if err != nil {

@@ -115,7 +115,7 @@ func (r *Run) readEnv(fsys fs.FS) error {
 		Schema int    `json:"schema"`
 	}
 	if err := json.Unmarshal(data, &mark); err != nil {
-		return fmt.Errorf("%w: %s: %w", errNotRun, EnvFile, err)
+		return fmt.Errorf("%w: %s is not JSON, or is cut off: %w; %s", errNotRun, EnvFile, err, remedy)
 	}
 	if mark.Tool != tool {
 		return fmt.Errorf("%w: %s is not of kxlab", errNotRun, EnvFile)
@@ -302,9 +302,9 @@ func (r *Run) State() string {
 	case r.Env.Complete:
 		return "complete"
 	case r.Env.Plan > 0:
-		return fmt.Sprintf("incomplete: %d of %d trials", len(r.Trials), r.Env.Plan)
+		return fmt.Sprintf("incomplete: %d of %s", len(r.Trials), harness.Plural(r.Env.Plan, "trial"))
 	}
-	return fmt.Sprintf("incomplete: %d trials", len(r.Trials))
+	return "incomplete: " + harness.Plural(len(r.Trials), "trial")
 }
 
 // A Sample is what was measured of one cell in one unit, one value a repeat.

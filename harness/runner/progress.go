@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // Intervals between lines where there is no terminal.
@@ -67,7 +69,7 @@ func (p *Progress) begin(plan *Plan) {
 			p.written = p.started
 		}
 	}
-	p.say("%d cells, %d trials, about %s", plan.Cells(), plan.Trials(), round(plan.Guess()))
+	p.say("%s, %s, about %s", harness.Plural(plan.Cells(), "cell"), harness.Plural(plan.Trials(), "trial"), round(plan.Guess()))
 }
 
 // setup counts a group that was set up and checked.

@@ -68,7 +68,7 @@ func Compare(ctx context.Context, f harness.Family, g harness.Group, cell harnes
 		}
 	}
 	if r.invalid > 0 && o.Note != nil {
-		o.Note(fmt.Sprintf("%d turns did not count and were made again, the last of %s", r.invalid, r.reason))
+		o.Note(fmt.Sprintf("%s did not count and %s made again, the last of %s", harness.Plural(r.invalid, "turn"), harness.Were(r.invalid), r.reason))
 	}
 	return r.compare(), nil
 }

@@ -44,7 +44,7 @@ func Analyze(r *record.Run) *Analysis {
 		a.summaries[s], a.at[idOf(s)] = stats.Summarize(s.Values), s
 		texts = append(texts, a.summaries[s].Warnings...)
 	}
-	a.Warnings = counted(texts, "samples")
+	a.Warnings = counted(texts, "sample")
 	a.Noise = a.noise()
 	a.Findings = a.findings()
 	a.Scores = a.scores()
@@ -66,7 +66,7 @@ func (a *Analysis) workloads() []string {
 // counted makes a line for each different text, with the number of times that it occurs.
 func counted(texts []string, of string) []string {
 	groups := harness.GroupBy(texts, func(text string) string { return text })
-	return harness.Map(groups, func(g []string) string { return fmt.Sprintf("%d %s: %s", len(g), of, g[0]) })
+	return harness.Map(groups, func(g []string) string { return harness.Plural(len(g), of) + ": " + g[0] })
 }
 
 // A Missing is a cell and unit with a value in the old run only.

@@ -211,7 +211,7 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 		slices.Sort(texts)
 		warnings = append(warnings, slices.Compact(texts)...)
 	}
-	c.Remarks = append(c.Remarks, counted(warnings, "rows")...)
+	c.Remarks = append(c.Remarks, counted(warnings, "row")...)
 	return c, nil
 }
 
@@ -272,7 +272,7 @@ func (c *Comparison) counts(verdicts [][2]string) (parts []string) {
 
 // Summary is the comparison in one line.
 func (c *Comparison) Summary() string {
-	parts := append([]string{fmt.Sprintf("%d rows", len(c.Rows))}, c.counts([][2]string{
+	parts := append([]string{harness.Plural(len(c.Rows), "row")}, c.counts([][2]string{
 		{Worse, "worse"}, {Better, "better"}, {Differs, "different"}, {same, "without a difference shown (~)"},
 	})...)
 	parts = append(parts, c.counts(unjudgedWords)...)

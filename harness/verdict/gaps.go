@@ -25,12 +25,12 @@ func (c *Comparison) gaps(old, new *Analysis) {
 		has, less *Analysis
 	}{{"old", new, old}, {"new", old, new}} {
 		if names, n := c.lostAA(side.has, side.less); n > 0 {
-			c.Gaps = append(c.Gaps, fmt.Sprintf("the %s run has no A/A of %s, in %d rows: its noise there is not known", side.which, names, n))
+			c.Gaps = append(c.Gaps, fmt.Sprintf("the %s run has no A/A of %s, in %s: its noise there is not known", side.which, names, harness.Plural(n, "row")))
 		}
 	}
 	c.Gaps = append(c.Gaps, c.unrecorded(&old.Run.Env, &new.Run.Env)...)
 	if n := c.unjudged(); n > 0 {
-		c.Gaps = append(c.Gaps, fmt.Sprintf("%d of %d rows were not judged: %s%s", n, len(c.Rows), strings.Join(c.counts(unjudgedWords), ", "), c.more()))
+		c.Gaps = append(c.Gaps, fmt.Sprintf("%d of %s %s not judged: %s%s", n, harness.Plural(len(c.Rows), "row"), harness.Were(n), strings.Join(c.counts(unjudgedWords), ", "), c.more()))
 	}
 }
 

@@ -35,15 +35,15 @@ func TestGaps(t *testing.T) {
 		gate, blind bool
 	}{
 		{"all judged", exact(1, 1), exact(1, 1), "", false, false},
-		{"one trial", exact(1), exact(2), "1 of 1 rows were not judged: 1 with one trial; run both with --repeat 5 or more", false, true},
+		{"one trial", exact(1), exact(2), "1 of 1 row was not judged: 1 with one trial; run both with --repeat 5 or more", false, true},
 		{"too few", small("host", seconds, "", cell{"a", "c", "", []float64{1, 2, 3}}), small("host", seconds, "", cell{"a", "c", "", []float64{1, 2, 3}}),
-			"1 of 1 rows were not judged: 1 with too few repeats; run both with --repeat 5 or more", false, true},
+			"1 of 1 row was not judged: 1 with too few repeats; run both with --repeat 5 or more", false, true},
 		{"part of the rows", small("exact", insn, "", cell{"a", "c", "", []float64{1, 1}}, cell{"b", "c", "", []float64{1}}),
-			small("exact", insn, "", cell{"a", "c", "", []float64{1, 1}}, cell{"b", "c", "", []float64{2}}), "1 of 2 rows were not judged: 1 with one trial", false, false},
+			small("exact", insn, "", cell{"a", "c", "", []float64{1, 1}}, cell{"b", "c", "", []float64{2}}), "1 of 2 rows was not judged: 1 with one trial", false, false},
 		{"the new run ended early", exact(1, 1), with(exact(1, 1), ended), "D is incomplete: 2 of 40 trials", true, false},
 		{"the old run ended early", with(exact(1, 1), ended), exact(1, 1), "D is incomplete: 2 of 40 trials", false, false},
-		{"the new run has no A/A", pair(true), pair(false), "the new run has no A/A of a, in 1 rows: its noise there is not known", false, false},
-		{"the old run has no A/A", pair(false), pair(true), "the old run has no A/A of a, in 1 rows", false, false},
+		{"the new run has no A/A", pair(true), pair(false), "the new run has no A/A of a, in 1 row: its noise there is not known", false, false},
+		{"the old run has no A/A", pair(false), pair(true), "the old run has no A/A of a, in 1 row", false, false},
 		{"measuring time of the new run unknown", with(exact(1, 1), timed), exact(1, 1), "only the old run records the measuring time of w", false, false},
 		{"measuring time of the old run unknown", exact(1, 1), with(exact(1, 1), timed), "only the new run records the measuring time of w", false, false},
 		{"measuring time of another workload", exact(1, 1), with(exact(1, 1), func(e *record.Env) { e.Budgets = map[string]string{"wide": "x"} }), "", false, false},
@@ -69,7 +69,7 @@ func TestGaps(t *testing.T) {
 func TestSummary(t *testing.T) {
 	a := small("exact", insn, "", cell{"a", "c", "", []float64{1}}, cell{"b", "c", "", []float64{1}})
 	b := small("exact", insn, "", cell{"a", "c", "", []float64{1}}, cell{"d", "c", "", []float64{1}}, cell{"d" + harness.SuffixAA, "c", "", []float64{1}})
-	if got, want := mustCompare(t, a, b, CompareOptions{}).Summary(), "1 rows, 0 worse, 0 better, 1 with one trial, 1 missing, 1 only in the new run"; got != want {
+	if got, want := mustCompare(t, a, b, CompareOptions{}).Summary(), "1 row, 0 worse, 0 better, 1 with one trial, 1 missing, 1 only in the new run"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

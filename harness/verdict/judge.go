@@ -45,7 +45,7 @@ func (c *Comparison) judgeHost(before, after *Analysis) {
 			r.remark("a value lies beyond what the trial could measure")
 		case stats.LeastRankP(r.Old.N, r.New.N) >= c.Options.Alpha && r.RankP > 0:
 			r.Verdict = TooFew
-			r.remark(fmt.Sprintf("%d against %d repeats cannot show a difference; 4 are needed", r.Old.N, r.New.N))
+			r.remark(fmt.Sprintf("%d against %s cannot show a difference; 4 are needed", r.Old.N, harness.Plural(r.New.N, "repeat")))
 		case r.appeared():
 			r.P = new(r.RankP)
 			r.remark("0 in all repeats of one run only")
@@ -223,7 +223,7 @@ func (d Drift) String() string {
 	if d.Rate != "" && d.Rate != "0" {
 		where += " at rate " + d.Rate
 	}
-	s := fmt.Sprintf("%s: %s from %d ceilings", where, unit.Percent(d.Factor-1, true), d.Cells)
+	s := fmt.Sprintf("%s: %s from %s", where, unit.Percent(d.Factor-1, true), harness.Plural(d.Cells, "ceiling"))
 	tau := unit.Percent(d.Tau, false)
 	if d.Note != "" {
 		s = where + ": " + d.Note

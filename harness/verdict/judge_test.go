@@ -291,7 +291,7 @@ func TestCompareWeak(t *testing.T) {
 	if r := c.Rows[0]; r.Verdict != NotKnown || r.P != nil || c.Gate() {
 		t.Errorf("a bound: %q", r.Verdict)
 	}
-	if text := strings.Join(c.Remarks, "\n"); !strings.Contains(text, "1 rows: too few repeats for an interval at 95 %: 6 are needed") {
+	if text := strings.Join(c.Remarks, "\n"); !strings.Contains(text, "1 row: too few repeats for an interval at 95 %: 6 are needed") {
 		t.Errorf("remarks: %q", text)
 	}
 }

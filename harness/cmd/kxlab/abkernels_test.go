@@ -49,7 +49,7 @@ func TestABKernels(t *testing.T) {
 	}{
 		{"kinds.bpf.o kinds.bpf.o --program kind_socket,kind_cgroup --like prog --kernel " + words, "A is a program of type socket filter and B of type cgroup_skb", ``},
 		// XDP programs, of which a call with repeats takes more than 10 ms on 6.12.
-		{"base.bpf.o plus8.bpf.o --axis input=udp4 --gate --kernel " + words, "kernel " + releases[1] + ": 1 rows, 1 worse",
+		{"base.bpf.o plus8.bpf.o --axis input=udp4 --gate --kernel " + words, "kernel " + releases[1] + ": 1 row, 1 worse",
 			`^` + first + `: .*\n` + second + `: plus8.bpf.o takes 8\.0 more instructions a run than .*: worse\.\nBetween the kernels .*\n` +
 				`(.*\n)*  at +unit +` + first + ` +` + second + ` +kernels\n  input=udp4  insn/run .*\+8\.00 insn/run \[.*\] worse .*\n`},
 		{"tcbase.bpf.o --axis input=udp4 --kernel " + words, "", `^.*tcbase.bpf.o on ` + first +

@@ -92,7 +92,7 @@ func (f abFlags) lapPlanOf(rows int, what string, measure func(context.Context, 
 	if o.Within > 0 {
 		row = min(row, o.Within)
 	}
-	note := fmt.Sprintf("up to %d loads of both programs at each of %d %s, about %v", o.Loads, rows, what,
+	note := fmt.Sprintf("up to %d loads of both programs at %s, about %v", o.Loads, what,
 		(time.Duration(rows)*row + 5*time.Second).Round(time.Second))
 	return lapPlan{note, lapMinEffect, func(ctx context.Context, _ streams) (page.LapAnswer, error) {
 		answer, err := measure(ctx, o)
@@ -142,7 +142,7 @@ func (p *pair) abTurns(ctx context.Context, s streams, words experiments.Vocabul
 		return outputsDiffer(n, len(answer.Laps), answer.Differences[0])
 	}
 	if f.gate && worse > 0 {
-		return withCode(codeRegression, fmt.Errorf("B is worse in %d of %d rows", worse, len(answer.Laps)))
+		return withCode(codeRegression, fmt.Errorf("B is worse in %d of %s", worse, harness.Plural(len(answer.Laps), "row")))
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (p *pair) planPrograms(words experiments.Vocabulary, f abFlags) (plan lapPl
 		answer.Gates = []string{"A: " + p.words[0] + ": gate passed", "B: " + p.words[1] + ": gate passed"}
 		return answer, err
 	}
-	return f.lapPlanOf(len(flows), "numbers of flows", measure)
+	return f.lapPlanOf(len(flows), harness.Plural(len(flows), "number")+" of flows", measure)
 }
 
 // lapGroup reads the axes that laps have: services, ip and flows.
@@ -244,8 +244,8 @@ func (p *pair) planRuns(words experiments.Vocabulary, f abFlags) (plan lapPlan, 
 			}
 		}
 		answer.Unit = "ns/run"
-		answer.Gates = []string{fmt.Sprintf("outputs: equal for %d of %d inputs", len(found)-len(answer.Differences), len(found))}
+		answer.Gates = []string{fmt.Sprintf("outputs: equal for %d of %s", len(found)-len(answer.Differences), harness.Plural(len(found), "input"))}
 		return answer, err
 	}
-	return f.lapPlanOf(len(inputs), "inputs", measure)
+	return f.lapPlanOf(len(inputs), harness.Plural(len(inputs), "input"), measure)
 }

@@ -207,7 +207,7 @@ func benchError(runs []*benchRun) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return withCode(code, fmt.Errorf("%d of %d runs failed: %s", len(bad), len(runs), strings.Join(bad, "; ")))
+	return withCode(code, fmt.Errorf("%d of %s failed: %s", len(bad), harness.Plural(len(runs), "run"), strings.Join(bad, "; ")))
 }
 
 // printPlan says what will be run, and how long it takes.
@@ -216,7 +216,7 @@ func printPlan(s streams, f runFlags, runs []*benchRun) {
 	for _, r := range runs {
 		all += r.estimate
 	}
-	fmt.Fprintf(s.out, "kxlab bench, profile %s: %d runs, about %s in all by estimate; results in %s\n", f.profile, len(runs), seconds(all), f.out)
+	fmt.Fprintf(s.out, "kxlab bench, profile %s: %s, about %s in all by estimate; results in %s\n", f.profile, harness.Plural(len(runs), "run"), seconds(all), f.out)
 	for i, r := range runs {
 		fmt.Fprintf(s.out, "  %d  %-52s %3d cells, %4d trials, about %s\n", i+1, r.title, r.plan.Cells(), r.plan.Trials(), seconds(r.estimate))
 	}

@@ -134,6 +134,10 @@ func TestShareOf(t *testing.T) {
 	if got := shareOf(sum, harness.TargetExact); strings.Contains(got, "%") || !strings.Contains(got, "40s of the guests' time measured in 10s") {
 		t.Error(got)
 	}
+	one := runner.Summary{Planned: 1, Valid: 1, Rejected: 1}
+	if got := shareOf(one, harness.TargetHost); !strings.HasPrefix(got, "1 of 1 trial valid, 1 attempt rejected; ") {
+		t.Error(got)
+	}
 	sum.Wall = 80 * time.Second
 	if got := shareOf(sum, harness.TargetHost); !strings.Contains(got, "50 % of 1m20s spent measuring") {
 		t.Error(got)

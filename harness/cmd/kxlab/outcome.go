@@ -31,8 +31,8 @@ func shareOf(sum runner.Summary, target string) string {
 	if target == harness.TargetExact { // measured in the guests' own time, which is no part of this machine's
 		spent = fmt.Sprintf("%v of the guests' time measured in %v", sum.Measured.Round(time.Second), sum.Wall.Round(time.Second))
 	}
-	return fmt.Sprintf("%d of %d trials valid, %d attempts rejected; cells: %s; %s",
-		sum.Valid, sum.Planned, sum.Rejected, strings.Join(cells, ", "), spent)
+	return fmt.Sprintf("%d of %s valid, %s rejected; cells: %s; %s",
+		sum.Valid, harness.Plural(sum.Planned, "trial"), harness.Plural(sum.Rejected, "attempt"), strings.Join(cells, ", "), spent)
 }
 
 // wrongError names the failed and invalid cells with their reasons: a failed variant once, each invalid cell by itself. It is nil if
@@ -42,8 +42,8 @@ func wrongError(j job, sum runner.Summary) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return fmt.Errorf("experiment %s: %d of %d cells have no number, the reasons are in %s:\n%s", j.plan.Experiment.Name,
-		len(wrong), len(sum.Outcomes), filepath.Join(j.dir, record.EnvFile), strings.Join(nameOutcomes(j, wrong, true), "\n"))
+	return fmt.Errorf("experiment %s: %d of %s without a number, the reasons are in %s:\n%s", j.plan.Experiment.Name,
+		len(wrong), harness.Plural(len(sum.Outcomes), "cell"), filepath.Join(j.dir, record.EnvFile), strings.Join(nameOutcomes(j, wrong, true), "\n"))
 }
 
 // lackingError lists what this machine or kernel lacks, for a run without a supported cell.
@@ -62,7 +62,7 @@ func firstLines(text string, n int) string {
 	if len(lines) <= n {
 		return text
 	}
-	return strings.Join(lines[:n], "\n") + fmt.Sprintf("\n… (%d lines more there)", len(lines)-n)
+	return strings.Join(lines[:n], "\n") + fmt.Sprintf("\n… (%s more there)", harness.Plural(len(lines)-n, "line"))
 }
 
 // nameOutcomes makes an entry for each variant, or each invalid cell, indented. whole gives all lines of the reasons.
@@ -75,6 +75,9 @@ func nameOutcomes(j job, cells []record.CellOutcome, whole bool) (out []string) 
 			if o.Outcome != harness.OutcomeInvalid {
 				name = strings.TrimSuffix(c.Variant, harness.SuffixAA)
 				name = cmp.Or(j.names[name], name)
+			}
+			if side := j.sides[c.Variant]; side != "" {
+				name = side + ", " + name
 			}
 		}
 		key := name + " " + string(o.Outcome) + o.Where

@@ -94,10 +94,10 @@ func showIn(s streams, dir, format string, lines int) (*verdict.Analysis, error)
 func scoreError(a *verdict.Analysis) error {
 	var errs []error
 	if failed := verdict.FailedScores(a.Scores); len(failed) > 0 {
-		errs = append(errs, fmt.Errorf("%d of %d scores failed:\n  %s", len(failed), len(a.Scores), strings.Join(failed, "\n  ")))
+		errs = append(errs, fmt.Errorf("%d of %s failed:\n  %s", len(failed), harness.Plural(len(a.Scores), "score"), strings.Join(failed, "\n  ")))
 	}
 	if failed := verdict.FailedLaws(a.Laws); len(failed) > 0 {
-		errs = append(errs, fmt.Errorf("%d laws broken:\n  %s", len(failed), strings.Join(failed, "\n  ")))
+		errs = append(errs, fmt.Errorf("%s broken:\n  %s", harness.Plural(len(failed), "law"), strings.Join(failed, "\n  ")))
 	}
 	return errors.Join(errs...)
 }

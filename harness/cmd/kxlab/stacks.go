@@ -78,7 +78,7 @@ func (j *job) recordStacks(ctx context.Context, s streams, f runFlags, sum runne
 		c, err := record.ParseCell(j.plan.Experiment.Name, o.Cell)
 		return o.Outcome == harness.OutcomeMeasured && err == nil && !strings.HasSuffix(c.Variant, harness.SuffixAA) // which is another's copy
 	})
-	s.note("%s: one more trial of %d cells, to sample stacks", j.plan.Experiment.Name, len(measured))
+	s.note("%s: one more trial of %s, to sample stacks", j.plan.Experiment.Name, harness.Plural(len(measured), "cell"))
 	profiles, errs := j.sampleStacks(ctx, f, harness.Map(measured, func(o record.CellOutcome) string { return o.Cell }))
 	if ctx.Err() != nil {
 		return ctx.Err()
