@@ -127,7 +127,7 @@ func readCommand(name string, program bool) (harness.CommandFile, error) {
 	}
 	st, err := os.Stat(name)
 	if err != nil {
-		return f, err
+		return f, sys.Missing("file", name, err)
 	}
 	if f.Mode = st.Mode().Perm(); program && st.Mode().IsRegular() && f.Mode&0o111 == 0 {
 		return f, fmt.Errorf("%s is not executable: chmod +x makes it so", name)

@@ -126,7 +126,7 @@ func TestExtendsRefuses(t *testing.T) {
 	writeFile(t, dir, "broken.yaml", "name: b\nextends: sched\nplots:\n  - {name: p, colour: red}\n")
 	for _, tt := range []struct{ old, new, want string }{
 		{"extends: sched", "extends: shed", `mine.yaml:3:10: extends: unknown experiment "shed", did you mean "sched"?`},
-		{"extends: sched", "extends: ./none.yaml", "mine.yaml:3:10: extends: stat ./none.yaml: no such file"},
+		{"extends: sched", "extends: ./none.yaml", "mine.yaml:3:10: extends: ./none.yaml: no such file"},
 		{"extends: sched", "extends: ./circle.yaml", "circle2.yaml:2:10: extends: in a circle: "},
 		{"extends: sched", "extends: ./broken.yaml", `./broken.yaml:4:15: unknown key "colour"`},
 		{"extends: sched\n", "", "mine.yaml:3:7: keep: it names variants of the definition that extends names"},

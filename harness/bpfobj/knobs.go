@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 
+	"github.com/kxlab/kxlab/bpf"
 	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 )
@@ -181,4 +182,24 @@ func Knobs(spec *ebpf.CollectionSpec) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// CheckKnobs returns an error if the named object cannot take the values of these knobs, as its variables or the members of its ops struct are
+// too small for them. The object is opened anew.
+func CheckKnobs(object string, knobs []harness.Knob) error {
+	spec, err := bpf.Open(object)
+	if err != nil {
+		return err
+	}
+	if KindOf(spec) == KindSched {
+		o, err := ReadSched(object, spec)
+		if err == nil {
+			knobs, err = setSchedOps(o, knobs)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err = setKnobs(spec, knobs)
+	return err
 }

@@ -7,13 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // Folder lists the BPF sources and objects in a folder, sorted: NAME.bpf.c, or NAME.bpf.o where there is no such source.
 func Folder(dir string) (paths []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("list programs: %w", err)
+		return nil, fmt.Errorf("list programs: %w", sys.Missing("folder", dir, err))
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())

@@ -25,7 +25,7 @@ import (
 const abLong = `ab says whether B is better than A, by how much and how sure that is. A and B are each one of
 
   a variant of the lab, with or without knobs    scx-vtime  scx-vtime,slice_us=2000
-  a BPF source, which is compiled here           mine.bpf.c
+  a BPF source, which is compiled here           mine.bpf.c  mine.bpf.c,slice_us=2000
   a BPF object                                   mine.bpf.o
   either at a git revision                       HEAD^:mine.bpf.c  (the path from this folder)
 
@@ -36,6 +36,7 @@ object itself. On target exact the second seed gives a preliminary sentence on s
 functions by which A and B differ and the instructions of a call of each of theirs, counted in one more guest of each side.
 Two programs that are the same code, but for comments and names, are not measured (--fresh measures them).
 With --stacks, on any target, differential flame graphs show where A and B spend their time.
+Knobs, the const volatile integers of a program, follow a comma: behind sources, objects and revisions, too.
 
 An object that takes no place of the lab's, or --like prog, is run by itself, through the kernel's test run: an XDP, tc,
 cgroup_skb, socket filter, flow dissector, raw tracepoint or syscall program gets each input (--input: a capture, a
@@ -56,6 +57,7 @@ exact only. Balancers under --workload rr, crr or pps at a fixed rate take short
 const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
   kxlab ab HEAD:bpf/lb/xdp_dsr.bpf.c bpf/lb/xdp_dsr.bpf.c
   kxlab ab HEAD:mine.bpf.c mine.bpf.c --watch
+  kxlab ab mine.bpf.c,slice_us=5000 mine.bpf.c,slice_us=2000
   kxlab ab xdp-ipip mine.bpf.c --target host --axis flows=1,4096
   kxlab ab bpf-cubic mine.bpf.o --workload random-loss --axis loss=0
   kxlab ab HEAD:mine.bpf.c mine.bpf.c --like xdp-nat --gate --format markdown
@@ -235,7 +237,7 @@ func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([][]job, error) {
 			return nil, usage(err)
 		}
 		j.dir, j.names = dirs[i], p.namesOf(i, len(all))
-		j.objects = p.objectsOf(i, len(all))
+		j.objects, j.sides = p.objectsOf(i, len(all)), p.sidesOf(len(all))
 		on, err := f.onKernels(j)
 		if err != nil {
 			return nil, err
@@ -320,7 +322,7 @@ func (p *pair) write(s streams, f abFlags, names []string, answers []page.AB) er
 func correctness(side string, r *record.Run, names map[string]string) string {
 	passed := harness.Count(r.Env.Gates, func(g record.Gate) bool { return g.Passed })
 	kept := harness.Count(r.Env.Gates, func(g record.Gate) bool { return g.Kept != nil })
-	text := fmt.Sprintf("%s: %d of %d gates passed", side, passed, len(r.Env.Gates))
+	text := fmt.Sprintf("%s: %d of %s passed", side, passed, harness.Plural(len(r.Env.Gates), "gate"))
 	if kept > 0 {
 		text += fmt.Sprintf(", %d of them in an earlier run", kept)
 	}

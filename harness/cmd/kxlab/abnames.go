@@ -20,6 +20,14 @@ func (p *pair) namesOf(run, runs int) map[string]string {
 	return map[string]string{p.a.Name: p.words[0], p.b.Name: p.words[1]}
 }
 
+// sidesOf are the sides of the variants of a run that has both, as one of several runs does not.
+func (p *pair) sidesOf(runs int) map[string]string {
+	if runs > 1 || p.single {
+		return nil
+	}
+	return map[string]string{p.a.Name: "A", p.b.Name: "B"}
+}
+
 // beforeName finds what stands before a name in the lab's texts: the beginning, a comma or a colon, or one of its words. Others may be the
 // verifier's, of which a name such as loop or s is part.
 const beforeName = `(^|\n|[:;,"(] |\b(?:check|up|down|sync|variant|of|and|or|not|to|than|against|between|beside|for|by|scheduler|load|put|with) )`
@@ -38,6 +46,24 @@ func rename(text string, names map[string]string) string {
 		text = replaceName(text, name, word)
 	}
 	return text
+}
+
+// A renamedError is an error in the user's words.
+type renamedError struct {
+	error
+	text string
+}
+
+func (e renamedError) Error() string { return e.text }
+func (e renamedError) Unwrap() error { return e.error }
+
+// sideError names A and B in an error of a run of both by their sides and the user's words.
+func (p *pair) sideError(err error) error {
+	if err == nil {
+		return nil
+	}
+	names := map[string]string{p.a.Name: "A, " + p.words[0], p.b.Name: "B, " + p.words[1]}
+	return renamedError{err, rename(err.Error(), names)}
 }
 
 // replaceName puts a word in the place of a name where it stands by itself behind what stands before names.

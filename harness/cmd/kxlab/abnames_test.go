@@ -77,3 +77,34 @@ func TestABNamesTheFaulty(t *testing.T) {
 		t.Errorf("correctness: %s", text)
 	}
 }
+
+// TestABNamesTheSide: of a run that has both sides, what became of one is said with its side, as in runs of one side and in turns.
+func TestABNamesTheSide(t *testing.T) {
+	dir := t.TempDir()
+	copyPrograms(t, dir)
+	t.Chdir(dir)
+	f := abFlags{runFlags: runFlags{target: harness.TargetExact, profile: "smoke", repeat: 1}}
+	words := withObjects(t.Context(), vocabulary(), "")
+	p, err := openPair(t.Context(), words, f, "base.bpf.o", "closed.bpf.o")
+	if err != nil {
+		t.Fatal(err)
+	}
+	on, err := f.jobs(p, words)
+	if err != nil || len(on) != 1 || len(on[0]) != 1 {
+		t.Fatal(on, err)
+	}
+	j := on[0][0]
+	var sum runner.Summary
+	for _, cell := range j.plan.Groups[0].Blocks[0].Cells {
+		if cell.Variant == p.b.Name {
+			sum.Outcomes = append(sum.Outcomes, record.CellOutcome{Cell: cell.BenchName(), Outcome: harness.OutcomeFailed, Where: harness.AtSetup, Reason: "load closed.bpf.o: GPL\n\t5: call"})
+		}
+	}
+	if said := wrongError(j, sum).Error(); !strings.Contains(said, "  B, closed.bpf.o: failed at set-up: load closed.bpf.o: GPL\n") || strings.Count(said, "5: call") != 1 {
+		t.Errorf("said %s", said)
+	}
+	lack := harness.Skip("put variant %s: this kernel lacks it", p.a.Name)
+	if err := p.sideError(lack); err.Error() != "put variant A, base.bpf.o: this kernel lacks it" || codeOf(err) != codeNothing {
+		t.Errorf("%v, code %d", err, codeOf(err))
+	}
+}

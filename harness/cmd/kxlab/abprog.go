@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -103,13 +104,17 @@ func (p *pair) runPrograms(f progFlags) error {
 		}
 		chosen, kind, err := prog.Pick(spec, f.names()[i])
 		if err != nil {
-			return fmt.Errorf("%s: %w", p.words[i], err)
+			err = fmt.Errorf("%s: %w", p.words[i], err)
+			if unknown := new(harness.UnknownError); errors.Is(err, prog.ErrUnnamed) || errors.As(err, &unknown) {
+				return usage(err)
+			}
+			return err
 		}
 		have[i] = kind
 		s := prog.Side{Program: chosen.Name}
 		file := f.mapFiles()[i]
 		if s.Fills, s.Variables, err = readMaps(file, spec); err != nil {
-			return fmt.Errorf("%s: --maps %s: %w", p.words[i], file, err)
+			return usage(fmt.Errorf("%s: --maps %w", p.words[i], err))
 		}
 		data.Sides[v.Name] = s
 		n, err := mapMemory(spec, chosen.Name)
@@ -119,17 +124,17 @@ func (p *pair) runPrograms(f progFlags) error {
 		need = max(need, n)
 	}
 	if have[0].Type != have[1].Type {
-		return fmt.Errorf("A is a program of type %s and B of type %s: they do not do the same work", have[0].Name, have[1].Name)
+		return usage(fmt.Errorf("A is a program of type %s and B of type %s: they do not do the same work", have[0].Name, have[1].Name))
 	}
 	var err error
 	if data.Inputs, err = input.Read(f.inputs); err != nil {
-		return err
+		return usage(err)
 	}
 	if len(data.Inputs) == 0 {
 		data.Inputs = prog.DefaultInputs(have[0])
 	}
 	if err := prog.CheckInputs(have[0], data.Inputs); err != nil {
-		return err
+		return usage(err)
 	}
 	if p.experiment.Data, err = data.Encode(); err != nil {
 		return err
@@ -163,7 +168,11 @@ func readMaps(path string, spec *ebpf.CollectionSpec) ([]prog.Fill, []prog.Varia
 	if err != nil {
 		return nil, nil, err
 	}
-	return fill.Parse(raw, spec)
+	fills, variables, err := fill.Parse(raw, spec)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return fills, variables, nil
 }
 
 // maxMapFile is the most bytes that a file with the content of maps may have.
@@ -283,10 +292,10 @@ func (p *pair) progAnswer(ab *page.AB, f progFlags, a, b *record.Run) error {
 		ab.Gates = append(ab.Gates, "outputs: none of both to compare")
 		return nil
 	case len(lines) == 0:
-		ab.Gates = append(ab.Gates, fmt.Sprintf("outputs: equal for %d of %d inputs", compared, compared))
+		ab.Gates = append(ab.Gates, fmt.Sprintf("outputs: equal for %d of %s", compared, harness.Plural(compared, "input")))
 		return nil
 	}
-	ab.Gates = append(ab.Gates, fmt.Sprintf("outputs: they differ for %d of %d inputs (A | B)", len(lines), compared))
+	ab.Gates = append(ab.Gates, fmt.Sprintf("outputs: they differ for %d of %s (A | B)", len(lines), harness.Plural(compared, "input")))
 	ab.Differences, ab.Allowed = lines, f.allowDifference
 	if f.allowDifference {
 		return nil
@@ -295,7 +304,7 @@ func (p *pair) progAnswer(ab *page.AB, f progFlags, a, b *record.Run) error {
 }
 
 func outputsDiffer(differ, compared int, first string) error {
-	return fmt.Errorf("the outputs of A and B differ for %d of %d inputs, the first %s; --allow-difference if that is meant", differ, compared, first)
+	return fmt.Errorf("the outputs of A and B differ for %d of %s, the first %s; --allow-difference if that is meant", differ, harness.Plural(compared, "input"), first)
 }
 
 // progOnly returns an error if flags for programs by themselves were given for another pair.

@@ -53,7 +53,7 @@ func (p *pair) planTurns(words experiments.Vocabulary, f abFlags) (plan lapPlan,
 		cells += len(g.Blocks)
 	}
 	each := time.Duration(o.Setups) * (time.Second + time.Duration(2*o.Pairs)*(turnWarm+turnMeasure+15*time.Millisecond))
-	note := fmt.Sprintf("%d set-ups with %d turns of each side at each of %d cells, about %v", o.Setups, o.Pairs, cells,
+	note := fmt.Sprintf("%d set-ups with %d turns of each side at %s, about %v", o.Setups, o.Pairs, harness.Plural(cells, "cell"),
 		(time.Duration(cells)*each + 5*time.Second).Round(time.Second))
 	return lapPlan{note, turnMinEffect, func(ctx context.Context, s streams) (page.LapAnswer, error) {
 		o.Note = func(text string) { s.note("%s", rename(text, p.namesOf(0, 1))) }
@@ -81,7 +81,7 @@ func (p *pair) turnRows(ctx context.Context, j job, g runner.Group, b runner.Blo
 	cell := harness.Cell{Experiment: p.experiment.Name, Workload: b.Workload, Axes: b.Axes}
 	found, err := turns.Compare(ctx, j.family, group, cell, o)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", b.Workload, err)
+		return nil, fmt.Errorf("%s: %w", b.Workload, p.sideError(err))
 	}
 	workload, _ := p.experiment.Workload(b.Workload)
 	at := cell.At()

@@ -132,8 +132,11 @@ func share(text string) (float64, error) {
 	if percent {
 		v /= 100
 	}
-	if v > 1 {
-		return 0, fmt.Errorf("%q is more than 100 %%: did you mean %s%%?", text, number)
+	switch {
+	case v <= 1:
+		return v, nil
+	case percent || v > 100:
+		return 0, fmt.Errorf("%q is more than 100 %%: want a share of what is measured, such as 1%% or 0.01", text)
 	}
-	return v, nil
+	return 0, fmt.Errorf("%q is more than 100 %%: did you mean %s%%?", text, number)
 }

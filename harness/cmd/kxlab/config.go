@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,11 +16,13 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 const (
 	configFile = "kxlab.yaml"
 	envPrefix  = "KXLAB"
+	maxConfig  = 1 << 20 // bytes
 )
 
 // configure sets each flag that is not on the command line from the environment, or else from the file. A setting that is no flag
@@ -60,20 +63,16 @@ func readConfig(v *viper.Viper, path string, known []string) error {
 		path = configFile
 	}
 	file := viper.NewWithOptions(viper.KeyDelimiter("\x00"))
-	file.SetConfigFile(path)
 	file.SetConfigType("yaml")
-	st, err := os.Stat(path)
+	raw, err := sys.ReadRegular(path, maxConfig)
 	switch {
-	case err == nil && !st.Mode().IsRegular(): // a FIFO may never be written
-		err = errors.New("not a regular file")
-	case err == nil:
-		err = file.ReadInConfig()
+	case !named && errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read settings: %w", err)
 	}
-	if err != nil {
-		if !named && errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return fmt.Errorf("read settings from %s: %w", path, err)
+	if err := file.ReadConfig(bytes.NewReader(raw)); err != nil {
+		return fmt.Errorf("read settings: %s: not YAML, such as \"profile: quick\": %s", path, yamlText(err))
 	}
 	for _, key := range slices.Sorted(slices.Values(file.AllKeys())) {
 		if err := harness.Known("setting", key, known); err != nil {
@@ -81,6 +80,15 @@ func readConfig(v *viper.Viper, path string, known []string) error {
 		}
 	}
 	return v.MergeConfigMap(file.AllSettings())
+}
+
+// yamlText is the text of an error of reading YAML without the names of the libraries that it passed.
+func yamlText(err error) string {
+	text := err.Error()
+	if at := strings.LastIndex(text, "yaml: "); at >= 0 {
+		text = text[at+len("yaml: "):]
+	}
+	return text
 }
 
 // checkEnv checks that every variable KXLAB_… is a flag.
@@ -132,7 +140,7 @@ func set(f *pflag.Flag, v *viper.Viper) error {
 		err = f.Value.Set(v.GetString(f.Name))
 	}
 	if err != nil {
-		return fmt.Errorf("setting %s: %w", f.Name, err)
+		return fmt.Errorf("setting %s: %w", f.Name, valueError(f, v.GetString(f.Name), err))
 	}
 	f.Changed = true
 	return nil

@@ -6,18 +6,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // Exit codes; docs/design.md has their table.
 const (
 	codeDone       = 0
-	codeFailed     = 1 // an error, or a cell that failed or is invalid
-	codeUsage      = 2 // wrong usage: flags, words, definitions, settings
+	codeFailed     = 1 // an error, such as in a program or a file, or a cell that failed or is invalid
+	codeUsage      = 2 // wrong usage: flags, words, definitions, settings, inputs
 	codeRegression = 3 // compare --gate found a regression, or a cell missing, or could judge nothing
 	codeNothing    = 4 // this machine, user or kernel lacks what all of it needs
 )
@@ -31,7 +33,16 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-func usage(err error) error { return withCode(codeUsage, err) }
+// usage gives an error codeUsage. A file or folder that is missing or cannot be read is no wrong usage, whatever names it: a word of the command
+// line, a setting or a definition.
+func usage(err error) error {
+	var file *sys.FileError
+	var path *fs.PathError
+	if errors.As(err, &file) || errors.As(err, &path) {
+		return withCode(codeFailed, err)
+	}
+	return withCode(codeUsage, err)
+}
 
 func unsupported(err error) error { return withCode(codeNothing, err) }
 

@@ -95,6 +95,7 @@ func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {
 			return nil
 		},
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.PersistentFlags().String("config", "", "read settings from this file (default kxlab.yaml, if it is there)")

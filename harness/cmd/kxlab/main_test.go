@@ -35,10 +35,12 @@ func TestUsage(t *testing.T) {
 		{"run lb --variants=", codeUsage, "--variants: no value"},
 		{"run lb --cpus 256", codeUsage, "want 0 to 255"},
 		{"compare a b --min-effect 5", codeUsage, "did you mean 5%?"},
+		{"compare a b --min-effect 300%", codeUsage, `"300%" is more than 100 %: want a share of what is measured, such as 1% or 0.01`},
 		{"run lb --frob", codeUsage, "unknown flag"},
+		{"run lb --profil x", codeUsage, "unknown flag: --profil, did you mean --profile?"},
 		{"run bl", codeUsage, `unknown experiment "bl" (there are: `},
 		{"run bad.yaml", codeUsage, "colour"},
-		{"run none.yaml", codeUsage, "no such file"},
+		{"run none.yaml", codeFailed, "open experiment: none.yaml: no such file"},
 		{"run lb --profile quik", codeUsage, `did you mean "quick"`},
 		{"run lb --variants xdp-nat,xdp-nta", codeUsage, `unknown variant "xdp-nta", did you mean "xdp-nat"`},
 		{"run lb --workload ppps", codeUsage, `did you mean "pps"`},
@@ -47,7 +49,7 @@ func TestUsage(t *testing.T) {
 		{"run lb --axis services=", codeUsage, "axis"},
 		{"run lb --axis services=1/2", codeUsage, "may be used"},
 		{"run lb --repeat -1", codeUsage, "a cell has from 1 to 10000 trials"},
-		{"run lb --repeat x", codeUsage, "invalid argument"},
+		{"run lb --repeat x", codeUsage, `--repeat: "x" is not a whole number, such as 5`},
 		{"run lb --target moon", codeUsage, `unknown target "moon"`},
 		{"run lb --target vm --kernel ./none", codeFailed, "./none"},
 		{"run lb --target host --kernel 6.12", codeUsage, "this machine's kernel"},
@@ -67,7 +69,7 @@ func TestUsage(t *testing.T) {
 		{"report .", codeFailed, "not a run directory"},
 		{"report . --format pdf", codeUsage, `unknown format "pdf"`},
 		{"doctor x", codeUsage, "unknown command"},
-		{"list --config none.yaml", codeUsage, "none.yaml"},
+		{"list --config none.yaml", codeFailed, "read settings: none.yaml: no such file"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			code, out, errs := try(t, strings.Fields(tt.args)...)
@@ -124,8 +126,8 @@ func TestSettings(t *testing.T) {
 		{"hyphen", "", "KXLAB_MIN_EFFECT=much", "compare a b", codeUsage, "not a share"},
 		{"unknown in file", "profil: quick\n", "", "list", codeUsage, `unknown setting "profil", did you mean "profile"`},
 		{"unknown in environment", "", "KXLAB_PROFIL=quick", "list", codeUsage, `did you mean "KXLAB_PROFILE"`},
-		{"bad value", "repeat: many\n", "", "run lb", codeUsage, "setting repeat"},
-		{"bad file", "repeat: [\n", "", "list", codeUsage, "kxlab.yaml"},
+		{"bad value", "repeat: many\n", "", "run lb", codeUsage, `setting repeat: "many" is not a whole number, such as 5`},
+		{"bad file", "repeat: [\n", "", "list", codeUsage, `read settings: kxlab.yaml: not YAML, such as "profile: quick": line 1: `},
 		{"of another command", "min-effect: 2%\n", "KXLAB_GATE=true", "run lb --target exact --kernel ./none", codeFailed, "./none"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {

@@ -152,9 +152,10 @@ func addFolders(ctx context.Context, s streams, words experiments.Vocabulary, e 
 	return e, nil
 }
 
-// inFolders is the path of the program of that name in the folders, or the word itself.
+// inFolders is the path of the program of that name in the folders, with the word's knobs, or the word itself.
 func inFolders(dirs []string, word string) (string, error) {
-	if source.Is(word) {
+	name, knobs, more := cutKnobs(word)
+	if source.Is(name) {
 		return word, nil
 	}
 	for _, dir := range dirs {
@@ -162,7 +163,10 @@ func inFolders(dirs []string, word string) (string, error) {
 		if err != nil {
 			return "", usage(fmt.Errorf("--with: %w", err))
 		}
-		if path, ok := harness.Find(paths, func(p string) bool { return source.Name(p) == word }); ok {
+		if path, ok := harness.Find(paths, func(p string) bool { return source.Name(p) == name }); ok {
+			if more {
+				path += "," + knobs
+			}
 			return path, nil
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kxlab/kxlab/bpf"
@@ -40,9 +39,15 @@ var abExperiments = []string{"lb", "cc", "sched", progExperiment}
 
 // openPair resolves both words before anything is touched.
 func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b string) (*pair, error) {
+	if f.like != "" && f.like != progExperiment {
+		if _, err := findVariant(words, f.like); err != nil {
+			return nil, usage(fmt.Errorf("--like: %w", err))
+		}
+	}
 	var sides [2]side
-	for i, word := range []string{a, b} {
-		if !source.Is(word) {
+	named, knobs, more := [2]string{a, b}, [2]string{}, [2]bool{}
+	for i, word := range named {
+		if named[i], knobs[i], more[i] = cutKnobs(word); !source.Is(named[i]) {
 			s, err := openVariant(words, word)
 			if err != nil {
 				return nil, usage(err)
@@ -50,38 +55,43 @@ func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b
 			sides[i] = s
 			continue
 		}
-		o, err := source.Open(ctx, word, f.clang)
+		o, err := source.Open(ctx, named[i], f.clang)
 		if err == nil {
-			err = bpfobj.Check(word, o.Spec)
+			err = bpfobj.Check(named[i], o.Spec)
 		}
 		if err != nil {
 			return nil, err
 		}
 		sides[i].object = o
 	}
-	named := [2]string{a, b}
 	for i := range sides {
-		if f.like == progExperiment {
+		own := sides[i].object
+		switch {
+		case f.like == progExperiment:
 			s, err := sides[i].byItself(named[i])
 			if err != nil {
 				return nil, usage(err)
 			}
 			sides[i] = s
-			continue
+		case own != nil:
+			other := sides[1-i]
+			place := f.like
+			if place == "" && other.object == nil && !other.kernels() {
+				place = other.variant.Name
+			}
+			s, err := placeOf(words, own, place)
+			if err != nil {
+				return nil, err
+			}
+			sides[i] = s
 		}
-		if sides[i].object == nil {
-			continue
+		if own != nil && more[i] {
+			v := &sides[i].variant
+			var err error
+			if v.Knobs, err = withKnobs(v.Knobs, knobs[i], named[i], bpfobj.Knobs(own.Spec)); err != nil {
+				return nil, usage(err)
+			}
 		}
-		other := sides[1-i]
-		place := f.like
-		if place == "" && other.object == nil && !other.kernels() {
-			place = other.variant.Name
-		}
-		s, err := placeOf(words, sides[i].object, place)
-		if err != nil {
-			return nil, err
-		}
-		sides[i] = s
 	}
 	if x, y := sides[0].experiment, sides[1].experiment; x != y {
 		return nil, usage(fmt.Errorf("A belongs to experiment %s and B to %s: they do not do the same work", x, y))
@@ -100,6 +110,11 @@ func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b
 			v.Object = o.From
 			p.objects[v.Object] = o.Raw
 			bpf.Add(v.Object, o.Raw)
+		}
+		if more[i] {
+			if err := bpfobj.CheckKnobs(v.Object, v.Knobs); err != nil {
+				return nil, usage(fmt.Errorf("%s: %w", p.words[i], err))
+			}
 		}
 	}
 	if p.a.Name == p.b.Name {
@@ -169,7 +184,7 @@ func (p *pair) order(runs int) []int {
 
 // openVariant reads NAME or NAME,KNOB=VALUE,….
 func openVariant(words experiments.Vocabulary, word string) (side, error) {
-	name, knobs, more := strings.Cut(word, ",")
+	name, knobs, more := cutKnobs(word)
 	s, err := findVariant(words, name)
 	if err != nil && strings.ContainsAny(name, "/.") {
 		return s, fmt.Errorf("%s: it is no variant of the lab, and names of sources and objects end in .c and .o", word)
@@ -179,29 +194,10 @@ func openVariant(words experiments.Vocabulary, word string) (side, error) {
 	}
 	var known []string
 	if spec, err := bpf.Open(s.variant.Object); err == nil {
-		for k := range spec.Variables {
-			known = append(known, k)
-		}
-		slices.Sort(known)
+		known = bpfobj.Knobs(spec)
 	}
-	s.variant.Knobs = slices.Clone(s.variant.Knobs)
-	for _, k := range strings.Split(knobs, ",") {
-		name, text, ok := strings.Cut(k, "=")
-		value, err := strconv.ParseUint(text, 0, 64)
-		if !ok || err != nil {
-			return s, fmt.Errorf("%s: %q is not KNOB=NUMBER", word, k)
-		}
-		if err := harness.Known("knob of "+s.variant.Name, name, known); err != nil {
-			return s, err
-		}
-		i := slices.IndexFunc(s.variant.Knobs, func(k harness.Knob) bool { return k.Name == name })
-		if i < 0 {
-			s.variant.Knobs = append(s.variant.Knobs, harness.Knob{Name: name, Value: value})
-		} else {
-			s.variant.Knobs[i].Value = value
-		}
-	}
-	return s, nil
+	s.variant.Knobs, err = withKnobs(s.variant.Knobs, knobs, name, known)
+	return s, err
 }
 
 // findVariant finds a variant of the lab.
@@ -241,7 +237,7 @@ func placeOf(words experiments.Vocabulary, o *source.Object, like string) (side,
 			return side{object: o}.byItself(o.From)
 		}
 		if err != nil {
-			return side{}, fmt.Errorf("%s: %w", o.From, err)
+			return side{}, usage(fmt.Errorf("%s: %w", o.From, err))
 		}
 	}
 	s, err := findVariant(words, like)
@@ -252,16 +248,17 @@ func placeOf(words experiments.Vocabulary, o *source.Object, like string) (side,
 		return side{object: o}.byItself(o.From)
 	}
 	if want := kindOfVariant(s); want != kind {
-		return s, fmt.Errorf("%s: it is %s, and %s is %s: name another variant by --like", o.From, kind, like, want)
+		return s, usage(fmt.Errorf("%s: it is %s, and %s is %s: name another variant by --like", o.From, kind, like, want))
 	}
 	if s.kernels() {
 		return s, usage(fmt.Errorf("%s: %s is the kernel's own and has no place for an object: name another variant by --like", o.From, like))
 	}
 	s.object = o
 	if n := len(o.Spec.Programs); n != 1 && (s.variant.Attach == "xdp" || s.variant.Attach == "tcx") {
-		return s, fmt.Errorf("%s: it has %d programs, and in the place of %s stands one", o.From, n, like)
+		return s, usage(fmt.Errorf("%s: it has %d programs, and in the place of %s stands one: name another variant by --like", o.From, n, like))
 	}
-	s.variant.Knobs = slices.DeleteFunc(slices.Clone(s.variant.Knobs), func(k harness.Knob) bool { return o.Spec.Variables[k.Name] == nil })
+	known := bpfobj.Knobs(o.Spec)
+	s.variant.Knobs = slices.DeleteFunc(slices.Clone(s.variant.Knobs), func(k harness.Knob) bool { return !slices.Contains(known, k.Name) })
 	s.variant.Name = o.Name
 	if harness.CheckName("variant", o.Name) != nil {
 		s.variant.Name = "own"

@@ -14,6 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/site"
+	"github.com/kxlab/kxlab/harness/sys"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
@@ -49,7 +50,7 @@ func newSite(s streams) *cobra.Command {
 				runs = append(runs, site.Run{Name: filepath.Base(filepath.Clean(dir)), Analysis: verdict.Analyze(r)})
 			}
 			if len(errs) > 0 {
-				return fmt.Errorf("make site: %d of %d runs cannot be read, and the site stays as it is:\n%w", len(errs), len(dirs), errors.Join(errs...))
+				return fmt.Errorf("make site: %d of %s cannot be read, and the site stays as it is:\n%w", len(errs), harness.Plural(len(dirs), "run"), errors.Join(errs...))
 			}
 			claims, err := experiments.Claims()
 			if err != nil {
@@ -62,7 +63,7 @@ func newSite(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(s.out, "%d pages of %d runs: %s\n", len(files), len(runs), filepath.Join(args[0], "index.html"))
+			_, err = fmt.Fprintf(s.out, "%s of %s: %s\n", harness.Plural(len(files), "page"), harness.Plural(len(runs), "run"), filepath.Join(args[0], "index.html"))
 			return err
 		}),
 	}
@@ -74,7 +75,7 @@ func newSite(s streams) *cobra.Command {
 func runsIn(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		return nil, fmt.Errorf("find runs: %w", err)
+		return nil, fmt.Errorf("find runs: %w; name run directories, or run kxlab run first", sys.Missing("folder", folder, err))
 	}
 	dirs := harness.Map(harness.Filter(entries, os.DirEntry.IsDir), func(e os.DirEntry) string { return filepath.Join(folder, e.Name()) })
 	dirs = harness.Filter(dirs, func(dir string) bool { _, err := os.Lstat(filepath.Join(dir, record.EnvFile)); return err == nil })

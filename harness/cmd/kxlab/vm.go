@@ -99,14 +99,31 @@ func (f *vmFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&f.tools, "tools", nil, "programs of this machine to take along")
 }
 
+// maxMemoryMB is the most memory that a guest may be asked for, MiB: 1 PiB, which no machine has.
+const maxMemoryMB = 1 << 30
+
+// check returns an error for a flag with a value that no guest has.
+func (f vmFlags) check() error {
+	switch {
+	case f.cpus < 1 || f.cpus > maxCPUs:
+		return fmt.Errorf("--cpus %d: want 1 to %d", f.cpus, maxCPUs)
+	case f.memory < 1 || f.memory > maxMemoryMB:
+		return fmt.Errorf("--memory %d: want 1 to %d, in MiB, such as 1024", f.memory, maxMemoryMB)
+	}
+	return vm.CheckName(f.kernel)
+}
+
 func newVMRun(s streams) *cobra.Command {
 	var f vmFlags
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use: "run [flags] -- COMMAND [ARG...]", Short: "Run a command of this machine in a guest", Long: vmRunLong, Args: cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
-			if err := vm.CheckName(f.kernel); err != nil {
+			if err := f.check(); err != nil {
 				return usage(err)
+			}
+			if timeout < 0 {
+				return usage(fmt.Errorf("--timeout %v: want 0 or more, such as 30s", timeout))
 			}
 			if f.virtme {
 				f.kernel = vm.Full(f.kernel)
@@ -165,7 +182,7 @@ func newVMShell() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "shell [flags] [-- COMMAND [ARG...]]", Short: "A shell in a guest that has this machine's root file system, read-only",
 		RunE: action(func(cmd *cobra.Command, args []string) error {
-			if err := vm.CheckName(f.kernel); err != nil {
+			if err := f.check(); err != nil {
 				return usage(err)
 			}
 			k, err := vm.Open(cmd.Context(), vm.Full(f.kernel)) // cloud kernels cannot share file systems

@@ -57,6 +57,7 @@ func watchFiles(f abFlags, words ...string) (*fsnotify.Watcher, error) {
 		if err != nil {
 			return nil, err
 		}
+		path, _, _ = cutKnobs(path)
 		if st, err := os.Stat(path); err != nil || !st.Mode().IsRegular() || !source.Is(path) {
 			continue
 		}

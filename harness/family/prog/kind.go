@@ -3,6 +3,7 @@
 package prog
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,6 +68,9 @@ func KindOf(p *ebpf.ProgramSpec) (Kind, error) {
 	return Kind{}, fmt.Errorf("program %s: the kernel runs no %v program (section %q) by itself; it runs programs of the types %s", p.Name, p.Type, p.SectionName, kindNames())
 }
 
+// ErrUnnamed says that an object has several programs, none of which was named.
+var ErrUnnamed = errors.New("name one by --program")
+
 // Pick returns the program of an object that is run: the named one, else the only one that can be run.
 func Pick(spec *ebpf.CollectionSpec, name string) (*ebpf.ProgramSpec, Kind, error) {
 	all := slices.Sorted(maps.Keys(spec.Programs))
@@ -92,7 +96,7 @@ func Pick(spec *ebpf.CollectionSpec, name string) (*ebpf.ProgramSpec, Kind, erro
 		return nil, Kind{}, last
 	case len(can) > 1:
 		listed := harness.Map(can, func(name string) string { return fmt.Sprintf("%s (%v)", name, spec.Programs[name].Type) })
-		return nil, Kind{}, fmt.Errorf("the object has %d programs that can be run: name one by --program: %s", len(can), strings.Join(listed, ", "))
+		return nil, Kind{}, fmt.Errorf("the object has %d programs that can be run: %w: %s", len(can), ErrUnnamed, strings.Join(listed, ", "))
 	}
 	k, err := KindOf(spec.Programs[can[0]])
 	return spec.Programs[can[0]], k, err

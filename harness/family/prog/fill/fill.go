@@ -26,18 +26,21 @@ import (
 	"github.com/kxlab/kxlab/harness/family/prog"
 )
 
+// example is the content of a file, in one line.
+const example = "vips: [{key: 1, value: 2}]"
+
 // Parse reads the text of a file for an object.
 func Parse(raw []byte, spec *ebpf.CollectionSpec) (fills []prog.Fill, variables []prog.Variable, err error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("not YAML, such as %s: %s", example, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if len(doc.Content) == 0 {
-		return nil, nil, errors.New("the file is empty")
+		return nil, nil, fmt.Errorf("the file is empty: want names of maps, each with a list of entries, such as %s", example)
 	}
 	top := doc.Content[0]
 	if top.Kind != yaml.MappingNode {
-		return nil, nil, at(top, errors.New("want names of maps, each with a list of entries"))
+		return nil, nil, at(top, fmt.Errorf("want names of maps, each with a list of entries, such as %s", example))
 	}
 	known := slices.Sorted(maps.Keys(spec.Maps))
 	known = append(slices.DeleteFunc(known, func(name string) bool { return strings.HasPrefix(name, ".") }), slices.Sorted(maps.Keys(spec.Variables))...)

@@ -16,6 +16,9 @@ import (
 	"github.com/kxlab/kxlab/harness/family/prog/packet"
 )
 
+// example is a description, in one line.
+const example = "- packet: [ethernet: {}, ipv4: {dst: 10.0.0.2}, udp: {dst: 80}]"
+
 // description reads a list of inputs in YAML:
 //
 //   - name: syn
@@ -26,10 +29,10 @@ import (
 func description(name string, raw []byte) (out []prog.Input, err error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("not YAML, such as %s: %s", example, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.SequenceNode {
-		return nil, errors.New("want a list of inputs, each with packet or context")
+		return nil, fmt.Errorf("want a list of inputs, each with packet or context, such as %s", example)
 	}
 	items := doc.Content[0].Content
 	for i, n := range items {

@@ -33,11 +33,11 @@ func Read(files []string) ([]prog.Input, error) {
 	for _, path := range files {
 		raw, err := sys.ReadRegular(path, maxFile)
 		if err != nil {
-			return nil, fmt.Errorf("read input %s: %w", path, err)
+			return nil, fmt.Errorf("read input %w", err) // with the path
 		}
 		more, err := parse(path, raw)
 		if err != nil {
-			return nil, fmt.Errorf("read input %s: %w", path, err)
+			return nil, fmt.Errorf("read input %w", err)
 		}
 		if out = append(out, more...); len(out) > maxInputs {
 			return nil, fmt.Errorf("read input %s: more than %d inputs, each of which is measured by itself: take fewer packets (tcpdump -r FILE -c %d -w NEW)", path, maxInputs, maxInputs)
@@ -46,18 +46,25 @@ func Read(files []string) ([]prog.Input, error) {
 	return out, nil
 }
 
-// parse reads a file by its first bytes, or else by its ending.
-func parse(path string, raw []byte) ([]prog.Input, error) {
+// parse reads a file by its first bytes, or else by its ending. Errors begin with the path; of a capture it is a sys.FileError.
+func parse(path string, raw []byte) (out []prog.Input, err error) {
 	name := baseName(path)
 	switch ending := strings.ToLower(filepath.Ext(path)); {
 	case isCapture(raw), ending == ".pcap", ending == ".pcapng", ending == ".cap":
-		return capture(name, raw)
+		if out, err = capture(name, raw); err != nil {
+			return nil, &sys.FileError{Path: path, Why: err.Error()}
+		}
 	case ending == ".yaml", ending == ".yml":
-		return description(name, raw)
+		out, err = description(name, raw)
 	case ending == ".bin":
-		return []prog.Input{{Name: name, Data: raw}}, nil
+		out = []prog.Input{{Name: name, Data: raw}}
+	default:
+		err = errors.New("neither a capture (.pcap, .pcapng), nor a description (.yaml), nor bytes (.bin)")
 	}
-	return nil, errors.New("neither a capture (.pcap, .pcapng), nor a description (.yaml), nor bytes (.bin)")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
 }
 
 // baseName is a file's name without its ending, of characters that a name in a record may have.
