@@ -50,7 +50,8 @@ func Were(n int) string {
 	return "were"
 }
 
-// Closest returns the word among known that differs from word in the fewest characters, or "" if none is near.
+// Closest returns the word among known that differs from word in the fewest characters, else the only one that begins with it, or "" if none
+// is near.
 func Closest(word string, known []string) string {
 	best, least := "", len(word)/3+2 // a third of the characters may be wrong, one at least
 	for _, k := range known {
@@ -58,8 +59,15 @@ func Closest(word string, known []string) string {
 			best, least = k, d
 		}
 	}
+	begun := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return len(word) < leastBegun || !strings.HasPrefix(k, word) })
+	if best == "" && len(begun) == 1 {
+		return begun[0]
+	}
 	return best
 }
+
+// leastBegun is how many characters of a word say which one is meant.
+const leastBegun = 4
 
 // distance is the number of characters to insert, delete or replace to get from a to b (Levenshtein 1965).
 func distance(a, b string) int {

@@ -15,6 +15,7 @@ func TestKnown(t *testing.T) {
 		{"xdp-nat", ""},
 		{"xdp-nta", `did you mean "xdp-nat"?`},
 		{"XDP-NAT", `did you mean "xdp-nat"?`},
+		{"xdp-i", `did you mean "xdp-ipip"?`},
 		{"iptable", `did you mean "iptables"?`},
 		{"quic", "there are: iptables, iptables-nft, xdp-ipip, xdp-nat"},
 	} {

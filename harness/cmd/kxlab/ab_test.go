@@ -65,7 +65,7 @@ func TestABRefuses(t *testing.T) {
 		{"xdp-nut xdp-nat", codeUsage, `unknown variant "xdp-nut"`},
 		{"xdp-nat xdp-dsr", codeUsage, "A is of class nat and B of class dsr"},
 		{"xdp-nat scx-fifo", codeUsage, "A belongs to experiment lb and B to sched"},
-		{"scx-vtime,slice=1 scx-vtime", codeUsage, `unknown knob of scx-vtime "slice" (there are: `},
+		{"scx-vtime,slice=1 scx-vtime", codeUsage, `unknown knob of scx-vtime "slice", did you mean "slice_us"?`},
 		{"scx-vtime,slice_us scx-vtime", codeUsage, `"slice_us" is not KNOB=NUMBER`},
 		{"scx-vtime, scx-vtime", codeUsage, `"" is not KNOB=NUMBER`},
 		{"./mine xdp-nat", codeUsage, "names of sources and objects end in .c and .o"},
