@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/kxlab/kxlab/harness"
 )
@@ -33,10 +34,15 @@ func Missing(what, path string, err error) error {
 	}
 	why := "no such " + what
 	entries, _ := os.ReadDir(filepath.Dir(path)) // without it there is no proposal
-	entries = harness.Filter(entries, func(e fs.DirEntry) bool { return e.IsDir() == (what == "folder") })
-	base := filepath.Base(path)
-	if near := harness.Closest(base, harness.Map(entries, fs.DirEntry.Name)); near != "" {
-		why += fmt.Sprintf(", did you mean %q?", filepath.Join(filepath.Dir(path), near))
+	ext := filepath.Ext(path)                    // which makes all names alike
+	var stems []string
+	for _, e := range entries {
+		if stem, ok := strings.CutSuffix(e.Name(), ext); ok && e.IsDir() == (what == "folder") {
+			stems = append(stems, stem)
+		}
+	}
+	if near := harness.Closest(strings.TrimSuffix(filepath.Base(path), ext), stems); near != "" {
+		why += fmt.Sprintf(", did you mean %q?", filepath.Join(filepath.Dir(path), near+ext))
 	}
 	return &FileError{path, why, fs.ErrNotExist}
 }
