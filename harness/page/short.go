@@ -240,6 +240,9 @@ func againstText(v verdict.Against, name string) (text, colour string) {
 	return text + " " + says, colour
 }
 
+// reasonLines is how many lines the first reason of cells or trials without a number has at most. Names of cells alone are nearly one.
+const reasonLines = 3
+
 // without are lines about cells and trials that have no number.
 func (b board) without(width int) (out []string) {
 	r := b.a.Run
@@ -254,7 +257,8 @@ func (b board) without(width int) (out []string) {
 				parts = append(parts, fmt.Sprintf("%d %s", counts[o], o))
 			}
 		}
-		out = append(out, clip(fmt.Sprintf("Cells without a number: %s; first: %s", strings.Join(parts, ", "), b.a.Unmeasured[0]), width))
+		first, _, _ := strings.Cut(b.a.Unmeasured[0], "\n")
+		out = append(out, wrap(fmt.Sprintf("Cells without a number: %s; first: %s", strings.Join(parts, ", "), first), width, reasonLines)...)
 	}
 	if n := len(r.Env.Rejected); n > 0 {
 		first := r.Env.Rejected[0]
@@ -262,7 +266,8 @@ func (b board) without(width int) (out []string) {
 		if c, err := record.ParseCell(r.Env.Experiment, first.Cell); err == nil {
 			name = c.Workload + " " + c.Variant
 		}
-		out = append(out, clip(fmt.Sprintf("Rejected: %s; first: %s: %s", plural(n, "trial"), name, first.Reason), width))
+		reason, _, _ := strings.Cut(first.Reason, "\n")
+		out = append(out, wrap(fmt.Sprintf("Rejected: %s; first: %s: %s", plural(n, "trial"), name, reason), width, reasonLines)...)
 	}
 	return out
 }
