@@ -46,6 +46,11 @@ func Write(a *verdict.Analysis) (string, error) {
 		return "", fmt.Errorf("write report: %w", err)
 	}
 	defer root.Close()
+	for _, folder := range []string{".", plotsDir, stacksDir} {
+		if err := record.RemoveTemp(root, folder); err != nil {
+			return "", fmt.Errorf("write report: %w", err)
+		}
+	}
 	plots, remarks, err := plot.Plots(a.Run)
 	if err == nil {
 		err = plot.Write(plots, root, plotsDir)

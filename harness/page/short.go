@@ -18,8 +18,9 @@ import (
 // Short says how the short form of a run is written.
 type Short struct {
 	Lines  int // at most; 0: ShortLines. No fewer than leastLines are taken
-	Width  int // columns; 0: shortWidth
+	Width  int // columns, from leastWidth to shortWidth; 0: shortWidth
 	Colour bool
+	NoPage bool // the run has no page, or not the one of today: none is named
 }
 
 // ShortLines is how many lines the short form of a run has at most.
@@ -27,21 +28,24 @@ const ShortLines = 60
 
 const (
 	shortWidth = 118
+	leastWidth = 60
 	leastLines = 16 // for the answer, one table and where to read on
 	leastRows  = 3  // of a table: the baseline, the best, and one to compare it with
 )
 
-// WriteShort writes what a terminal shows of a run: the answer, a table a workload, what has no number, and where the rest is. The
-// page is in its directory, or will be. Tables hold the baseline, the best of each class, and what else there is room for.
+// WriteShort writes what a terminal shows of a run: the answer, a table a workload, what has no number, and where the rest is. Tables hold the baseline, the best of each class, and what else there is room for.
 func WriteShort(w io.Writer, a *verdict.Analysis, o Short) error {
-	o.Lines, o.Width = max(cmp.Or(o.Lines, ShortLines), leastLines), cmp.Or(o.Width, shortWidth)
+	o.Lines, o.Width = max(cmp.Or(o.Lines, ShortLines), leastLines), min(max(cmp.Or(o.Width, shortWidth), leastWidth), shortWidth)
 	b, id := newBoard(a), a.ID
 	head := []string{o.paint(bold, fmt.Sprintf("%s on %s, kernel %s: %s", id.Experiment, id.Target, id.Kernel, id.State))}
 	for _, sentence := range slices.Concat(b.answer(), b.judged()) {
 		head = append(head, wrap(sentence, o.Width, 3)...)
 	}
 	tail := b.without(o.Width)
-	tail = append(tail, fmt.Sprintf("All tables: kxlab report --all %s", a.Run.Dir), "Page: "+Path(a.Run.Dir))
+	tail = append(tail, fmt.Sprintf("All tables: kxlab report --all %s", a.Run.Dir))
+	if !o.NoPage {
+		tail = append(tail, "Page: "+Path(a.Run.Dir))
+	}
 	body := b.tables(o, o.Lines-len(head)-len(tail)-2)
 	_, err := fmt.Fprintln(w, strings.Join(slices.Concat(head, []string{""}, body, tail), "\n"))
 	if err != nil {

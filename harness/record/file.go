@@ -7,8 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // lineFile is a file that grows by whole, synced lines only.
@@ -83,6 +89,37 @@ func WriteFile(root *os.Root, name string, data []byte) (err error) {
 
 // tempPrefix begins the names of files that are being written. A crash may leave some.
 const tempPrefix = ".kxlab-"
+
+// tempAge is far longer than such a file is being written.
+const tempAge = time.Minute
+
+// RemoveTemp removes from a folder of root what WriteFile left when its process was killed. A folder that is missing has nothing.
+func RemoveTemp(root *os.Root, folder string) error {
+	entries, err := fs.ReadDir(root.FS(), folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, e := range entries {
+		st, err := e.Info()
+		if err != nil || !strings.HasPrefix(e.Name(), tempPrefix) || !st.Mode().IsRegular() || time.Since(st.ModTime()) < tempAge {
+			continue
+		}
+		errs = append(errs, root.Remove(path.Join(folder, e.Name())))
+	}
+	return errors.Join(errs...)
+}
+
+// Any reports whether a folder has a part of a record that only a run writes: it is a run directory, be it a damaged one.
+func Any(dir string) bool {
+	return slices.ContainsFunc([]string{EnvFile, samplesFile}, func(name string) bool {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		return err == nil
+	})
+}
 
 // lock locks a directory. The kernel releases the lock when the last descriptor is closed, however the process ends.
 func lock(dir *os.File) error {

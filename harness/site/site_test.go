@@ -82,7 +82,7 @@ func TestSite(t *testing.T) {
 			t.Errorf("there is no %s", want)
 		}
 	}
-	for _, want := range []string{`<a href="run-sched-nginx.html">`, "✗ contradicted", "xdp-nat is"} {
+	for _, want := range []string{`<a href="run-sched-nginx.html">`, "✗ contradicted", "xdp-nat is", "This run is incomplete", "is worse in", "Intervals are of"} {
 		if !bytes.Contains(files["index.html"], []byte(want)) {
 			t.Errorf("the index does not say %q", want)
 		}

@@ -55,7 +55,7 @@ func program(words experiments.Vocabulary) {
 		<-signals
 		os.Exit(codeFailed)
 	}()
-	code := run(ctx, streams{out: os.Stdout, err: os.Stderr, columns: columns(os.Stderr), colour: colours(os.Stdout), atOnce: &atOnce}, words, os.Args[1:])
+	code := run(ctx, streams{out: os.Stdout, err: os.Stderr, columns: columns(os.Stderr), width: columns(os.Stdout), colour: colours(os.Stdout), atOnce: &atOnce}, words, os.Args[1:])
 	cancel()
 	os.Exit(code)
 }

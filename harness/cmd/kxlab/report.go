@@ -70,19 +70,19 @@ func showIn(s streams, dir, format string, lines int) (*verdict.Analysis, error)
 		return nil, err
 	}
 	a := verdict.Analyze(r)
+	path, pageErr := page.Write(a)
 	switch format {
 	case "":
 	case shortFormat:
-		err = page.WriteShort(s.out, a, page.Short{Lines: lines, Colour: s.colour})
+		err = page.WriteShort(s.out, a, page.Short{Lines: lines, Width: s.width, Colour: s.colour, NoPage: pageErr != nil})
 	default:
 		err = page.WriteTables(s.out, a, format)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("write tables of %s: %w", dir, err)
 	}
-	path, err := page.Write(a)
-	if err != nil {
-		return nil, fmt.Errorf("make report of %s: %w", dir, err)
+	if pageErr != nil {
+		return nil, fmt.Errorf("make report of %s: %w", dir, pageErr)
 	}
 	if format != shortFormat { // which names the page itself
 		s.note("the report is in %s", path)

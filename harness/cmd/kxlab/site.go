@@ -29,6 +29,7 @@ func newSite(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "site DIR [RUN...]", Short: "Make a static site of many runs", Long: siteLong, Args: cobra.MinimumNArgs(1),
 		RunE: action(func(_ *cobra.Command, args []string) error {
+			s.endAtOnce() // DIR is replaced in one step
 			if err := site.Check(args[0]); err != nil {
 				return err
 			}
@@ -71,14 +72,14 @@ func newSite(s streams) *cobra.Command {
 	return cmd
 }
 
-// runsIn lists the run directories in a folder: its folders that have a record's head.
+// runsIn lists the run directories in a folder: its folders that have a part of a record, so that a damaged one is noticed.
 func runsIn(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, fmt.Errorf("find runs: %w; name run directories, or run kxlab run first", sys.Missing("folder", folder, err))
 	}
 	dirs := harness.Map(harness.Filter(entries, os.DirEntry.IsDir), func(e os.DirEntry) string { return filepath.Join(folder, e.Name()) })
-	dirs = harness.Filter(dirs, func(dir string) bool { _, err := os.Lstat(filepath.Join(dir, record.EnvFile)); return err == nil })
+	dirs = harness.Filter(dirs, record.Any)
 	if len(dirs) == 0 {
 		return nil, fmt.Errorf("find runs: %s has no run directory; name one, or run kxlab run first", folder)
 	}

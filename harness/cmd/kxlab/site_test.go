@@ -55,8 +55,9 @@ func TestSiteBadRuns(t *testing.T) {
 	run("damaged", map[string][]byte{"env.json": env, "bench.txt": bench[:len(bench)/2], "samples.jsonl": samples})
 	run("newer", map[string][]byte{"env.json": bytes.Replace(env, []byte(`"schema": 1`), []byte(`"schema": 9`), 1)})
 	run("foreign", map[string][]byte{"env.json": []byte(`{"tool": "another"}`)})
+	run("headless", map[string][]byte{"bench.txt": bench, "samples.jsonl": samples})
 	code, _, errs := try(t, "site", dir, "--results", results)
-	for _, want := range []string{"3 of 5 runs cannot be read, and the site stays as it is", "damaged: run directory is damaged: bench.txt ends in the middle",
+	for _, want := range []string{"headless: not a run directory", "4 of 6 runs cannot be read, and the site stays as it is", "damaged: run directory is damaged: bench.txt ends in the middle",
 		"newer: run directory of another version: schema 9, this program reads 1", "foreign: not a run directory: env.json is not of kxlab"} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("it does not say %q: %s", want, errs)

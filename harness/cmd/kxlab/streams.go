@@ -19,6 +19,7 @@ import (
 type streams struct {
 	out, err io.Writer
 	columns  int  // of the terminal behind err; 0: there is none
+	width    int  // of the terminal that out is; 0: it is none
 	colour   bool // out may have colours
 	quiet    bool // no notes, and little of the progress
 	// atOnce says that the command has nothing to tidy up: the first signal ends it. It is nil in tests.
