@@ -50,8 +50,8 @@ type Traffic struct {
 type side struct {
 	Packets uint64
 	Time    time.Duration // with the loop's own
-	// Broken is how many turns took more than brokenTurn times the shortest: an interrupt or another task was on the CPU. They do
-	// not count.
+	// Broken is how many turns took more than brokenTurn times the shortest, probably for an interrupt or another task on the CPU. Packets and
+	// Time leave them out.
 	Broken uint64
 	least  time.Duration // the shortest turn
 }

@@ -178,8 +178,8 @@ func pText(r verdict.Row) string {
 	return fmt.Sprintf("%.3f", *r.P)
 }
 
-// leastText is the least difference in force in a table and, on target exact, what its middle row could have shown, where that is more:
-// a figure for ratios and one for differences.
+// leastText says from which size on a difference in a table counts. On target exact it adds the size that the middle row could have shown,
+// if that is larger: one for rows with ratios, one for rows with differences.
 func leastText(rows []verdict.Row) string {
 	var floors, middles []string
 	for _, r := range rows {

@@ -22,8 +22,8 @@ type FileError struct {
 func (e *FileError) Error() string { return e.Path + ": " + e.Why }
 func (e *FileError) Unwrap() error { return e.cause }
 
-// Missing makes a FileError of an error of opening a file or folder that a user named. If there is none, it has the name beside it that is
-// most like it. what is "file" or "folder".
+// Missing turns the error of opening a path that the user named into a FileError. If the path does not exist, the FileError proposes the
+// most similar name in the same folder. The argument what is "file" or "folder".
 func Missing(what, path string, err error) error {
 	var cause *fs.PathError
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -39,8 +39,8 @@ func (p *pair) sameCode(f progFlags) (count int, same bool) {
 	return count, true
 }
 
-// answerSame answers for two programs that are the same code: at once, unless everything is to be measured, or the user named one program
-// twice, which measures the noise. Formats for programs always have the rows.
+// answerSame answers without a measurement if A and B are the same code; done reports that it did. It does not if the user asked for
+// --fresh, or named one program twice to see the noise, or wants a format that other programs read: its rows have to be there.
 func (p *pair) answerSame(s streams, f abFlags) (done bool, err error) {
 	if f.fresh || p.words[0] == p.words[1] || f.format != "text" && f.format != "markdown" {
 		return false, nil

@@ -13,8 +13,8 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// A schedProgram is a scheduler that a program of the user's attached. It is in force while sched_ext says the name and the number that it
-// had when the program was ready. The kernel disables it when the program ends.
+// A schedProgram is a scheduler that the user's program attached. It is in force while sched_ext reports the same name and the same count of
+// enabled schedulers as when the program became ready. The kernel disables the scheduler when the program ends.
 type schedProgram struct {
 	program *programs.Command // nil: closed
 	state   sys.SchedState    // while the scheduler is in force
