@@ -163,7 +163,7 @@ func (b board) sure(tested, weak []effect) string {
 		p := b.main[w][0]
 		for _, n := range b.a.Noise {
 			if n.Unit == p.unit && strings.Contains(n.Cell, "workload="+w+"/") && !n.Difference && math.Abs(n.Shift) > math.Abs(most.Shift) {
-				most, where = n, w+" "+n.Unit
+				most, where = n, w+", "+unit.Words(n.Unit)
 			}
 		}
 	}
@@ -256,7 +256,7 @@ func (e effect) place() string { return place(e.panel) }
 
 // text says an effect in words: "pkt/s of xdp-nat is 4.71 times [4.6, 4.8] that of iptables".
 func (e effect) text(baseline string, interval bool) string {
-	return fmt.Sprintf("%s of %s is %s that of %s", e.panel.unit, e.variant.Name, factor(e.Against, e.panel.unit, interval), baseline)
+	return fmt.Sprintf("%s of %s is %s that of %s", unit.Words(e.panel.unit), e.variant.Name, factor(e.Against, e.panel.unit, interval), baseline)
 }
 
 // factor says how one value lies to another: "4.71 times", "1/61 of", "12.0 % above", each with its interval if asked for.

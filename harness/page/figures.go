@@ -19,11 +19,14 @@ import (
 type Picture struct {
 	Name, Title string
 	SVG         template.HTML
+	Narrow      template.HTML // the same for narrow pages; "" if it has none
 }
 
 // On is the picture on another page: its values lead to trials on the page at that address.
 func (p Picture) On(address string) Picture {
-	p.SVG = template.HTML(strings.ReplaceAll(string(p.SVG), `<a href="#`, `<a href="`+template.HTMLEscapeString(address)+`#`))
+	for _, svg := range []*template.HTML{&p.SVG, &p.Narrow} {
+		*svg = template.HTML(strings.ReplaceAll(string(*svg), `<a href="#`, `<a href="`+template.HTMLEscapeString(address)+`#`))
+	}
 	return p
 }
 

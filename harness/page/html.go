@@ -156,7 +156,22 @@ func (p *Page) Write(w io.Writer, frame Frame) error {
 	}
 	framed := *p
 	framed.Frame = frame
-	return t.Execute(w, &framed)
+	var text bytes.Buffer
+	if err := t.Execute(&text, &framed); err != nil {
+		return err
+	}
+	_, err = w.Write(Clean(text.Bytes()))
+	return err
+}
+
+// Clean is a page without the control characters that HTML forbids, which names in a record may hold.
+func Clean(text []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // upper is a text that begins a sentence.
@@ -214,8 +229,11 @@ func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
 	colours := palette{}
 	lead := leadPlot(&r.Env, plots)
 	for _, pl := range plots {
-		pic := Picture{pl.Name, pl.Title, colours.inline(pl, p.TrialIDs)}
+		pic := Picture{Name: pl.Name, Title: pl.Title, SVG: colours.inline(pl, p.TrialIDs)}
 		if pl.Name == lead {
+			if n, err := plot.Narrow(r, pl); err == nil { // what could be drawn wide
+				pic.Narrow = colours.inline(n, p.TrialIDs)
+			}
 			p.Lead = []Picture{pic}
 		} else {
 			p.Plots = append(p.Plots, pic)

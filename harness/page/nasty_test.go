@@ -3,6 +3,7 @@
 package page
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -196,5 +197,22 @@ func TestJUnitValues(t *testing.T) {
 				t.Errorf("%s: %q", k.Name, k.Failure.Message)
 			}
 		}
+	}
+}
+
+// TestNoControl: what HTML forbids in a name does not reach a page.
+func TestNoControl(t *testing.T) {
+	r := synthetic.Golden()
+	r.Env.Title, r.Env.Commit, r.Env.Profile = nasty, "ab\x1b[31m", "x\x07"
+	p, err := New(verdict.Analyze(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := p.Write(&text, Frame{}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsAny(text.String(), "\x1b\x07") || !strings.Contains(text.String(), "\n") {
+		t.Error("a control character is on the page, or no end of a line is")
 	}
 }

@@ -39,6 +39,27 @@ func (b board) needs() (out []need) {
 	return out[:min(mostNeeds, len(out))]
 }
 
+// cited are the panels of a workload that the answer speaks of, and the variants that it names there, the most important first.
+func (b board) cited(workload string) (panels []panel, names []string) {
+	for _, n := range b.needs() {
+		if n.Workload != workload {
+			continue
+		}
+		panels = append(panels, n.panel)
+		better := harness.Filter(b.effects(n.panel), func(e effect) bool { return e.Verdict == verdict.Better })
+		for _, same := range harness.GroupBy(better, func(e effect) string { return e.variant.Class }) {
+			most := 1
+			if same[0].variant.Class == b.class() {
+				most = named
+			}
+			for _, e := range same[:min(most, len(same))] {
+				names = append(names, e.variant.Name)
+			}
+		}
+	}
+	return panels, names
+}
+
 // byNeed is a sentence for each need, and the best of the baseline's class in the first need that has one; nil if none has.
 func (b board) byNeed(needs []need) (lead *effect, out []string) {
 	for _, n := range needs {

@@ -15,6 +15,12 @@
       let way = 1;
       th.classList.add("sorts");
       th.title = "sort by this column";
+      th.tabIndex = 0;
+      th.addEventListener("keydown", (e) => {
+        if (e.key !== "Enter" && e.key !== " ") return;
+        e.preventDefault();
+        th.click();
+      });
       th.addEventListener("click", () => {
         const key = (tr) => tr.cells[i] ? tr.cells[i].textContent.trim() : "";
         const rows = [...body.rows].sort((a, b) => {
@@ -22,6 +28,8 @@
           if (i > 0 && (!isNaN(x) || !isNaN(y))) return isNaN(x) ? 1 : isNaN(y) ? -1 : way * (x - y);
           return way * key(a).localeCompare(key(b));
         });
+        all("th", th.parentNode).forEach((other) => other.removeAttribute("aria-sort"));
+        th.setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
         way = -way;
         body.append(...rows);
       });

@@ -121,8 +121,16 @@ func (c *column) add(text, colour string) {
 
 // table is the table of a workload with at most so many rows, and how many of its rows were left out.
 func (b board) table(o Short, workload string, rows int) ([]string, int) {
-	panels := slices.Concat(b.main[workload], b.more[workload])
-	names, more := b.rows(panels[0], rows)
+	panels, cited := b.cited(workload)
+	said := func(p panel) bool {
+		return slices.ContainsFunc(panels, func(o panel) bool { return o.unit == p.unit && o.where == p.where })
+	}
+	for _, p := range slices.Concat(b.main[workload], b.more[workload]) {
+		if !said(p) {
+			panels = append(panels, p)
+		}
+	}
+	names, more := b.rows(panels[0], cited, rows)
 	first := column{head: workload, width: len(workload)}
 	for _, n := range names {
 		first.add(n, "")
@@ -162,9 +170,9 @@ func pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
 }
 
-// rows are the variants that a table shows, in the order of the definition: the baseline, the best other one of its class, the best of each
-// class, the best of the rest; and how many are left out.
-func (b board) rows(p panel, most int) ([]string, int) {
+// rows are the variants that a table shows, in the order of the definition: the baseline, those that the answer cites, the best other one of
+// the baseline's class, the best of each class, the best of the rest; and how many are left out.
+func (b board) rows(p panel, cited []string, most int) ([]string, int) {
 	ranked := b.sorted(p)
 	var order []string
 	take := func(name string) {
@@ -173,6 +181,9 @@ func (b board) rows(p panel, most int) ([]string, int) {
 		}
 	}
 	take(b.baseline)
+	for _, name := range cited {
+		take(name)
+	}
 	class := func(name string) string { return p.cells[name].Cell.Class }
 	if p.cells[b.baseline] != nil {
 		rivals := harness.Filter(ranked, func(name string) bool { return name != b.baseline && class(name) == class(b.baseline) })

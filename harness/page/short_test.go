@@ -143,16 +143,16 @@ func TestAnswer(t *testing.T) {
 		want, not []string
 	}{
 		{"enough trials", run(5, nil), []string{
-			"pkt/s of xdp-nat is 4.7", "times that of iptables, the best median of class nat; other classes do other work: xdp-dsr 6.", "Most is gained in newflow at services=10000: sec/pkt of xdp-nat is 1/7",
+			"packets/s of xdp-nat is 4.7", "times that of iptables, the best median of class nat; other classes do other work: xdp-dsr 6.", "Most is gained in newflow at services=10000: time per packet of xdp-nat is 1/7",
 			"xdp-nat is shown worse in none of 7 comparisons.", "5 pairs of trials or more, at 93.8 %; one variant measured twice differs by up to"}, []string{"too few"}},
 		{"one trial", run(1, nil), []string{"1 trial a cell: nothing here is called a difference or none.", "iptables 1.5", "xdp-nat 7.1"}, []string{"times", "median of class nat;", "better", "worse", "gained"}},
 		{"three trials", run(3, nil), []string{"3 trials a cell: nothing here"}, []string{"times", "gained"}},
 		{"all are worse", worse, []string{"No variant is shown better than iptables in any of "}, []string{"gained", "is shown worse in"}},
-		{"a price elsewhere", mixed, []string{"xdp-nat is worse in 1 of 7 comparisons, such as newflow at services=1: sec/pkt of xdp-nat is 6"}, nil},
+		{"a price elsewhere", mixed, []string{"xdp-nat is worse in 1 of 7 comparisons, such as newflow at services=1: time per packet of xdp-nat is 6"}, nil},
 		{"nothing beside the baseline", alone, []string{"There is no cell of xdp-dsr with another variant beside it"}, []string{"times"}},
-		{"needs", needs(run(5, nil)), []string{"Many services: sec/pkt of xdp-nat is 1/7", "of that of iptables, then tc-nat 1/2", "; other classes do other work: xdp-dsr 1/9", "One service: pkt/s of xdp-nat is 4.7",
+		{"needs", needs(run(5, nil)), []string{"Many services: time per packet of xdp-nat is 1/7", "of that of iptables, then tc-nat 1/2", "; other classes do other work: xdp-dsr 1/9", "One service: packets/s of xdp-nat is 4.7",
 			"xdp-nat is shown worse in none of 7 comparisons."}, []string{"More than there are", "Most is gained"}},
-		{"needs, all are worse", needs(worse), []string{"One service: no variant is shown better than iptables; all are shown worse; of the best median, pkt/s of tc-nat is 1/3"}, []string{"Many services", "more than"}},
+		{"needs, all are worse", needs(worse), []string{"One service: no variant is shown better than iptables; all are shown worse; of the best median, packets/s of tc-nat is 1/3"}, []string{"Many services", "more than"}},
 		{"needs, one trial", needs(run(1, nil)), []string{"1 trial a cell", "Many services: µs/pkt: iptables 2", "One service: M pkt/s: iptables 1.5"}, []string{"times", "better"}},
 		{"nothing at all", nothing, []string{"Nothing was measured."}, nil},
 	} {
@@ -180,7 +180,7 @@ func TestAnswer(t *testing.T) {
 func TestShortRows(t *testing.T) {
 	b := newBoard(verdict.Analyze(synthetic.Golden()))
 	for _, w := range b.workloads {
-		names, left := b.rows(b.main[w][0], 3)
+		names, left := b.rows(b.main[w][0], nil, 3)
 		if len(names) != 3 || left == 0 || names[0] != "iptables" || !slices.Contains(names, "xdp-nat") {
 			t.Errorf("%s: rows %q and %d left out, want iptables, xdp-nat and one of another class", w, names, left)
 		}

@@ -28,14 +28,23 @@ var (
 	rule  = color.RGBA{0xdd, 0xdd, 0xdd, 0xff}
 )
 
-// margin is left free at the right of a figure for the names of lines, or the values of bars.
-const margin = 1.45 * vg.Inch
+// A layout is the size of a figure.
+type layout struct {
+	width, height vg.Length
+	margin        vg.Length // left free at the right for the names of lines, or the values of bars
+}
+
+// The layouts of a figure: for a page of usual width, and for a telephone, where text has to keep its size.
+var (
+	wide   = layout{8 * vg.Inch, 4.6 * vg.Inch, 1.45 * vg.Inch}
+	narrow = layout{4.1 * vg.Inch, 4.2 * vg.Inch, 1.05 * vg.Inch}
+)
 
 // A figure is a plot with its title, subtitle and the names at its right edge.
 type figure struct {
-	title, subtitle string
+	layout
+	title, subtitle string // lines
 	plot            *plot.Plot
-	width, height   vg.Length
 	labels          []endLabel
 	marks           []mark
 }
@@ -48,8 +57,8 @@ type endLabel struct {
 	loose bool // belongs to no height: no line leads to it
 }
 
-func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample) (*figure, error) {
-	f := &figure{title: spec.Title, plot: plot.New(), width: 8 * vg.Inch, height: 4.6 * vg.Inch}
+func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, l layout) (*figure, error) {
+	f := &figure{layout: l, title: spec.Title, plot: plot.New()}
 	e := &r.Env
 	least, level := chosen[0], 1.0
 	var mids []float64
@@ -72,6 +81,10 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample) (*
 		f.subtitle += fmt.Sprintf("\none trial, no interval; %s is better", unit.OrDash(metric.Better))
 	}
 	f.subtitle += WhereText(spec)
+	x, single := onlyValue(chosen, spec)
+	if single {
+		f.subtitle += fmt.Sprintf("; %s %s", spec.X, x)
+	}
 	if !e.Complete {
 		f.subtitle += "; RUN " + strings.ToUpper(r.State())
 	}
@@ -88,10 +101,18 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample) (*
 		return f, f.cdf(r, spec, chosen, sc)
 	case spec.Kind == harness.PlotTimeline:
 		return f, f.timeline(r, spec, chosen)
-	case spec.X == "":
+	case spec.X == "" || single:
 		return f, f.bars(e, spec, chosen, sc)
 	}
 	return f, f.lines(e, spec, chosen, sc)
+}
+
+// onlyValue is the one value of the axis of a plot of lines at which all was measured; false if there are several, or no such axis. A line
+// has at least two points: such a plot has bars.
+func onlyValue(chosen []*record.Sample, spec harness.PlotSpec) (string, bool) {
+	x := chosen[0].Cell.Axis(spec.X)
+	other := func(s *record.Sample) bool { return s.Cell.Axis(spec.X) != x }
+	return x, spec.Kind == "" && spec.X != "" && !slices.ContainsFunc(chosen, other)
 }
 
 // WhereText lists the axis values that a plot is restricted to: "; ip 4".

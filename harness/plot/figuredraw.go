@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -19,22 +20,53 @@ import (
 func (f *figure) draw(c draw.Canvas) []Hit {
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
-	in := draw.Crop(c, vg.Points(10), -margin, vg.Points(8), -vg.Points(30+11*float64(1+strings.Count(f.subtitle, "\n"))))
-	title := style(vg.Points(13), ink)
-	title.Font = sans(vg.Points(13), true)
-	title.XAlign, title.YAlign = draw.XLeft, draw.YTop
-	left, top := c.Min.X+vg.Points(12), c.Max.Y-vg.Points(9)
-	c.FillText(title, vg.Point{X: left, Y: top}, f.title)
-	sub := style(vg.Points(8.5), faint)
-	sub.XAlign, sub.YAlign = draw.XLeft, draw.YTop
-	for i, l := range strings.Split(f.subtitle, "\n") {
-		c.FillText(sub, vg.Point{X: left, Y: top - vg.Points(18+11*float64(i))}, l)
+	left, top := c.Min.X+vg.Points(12), c.Max.Y-vg.Points(6)
+	for _, l := range f.header() {
+		top -= vg.Points(3)
+		c.FillText(l.style, vg.Point{X: left, Y: top}, l.text)
+		top -= l.style.Font.Size + vg.Points(-0.5)
 	}
+	in := draw.Crop(c, vg.Points(10), -f.margin, vg.Points(8), top-vg.Points(8)-c.Max.Y)
 	f.plot.Draw(in)
 	data := f.plot.DataCanvas(in)
 	f.drawEdge(c, data)
 	f.drawBeside(c, data)
 	return f.hits(data)
+}
+
+// A headerLine is one of the title or of the subtitle.
+type headerLine struct {
+	text  string
+	style text.Style
+}
+
+// header is the title and the subtitle, in lines that fit the figure.
+func (f *figure) header() (out []headerLine) {
+	title, sub := style(vg.Points(13), ink), style(vg.Points(8.5), faint)
+	title.Font = sans(vg.Points(13), true)
+	for _, part := range []headerLine{{f.title, title}, {f.subtitle, sub}} {
+		part.style.XAlign, part.style.YAlign = draw.XLeft, draw.YTop
+		for _, l := range wrap(part.text, part.style.Width, f.width-vg.Points(20)) {
+			out = append(out, headerLine{l, part.style})
+		}
+	}
+	return out
+}
+
+// wrap breaks the lines of a text between words so that each fits into the room, if its words do.
+func wrap(text string, width func(string) vg.Length, room vg.Length) (lines []string) {
+	for _, whole := range strings.Split(text, "\n") {
+		line := ""
+		for _, word := range strings.Fields(whole) {
+			longer := strings.TrimSpace(line + " " + word)
+			if line != "" && width(longer) > room {
+				lines, longer = append(lines, line), word
+			}
+			line = longer
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // drawEdge writes the labels at the right edge, moved apart until none overlap.

@@ -99,3 +99,30 @@ func TestTimeTicks(t *testing.T) {
 		t.Errorf("%d hits, the first %+v", n, plots[0].Hits[0])
 	}
 }
+
+// TestOneValue: a plot of lines measured at one value of its axis has bars, whose subtitle names the value.
+func TestOneValue(t *testing.T) {
+	spec := harness.PlotSpec{Name: "x", X: "services"}
+	at := func(values ...string) (out []*record.Sample) {
+		for _, v := range values {
+			out = append(out, &record.Sample{Cell: harness.Cell{Axes: []harness.AxisValue{{Name: "services", Value: v}}}})
+		}
+		return out
+	}
+	if x, single := onlyValue(at("1", "1"), spec); !single || x != "1" {
+		t.Errorf("one value: %q, %v", x, single)
+	}
+	if _, single := onlyValue(at("1", "10"), spec); single {
+		t.Error("two values are one")
+	}
+}
+
+// TestWrap: lines break between words, none is lost, and a word that is too long stands alone.
+func TestWrap(t *testing.T) {
+	width := func(s string) vg.Length { return vg.Length(len(s)) }
+	for text, want := range map[string]string{"a bc d\ne": "a bc/d/e", "longer a b": "longer/a b", "": ""} {
+		if got := strings.Join(wrap(text, width, 4), "/"); got != want {
+			t.Errorf("wrap(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

@@ -59,7 +59,7 @@ func Plots(r *record.Run) (plots []Plot, remarks []string, err error) {
 	errs := make([]error, len(r.Env.Plots))
 	var all sync.WaitGroup
 	for i, spec := range r.Env.Plots {
-		all.Go(func() { drawn[i], errs[i] = newPlot(r, spec, samples) })
+		all.Go(func() { drawn[i], errs[i] = newPlot(r, spec, samples, wide) })
 	}
 	all.Wait()
 	for i, spec := range r.Env.Plots {
@@ -76,7 +76,13 @@ func Plots(r *record.Run) (plots []Plot, remarks []string, err error) {
 	return plots, remarks, nil
 }
 
-func newPlot(r *record.Run, spec harness.PlotSpec, samples []*record.Sample) (Plot, error) {
+// Narrow draws a plot of a run for pages as narrow as a telephone.
+func Narrow(r *record.Run, p Plot) (Plot, error) {
+	spec, _ := harness.Find(r.Env.Plots, func(s harness.PlotSpec) bool { return s.Name == p.Name })
+	return newPlot(r, spec, r.Samples(), narrow)
+}
+
+func newPlot(r *record.Run, spec harness.PlotSpec, samples []*record.Sample, l layout) (Plot, error) {
 	chosen := Choose(samples, spec)
 	if len(chosen) == 0 {
 		return Plot{}, noPlot("nothing of it was measured")
@@ -87,10 +93,12 @@ func newPlot(r *record.Run, spec harness.PlotSpec, samples []*record.Sample) (Pl
 	if spec.Series == "" && !slices.ContainsFunc(chosen, func(s *record.Sample) bool { return !zero(s) }) {
 		return Plot{}, noPlot(fmt.Sprintf("%s is 0 in all trials of %s", spec.Unit, harness.Plural(len(chosen), "cell")))
 	}
-	f, err := newFigure(r, spec, chosen)
+	f, err := newFigure(r, spec, chosen, l)
 	if err != nil {
 		return Plot{}, err
 	}
+	more := len(f.header()) - 2 - strings.Count(f.subtitle, "\n")
+	f.height += vg.Points(11 * float64(more)) // lines that had to be broken do not take the plot's room
 	p := Plot{Name: spec.Name, Title: spec.Title, figure: f}
 	p.SVG, p.Hits, err = f.svg()
 	return p, err

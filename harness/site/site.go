@@ -69,7 +69,9 @@ func Make(runs []Run, claims []harness.Claim) (map[string][]byte, error) {
 		return nil, err
 	}
 	var questions []question
-	for _, same := range harness.GroupBy(all, func(s shown) string { return s.Analysis.Run.Env.Experiment }) {
+	// Experiments that ask the same question have one page: one that extends another, in which a program of the user's takes part.
+	ask := func(s shown) string { return cmp.Or(s.Analysis.Run.Env.Ask, s.Analysis.Run.Env.Experiment) }
+	for _, same := range harness.GroupBy(all, ask) {
 		slices.SortStableFunc(same, func(x, y shown) int { return cmp.Or(cmp.Compare(y.rank, x.rank), cmp.Compare(x.Name, y.Name)) })
 		e := same[0].Analysis.Run.Env
 		q := question{Name: e.Experiment, Title: cmp.Or(e.Title, e.Experiment), Text: e.Question, File: "question-" + fileName(e.Experiment) + ".html", Runs: same}
@@ -182,7 +184,7 @@ func write(questions []question) (map[string][]byte, error) {
 		var b bytes.Buffer
 		s.Title = title
 		err := t.ExecuteTemplate(&b, name, s)
-		files[file] = b.Bytes()
+		files[file] = page.Clean(b.Bytes())
 		return err
 	}
 	for _, p := range [][3]string{{"index.html", "index", "kxlab: all claims"}, {"history.html", "history", "kxlab: history"}, {"method.html", "method", "kxlab: method"}, {"words.html", "words", "kxlab: words"}} {

@@ -9,6 +9,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // A Scale turns values in a base unit into readable numbers.
@@ -87,6 +89,41 @@ func (s Scale) Column(unit string) string {
 }
 
 func (s Scale) Format(v float64) string { return Digits(v * s.Factor) }
+
+// words are the parts of units that sentences spell otherwise.
+var words = map[string]string{"pkt": "packet", "conn": "connection", "req": "request", "seg": "segment", "op": "operation", "insn": "instructions",
+	"sec": "time", "cpu-ns": "CPU time", "rtt": "round trip", "retrans": "retransmitted", "wnd": "window", "runq": "run-queue wait", "forced": "involuntary"}
+
+// Words is the quantity that a unit measures, as a sentence names it: "packets/s" of pkt/s, "time per packet" of sec/pkt, "p95 round trip"
+// of p95-rtt-sec. Unknown parts stay as they are.
+func Words(unit string) string {
+	head, per, divided := strings.Cut(unit, "/")
+	word := func(key string) string { return cmp.Or(words[key], key) }
+	parts := strings.Split(head, "-")
+	if head == "cpu-ns" {
+		parts = []string{head}
+	}
+	last := len(parts) - 1
+	switch key := parts[last]; {
+	case last == 0:
+	case key == "pkt" || key == "sec" && words[parts[last-1]] != "": // the queue, the round trip
+		parts = parts[:last]
+	case key == "B":
+		parts[last] = "bytes"
+	}
+	text := strings.Join(harness.Map(parts, word), " ")
+	switch {
+	case per == "s" && strings.HasSuffix(text, "switch"):
+		return text + "es/s"
+	case per == "s" && text != "bit":
+		return text + "s/s"
+	case per == "s":
+		return unit
+	case divided:
+		return text + " per " + word(per)
+	}
+	return text
+}
 
 // Long is from where on numbers are written with an exponent.
 const Long = 1e15

@@ -53,7 +53,7 @@ func newReport(s streams) *cobra.Command {
 			return errors.Join(errs...)
 		}),
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "of the tables: text, markdown or json")
+	cmd.Flags().StringVar(&format, "format", "text", "of the tables: text, markdown or json (a document for each run)")
 	cmd.Flags().BoolVar(&all, "all", false, allHelp)
 	return cmd
 }
