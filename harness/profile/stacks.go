@@ -142,7 +142,7 @@ func Profiles(cell, unit string, s harness.Stacks, kernel Kernel) []Profile {
 	resting := off.add(f, s.OffCPU, 1)[rest]
 	for _, why := range []dropReason{idle, own} {
 		if n := dropped[why]; n > 0 {
-			on.Notes = append(on.Notes, fmt.Sprintf("%d samples %s are left out", n, why))
+			on.Notes = append(on.Notes, fmt.Sprintf("%s %s left out", harness.Plural(n, "sample"), why))
 		}
 	}
 	if len(kernel.Symbols) == 0 && len(s.Addresses) > 0 {

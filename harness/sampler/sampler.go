@@ -232,16 +232,16 @@ func (s *Sampler) lostNotes() ([]string, error) {
 
 // lossNotes are the counts of losses in words.
 func lossNotes(lost [abi.StackLosses]uint64) (out []string) {
-	for why, text := range map[int]string{
-		abi.StackLostRing:    "%d samples are lost: the ring buffer was full",
-		abi.StackLostKernel:  "of %d samples the kernel's stack could not be read",
-		abi.StackLostUser:    "of %d samples the program's stack could not be read",
-		abi.StackLostOthers:  "%d samples of other programs than the lab's are left out",
-		abi.StackLostBlocked: "%d times that a task left the CPU are lost: a map was full",
-		abi.StackLostIds:     "%d stacks of tasks that left the CPU have no id (lost)",
+	for why, loss := range map[int]struct{ noun, text string }{
+		abi.StackLostRing:    {"sample", "%s lost: the ring buffer was full"},
+		abi.StackLostKernel:  {"sample", "%s in which the kernel's stack could not be read"},
+		abi.StackLostUser:    {"sample", "%s in which the program's stack could not be read"},
+		abi.StackLostOthers:  {"sample", "%s of other programs than the lab's left out"},
+		abi.StackLostBlocked: {"time", "%s that a task left the CPU lost: a map was full"},
+		abi.StackLostIds:     {"stack", "%s of tasks that left the CPU lost: no id"},
 	} {
 		if n := lost[why]; n > 0 {
-			out = append(out, fmt.Sprintf(text, n))
+			out = append(out, fmt.Sprintf(loss.text, harness.Plural(int(n), loss.noun)))
 		}
 	}
 	slices.Sort(out)

@@ -62,8 +62,8 @@ type result struct {
 	Run shown
 }
 
-// Make returns the files of the site, by their paths.
-func Make(runs []Run, claims []harness.Claim) (map[string][]byte, error) {
+// Make returns the files of the site, by their paths. past is what the page of the history shows; nil: nothing is recorded.
+func Make(runs []Run, claims []harness.Claim, past *page.HistoryView) (map[string][]byte, error) {
 	all, err := draw(runs)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func Make(runs []Run, claims []harness.Claim) (map[string][]byte, error) {
 		questions = append(questions, q)
 	}
 	slices.SortStableFunc(questions, func(x, y question) int { return cmp.Compare(y.weight(), x.weight()) })
-	return write(questions)
+	return write(questions, past)
 }
 
 // weight puts the questions with claims first, then those with more runs.
@@ -164,9 +164,10 @@ type sheet struct {
 	Runs      int
 	Words     []word
 	Lead      []page.Picture
+	History   *page.HistoryView
 }
 
-func write(questions []question) (map[string][]byte, error) {
+func write(questions []question, past *page.HistoryView) (map[string][]byte, error) {
 	t, err := template.New("site").Parse(siteText)
 	if err != nil {
 		return nil, fmt.Errorf("parse site: %w", err)
@@ -179,7 +180,7 @@ func write(questions []question) (map[string][]byte, error) {
 	}
 	links = append(links, page.Link{Text: "History", To: "history.html"}, page.Link{Text: "Method", To: "method.html"}, page.Link{Text: "Words", To: "words.html"})
 	files := map[string][]byte{}
-	base := sheet{Links: links, Style: page.Style(), Script: page.Script(), Questions: questions, Runs: runs, Words: words()}
+	base := sheet{Links: links, Style: page.Style(), Script: page.Script(), Questions: questions, Runs: runs, Words: words(), History: past}
 	add := func(file, name, title string, s sheet) error {
 		var b bytes.Buffer
 		s.Title = title

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -12,6 +14,8 @@ import (
 
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/history"
+	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/site"
 	"github.com/kxlab/kxlab/harness/sys"
@@ -19,16 +23,16 @@ import (
 )
 
 const siteLong = `site makes one static site of many runs: the score board of all claims, a page for each question, a page for each run, the
-method and the words. It needs no server and no network. Without RUN it takes every run directory in the folder that --results names.
+history of figures over commits, the method and the words. It needs no server and no network. Without RUN it takes every run directory in the folder that --results names.
 
 DIR is replaced as a whole. It may be missing, empty, or a site that this command made; any other folder is refused. If a run
 cannot be read, all such runs are named and DIR stays as it is.`
 
 func newSite(s streams) *cobra.Command {
-	var results string
+	var results, historyDir string
 	cmd := &cobra.Command{
 		Use: "site DIR [RUN...]", Short: "Make a static site of many runs", Long: siteLong, Args: cobra.MinimumNArgs(1),
-		RunE: action(func(_ *cobra.Command, args []string) error {
+		RunE: action(func(cmd *cobra.Command, args []string) error {
 			s.endAtOnce() // DIR is replaced in one step
 			if err := site.Check(args[0]); err != nil {
 				return err
@@ -57,7 +61,11 @@ func newSite(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			files, err := site.Make(runs, claims)
+			past, err := pastOf(cmd.Context(), historyDir, cmd.Flags().Changed("history"))
+			if err != nil {
+				return fmt.Errorf("make site: the site stays as it is: %w", err)
+			}
+			files, err := site.Make(runs, claims, past)
 			if err == nil {
 				err = site.Write(args[0], files)
 			}
@@ -69,7 +77,21 @@ func newSite(s streams) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&results, "results", "results", "the folder whose run directories are taken if none is named")
+	cmd.Flags().StringVar(&historyDir, "history", ownHistory, "the folder of the history (kxlab history), if it is there")
 	return cmd
+}
+
+// pastOf is what a site shows of a history; nil if there is none and none was asked for.
+func pastOf(ctx context.Context, dir string, asked bool) (*page.HistoryView, error) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !asked {
+		return nil, nil
+	}
+	l, err := openHistory(ctx, dir, "HEAD")
+	if err != nil {
+		return nil, err
+	}
+	v := page.NewHistory(l, l.Changes(history.Options{}))
+	return &v, nil
 }
 
 // runsIn lists the run directories in a folder: its folders that have a part of a record, so that a damaged one is noticed.

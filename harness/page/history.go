@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/history"
+	"github.com/kxlab/kxlab/harness/unit"
+)
+
+// mostSteps is how many steps of a change are written unless all are asked for.
+const mostSteps = 5
+
+// WriteHistory writes what changed along a line of commits, the newest first, a table a change, and what was left out.
+func WriteHistory(w io.Writer, l history.Line, changes []history.Change, format string, all bool) error {
+	if format == "json" {
+		return writeJSON(w, jsonHistory(l, changes))
+	}
+	p, err := newPrinter(w, format)
+	if err != nil {
+		return err
+	}
+	p.heading(historyTitle(l, changes))
+	for _, c := range changes {
+		p.grid(changeGrid(l, c, all))
+	}
+	p.list("Remarks", l.Remarks)
+	return p.err
+}
+
+// historyTitle is the answer of a history in a sentence.
+func historyTitle(l history.Line, changes []history.Change) string {
+	n := harness.Count(changes, func(c history.Change) bool { return len(c.Steps)+len(c.Vanished) > 0 })
+	text := fmt.Sprintf("%s, %s: ", plural(len(l.Entries), "measured commit"), spanText(l))
+	switch worse := harness.Count(changes, func(c history.Change) bool { return c.Worse() > 0 && len(c.Environment) == 0 }); {
+	case n == 0:
+		return text + "nothing changed"
+	case worse == 0:
+		return text + fmt.Sprintf("%s, none for the worse by its commit", plural(n, "change"))
+	default:
+		return text + fmt.Sprintf("%s, %d of them with steps for the worse", plural(n, "change"), worse)
+	}
+}
+
+// spanText is from which commit to which a line goes.
+func spanText(l history.Line) string {
+	if len(l.Entries) == 0 {
+		return "none on this line"
+	}
+	return short(l.Entries[0].Commit) + " to " + short(l.Entries[len(l.Entries)-1].Commit)
+}
+
+// short is a commit as people name it.
+func short(commit string) string { return commit[:min(10, len(commit))] }
+
+// ChangeTitle names a change: its commit and subject, or the range of commits in which it lies, and what else changed there.
+func ChangeTitle(l history.Line, c history.Change) string {
+	e, since := l.Entries[c.At], l.Entries[c.Since]
+	text := short(e.Commit)
+	if e.Subject != "" {
+		text += " " + e.Subject
+	}
+	if between := l.Place[c.At] - l.Place[c.Since]; between > 1 {
+		text = fmt.Sprintf("one of %d commits after %s, up to %s", between, short(since.Commit), text)
+	}
+	if len(c.Environment) > 0 {
+		text += "; not the commit alone: " + strings.Join(c.Environment, ", ")
+	}
+	return text
+}
+
+// changeGrid is the table of a change: its largest steps and what vanished.
+func changeGrid(l history.Line, c history.Change, all bool) grid {
+	g := grid{title: ChangeTitle(l, c), head: []string{"cell", "before", "after", "unit", "change", ""}}
+	steps := c.Steps
+	if !all {
+		steps = steps[:min(mostSteps, len(steps))]
+	}
+	for _, s := range steps {
+		sc := unit.ScaleFor(s.Unit, []float64{s.Before})
+		g.rows = append(g.rows, []string{cellText(s.Setting, s.Cell), fine(s.Before * sc.Factor), fine(s.After * sc.Factor), sc.Column(s.Unit), stepText(s), wayText(s.Way)})
+	}
+	var more []string
+	if left := len(c.Steps) - len(steps); left > 0 {
+		more = append(more, plural(left, "smaller step")+" left out (--all)")
+	}
+	if n := len(c.Vanished); n > 0 {
+		names := harness.Map(c.Vanished[:min(3, n)], func(s history.Series) string { return s.Cell + " " + s.Unit })
+		if n > 3 {
+			names = append(names, "…")
+		}
+		more = append(more, fmt.Sprintf("%d series vanished: %s", n, strings.Join(names, ", ")))
+	}
+	g.footer = strings.Join(more, "; ")
+	return g
+}
+
+// cellText is a cell with where it was measured.
+func cellText(s history.Setting, cell string) string {
+	_, rest, _ := strings.Cut(cell, "/")
+	return s.Experiment + " on " + s.Target + ": " + rest
+}
+
+// stepText is the size of a step.
+func stepText(s history.Step) string {
+	if strings.HasSuffix(s.Unit, "share") {
+		return fmt.Sprintf("%+.2f points", 100*s.Effect)
+	}
+	return unit.Percent(s.Effect, true)
+}
+
+// wayText says whether a step is for the better.
+func wayText(way int) string {
+	return map[int]string{1: "better", -1: "worse", 0: "differs"}[way]
+}
+
+// jsonHistory is a history as one document.
+func jsonHistory(l history.Line, changes []history.Change) any {
+	type step struct {
+		Cell   string  `json:"cell"`
+		Unit   string  `json:"unit"`
+		Target string  `json:"target"`
+		Before float64 `json:"before"`
+		After  float64 `json:"after"`
+		Effect float64 `json:"effect"`
+		Way    string  `json:"verdict"`
+	}
+	type change struct {
+		Commit      string   `json:"commit"`
+		Since       string   `json:"since"`
+		Commits     int      `json:"commits"` // of which one is to blame
+		Environment []string `json:"environment,omitempty"`
+		Steps       []step   `json:"steps"`
+		Vanished    []string `json:"vanished,omitempty"`
+	}
+	out := struct {
+		Commits []string `json:"commits"`
+		Changes []change `json:"changes"`
+		Remarks []string `json:"remarks,omitempty"`
+	}{harness.Map(l.Entries, func(e history.Entry) string { return e.Commit }), []change{}, l.Remarks}
+	for _, c := range changes {
+		j := change{Commit: l.Entries[c.At].Commit, Since: l.Entries[c.Since].Commit, Commits: l.Place[c.At] - l.Place[c.Since], Environment: c.Environment, Steps: []step{}}
+		for _, s := range c.Steps {
+			j.Steps = append(j.Steps, step{s.Cell, s.Unit, s.Target, s.Before, s.After, s.Effect, wayText(s.Way)})
+		}
+		for _, s := range c.Vanished {
+			j.Vanished = append(j.Vanished, s.Cell+" "+s.Unit)
+		}
+		out.Changes = append(out.Changes, j)
+	}
+	return out
+}
+
+// WriteSeries writes the medians of the series that a word chooses, commit by commit, the oldest first.
+func WriteSeries(w io.Writer, l history.Line, chosen func(history.Setting, history.Series) bool, format string) error {
+	p, err := newPrinter(w, format)
+	if err != nil {
+		return err
+	}
+	lines := l.Lines(chosen)
+	if len(lines) == 0 {
+		return fmt.Errorf("no series has that in its name; kxlab history --series '' writes all")
+	}
+	for _, s := range lines {
+		sc := unit.ScaleFor(s.Unit, harness.Map(s.Points, func(p history.Point) float64 { return p.Median }))
+		g := grid{title: cellText(s.Setting, s.Cell), head: []string{"commit", sc.Unit, "subject"}}
+		for _, v := range s.Points {
+			e := l.Entries[v.At]
+			g.rows = append(g.rows, []string{short(e.Commit), fine(v.Median * sc.Factor), e.Subject})
+		}
+		p.grid(g)
+	}
+	return p.err
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"cmp"
+	"fmt"
+	"html/template"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/history"
+	"github.com/kxlab/kxlab/harness/unit"
+)
+
+// What a page of a history holds at most: changes, series that are drawn, and points of a series that say their commit.
+const (
+	mostChanges = 100
+	mostDrawn   = 40
+	mostDots    = 120
+)
+
+// A HistoryView is a history as a page shows it.
+type HistoryView struct {
+	Answer  string
+	Changes []ChangeView
+	More    int // changes left out
+	Drawn   []SeriesView
+	Left    int // series that changed and are not drawn
+	Remarks []string
+}
+
+// A ChangeView is what changed at a commit.
+type ChangeView struct {
+	ID, Title, Footer string
+	Rows              [][]string // cell, before, after, unit, change, verdict
+	Head              []string
+}
+
+// A SeriesView is one series, commit by commit.
+type SeriesView struct {
+	Name string
+	SVG  template.HTML
+}
+
+// NewHistory makes the view of a history. The series drawn are those with the largest steps.
+func NewHistory(l history.Line, changes []history.Change) HistoryView {
+	v := HistoryView{Answer: upper(historyTitle(l, changes)) + ".", Remarks: l.Remarks}
+	type named struct {
+		history.Setting
+		history.Series
+	}
+	steps := map[named][]int{}
+	size := map[named]float64{}
+	for i, c := range changes {
+		if i < mostChanges {
+			g := changeGrid(l, c, false)
+			v.Changes = append(v.Changes, ChangeView{"at-" + short(l.Entries[c.At].Commit), g.title, strings.ReplaceAll(g.footer, " (--all)", ""), g.rows, g.head})
+		}
+		for _, s := range c.Steps {
+			n := named{s.Setting, s.Series}
+			steps[n] = append(steps[n], c.At)
+			size[n] = max(size[n], math.Abs(s.Effect))
+		}
+	}
+	v.More = max(0, len(changes)-mostChanges)
+	drawn := l.Lines(func(set history.Setting, s history.Series) bool { return steps[named{set, s}] != nil })
+	slices.SortStableFunc(drawn, func(x, y history.Drawn) int {
+		return cmp.Compare(size[named{y.Setting, y.Series}], size[named{x.Setting, x.Series}])
+	})
+	for _, d := range drawn[:min(mostDrawn, len(drawn))] {
+		sc := unit.ScaleFor(d.Unit, harness.Map(d.Points, func(p history.Point) float64 { return p.Median }))
+		v.Drawn = append(v.Drawn, SeriesView{cellText(d.Setting, d.Cell) + ", " + sc.Column(d.Unit), curve(l, d, sc, steps[named{d.Setting, d.Series}])})
+	}
+	v.Left = max(0, len(drawn)-mostDrawn)
+	return v
+}
+
+// The size of a curve, and what is left free at its left for the values of the axis and at its right.
+const (
+	curveWidth, curveHeight = 720.0, 92.0
+	curveLeft, curveRight   = 62.0, 12.0
+)
+
+// curve draws the medians of a series over its commits, with an upright line at each step. Commits stand at equal distances.
+func curve(l history.Line, d history.Drawn, sc unit.Scale, steps []int) template.HTML {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, p := range d.Points {
+		lo, hi = min(lo, p.Median), max(hi, p.Median)
+	}
+	if pad := 0.12 * (hi - lo); pad > 0 {
+		lo, hi = lo-pad, hi+pad
+	} else {
+		lo, hi = lo-1, hi+1
+	}
+	last := max(1, len(l.Entries)-1)
+	x := func(at int) float64 {
+		return curveLeft + (curveWidth-curveLeft-curveRight)*float64(at)/float64(last)
+	}
+	y := func(v float64) float64 { return 8 + (curveHeight-22)*(hi-v)/(hi-lo) }
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg class="curve" viewBox="0 0 %g %g" role="img" aria-label="%s">`, curveWidth, curveHeight, template.HTMLEscapeString(d.Cell+" "+d.Unit))
+	for _, v := range []float64{hi, lo} {
+		fmt.Fprintf(&b, `<line class="bar-axis" x1="%g" x2="%g" y1="%.1f" y2="%[3]f"/><text class="bar-text" x="%[4]g" y="%[5].1f" text-anchor="end">%s</text>`,
+			curveLeft, curveWidth-curveRight, y(v), curveLeft-6, y(v)+3, template.HTMLEscapeString(sc.Format(v)))
+	}
+	for _, at := range steps {
+		fmt.Fprintf(&b, `<line class="curve-step" x1="%.1f" x2="%[1]f" y1="4" y2="%g"/>`, x(at)-4, curveHeight-12)
+	}
+	var points []string
+	for _, p := range d.Points {
+		points = append(points, fmt.Sprintf("%.1f,%.1f", x(p.At), y(p.Median)))
+	}
+	fmt.Fprintf(&b, `<polyline class="curve-line" points="%s"/>`, strings.Join(points, " "))
+	if len(d.Points) <= mostDots {
+		for _, p := range d.Points {
+			e := l.Entries[p.At]
+			title := fmt.Sprintf("%s %s: %s %s", short(e.Commit), e.Subject, sc.Format(p.Median), sc.Unit)
+			fmt.Fprintf(&b, `<circle class="curve-dot" cx="%.1f" cy="%.1f" r="2.5"/><rect class="hit" x="%.1f" y="%.1f" width="12" height="12"><title>%s</title></rect>`,
+				x(p.At), y(p.Median), x(p.At)-6, y(p.Median)-6, template.HTMLEscapeString(title))
+		}
+	}
+	b.WriteString(`</svg>`)
+	return template.HTML(b.String())
+}
