@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // A Commit is one of the git repository of a folder.
@@ -22,22 +25,12 @@ func CommitOf(ctx context.Context, dir, revision string) (Commit, error) {
 	if strings.HasPrefix(revision, "-") {
 		return Commit{}, fmt.Errorf("revision %q begins with a hyphen", revision)
 	}
-	out, err := git(ctx, dir, "show", "--no-patch", "--format=%H%n%P%n%cI%n%s", revision+"^{commit}", "--")
+	out, err := git(ctx, dir, "show", "--no-patch", "--format=%H%x00%P%x00%cI%x00%s", revision+"^{commit}", "--")
 	if err != nil {
 		return Commit{}, fmt.Errorf("find revision %q: %w", revision, err)
 	}
-	lines := strings.SplitN(out, "\n", 4)
-	if len(lines) < 3 {
-		return Commit{}, fmt.Errorf("find revision %q: git wrote %q", revision, out)
-	}
-	c := Commit{Hash: lines[0], Parents: strings.Fields(lines[1])}
-	if c.Time, err = time.Parse(time.RFC3339, lines[2]); err != nil {
-		return Commit{}, fmt.Errorf("find revision %q: %w", revision, err)
-	}
-	if len(lines) == 4 {
-		c.Subject = lines[3]
-	}
-	return c, nil
+	c, err := parse(strings.Split(out, "\x00"))
+	return c, harness.Wrap(err, "find revision %q", revision)
 }
 
 // ErrNoRepository says that a folder is in no git repository, or that there is no git.
@@ -56,4 +49,49 @@ func LineOf(ctx context.Context, dir, revision string) ([]string, error) {
 		return nil, fmt.Errorf("list commits up to %q: %w", revision, err)
 	}
 	return strings.Fields(out), nil
+}
+
+// Between lists the commits from one revision to a later one, both of them and first sides of merges only, the oldest first.
+func Between(ctx context.Context, dir, from, to string) ([]Commit, error) {
+	first, err := CommitOf(ctx, dir, from)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := CommitOf(ctx, dir, to); err != nil {
+		return nil, err
+	}
+	line, err := LineOf(ctx, dir, to)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.Index(line, first.Hash)
+	switch {
+	case at < 0:
+		return nil, fmt.Errorf("%s is not before %s on its line of first parents", from, to)
+	case at == len(line)-1:
+		return nil, fmt.Errorf("%s and %s are the same commit", from, to)
+	}
+	out, err := git(ctx, dir, append([]string{"show", "--no-patch", "--format=%H%x00%P%x00%cI%x00%s"}, line[at:]...)...)
+	if err != nil {
+		return nil, fmt.Errorf("read commits: %w", err)
+	}
+	var all []Commit
+	for _, l := range strings.Split(out, "\n") {
+		c, err := parse(strings.Split(l, "\x00"))
+		if err != nil {
+			return nil, fmt.Errorf("read commits: %w", err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// parse reads a commit's hash, parents, time and subject.
+func parse(fields []string) (c Commit, err error) {
+	if len(fields) != 4 {
+		return c, fmt.Errorf("git wrote %q", fields)
+	}
+	c.Hash, c.Parents, c.Subject = fields[0], strings.Fields(fields[1]), fields[3]
+	c.Time, err = time.Parse(time.RFC3339, fields[2])
+	return c, err
 }

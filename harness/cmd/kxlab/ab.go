@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
@@ -88,18 +89,23 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 		}),
 	}
 	fl := cmd.Flags()
+	f.addABTo(fl)
+	fl.BoolVar(&f.watch, "watch", false, "answer again, in a line, whenever a source, a header or an object is saved; Ctrl-C ends it")
+	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if B is worse anywhere, or lacks what A has")
+	fl.StringVar(&f.format, "format", "text", "text, markdown, json or junit")
+	return cmd
+}
+
+// addABTo adds the flags by which two programs are held against one another.
+func (f *abFlags) addABTo(fl *pflag.FlagSet) {
 	f.addTo(fl, harness.TargetExact, "smoke")
 	fl.StringVar(&f.like, "like", "", "the variant of the lab whose place a source or object takes")
-	fl.BoolVar(&f.watch, "watch", false, "answer again, in a line, whenever a source, a header or an object is saved; Ctrl-C ends it")
 	fl.StringVar(&f.program, "program", "", "of objects with several programs, the one that is run by itself: NAME, or A's,B's")
 	fl.StringArrayVar(&f.inputs, "input", nil, "what a program by itself gets: a capture, a description (.yaml) or bytes (.bin) (may be given several times)")
 	fl.StringVar(&f.maps, "maps", "", "what maps and global variables of programs by themselves hold (.yaml): FILE, or A's,B's")
 	fl.BoolVar(&f.allowDifference, "allow-difference", false, "do not fail if programs by themselves differ in their outputs")
-	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if B is worse anywhere, or lacks what A has")
 	fl.StringVar(&f.minEffect, "min-effect", "", fmt.Sprintf("smallest difference that counts: 1%% or 0.01 (default %g%%, on target exact %g%%)",
 		100*verdict.DefaultMinEffect, 100*verdict.DefaultMinEffectExact))
-	fl.StringVar(&f.format, "format", "text", "text, markdown, json or junit")
-	return cmd
 }
 
 // abRepeats is how many pairs of trials a cell has unless the user says: fewer than five find little.
