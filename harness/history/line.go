@@ -14,8 +14,8 @@ import (
 // A Line is the entries of a history in the order of their commits, the oldest first.
 type Line struct {
 	Entries []Entry
-	// Place is where each entry's commit stands among all commits of the line, measured or not; entries of a line that nobody told stand
-	// at 0, 1, 2.
+	// Place is where each entry's commit stands among all commits of the line, measured or not; without knowledge of the others it is the
+	// entry's own index.
 	Place   []int
 	Remarks []string // what is left out, and what is odd
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// What a page of a history holds at most: changes, series that are drawn, and points of a series that say their commit.
+// Limits of a page of a history: changes, series that are drawn, and points of a series that say their commit.
 const (
 	mostChanges = 100
 	mostDrawn   = 40
