@@ -157,7 +157,7 @@ func steps(setting Setting, s Series, all []placed, o Options) (out []foundStep)
 		}
 		typical := func(of func(move) float64) float64 { return stats.Median(harness.Map(moves, of)) }
 		spread := typical(func(m move) float64 { return m.spread })
-		if len(moves) >= 3 && spread >= least/4 { // its repeats vary: it is no series that stands still
+		if len(moves) >= 3 && spread >= least/4 { // its repeats vary
 			usual = typical(func(m move) float64 { return math.Abs(m.mid) })
 		}
 		for k, m := range moves {
