@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -39,12 +38,12 @@ func buildImage(ctx context.Context, c *Cmd, self string, t task, stdin []byte) 
 	if err != nil {
 		return nil, err
 	}
-	base, err := openBase(ctx, c.Kernel, self, c.Tools, c.Modules)
+	base, err := openBase(ctx, c.Kernel, self, c.Tools, c.Modules, true)
 	if err != nil {
 		return nil, err
 	}
 	defer base.Close()
-	f, err := cache.CreateUnlinked("images")
+	f, err := inMemory("image", nil)
 	if err != nil {
 		return nil, fmt.Errorf("write guest image: %w", err)
 	}
@@ -132,8 +131,8 @@ func taskFiles(files map[string]File, stdin []byte) ([]taskFile, error) {
 const imagesMax = 8
 
 // openBase opens the base image of this kernel's modules, this binary and these tools. It makes the image unless the cache has one
-// of the same binary and of the same other files with the same sizes and times.
-func openBase(ctx context.Context, k *Kernel, self string, tools, modules []string) (*os.File, error) {
+// of the same binary and of the same other files with the same sizes and times. If a whole one is asked for, a damaged one is made anew.
+func openBase(ctx context.Context, k *Kernel, self string, tools, modules []string, whole bool) (*os.File, error) {
 	entries, err := programs(self, tools)
 	if err != nil {
 		return nil, err
@@ -159,11 +158,8 @@ func openBase(ctx context.Context, k *Kernel, self string, tools, modules []stri
 		return nil, err
 	}
 	path := filepath.Join(dir, hex.EncodeToString(key.Sum(nil))[:32]+".cpio")
-	if f, err := os.Open(path); err == nil {
-		cache.Touch(path)
-		return f, nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open guest image: %w", err)
+	if kept(ctx, "the guest image", path, whole) {
+		return os.Open(path)
 	}
 	mods, err := k.modules(ctx, modules)
 	if err != nil {
@@ -172,7 +168,7 @@ func openBase(ctx context.Context, k *Kernel, self string, tools, modules []stri
 	for i, m := range mods { // names sort in loading order
 		entries = append(entries, entry{name: fmt.Sprintf("%s/%03d-%s.ko", moduleDir, i, m.name), mode: modeFile | 0o644, content: m.data})
 	}
-	if err := cache.WriteFile(path, func(f *os.File) error { return writeCPIO(f, sortEntries(entries), 1) }); err != nil {
+	if err := cache.WriteSummed(path, func(f *os.File) error { return writeCPIO(f, sortEntries(entries), 1) }); err != nil {
 		return nil, fmt.Errorf("write guest image: %w", err)
 	}
 	cache.Prune(dir, imagesMax)

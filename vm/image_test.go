@@ -76,7 +76,7 @@ func TestImageByContent(t *testing.T) {
 	}
 	base := func(path string) string {
 		t.Helper()
-		f, err := openBase(t.Context(), c.Kernel, path, nil, nil)
+		f, err := openBase(t.Context(), c.Kernel, path, nil, nil, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -68,6 +68,16 @@ func (l *launch) Close() error {
 	return errors.Join(errs...)
 }
 
+// inherited closes this process's descriptors of the files that QEMU has inherited, so that QEMU's end is the end of its connections.
+func (l *launch) inherited() error {
+	var errs []error
+	for _, f := range l.files {
+		errs = append(errs, f.Close())
+	}
+	l.files = nil
+	return errors.Join(errs...)
+}
+
 // add makes an open file the launch's next one and returns its descriptor in QEMU.
 func (l *launch) add(f *os.File) int {
 	l.files = append(l.files, f)
@@ -84,7 +94,7 @@ func (l *launch) addImage(ctx context.Context, c *Cmd, m machine, self string, t
 	if err := m.hold(img.size); err != nil {
 		return k, err
 	}
-	k.path, err = bootable(ctx, c.Kernel)
+	k.path, err = bootable(ctx, c.Kernel, true)
 	return k, err
 }
 
@@ -117,14 +127,11 @@ func (c *Cmd) composeExact(ctx context.Context, l *launch, m machine, self strin
 		t.Later, t.Files = false, nil
 		return c.composeImage(ctx, l, m, self, t, stdin)
 	}
-	item, err := cache.CreateUnlinked("images")
+	item, err := inMemory("task", raw)
 	if err != nil {
 		return fmt.Errorf("write task: %w", err)
 	}
 	device := taskDevice{l.add(item)}
-	if _, err := item.Write(raw); err != nil {
-		return fmt.Errorf("write task: %w", err)
-	}
 	later := task{Later: true, Exact: true, Beat: t.Beat} // what the guest knows before
 	if !c.NoSnapshots {
 		err := c.composeResume(ctx, l, m, device, self, later)
@@ -197,7 +204,7 @@ func (l *launch) attachMonitor() error {
 
 // resumePoint returns the image that an exact guest boots, without its files, and the key of its snapshot.
 func (c *Cmd) resumePoint(ctx context.Context, qemu, self string, m machine) (k kernelImage, key string, err error) {
-	base, err := openBase(ctx, c.Kernel, self, c.Tools, c.Modules)
+	base, err := openBase(ctx, c.Kernel, self, c.Tools, c.Modules, false)
 	if err != nil {
 		return k, "", err
 	}
@@ -209,7 +216,7 @@ func (c *Cmd) resumePoint(ctx context.Context, qemu, self string, m machine) (k 
 	if err := m.hold(st.Size()); err != nil {
 		return k, "", err
 	}
-	path, err := bootable(ctx, c.Kernel)
+	path, err := bootable(ctx, c.Kernel, false)
 	if err != nil {
 		return k, "", err
 	}
@@ -230,6 +237,9 @@ func (c *Cmd) composeResume(ctx context.Context, l *launch, m machine, device ta
 			return err
 		}
 		defer img.file.Close()
+		if k.path, err = bootable(ctx, c.Kernel, true); err != nil {
+			return err
+		}
 		k.file = img.file
 		return c.makeSnapshot(ctx, l.qemu, m, k, to)
 	})

@@ -66,11 +66,14 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 	ended, err := c.startQEMU(r.process)
 	consoleW.Close()
 	channelW.Close()
+	if err == nil {
+		err = l.inherited()
+	}
 	if err == nil && l.monitor != nil {
 		if err = l.start(ctx, cmp.Or(c.Boot, BootTime)); err != nil {
 			_ = r.process.Process.Kill()
 			<-ended
-			err = fmt.Errorf("%w: %s", err, lastLines(r.stderr.String(), 3))
+			err = lastWords(err, r.process, &r.stderr)
 		}
 	}
 	if err != nil {
@@ -96,6 +99,21 @@ func startGuest(ctx context.Context, c *Cmd, l *launch) (*guestRun, error) {
 		r.err = errors.Join(r.judge(status, reason), r.launch.Close())
 	}()
 	return r, nil
+}
+
+// lastWords is the error of a guest that did not start, with what QEMU said and how it ended. The process has ended.
+func lastWords(err error, process *exec.Cmd, stderr *bytes.Buffer) error {
+	if said := lastLines(stderr.String(), 3); said != "" {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	status, ok := process.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case ok && status.Signaled() && status.Signal() == syscall.SIGBUS:
+		return fmt.Errorf("%w: no space for the guest's memory in the cache", err)
+	case ok && status.Exited() && status.ExitStatus() != 0:
+		return fmt.Errorf("%w: %v, without a word", err, process.ProcessState)
+	}
+	return err
 }
 
 // startQEMU starts a process of QEMU for c and returns a channel that is closed when it has exited.

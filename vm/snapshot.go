@@ -55,7 +55,7 @@ type fileSum struct {
 	CRC  uint32 `json:"crc"`  // CRC-32C of its blocks that are not zero, each after its number
 }
 
-// snapshotFiles are the open files of a snapshot. The state of one that is opened to be resumed is a copy, an unlinked file: QEMU
+// snapshotFiles are the open files of a snapshot. The state of one that is opened to be resumed is a copy in memory: QEMU
 // writes to it.
 type snapshotFiles struct{ ram, state *os.File }
 
@@ -180,7 +180,11 @@ func (s snapshot) open() (_ *snapshotFiles, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
-	state, err := copyUnlinked(s.path + stateExt)
+	var state *os.File
+	content, err := os.ReadFile(s.path + stateExt)
+	if err == nil {
+		state, err = inMemory("state", content)
+	}
 	if err != nil {
 		ram.Close()
 		return nil, fmt.Errorf("read snapshot: %w", err)
@@ -198,24 +202,6 @@ func (s snapshot) open() (_ *snapshotFiles, err error) {
 	}
 	cache.Touch(s.path + sumExt)
 	return f, nil
-}
-
-// copyUnlinked copies a file into an unlinked one.
-func copyUnlinked(path string) (*os.File, error) {
-	from, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer from.Close()
-	to, err := cache.CreateUnlinked("snapshots")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(to, from); err != nil {
-		to.Close()
-		return nil, err
-	}
-	return to, nil
 }
 
 // sumBlock is the size of the blocks of a fileSum, bytes.
@@ -347,7 +333,7 @@ func (c *Cmd) makeSnapshot(ctx context.Context, qemu string, m machine, k kernel
 	if err != nil {
 		_ = process.Process.Kill()
 		<-ended
-		return fmt.Errorf("%w: %s", err, lastLines(stderr.String(), 3))
+		return lastWords(err, process, &stderr)
 	}
 	<-ended
 	return nil

@@ -21,8 +21,8 @@ import (
 
 // bootable returns the path of the file that QEMU boots. A compressed image unpacks itself in the guest, which takes more than half a
 // second of a boot. A kernel with CONFIG_PVH boots uncompressed: bootable unpacks it once, into the cache. Else, or if the compression
-// is not supported, the file is the image itself.
-func bootable(ctx context.Context, k *Kernel) (string, error) {
+// is not supported, the file is the image itself. A guest that boots asks for a whole file: a damaged one is unpacked anew.
+func bootable(ctx context.Context, k *Kernel, whole bool) (string, error) {
 	options, err := k.Options()
 	if err != nil {
 		return "", err
@@ -40,8 +40,7 @@ func bootable(ctx context.Context, k *Kernel) (string, error) {
 	}
 	sum := sha256.Sum256(raw)
 	path := filepath.Join(dir, hex.EncodeToString(sum[:16])+".elf")
-	if exists(path) {
-		cache.Touch(path)
+	if kept(ctx, "the unpacked kernel", path, whole) {
 		return path, nil
 	}
 	vmlinux, err := unpackImage(ctx, raw)
@@ -51,16 +50,32 @@ func bootable(ctx context.Context, k *Kernel) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("unpack kernel image %s: %w", k.Image, err)
 	}
-	if err := cache.WriteFile(path, func(f *os.File) error { _, err := f.Write(vmlinux); return err }); err != nil {
+	if err := cache.WriteSummed(path, func(f *os.File) error { _, err := f.Write(vmlinux); return err }); err != nil {
 		return "", fmt.Errorf("unpack kernel image: %w", err)
 	}
 	cache.Prune(dir, vmlinuxMax)
 	return path, nil
 }
 
+// kept reports whether the cache has a file, named by what, and notes that it was used. If whole is asked for and the file is damaged, it
+// counts as missing, with a note.
+func kept(ctx context.Context, what, path string, whole bool) bool {
+	if !exists(path) {
+		return false
+	}
+	if whole {
+		if err := cache.Whole(path); err != nil {
+			cache.Damaged(ctx, what+" "+path, err, "it is made anew")
+			return false
+		}
+	}
+	cache.Touch(path)
+	return true
+}
+
 // Types returns the kernel's types (section .BTF of its ELF image). It is a harness.Skip if the image cannot be unpacked here.
 func (k *Kernel) Types(ctx context.Context) ([]byte, error) {
-	path, err := bootable(ctx, k)
+	path, err := bootable(ctx, k, true)
 	if err != nil {
 		return nil, err
 	}

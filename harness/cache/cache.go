@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -51,7 +53,7 @@ func Lock(ctx context.Context, path string) (*os.File, error) {
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	late := time.AfterFunc(waitNote, func() {
-		note(ctx, "waiting for "+path+": another guest or kxlab that fills this folder holds it")
+		note(ctx, "waiting for "+path+": a guest of this run, or another kxlab, fills this folder, which happens once")
 	})
 	defer late.Stop()
 	for {
@@ -115,9 +117,6 @@ func Damaged(ctx context.Context, what string, err error, instead string) {
 // PartPrefix begins the names of unfinished files and folders.
 const PartPrefix = "part-"
 
-// copyPrefix begins the names of files for the moment until they are unlinked, without a lock.
-const copyPrefix = "copy-"
-
 // RemoveParts removes what killed processes left unfinished in a folder. The caller holds its lock, as does who writes there.
 func RemoveParts(dir string) error {
 	left, err := filepath.Glob(filepath.Join(dir, PartPrefix+"*"))
@@ -157,17 +156,49 @@ func WriteFile(path string, write func(*os.File) error) error {
 	return os.Rename(tmp.Name(), path)
 }
 
-// CreateUnlinked makes an unlinked file in a folder of the cache: the kernel frees it when the last process closes it.
-func CreateUnlinked(folder string) (*os.File, error) {
-	dir, err := Dir(folder)
-	if err != nil {
-		return nil, err
+// sumExt ends the names of the sums of a folder's files.
+const sumExt = ".sum"
+
+// WriteSummed is WriteFile with a sum beside the file, by which Whole knows it again. The sum is there before the file.
+func WriteSummed(path string, write func(*os.File) error) error {
+	return WriteFile(path, func(f *os.File) error {
+		if err := write(f); err != nil {
+			return err
+		}
+		sum, err := sumOf(f.Name())
+		if err != nil {
+			return err
+		}
+		return WriteFile(path+sumExt, func(f *os.File) error { _, err := f.WriteString(sum); return err })
+	})
+}
+
+// Whole returns an error if a file that WriteSummed wrote has another content now. A file without a sum counts as damaged.
+func Whole(path string) error {
+	want, err := os.ReadFile(path + sumExt)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("it has no checksum")
 	}
-	f, err := os.CreateTemp(dir, copyPrefix)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return f, os.Remove(f.Name())
+	have, err := sumOf(path)
+	if err == nil && have != string(want) {
+		err = errors.New("its checksum is another")
+	}
+	return err
+}
+
+// sumOf is the size and the CRC-32C of a file.
+func sumOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	n, err := io.Copy(sum, f)
+	return fmt.Sprintf("%d %08x\n", n, sum.Sum32()), err
 }
 
 // Touch records in the file's times that a file of the cache was used.
@@ -192,11 +223,11 @@ func Files(dir string) []File {
 	var files []File
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || e.IsDir() {
+		if err != nil || e.IsDir() || strings.HasSuffix(e.Name(), sumExt) {
 			continue
 		}
 		f := File{filepath.Join(dir, e.Name()), info.Size(), info.ModTime()}
-		if !strings.HasPrefix(e.Name(), PartPrefix) && !strings.HasPrefix(e.Name(), copyPrefix) {
+		if !strings.HasPrefix(e.Name(), PartPrefix) {
 			files = append(files, f)
 		} else if time.Since(f.Used) > StaleAfter {
 			_ = os.Remove(f.Path)
@@ -211,5 +242,6 @@ func Prune(dir string, keep int) {
 	files := Files(dir)
 	for _, f := range files[min(len(files), keep):] {
 		_ = os.Remove(f.Path)
+		_ = os.Remove(f.Path + sumExt)
 	}
 }

@@ -119,3 +119,39 @@ func TestLockNotes(t *testing.T) {
 		t.Errorf("notes: %q, want one about %s", said, path)
 	}
 }
+
+// TestWhole: a file with another byte, a byte less or no sum is not whole; pruning takes the sum along.
+func TestWhole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	write := func() {
+		t.Helper()
+		if err := WriteSummed(path, func(f *os.File) error { _, err := f.WriteString("content"); return err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := Whole(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, damage := range map[string]func() error{
+		"byte":  func() error { return os.WriteFile(path, []byte("contenT"), 0o644) },
+		"short": func() error { return os.Truncate(path, 3) },
+		"gone":  func() error { return os.Remove(path) },
+		"sum":   func() error { return os.Remove(path + sumExt) },
+	} {
+		write()
+		if err := damage(); err != nil {
+			t.Fatal(err)
+		}
+		if Whole(path) == nil {
+			t.Errorf("%s: it is whole", name)
+		}
+	}
+	write()
+	if got := Files(filepath.Dir(path)); len(got) != 1 {
+		t.Errorf("files: %v", got)
+	}
+	Prune(filepath.Dir(path), 0)
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}

@@ -20,7 +20,7 @@ type Options struct {
 	Noisy float64 // the same elsewhere; 0: 3 %
 }
 
-// What is looked at together in a noisy series, and how unlikely a step by chance has to be. A history has thousands of series.
+// Noisy series are searched window by window. A history has thousands of them, so a step by chance has to be very unlikely.
 const (
 	window = 30
 	maxP   = 1e-5

@@ -75,7 +75,7 @@ type GuestOptions struct {
 func newEngine(p *Plan, selection Selection, o GuestOptions) *engine {
 	o.Progress = cmp.Or(o.Progress, NewProgress(io.Discard, 0))
 	return &engine{
-		GuestOptions: o, plan: p, selection: selection, steps: map[Mark]Step{}, finished: map[Mark]bool{}, cells: cellStates{},
+		GuestOptions: o, plan: p, selection: selection, steps: map[Mark]Step{}, finished: map[Mark]bool{}, killed: map[string]int{}, cells: cellStates{},
 		passed: map[string]bool{},
 	}
 }
@@ -95,6 +95,7 @@ type engine struct {
 	order    int // trials recorded, rejected ones among them
 	cells    cellStates
 	finished map[Mark]bool   // steps that are over
+	killed   map[string]int  // by cell: guests in a row that died in a trial of it
 	passed   map[string]bool // gates that were passed, by gateName
 	kept     keptGates
 	failed   error // to record
@@ -283,6 +284,9 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 	}
 	crashed := "" // the member in whose set-up or gate the guest before crashed
 	for deaths := 0; ; {
+		if r.dropKillers(s); !s.more() {
+			return r.failure()
+		}
 		made := len(s.job.Done)
 		g, died, err := r.boot(ctx, s)
 		if err != nil {
@@ -292,6 +296,9 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 		case died == nil:
 			return r.failure()
 		case g.current != nil:
+			r.mu.Lock()
+			r.killed[g.current.Cell]++
+			r.mu.Unlock()
 			g.lose(*g.current, died.Error())
 		case g.crashedAt(died) != "" && g.crashedAt(died) == crashed:
 			g.fail(died)
@@ -309,6 +316,22 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 		}
 		if !s.more() {
 			return nil
+		}
+	}
+}
+
+// maxKilled is how many guests may die in a row in trials of a cell; then its other trials are given up.
+const maxKilled = 2
+
+// dropKillers gives up the trials of cells in whose trials guests died: each may cost the time after which a guest counts as hung.
+func (r *engine) dropKillers(s *shard) {
+	for _, st := range s.steps {
+		m := st.mark()
+		r.mu.Lock()
+		kills := r.killed[m.Cell] >= maxKilled
+		r.mu.Unlock()
+		if kills && s.job.includes(st) {
+			(&Guest{run: r, shard: s}).lose(m, fmt.Sprintf("given up: %d guests in a row died in a trial of this cell", maxKilled))
 		}
 	}
 }

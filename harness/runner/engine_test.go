@@ -138,8 +138,10 @@ func TestRunGuestsSurvivesDeath(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			deadly := "LB/workload=pps/class=ipip/variant=b/services=1000/flows=64"
+			died := 0
 			f, sum, err := guestsOf(t, o, runner.Selection{}, func(_ runner.Job, c harness.Cell) error {
 				if c.BenchName() == deadly {
+					died++
 					return errors.New("kernel panic: divide error")
 				}
 				return nil
@@ -153,6 +155,9 @@ func TestRunGuestsSurvivesDeath(t *testing.T) {
 			}
 			if !slices.ContainsFunc(f.rejects, func(s string) bool { return strings.Contains(s, "divide error") }) {
 				t.Errorf("rejected: %v", f.rejects)
+			}
+			if died != 2 || !slices.ContainsFunc(f.rejects, func(s string) bool { return strings.Contains(s, "given up: 2 guests in a row died") }) {
+				t.Errorf("%d guests died of a cell with three repeats, want 2 and the third given up: %v", died, f.rejects)
 			}
 			if d := cmp.Diff([]string{deadly}, of(sum, harness.OutcomeInvalid)); d != "" {
 				t.Error(d)

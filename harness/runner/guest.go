@@ -97,6 +97,7 @@ func (g *Guest) take(e event) error {
 		}
 		return nil
 	case e.Trial != nil:
+		delete(r.killed, e.Trial.Cell.BenchName())
 		g.done(Mark{e.Trial.Cell.BenchName(), e.Trial.Repeat})
 	case e.Outcome != nil:
 		g.skipCell(e.Outcome.Cell)

@@ -74,7 +74,7 @@ char _license[] SEC("license") = "GPL";
 `
 }
 
-// TestBisect: in a repository of eight commits, one of which does not compile, the commit that made a program dearer is found, with the
+// TestBisect: in a repository of eight commits, one of which does not compile, the commit that made a program more expensive is found, with the
 // function that it changed.
 func TestBisect(t *testing.T) {
 	if os.Getenv("LABTEST_SOAK") == "" {
