@@ -51,7 +51,8 @@ func (s Setting) String() string {
 // A Series names values of one unit of one cell.
 type Series struct{ Cell, Unit string }
 
-// RunOf takes what a history keeps from a run. Bounds, such as quantiles beyond a histogram, are no values and stay out.
+// RunOf takes what a history keeps from a run. Bounds, such as quantiles beyond a histogram, are no values and stay out, and so does the
+// second of an A/A pair.
 func RunOf(r *record.Run) (Run, error) {
 	if !r.Env.Complete {
 		return Run{}, fmt.Errorf("the run is %s: a history holds complete runs only", r.State())
@@ -60,6 +61,9 @@ func RunOf(r *record.Run) (Run, error) {
 	out := Run{Setting: Setting{e.Experiment, e.Target, e.CPU, e.Profile, e.Seed}, Kernel: e.Kernel, QEMU: e.QEMU, Lab: e.Commit,
 		Recorded: e.Started.UTC().Round(time.Second), Better: map[string]int{}, Values: map[Series][]float64{}}
 	for _, t := range r.Trials {
+		if strings.HasSuffix(t.Cell.Variant, harness.SuffixAA) {
+			continue
+		}
 		for _, m := range t.Result.Metrics {
 			if m.Beyond {
 				continue

@@ -229,7 +229,7 @@ func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([][]job, error) {
 	}
 	dir := f.out
 	if dir == "" {
-		dir = filepath.Join("results", "scratch", fmt.Sprintf("ab-%s-%s", p.experiment.Name, time.Now().Format("20060102-150405")))
+		dir = scratch("ab-"+p.experiment.Name, time.Now())
 	}
 	all, dirs := []harness.Experiment{p.experiment}, []string{dir}
 	sel.WithoutAA = f.target == harness.TargetExact || p.kind != nil

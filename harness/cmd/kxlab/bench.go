@@ -87,7 +87,7 @@ func bench(ctx context.Context, s streams, words experiments.Vocabulary, f runFl
 		return usage(err)
 	}
 	if f.out == "" {
-		f.out = filepath.Join("results", "scratch", fmt.Sprintf("bench-%s-%s", f.profile, now().Format("20060102-150405")))
+		f.out = scratch("bench-"+f.profile, now())
 	}
 	runs, err := planBench(ctx, words, f, items)
 	if err != nil {

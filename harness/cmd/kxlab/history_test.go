@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // slower copies a published run and makes every value of a unit larger by a share.
@@ -124,5 +125,18 @@ func TestHistory(t *testing.T) {
 	}
 	if code, out, errs := try(t, "history", "--history", "h"); code != codeFailed || !strings.Contains(errs, three) || !strings.Contains(out, "3 measured commits") {
 		t.Errorf("a damaged file: code %d, %s%s", code, out, errs)
+	}
+}
+
+// TestScratch: two runs that begin in one second have folders of their own.
+func TestScratch(t *testing.T) {
+	t.Chdir(t.TempDir())
+	now := time.Unix(1e9, 0)
+	first := scratch("lb", now)
+	if err := os.MkdirAll(first, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if second := scratch("lb", now); second != first+"-2" {
+		t.Errorf("the second is %s beside %s", second, first)
 	}
 }

@@ -232,8 +232,7 @@ func (f runFlags) jobs(ctx context.Context, s streams, args []string, words expe
 		j.dir, j.objects = f.out, objects
 		switch {
 		case f.out == "":
-			name := fmt.Sprintf("%s-%s-%s", e.Name, f.profile, now.Format("20060102-150405"))
-			j.dir = filepath.Join("results", "scratch", name)
+			j.dir = scratch(e.Name+"-"+f.profile, now)
 		case len(args) > 1:
 			j.dir = filepath.Join(f.out, fmt.Sprintf("%d-%s", i+1, e.Name))
 		}
