@@ -101,8 +101,17 @@ func changeGrid(l history.Line, c history.Change, all bool) grid {
 
 // cellText is a cell with where it was measured.
 func cellText(s history.Setting, cell string) string {
-	_, rest, _ := strings.Cut(cell, "/")
-	return s.Experiment + " on " + s.Target + ": " + rest
+	words := []string{s.Experiment, "on", s.Target + ":"}
+	for _, part := range strings.Split(cell, "/")[1:] {
+		switch key, value, _ := strings.Cut(part, "="); key {
+		case "class":
+		case "workload", "variant":
+			words = append(words, value)
+		default:
+			words = append(words, part)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // stepText is the size of a step.

@@ -103,7 +103,7 @@ func curve(l history.Line, d history.Drawn, sc unit.Scale, steps []int) template
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="curve" viewBox="0 0 %g %g" role="img" aria-label="%s">`, curveWidth, curveHeight, template.HTMLEscapeString(d.Cell+" "+d.Unit))
 	for _, v := range []float64{hi, lo} {
-		fmt.Fprintf(&b, `<line class="bar-axis" x1="%g" x2="%g" y1="%.1f" y2="%[3]f"/><text class="bar-text" x="%[4]g" y="%[5].1f" text-anchor="end">%s</text>`,
+		fmt.Fprintf(&b, `<line class="bar-axis" x1="%g" x2="%g" y1="%.1f" y2="%[3]f"/><text class="bar-text" x="%[4]g" y="%.1[5]f" text-anchor="end">%s</text>`,
 			curveLeft, curveWidth-curveRight, y(v), curveLeft-6, y(v)+3, template.HTMLEscapeString(sc.Format(v)))
 	}
 	for _, at := range steps {

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness/history"
+)
+
+// past is an invented line of commits with one step.
+func past() history.Line {
+	var l history.Line
+	for i := range 6 {
+		s := history.Series{Cell: "LB/workload=pps/class=nat/variant=xdp-nat/flows=64", Unit: "insn/pkt"}
+		values := []float64{1000, 1001}
+		if i >= 3 {
+			values = []float64{1100, 1101}
+		}
+		r := history.Run{Setting: history.Setting{Experiment: "lb", Target: "exact"}, Better: map[string]int{s.Unit: -1}, Values: map[history.Series][]float64{s: values}}
+		l.Entries = append(l.Entries, history.Entry{Commit: fmt.Sprintf("%040x", i), Subject: "a <b> & c", Runs: []history.Run{r}})
+		l.Place = append(l.Place, 10*i)
+	}
+	return l
+}
+
+// TestHistory: a step is named with its range of commits in each format, a cell as people name it, and the curve is a picture whose values
+// stand at it.
+func TestHistory(t *testing.T) {
+	l := past()
+	changes := l.Changes(history.Options{})
+	for _, format := range []string{"text", "markdown", "json"} {
+		var b bytes.Buffer
+		if err := WriteHistory(&b, l, changes, format, false); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"0000000003", "worse"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%s: it does not say %q:\n%s", format, want, b.String())
+			}
+		}
+		if format == "text" && !strings.Contains(b.String(), "one of 10 commits after 0000000000") || strings.Contains(b.String(), "BADINDEX") {
+			t.Errorf("%s: %s", format, b.String())
+		}
+	}
+	v := NewHistory(l, changes)
+	if len(v.Drawn) != 1 || v.Drawn[0].Name != "lb on exact: pps xdp-nat flows=64, insn/pkt" || len(v.Changes) != 1 {
+		t.Fatalf("%+v", v)
+	}
+	svg := string(v.Drawn[0].SVG)
+	if err := xml.Unmarshal([]byte(svg), new(struct{})); err != nil || strings.Contains(svg, "%!") || strings.Count(svg, "<circle") != 6 || strings.Count(svg, "curve-step") != 1 {
+		t.Errorf("%v: %s", err, svg)
+	}
+	if empty := NewHistory(history.Line{}, nil); !strings.Contains(empty.Answer, "nothing changed") {
+		t.Errorf("an empty history: %+v", empty)
+	}
+}
