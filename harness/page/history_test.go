@@ -22,7 +22,7 @@ func past() history.Line {
 			values = []float64{1100, 1101}
 		}
 		r := history.Run{Setting: history.Setting{Experiment: "lb", Target: "exact"}, Better: map[string]int{s.Unit: -1}, Values: map[history.Series][]float64{s: values}}
-		l.Entries = append(l.Entries, history.Entry{Commit: fmt.Sprintf("%040x", i), Subject: "a <b> & c", Runs: []history.Run{r}})
+		l.Entries = append(l.Entries, history.Entry{Commit: fmt.Sprintf("%010x%030x", i, i), Subject: "a <b> & c", Runs: []history.Run{r}})
 		l.Place = append(l.Place, 10*i)
 	}
 	return l
@@ -43,7 +43,7 @@ func TestHistory(t *testing.T) {
 				t.Errorf("%s: it does not say %q:\n%s", format, want, b.String())
 			}
 		}
-		if format == "text" && !strings.Contains(b.String(), "one of 10 commits after 0000000000") || strings.Contains(b.String(), "BADINDEX") {
+		if format == "text" && !strings.Contains(b.String(), "one of 10 commits after 0000000002") || strings.Contains(b.String(), "BADINDEX") {
 			t.Errorf("%s: %s", format, b.String())
 		}
 	}
