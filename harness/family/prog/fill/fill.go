@@ -29,6 +29,9 @@ import (
 // example is the content of a file, in one line.
 const example = "vips: [{key: 1, value: 2}]"
 
+// maxBytes bounds the values of a map's entries: each has the size that the object says, however short it is in the file.
+const maxBytes = 64 << 20
+
 // Parse reads the text of a file for an object.
 func Parse(raw []byte, spec *ebpf.CollectionSpec) (fills []prog.Fill, variables []prog.Variable, err error) {
 	var doc yaml.Node
@@ -77,6 +80,9 @@ func entries(name string, m *ebpf.MapSpec, n *yaml.Node, spec *ebpf.CollectionSp
 	}
 	if int64(len(n.Content)) > int64(m.MaxEntries) && m.MaxEntries > 0 {
 		return nil, at(n, fmt.Errorf("%d entries, and the map holds %d", len(n.Content), m.MaxEntries))
+	}
+	if int64(len(n.Content))*int64(m.ValueSize) > maxBytes {
+		return nil, at(n, fmt.Errorf("%d x %d bytes, and at most %d MiB can be given", len(n.Content), m.ValueSize, maxBytes>>20))
 	}
 	for _, e := range n.Content {
 		if e.Kind != yaml.MappingNode {

@@ -86,6 +86,15 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// TestParseLargeValue: a value as large as the object says it is refused before there is a buffer for it.
+func TestParseLargeValue(t *testing.T) {
+	spec := object(t, "filled")
+	spec.Maps["each"].ValueSize, spec.Maps["each"].Value = 1<<32-1, nil
+	if _, _, err := Parse([]byte("each: [{key: 0, value: 0x01}]"), spec); err == nil || !strings.Contains(err.Error(), "1 x 4294967295 bytes, and at most 64 MiB can be given") {
+		t.Error(err)
+	}
+}
+
 // FuzzParse: no text makes it panic, and what it takes fits into the maps.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(whole))

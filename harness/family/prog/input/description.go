@@ -43,7 +43,9 @@ func description(name string, raw []byte) (out []prog.Input, err error) {
 		if err := one(&in, n); err != nil {
 			return nil, err
 		}
-		out = append(out, in)
+		if out = append(out, in); len(out) > maxInputs {
+			break // as of a capture: the caller says it
+		}
 	}
 	return out, nil
 }

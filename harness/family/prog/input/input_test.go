@@ -128,6 +128,7 @@ func TestReadRefuses(t *testing.T) {
 		{"x.yaml", yaml("- {packet: [ethernet: {}, tcp: {}]}"), "layer tcp: no ipv4 or ipv6 stands before it"},
 		{"x.yaml", yaml("- {packet: [ethernet: {}, ipv4: {dst: fd00::1}]}"), "of the other family"},
 		{"x.yaml", yaml("- {packet: [ethernet: {dst: 1}]}"), "field dst"},
+		{"x.yaml", yaml("- {packet: [ethernet: {}, payload: {zeros: 99999999999999}]}"), `field zeros: "99999999999999" is not a number from 0 to 4095`}, // and no such buffer
 		{"x.yaml", yaml("- {packet: [ethernet: {}, ipv4: {}, tcp: {flags: [sin]}]}"), `unknown flag "sin", did you mean`},
 		{"x.yaml", yaml("- {packet: 0x1}"), "not bytes in hex"},
 		{"x.yaml", yaml("- {pakket: 0x1}"), `unknown key "pakket", did you mean "packet"?`},

@@ -44,7 +44,8 @@ func (f *fields) end() error {
 	return f.err
 }
 
-// number reads a number of so many bits.
+// number reads a number of so many bits. One that does not fit is a mistake, and otherwise takes its place: callers may make as many
+// bytes as it says.
 func (f *fields) number(name string, otherwise uint64, bits int) uint64 {
 	text, ok := f.take(name)
 	if !ok {
@@ -53,6 +54,7 @@ func (f *fields) number(name string, otherwise uint64, bits int) uint64 {
 	v, err := strconv.ParseUint(text, 0, 64)
 	if err != nil || v>>bits != 0 {
 		f.fail(name, fmt.Errorf("%q is not a number from 0 to %d", text, uint64(1)<<bits-1))
+		return otherwise
 	}
 	return v
 }
