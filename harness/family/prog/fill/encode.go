@@ -42,6 +42,11 @@ func write(out []byte, n *yaml.Node, t btf.Type) error {
 	case *btf.Array:
 		return array(out, n, t)
 	case *btf.Int, *btf.Enum, *btf.Float, *btf.Pointer:
+		if i, ok := t.(*btf.Int); ok {
+			if err := checkSign(n, i); err != nil {
+				return err
+			}
+		}
 		if e, ok := t.(*btf.Enum); ok {
 			if v, ok := harness.Find(e.Values, func(v btf.EnumValue) bool { return v.Name == n.Value }); ok {
 				return number(out, v.Value, false)
@@ -53,6 +58,21 @@ func write(out []byte, n *yaml.Node, t btf.Type) error {
 	default:
 		return fmt.Errorf("a value of type %v cannot be given", t)
 	}
+}
+
+// checkSign returns an error for a number that would have another value in the type than in the file. Hex is bits, whatever they mean.
+func checkSign(n *yaml.Node, t *btf.Int) error {
+	v, err := strconv.ParseInt(n.Value, 0, 64)
+	size := min(t.Size, 8)
+	switch signed := t.Encoding == btf.Signed; {
+	case err != nil || quoted(n) || size == 0:
+		return nil
+	case !signed && v < 0:
+		return fmt.Errorf("%d is negative, and the type %s has no sign: write the bits in hex if you mean them", v, t.Name)
+	case signed && size < 8 && v >= 1<<(8*size-1) && !strings.HasPrefix(n.Value, "0x"):
+		return fmt.Errorf("%d does not fit into the %d bytes of the type %s, which has a sign: write the bits in hex if you mean them", v, size, t.Name)
+	}
+	return nil
 }
 
 // underlying is a type without typedefs and qualifiers; nil for none.

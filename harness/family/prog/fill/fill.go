@@ -13,6 +13,7 @@
 package fill
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -101,6 +102,9 @@ func entries(name string, m *ebpf.MapSpec, n *yaml.Node, spec *ebpf.CollectionSp
 			if f.Key, err = encode(e.Content[i+1], m.Key, int(m.KeySize)); err != nil {
 				return nil, at(e.Content[i+1], in("key", err))
 			}
+			if index := binary.NativeEndian.Uint32(append(f.Key, 0, 0, 0, 0)); indexed(m.Type) && m.MaxEntries > 0 && index >= m.MaxEntries {
+				return nil, at(e.Content[i+1], fmt.Errorf("key: %d is no index of a map of %d: want 0 to %d", index, m.MaxEntries, m.MaxEntries-1))
+			}
 		}
 		keyless := m.Type == ebpf.Queue || m.Type == ebpf.Stack
 		if value == nil || f.Key == nil && !keyless {
@@ -124,6 +128,12 @@ func entries(name string, m *ebpf.MapSpec, n *yaml.Node, spec *ebpf.CollectionSp
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+// indexed reports whether the keys of a type of map are numbers from 0 to its size.
+func indexed(t ebpf.MapType) bool {
+	return slices.Contains([]ebpf.MapType{ebpf.Array, ebpf.PerCPUArray, ebpf.ProgramArray, ebpf.PerfEventArray, ebpf.CGroupArray, ebpf.ArrayOfMaps,
+		ebpf.DevMap, ebpf.CPUMap, ebpf.XSKMap, ebpf.SockMap, ebpf.ReusePortSockArray}, t)
 }
 
 // A placed error has the place in the file where the mistake is.

@@ -25,7 +25,7 @@ func TestFilledProgram(t *testing.T) {
 	for text, want := range map[string]uint32{
 		"more: 0": 0,
 		"vips: [{key: {addr: 10.0.0.1, port: 80, mac: 02:00:00:00:00:09, range: [{low: 1, high: 2}, {low: 3, high: 4}]}, value: 5}]\n" +
-			"each: [{key: 0, value: 0x10}]\nouter: [{key: 1, value: [{key: 1, value: 7}]}]\nmore: -2": 26,
+			"each: [{key: 0, value: 0x10}]\nouter: [{key: 1, value: [{key: 1, value: 7}]}]\nmore: 0xfffffffe": 26,
 		"slot: 1":                          99, // the object's own entry
 		"jumps: [{key: 0, value: jumped}]": 99,
 	} {
