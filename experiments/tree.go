@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // A file is what nodes were read from.
@@ -78,6 +80,9 @@ func (t *tree) parse(f *file, raw []byte) (*yaml.Node, error) {
 	if err := yaml.NewDecoder(bytes.NewReader(raw)).Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		line, column, text := syntaxError(raw, err)
 		return nil, located{fmt.Errorf("%s:%d:%d: read YAML: %s", f.name, line, column, text)}
+	}
+	if line, err := harness.SecondDocument(raw); err != nil {
+		return nil, located{fmt.Errorf("%s:%d:1: %w", f.name, line, err)}
 	}
 	if len(doc.Content) == 0 && f.user {
 		return nil, located{fmt.Errorf("%s:1:1: nothing is defined here: kxlab init writes a definition to start from", f.name)}

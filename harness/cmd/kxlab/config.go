@@ -74,6 +74,9 @@ func readConfig(v *viper.Viper, path string, known []string) error {
 	if err := file.ReadConfig(bytes.NewReader(raw)); err != nil {
 		return fmt.Errorf("read settings: %s: not YAML, such as \"profile: quick\": %s", path, yamlText(err))
 	}
+	if line, err := harness.SecondDocument(raw); err != nil {
+		return fmt.Errorf("read settings: %s: line %d: %w", path, line, err)
+	}
 	for _, key := range slices.Sorted(slices.Values(file.AllKeys())) {
 		if err := harness.Known("setting", key, known); err != nil {
 			return fmt.Errorf("%s: %w", path, err)

@@ -127,6 +127,7 @@ func TestSettings(t *testing.T) {
 		{"unknown in file", "profil: quick\n", "", "list", codeUsage, `unknown setting "profil", did you mean "profile"`},
 		{"unknown in environment", "", "KXLAB_PROFIL=quick", "list", codeUsage, `did you mean "KXLAB_PROFILE"`},
 		{"bad value", "repeat: many\n", "", "run lb", codeUsage, `setting repeat: "many" is not a whole number, such as 5`},
+		{"two documents", "profile: quick\n---\nprofile: full\n", "", "list", codeUsage, "read settings: kxlab.yaml: line 2: a second YAML document begins"},
 		{"bad file", "repeat: [\n", "", "list", codeUsage, `read settings: kxlab.yaml: not YAML, such as "profile: quick": line 1: `},
 		{"of another command", "min-effect: 2%\n", "KXLAB_GATE=true", "run lb --target exact --kernel ./none", codeFailed, "./none"},
 	} {

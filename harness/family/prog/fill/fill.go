@@ -39,6 +39,9 @@ func Parse(raw []byte, spec *ebpf.CollectionSpec) (fills []prog.Fill, variables 
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
 		return nil, nil, fmt.Errorf("not YAML, such as %s: %s", example, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
+	if line, err := harness.SecondDocument(raw); err != nil {
+		return nil, nil, &placed{line, 1, err}
+	}
 	if len(doc.Content) == 0 {
 		return nil, nil, fmt.Errorf("the file is empty: want names of maps, each with a list of entries, such as %s", example)
 	}

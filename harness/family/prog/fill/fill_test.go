@@ -83,8 +83,9 @@ func TestParseRefuses(t *testing.T) {
 		"each: [{key: 7, value: 1}]":                     "line 1, column 14: map each: key: 7 is no index of a map of 1: want 0 to 0",
 		"jumps: [{key: 2, value: jumped}]":               "line 1, column 15: map jumps: key: 2 is no index of a map of 2: want 0 to 1",
 		"outer: [{key: 1, value: [{key: 2, value: 7}]}]": "key: 2 is no index of a map of 2",
-		"":    "the file is empty",
-		"- 1": "want names of maps",
+		"":                     "the file is empty",
+		"more: 1\n---\nmor: 1": "line 2, column 1: a second YAML document begins",
+		"- 1":                  "want names of maps",
 		"outer: [{key: 1, value: [{key: 0, value: [1]}]}]": "want a number, an address or bytes",
 	} {
 		if _, _, err := Parse([]byte(text), object(t, "filled")); err == nil || !strings.Contains(err.Error(), want) {

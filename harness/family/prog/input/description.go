@@ -31,6 +31,9 @@ func description(name string, raw []byte) (out []prog.Input, err error) {
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
 		return nil, fmt.Errorf("not YAML, such as %s: %s", example, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
+	if line, err := harness.SecondDocument(raw); err != nil {
+		return nil, fmt.Errorf("line %d, column 1: %w", line, err)
+	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.SequenceNode {
 		return nil, fmt.Errorf("want a list of inputs, each with packet or context, such as %s", example)
 	}

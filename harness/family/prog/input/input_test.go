@@ -130,6 +130,7 @@ func TestReadRefuses(t *testing.T) {
 		{"x.yaml", yaml("- {packet: [ethernet: {dst: 1}]}"), "field dst"},
 		{"x.yaml", yaml("- {packet: [ethernet: {}, payload: {zeros: 99999999999999}]}"), `field zeros: "99999999999999" is not a number from 0 to 4095`}, // and no such buffer
 		{"x.yaml", yaml("- {packet: [ethernet: {}, ipv4: {}, tcp: {flags: [sin]}]}"), `unknown flag "sin", did you mean`},
+		{"x.yaml", yaml("- {packet: 0x1111111111111111111111111111}\n---\n- {}"), "line 2, column 1: a second YAML document begins"},
 		{"x.yaml", yaml("- {packet: 0x1}"), "not bytes in hex"},
 		{"x.yaml", yaml("- {pakket: 0x1}"), `unknown key "pakket", did you mean "packet"?`},
 		{"x.yaml", yaml("- {packet: 0x11, context: 0x11}"), "want one of packet and context"},
