@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +103,22 @@ func create(dir string, env Env) (_ *Writer, err error) {
 		return nil, fmt.Errorf("write %s: %w", benchFile, err)
 	}
 	return w, d.Sync()
+}
+
+// CheckEmpty returns the error of Create for a directory that holds something; one that does not exist is empty.
+func CheckEmpty(dir string) error {
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		defer d.Close()
+		err = checkEmpty(d)
+	}
+	if err != nil {
+		return fmt.Errorf("create run directory %s: %w", dir, err)
+	}
+	return nil
 }
 
 // checkEmpty returns an error unless the directory is empty, but for what a killed Create may have left.

@@ -252,7 +252,7 @@ func (f abFlags) jobs(p *pair, words experiments.Vocabulary) ([][]job, error) {
 			out[k] = append(out[k], on[k])
 		}
 	}
-	return out, nil
+	return out, f.checkOut(slices.Concat(out...))
 }
 
 // answer says what the runs found. wrong is what failed in them.

@@ -54,6 +54,9 @@ func TestABRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := errors.Join(os.Mkdir("full", 0o755), os.WriteFile("full/theirs", nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args string
 		code int
@@ -80,6 +83,8 @@ func TestABRefuses(t *testing.T) {
 		{"xdp-dsr xdp-dsr --format pdf", codeUsage, `unknown format "pdf"`},
 		{"xdp-dsr xdp-dsr --min-effect x", codeUsage, "--min-effect"},
 		{"xdp-dsr xdp-dsr --axis services", codeUsage, "want NAME=VALUE"},
+		{"xdp-dsr xdp-dsr --out full", codeFailed, "create run directory full: directory is not empty: theirs is there; name another one"},
+		{"xdp-dsr --out full --kernel 7.2,6.12", codeFailed, "directory is not empty: theirs is there"},
 		{"xdp-dsr xdp-dsr --kernel 7.2,7.2", codeUsage, "--kernel: 7.2 is named twice"},
 		{"xdp-dsr xdp-dsr --kernel 7.2,moon", codeUsage, `kernel "moon": neither a version`},
 		{"xdp-dsr xdp-dsr --kernel 7.2,6.12 --format junit", codeUsage, "--format junit: not with several kernels"},

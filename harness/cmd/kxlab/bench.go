@@ -89,6 +89,9 @@ func bench(ctx context.Context, s streams, words experiments.Vocabulary, f runFl
 	if f.out == "" {
 		f.out = scratch("bench-"+f.profile, now())
 	}
+	if err := record.CheckEmpty(f.out); err != nil {
+		return err
+	}
 	runs, err := planBench(ctx, words, f, items)
 	if err != nil {
 		return err

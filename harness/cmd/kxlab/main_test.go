@@ -178,4 +178,13 @@ func TestJobsOut(t *testing.T) {
 	if want := filepath.Join("results", "scratch", "lb-smoke-20260102-030405"); err != nil || jobs[0].dir != want {
 		t.Errorf("%v, %v", jobs, err)
 	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("theirs", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"run lb lb --out . --profile smoke", "bench --out ."} { // nothing is made beside what is there
+		if code, _, errs := try(t, strings.Fields(args)...); code != codeFailed || !strings.Contains(errs, "directory is not empty: theirs is there") {
+			t.Errorf("%s: exit code %d, %q", args, code, errs)
+		}
+	}
 }

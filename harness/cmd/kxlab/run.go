@@ -242,7 +242,7 @@ func (f runFlags) jobs(ctx context.Context, s streams, args []string, words expe
 		}
 		jobs = append(jobs, more...)
 	}
-	return jobs, nil
+	return jobs, f.checkOut(jobs)
 }
 
 // newJob plans a selection of an experiment.
