@@ -90,6 +90,7 @@ func TestParseRefuses(t *testing.T) {
 		{"key twice", "question: A question", "question: A\nquestion: B", `t.yaml:5:1: key "question" is given twice, before on line 4`},
 		{"not YAML", "name: t\n", "name: [t\n", "read YAML"},
 		{"two documents", "baseline: a\n", "baseline: a\n---\nbaseline: c\n", "t.yaml:27:1: a second YAML document begins"},
+		{"control character", "question: A question", `question: "<b>\e[31mred"`, `t.yaml:4:11: a control character in "<b>\x1b[31mred"`},
 		{"word for a number", "repeats: 3", "repeats: three", "t.yaml:19:14: repeats: want a whole number"},
 		{"bad duration", "measure: 300ms", "measure: 300", "measure: want a duration with its unit"},
 		{"negative knob", "value: 7}", "value: -7}", `value: want a whole number of 0 or more, not "-7"`},

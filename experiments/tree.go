@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -92,6 +93,9 @@ func (t *tree) parse(f *file, raw []byte) (*yaml.Node, error) {
 	}
 	root := doc.Content[0]
 	t.mark(root, f)
+	if n := control(root); n != nil {
+		return nil, t.locate(root, faultAt(n, "a control character in %+q: text goes to terminals, which obey it", n.Value))
+	}
 	if root.Kind != yaml.MappingNode {
 		return nil, t.locate(root, faultAt(root, "want keys with values, not %s", describe(root)))
 	}
@@ -108,6 +112,19 @@ func tabAt(raw []byte) (line, column int) {
 		}
 	}
 	return 0, 0
+}
+
+// control is the first scalar with a control character other than the end of a line; nil if there is none.
+func control(n *yaml.Node) *yaml.Node {
+	if strings.ContainsFunc(n.Value, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+		return n
+	}
+	for _, c := range n.Content {
+		if found := control(c); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // mark writes down which file a node and all below it are from.

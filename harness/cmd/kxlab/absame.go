@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"reflect"
 
 	"github.com/kxlab/kxlab/bpf"
@@ -49,7 +48,7 @@ func (p *pair) answerSame(s streams, f abFlags) (done bool, err error) {
 	if !same {
 		return false, nil
 	}
-	_, err = fmt.Fprintf(s.out, "No difference is shown between %s and %s: they are the same code, all %d instructions, maps and values of variables. "+
+	err = s.say("No difference is shown between %s and %s: they are the same code, all %d instructions, maps and values of variables. "+
 		"Nothing was measured (--fresh measures).\n\n", p.words[0], p.words[1], n)
 	return true, err
 }

@@ -112,7 +112,7 @@ func bench(ctx context.Context, s streams, words experiments.Vocabulary, f runFl
 		r.run(ctx, s, quiet, f)
 		took := now().Sub(began)
 		if r.err != nil {
-			fmt.Fprintf(s.out, "%s\n", headOf(r.err, 3))
+			s.say("%s\n", headOf(r.err, 3))
 		}
 		spent, foreseen = spent+took, foreseen+r.estimate
 		left := restOf(runs[i+1:], spent, foreseen)
@@ -219,7 +219,7 @@ func printPlan(s streams, f runFlags, runs []*benchRun) {
 	for _, r := range runs {
 		all += r.estimate
 	}
-	fmt.Fprintf(s.out, "kxlab bench, profile %s: %s, about %s in all by estimate; results in %s\n", f.profile, harness.Plural(len(runs), "run"), seconds(all), f.out)
+	s.say("kxlab bench, profile %s: %s, about %s in all by estimate; results in %s\n", f.profile, harness.Plural(len(runs), "run"), seconds(all), f.out)
 	for i, r := range runs {
 		fmt.Fprintf(s.out, "  %d  %-52s %3d cells, %4d trials, about %s\n", i+1, r.title, r.plan.Cells(), r.plan.Trials(), seconds(r.estimate))
 	}
@@ -239,9 +239,9 @@ func printFound(s streams, f runFlags, runs []*benchRun, spent time.Duration) {
 		case r.err != nil:
 			found += " (with errors)"
 		}
-		fmt.Fprintf(s.out, "- %s\n", cut(fmt.Sprintf("%s on %s: %s", r.plan.Experiment.Name, r.plan.Target, found), 200))
+		s.say("- %s\n", cut(fmt.Sprintf("%s on %s: %s", r.plan.Experiment.Name, r.plan.Target, found), 200))
 	}
-	fmt.Fprintf(s.out, "Read on: %s; all tables: kxlab report --all DIR\n", filepath.Join(f.out, "*", filepath.Base(page.Path("."))))
+	s.say("Read on: %s; all tables: kxlab report --all DIR\n", filepath.Join(f.out, "*", filepath.Base(page.Path("."))))
 }
 
 // headOf is the first lines of an error.

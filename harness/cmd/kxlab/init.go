@@ -91,7 +91,7 @@ func newInit(s streams, words experiments.Vocabulary) *cobra.Command {
 			if err := writeNew(dir, files); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(s.out, "%s is written. Next:\n\n  cd %s\n  $EDITOR %s.bpf.c\n  %s\n\nAnd, in a git repository, against its last commit:\n\n  %s\n",
+			err = s.say("%s is written. Next:\n\n  cd %s\n  $EDITOR %s.bpf.c\n  %s\n\nAnd, in a git repository, against its last commit:\n\n  %s\n",
 				dir, dir, args[1], st.command(args[1]), st.edited(args[1]))
 			return err
 		}),

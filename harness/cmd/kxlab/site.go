@@ -72,7 +72,7 @@ func newSite(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(s.out, "%s of %s: %s\n", harness.Plural(len(files), "page"), harness.Plural(len(runs), "run"), filepath.Join(args[0], "index.html"))
+			err = s.say("%s of %s: %s\n", harness.Plural(len(files), "page"), harness.Plural(len(runs), "run"), filepath.Join(args[0], "index.html"))
 			return err
 		}),
 	}

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"text/tabwriter"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -51,8 +53,24 @@ func columns(f *os.File) int {
 // note writes a line that is not a result.
 func (s streams) note(format string, args ...any) {
 	if !s.quiet {
-		fmt.Fprintf(s.err, "kxlab: "+format+"\n", args...)
+		fmt.Fprintf(s.err, "kxlab: %s\n", plain(fmt.Sprintf(format, args...)))
 	}
+}
+
+// say writes a result that may hold words of the user's.
+func (s streams) say(format string, args ...any) error {
+	_, err := io.WriteString(s.out, plain(fmt.Sprintf(format, args...)))
+	return err
+}
+
+// plain is a text whose control characters, but ends of lines and tabs, are question marks: paths may hold what a terminal would obey.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // progress shows the progress of a run.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -29,5 +30,22 @@ func TestColours(t *testing.T) {
 		if got := colours(tt.f); got != tt.want {
 			t.Errorf("%s, NO_COLOR=%q, TERM=%s: %t, want %t", tt.f.Name(), tt.no, tt.term, got, tt.want)
 		}
+	}
+}
+
+// TestPlain: what a terminal obeys is no part of a message, whatever path or definition it came from.
+func TestPlain(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("title.yaml", []byte("extends: lb\nname: mine\nquestion: \"<b>\\e[31mred\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"list", "./title.yaml"}, {"report", "we\x1b[31mird"}, {"ab", "we\x1b[31mird.bpf.c", "xdp-nat"}, {"list", "we\x1b]0;x\x07"}} {
+		if code, out, errs := try(t, args...); code == codeDone || strings.ContainsAny(out+errs, "\x1b\x07") || errs == "" {
+			t.Errorf("%q: exit code %d, %q, %q", args, code, out, errs)
+		}
+	}
+	var out strings.Builder
+	if err := (streams{out: &out}).say("results in %s\t\n", "a\x1b[31m\u009b1m"); err != nil || out.String() != "results in a?[31m?1m\t\n" {
+		t.Errorf("%q, %v", out.String(), err)
 	}
 }
