@@ -186,7 +186,8 @@ func writeNew(dir string, files map[string]string) error {
 func newInclude(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use: "include [DIR]", Short: "Print a folder with the headers that the lab's programs include, for clang -I; or write them to DIR",
-		Example: "  clang -O2 -g -target bpf -I$(kxlab include) -c mine.bpf.c -o mine.bpf.o", Args: cobra.MaximumNArgs(1),
+		Example: "  clang -O2 -g -target bpf -mcpu=v3 -I$(kxlab include) -idirafter /usr/include/$(uname -m)-linux-gnu -c mine.bpf.c -o mine.bpf.o",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			headers, err := bpf.Headers()
 			if err != nil {

@@ -147,6 +147,26 @@ func TestInclude(t *testing.T) {
 	}
 }
 
+// TestIncludeExample: the command that the help shows compiles a program.
+func TestIncludeExample(t *testing.T) {
+	if _, err := exec.LookPath("clang-19"); err != nil {
+		t.Skip(err)
+	}
+	t.Setenv("KXLAB_CACHE", t.TempDir())
+	t.Chdir(t.TempDir())
+	if code, _, said := try(t, "init", "lb", "mine", "."); code != codeDone {
+		t.Fatal(said)
+	}
+	_, dir, _ := try(t, "include")
+	example := strings.NewReplacer("$(kxlab include)", strings.TrimSpace(dir), "clang ", "clang-19 ").Replace(newInclude(streams{}).Example)
+	if said, err := exec.Command("sh", "-ec", example).CombinedOutput(); err != nil || !strings.Contains(example, strings.TrimSpace(dir)) {
+		t.Errorf("%s: %v: %s", example, err, said)
+	}
+	if _, err := os.Stat("mine.bpf.o"); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestInitInGuest: a newcomer's first number, of a program by itself and, in make soak instead, of a scheduler. The program must be what
 // is measured: it is told from the kernel's scheduler.
 func TestInitInGuest(t *testing.T) {
