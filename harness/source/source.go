@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -110,6 +111,9 @@ func openFile(ctx context.Context, path, clang string) (*Object, error) {
 // runsHere returns an error for an ELF object that is not BPF in this machine's byte order, which guests share.
 func runsHere(raw []byte) error {
 	f, err := elf.NewFile(bytes.NewReader(raw))
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("the file is cut off after %d bytes: compile it anew", len(raw))
+	}
 	if err != nil {
 		return fmt.Errorf("read ELF: %w", err)
 	}
@@ -142,6 +146,9 @@ var undefinedRE = regexp.MustCompile(`reference to "([^"]*)" in section SHN_UNDE
 // explainRead adds to an error of reading an object what to do about it.
 func explainRead(raw []byte, err error) error {
 	m := undefinedRE.FindStringSubmatch(err.Error())
+	if strings.Contains(err.Error(), "missing BTF") {
+		return fmt.Errorf("read BPF object: %w: it has no types: compile it with -g", err)
+	}
 	if m == nil {
 		return fmt.Errorf("read BPF object: %w", err)
 	}
@@ -245,8 +252,15 @@ func compile(ctx context.Context, path, clang string) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: it does not compile:\n%s", filepath.Base(clang), strings.TrimSpace(string(said)))
+	text := strings.TrimSpace(string(said))
+	_, missing := os.Stat(out)
+	switch {
+	case err != nil && text == "":
+		return nil, fmt.Errorf("%s: it does not compile: %w, and not a word why; is it a clang?", clang, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: it does not compile:\n%s", filepath.Base(clang), text)
+	case missing != nil:
+		return nil, fmt.Errorf("%s: it wrote no object; is it a clang?", clang)
 	}
 	return os.ReadFile(out)
 }

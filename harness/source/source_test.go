@@ -5,6 +5,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -147,6 +148,17 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatalf("%v: %s", err, out)
 			}
 		}
+		write(t, "untyped.bpf.c", "struct { int (*type)[2]; } m __attribute__((section(\".maps\")));\n"+
+			"__attribute__((section(\"xdp\"))) int f(void *ctx) { return m.type ? 2 : 1; }\n")
+		if out, err := exec.Command(clang, "-O2", "-target", "bpf", "-c", "untyped.bpf.c", "-o", "untyped.bpf.o").CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		raw, err := os.ReadFile("untyped.bpf.o")
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, "cut.bpf.o", string(raw[:len(raw)-100]))
+		cases["untyped.bpf.o"], cases["cut.bpf.o"] = "it has no types: compile it with -g", fmt.Sprintf("the file is cut off after %d bytes", len(raw)-100)
 		cases["big.bpf.o"], cases["machine.bpf.o"] = "its byte order is BigEndian", "an object for EM_X86_64, not BPF"
 	}
 	for word, want := range cases {
@@ -157,6 +169,11 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if _, err := Open(context.Background(), "wrong.bpf.c", "no-such-clang"); err == nil || !strings.Contains(err.Error(), "no-such-clang") {
 		t.Errorf("a clang that is not installed: %v", err)
+	}
+	for clang, want := range map[string]string{"false": "it does not compile: exit status 1, and not a word why", "true": "it wrote no object"} {
+		if _, err := Open(context.Background(), "wrong.bpf.c", clang); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", clang, err, want)
+		}
 	}
 	if left, _ := os.ReadDir(tmp); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
