@@ -49,7 +49,11 @@ func TestABRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"xdp_dsr.bpf.o", "mine.bpf.o"} {
+	scheduler, err := bpf.Bytes("sched/scx_fifo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string][]byte{"xdp_dsr.bpf.o": raw, "mine.bpf.o": raw, "fifo.bpf.o": scheduler} {
 		if err := os.WriteFile(name, raw, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -74,6 +78,8 @@ func TestABRefuses(t *testing.T) {
 		{"./mine xdp-nat", codeUsage, "names of sources and objects end in .c and .o"},
 		{"none.bpf.c xdp-nat", codeFailed, "there is no such file"},
 		{"mine.bpf.o mine.bpf.o", codeUsage, "name a variant of the lab by --like"},
+		{"fifo.bpf.o mine.bpf.o", codeUsage, "A is a scheduler and B is a program of type XDP: they do not do the same work"},
+		{"mine.bpf.o fifo.bpf.o", codeUsage, "A is a program of type XDP and B is a scheduler: they do not do the same work"},
 		{"mine.bpf.o bpf-cubic", codeUsage, "it is a program of type XDP, and bpf-cubic is a congestion control"},
 		{"mine.bpf.o tc-nat", codeUsage, "it is a program of type XDP, and tc-nat is a program of type SchedCLS"},
 		{"mine.bpf.o iptables", codeUsage, "iptables is no BPF object"},

@@ -64,6 +64,9 @@ func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b
 		}
 		sides[i].object = o
 	}
+	if err := sameKind(sides[0].object, sides[1].object); err != nil {
+		return nil, usage(err)
+	}
 	for i := range sides {
 		own := sides[i].object
 		switch {
@@ -138,6 +141,19 @@ func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b
 		}
 	}
 	return p, p.progOnly(f.progFlags)
+}
+
+// sameKind returns an error for two objects of the user's of which only one is a scheduler or a congestion control, whatever places they
+// could take. Of others the programs that are chosen decide.
+func sameKind(a, b *source.Object) error {
+	if a == nil || b == nil {
+		return nil
+	}
+	x, y := bpfobj.KindOf(a.Spec), bpfobj.KindOf(b.Spec)
+	if own := []string{bpfobj.KindCC, bpfobj.KindSched}; x == y || !slices.Contains(own, x) && !slices.Contains(own, y) {
+		return nil
+	}
+	return fmt.Errorf("A is %s and B is %s: they do not do the same work", x, y)
 }
 
 // alone are the pair's experiments with one variant each, of the same name. On target exact that is what makes the guests of both
