@@ -50,8 +50,8 @@ func Were(n int) string {
 	return "were"
 }
 
-// Closest returns the word among known that differs from word in the fewest characters, else the only one that begins with it, or "" if none
-// is near.
+// Closest returns the word among known that differs from word in the fewest characters, else the only one that begins with it, or with most
+// of it, or "" if none is near.
 func Closest(word string, known []string) string {
 	best, least := "", len(word)/3+2 // a third of the characters may be wrong, one at least
 	for _, k := range known {
@@ -59,33 +59,50 @@ func Closest(word string, known []string) string {
 			best, least = k, d
 		}
 	}
-	begun := slices.DeleteFunc(slices.Clone(known), func(k string) bool { return len(word) < leastBegun || !strings.HasPrefix(k, word) })
-	if best == "" && len(begun) == 1 {
-		return begun[0]
+	if best != "" {
+		return best
 	}
-	return best
+	for _, enough := range []int{len(word), (3*len(word) + 3) / 4} {
+		begun := Filter(known, func(k string) bool { return begins(word, k) >= max(enough, leastBegun) })
+		if len(begun) == 1 {
+			return begun[0]
+		}
+	}
+	return ""
 }
 
 // leastBegun is how many characters of a word say which one is meant.
 const leastBegun = 4
 
-// distance is the number of characters to insert, delete or replace to get from a to b (Levenshtein 1965).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+// begins is with how many characters both words begin.
+func begins(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
+	return n
+}
+
+// distance is the number of characters to insert, delete, replace or exchange with the next to get from a to b: the optimal string alignment
+// (Boytsov, ACM JEA 16, 2011).
+func distance(a, b string) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		for j := range rows[i] {
+			switch {
+			case i == 0 || j == 0:
+				rows[i][j] = i + j
+				continue
+			case a[i-1] == b[j-1]:
+				rows[i][j] = rows[i-1][j-1]
+			default:
+				rows[i][j] = 1 + min(rows[i-1][j-1], rows[i-1][j], rows[i][j-1])
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], 1+rows[i-2][j-2])
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }

@@ -35,6 +35,26 @@ func TestKnown(t *testing.T) {
 	}
 }
 
+// TestClosest: letters that changed places are one mistake, and the beginning of a long word says which one is meant.
+func TestClosest(t *testing.T) {
+	for _, tt := range []struct {
+		word, want string
+		known      []string
+	}{
+		{"wacth", "watch", []string{"wait", "watch"}},
+		{"dropt", "dropped", []string{"counters", "dropped"}},
+		{"dropt", "", []string{"dropped", "droplets"}}, // two
+		{"work", "workloads", []string{"workloads", "variants"}},
+		{"abb", "ab", []string{"ab", "bench"}},
+		{"wor", "", []string{"workloads"}},
+		{"", "", []string{"workloads"}},
+	} {
+		if got := harness.Closest(tt.word, tt.known); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.word, got, tt.want)
+		}
+	}
+}
+
 func TestPlural(t *testing.T) {
 	for n, want := range map[int]string{0: "0 rows were", 1: "1 row was", 2: "2 rows were"} {
 		if got := harness.Plural(n, "row") + " " + harness.Were(n); got != want {
