@@ -68,7 +68,7 @@ func TestABRefuses(t *testing.T) {
 	}{
 		{"xdp-nat", codeUsage, "B is missing: ab takes A and B, or A alone with several kernels: kxlab ab xdp-nat --kernel A,B"},
 		{"xdp-nat --kernel 7.2", codeUsage, "B is missing"},
-		{"a b c", codeUsage, "accepts between 1 and 2 arg(s)"},
+		{"a b c", codeUsage, `too many words, the last "c"; want kxlab ab A [B]`},
 		{"xdp-nut xdp-nat", codeUsage, `unknown variant "xdp-nut"`},
 		{"xdp-nat xdp-dsr", codeUsage, "A is of class nat and B of class dsr"},
 		{"xdp-nat scx-fifo", codeUsage, "A belongs to experiment lb and B to sched"},

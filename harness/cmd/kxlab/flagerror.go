@@ -5,7 +5,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,4 +48,34 @@ func valueError(f *pflag.Flag, value string, cause error) error {
 		return fmt.Errorf("%q is too large or too small a number", value)
 	}
 	return fmt.Errorf("%q is not %s", value, want)
+}
+
+// optionalRE finds the words of a command's use that may be left out.
+var optionalRE = regexp.MustCompile(`\[[^]]*\]`)
+
+// nameArgs has a command and those below it say which words are missing or too many, by the words of its use, and which command may be meant.
+func nameArgs(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		nameArgs(sub)
+	}
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if check(cmd, args) == nil {
+			return nil
+		}
+		if cmd.HasSubCommands() {
+			shown := harness.Filter(cmd.Commands(), (*cobra.Command).IsAvailableCommand)
+			return harness.Known("command of "+cmd.CommandPath(), args[0], harness.Map(shown, (*cobra.Command).Name))
+		}
+		_, words, _ := strings.Cut(cmd.Use, " ")
+		use := strings.TrimSpace(cmd.CommandPath() + " " + words)
+		need := harness.Filter(strings.Fields(optionalRE.ReplaceAllString(words, "")), func(w string) bool { return w != "--" })
+		if len(args) < len(need) {
+			return fmt.Errorf("missing: %s; want %s", strings.Join(need[len(args):], " "), use)
+		}
+		return fmt.Errorf("too many words, the last %q; want %s", args[len(args)-1], use)
+	}
 }

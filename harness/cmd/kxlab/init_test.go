@@ -96,7 +96,7 @@ func TestInitRefuses(t *testing.T) {
 		"init sched scx-fifo":  {codeUsage, "the lab has a variant of that name"},
 		"init sched a/b":       {codeUsage, "want letters, digits, _ and -, a letter first"},
 		"init sched mine-2":    {codeUsage, "GOMAXPROCS"},
-		"init sched":           {codeUsage, "accepts between 2 and 3 arg"},
+		"init sched":           {codeUsage, "missing: NAME; want kxlab init FAMILY NAME [DIR]"},
 	} {
 		if code, out, said := try(t, strings.Fields(args)...); code != want.code || !strings.Contains(said, want.said) || out != "" {
 			t.Errorf("%s: exit code %d, %q, want %d, %q", args, code, said, want.code, want.said)
