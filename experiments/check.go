@@ -30,8 +30,7 @@ func check(e harness.Experiment, v Vocabulary) error {
 		at(refuse(e.Title == "", "experiment %s: title is missing", e.Name), "title"),
 		at(refuse(e.Question == "", "experiment %s: question is missing", e.Name), "question"),
 		at(checkTargets(e.Targets), "targets"),
-		at(refuse(min(g.CPUs, g.ExactCPUs, g.ExactParts, g.ExactGates, g.MemoryMB) < 0,
-			"guest: cpus, exactcpus, exactparts, exactgates and memorymb must not be negative"), "guest"),
+		at(in("guest", checkGuest(g)), "guest"),
 		in("guest", at(optional("root of guests", g.Root, []string{"host", "image"}), "guest", "root")),
 		refuse(len(e.Variants) == 0, "no variants"),
 		at(each("variant", e.Variants, variantName, func(v harness.Variant) error {
@@ -48,6 +47,24 @@ func check(e harness.Experiment, v Vocabulary) error {
 		at(each("score", e.Scores, func(s harness.Score) string { return s.Name }, func(s harness.Score) error { return checkScore(e, s) }), "scores"),
 		at(each("law", e.Laws, func(l harness.Law) string { return l.Name }, func(l harness.Law) error { return checkLaw(e, l) }), "laws"),
 		at(each("plot", e.Plots, func(p harness.PlotSpec) string { return p.Name }, func(p harness.PlotSpec) error { return checkPlot(e, p) }), "plots"),
+	)
+}
+
+// The bounds of a guest: QEMU has a machine of so many CPUs, and package vm refuses one with less memory (MiB). The most finds a slip.
+const (
+	maxCPUs   = 255
+	minMemory = 160
+	maxMemory = 1 << 20
+)
+
+func checkGuest(g harness.GuestSpec) error {
+	bound := func(key string, n, least, most int) error {
+		return at(refuse(n != 0 && (n < least || n > most), "%s is %d, want %d to %d", key, n, least, most), key)
+	}
+	return cmp.Or(
+		bound("cpus", g.CPUs, 1, maxCPUs), bound("exactcpus", g.ExactCPUs, 1, maxCPUs),
+		bound("exactparts", g.ExactParts, 1, maxCPUs), bound("exactgates", g.ExactGates, 1, maxCPUs),
+		bound("memorymb", g.MemoryMB, minMemory, maxMemory),
 	)
 }
 

@@ -49,12 +49,17 @@ func (m marked) Unwrap() []error { return []error{m.error, m.mark} }
 var nameRE = regexp.MustCompile(`^[a-zA-Z0-9._%+:]([a-zA-Z0-9._%+:-]*[a-zA-Z0-9._%+:])?$`)
 var digitsRE = regexp.MustCompile(`-[0-9]+$`)
 
+// maxName is the most characters of a name: folders and files of a run have two of them, and 255 is the most that Linux takes.
+const maxName = 100
+
 // CheckName returns an error if a name or an axis value would break the record's format. A name that ends in a hyphen
 // and digits is read as a number of processors by every reader of the Go benchmark format.
 func CheckName(kind, name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("%s without a name", kind)
+	case len(name) > maxName:
+		return fmt.Errorf("%s %.20q…: %d characters long, at most %d", kind, name, len(name), maxName)
 	case !nameRE.MatchString(name):
 		return fmt.Errorf("%s %q: only letters, digits and . _ %% + : - may be used, not - at either end", kind, name)
 	case digitsRE.MatchString(name):
