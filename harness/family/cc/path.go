@@ -54,7 +54,7 @@ func (Family) CheckAxis(name, value string) error {
 	if !ok {
 		return nil
 	}
-	if v, err := strconv.ParseFloat(value, 64); err != nil || v < b.least || v > b.most {
+	if v, err := strconv.ParseFloat(value, 64); err != nil || !(v >= b.least && v <= b.most) { // NaN neither
 		return fmt.Errorf("%s=%s: want %g to %g %s", name, value, b.least, b.most, b.unit)
 	}
 	return nil

@@ -179,3 +179,12 @@ func (p *ccPath) setting(t testing.TB, key uint32) (value uint64) {
 	}
 	return value
 }
+
+// TestCheckAxis: what is no number within the bounds is refused.
+func TestCheckAxis(t *testing.T) {
+	for value, want := range map[string]bool{"1": true, "1000": true, "0": false, "1001": false, "nan": false, "inf": false, "x": false} {
+		if err := (Family{}).CheckAxis("flows", value); (err == nil) != want {
+			t.Errorf("flows=%s: %v", value, err)
+		}
+	}
+}
