@@ -88,7 +88,7 @@ func TestChangeMutants(t *testing.T) {
 			}
 		})},
 		{fault: "moves flows when a backend goes", want: "a backend was removed: the flow", broken: forget(func(m *model) bool { return m.changes == removed })},
-		{fault: "loses flows when a backend goes", want: "a backend was removed: nothing came out of the balancer", broken: broken{
+		{fault: "loses flows when a backend goes", want: "a backend was removed: nothing came out of the balancer, after ", broken: broken{
 			in: func(m *model, in *packet) bool { return m.changes != removed || in.isSYN() }}},
 		{fault: "cuts drained flows", want: "a backend was drained: the flow", broken: forget(func(m *model) bool { return m.changes == drained })},
 		{fault: "does not drain", want: "a backend was drained: the new flow", broken: as(func(_ *model, s *service.Service) {

@@ -28,6 +28,7 @@ type judge struct {
 	sc     *scene
 	class  string
 	expect expectation
+	came   int // packets that had to be forwarded and were
 }
 
 // packets runs the fixtures of the class.
@@ -75,10 +76,11 @@ func (j *judge) checkFrame(f fixture, frame []byte, to *service.Backend) error {
 	case err != nil:
 		return err
 	case out == nil:
-		return errors.New("nothing came out of the balancer")
+		return j.nothing()
 	case f.action == actReply:
 		return f.reply(*out)
 	}
+	j.came++
 	b, err := j.sc.backend(in, *out, j.class)
 	if err != nil {
 		return err
@@ -98,6 +100,14 @@ func (j *judge) checkFrame(f fixture, frame []byte, to *service.Backend) error {
 	return nil
 }
 
+// nothing is the error of a packet that was lost: one of many is another fault than all.
+func (j *judge) nothing() error {
+	if j.came == 0 {
+		return errors.New("nothing came out of the balancer")
+	}
+	return fmt.Errorf("nothing came out of the balancer, after %s that did", harness.Plural(j.came, "packet"))
+}
+
 // answer sends the backend's SYN-ACK through the balancer, as the class nat requires, and expects it at the client with
 // the service's address. Without it conntrack has no established connection and drops the packets that follow.
 func (j *judge) answer(syn packet, from service.Backend) error {
@@ -109,7 +119,7 @@ func (j *judge) answer(syn packet, from service.Backend) error {
 	case err != nil:
 		return err
 	case out == nil:
-		return errors.New("nothing came out of the balancer")
+		return j.nothing()
 	case out.from != syn.to || out.to != syn.from:
 		return fmt.Errorf("it goes from %s to %s, want %s to %s", out.from, out.to, syn.to, syn.from)
 	}
