@@ -253,9 +253,9 @@ func (r *engine) runShards(ctx context.Context, shards []*shard) error {
 	return errors.Join(errs...)
 }
 
-// inTurn runs a shard when its turn has come.
+// inTurn runs a shard when its turn has come. One of which nothing is run waits for none.
 func (r *engine) inTurn(ctx context.Context, s *shard) error {
-	if r.Turn != nil {
+	if r.Turn != nil && !r.allFailed(s) {
 		end, err := r.Turn(ctx, s.job.Repeat)
 		if err != nil {
 			return err

@@ -170,12 +170,18 @@ func testCrash(t *testing.T, where string) {
 	}
 }
 
-// TestAllFailed: once all members have failed at their gates, no guest boots to measure them.
+// TestAllFailed: once all members have failed at their gates, no guest boots to measure them, and none waits for its turn.
 func TestAllFailed(t *testing.T) {
 	rec, s := newFake(), runner.Selection{Profile: "quick"}
-	var trials int
+	var trials, turns int
+	turn := func(_ context.Context, repeat int) (func(), error) {
+		if repeat != runner.EveryRepeat {
+			turns++
+		}
+		return func() {}, nil
+	}
 	_, err := runner.RunGuests(t.Context(), plan(t, s), s, runner.GuestOptions{
-		Record: rec, EachRepeat: true, Gates: 1, Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
+		Record: rec, EachRepeat: true, Gates: 1, Turn: turn, Boot: func(ctx context.Context, j runner.Job, to *runner.Guest) error {
 			if j.Work == runner.WorkTrials {
 				trials++
 			}
@@ -184,8 +190,8 @@ func TestAllFailed(t *testing.T) {
 			return runner.Inside(ctx, j, map[string]harness.Family{"lb": f}, to)
 		},
 	})
-	if err != nil || trials > 0 {
-		t.Errorf("%d guests booted to measure, %v", trials, err)
+	if err != nil || trials > 0 || turns > 0 {
+		t.Errorf("%d guests booted to measure, %d waited to, %v", trials, turns, err)
 	}
 	for cell, o := range rec.outcomes {
 		if o.Outcome != harness.OutcomeFailed {

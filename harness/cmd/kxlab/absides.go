@@ -151,11 +151,16 @@ func (m *sides) preliminary(seeds int) string {
 	if err != nil || len(runs) != 1 {
 		return ""
 	}
-	for _, r := range runs[0] {
+	return m.shown(runs[0], seeds)
+}
+
+// shown is what the first seeds of two runs show; "" without a cell that both have numbers of, as where one side failed its gate.
+func (m *sides) shown(runs [2]*record.Run, seeds int) string {
+	for _, r := range runs {
 		r.Trials = harness.Filter(r.Trials, func(t harness.Trial) bool { return t.Repeat < seeds })
 	}
-	c, err := verdict.Compare(runs[0][0], runs[0][1], verdict.CompareOptions{MinEffect: m.effect, AllowMissing: true})
-	if err != nil {
+	c, err := verdict.Compare(runs[0], runs[1], verdict.CompareOptions{MinEffect: m.effect, AllowMissing: true})
+	if err != nil || len(c.Rows) == 0 {
 		return ""
 	}
 	if c.Count(verdict.Better)+c.Count(verdict.Worse) == 0 { // what so few would have found is no comfort
