@@ -80,7 +80,8 @@ func count(n int) string {
 	return fmt.Sprint(n)
 }
 
-// decided are the rows that say better or worse, those in instructions first, then the largest differences.
+// decided are the rows that say better or worse: throughput in bits first, which congestion controls are for, then instructions, then the
+// largest differences.
 func (ab AB) decided() []verdict.Row {
 	var out []verdict.Row
 	for _, r := range ab.Comparison.Rows {
@@ -89,11 +90,8 @@ func (ab AB) decided() []verdict.Row {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b verdict.Row) int {
-		if ai, bi := counted(a), counted(b); ai != bi {
-			if ai {
-				return -1
-			}
-			return 1
+		if x, y := rank(a), rank(b); x != y {
+			return cmp.Compare(x, y)
 		}
 		switch x, y := size(a), size(b); {
 		case x > y:
@@ -104,6 +102,17 @@ func (ab AB) decided() []verdict.Row {
 		return 0
 	})
 	return out
+}
+
+// rank is how soon a row may answer.
+func rank(r verdict.Row) int {
+	switch {
+	case r.Unit == "bit/s":
+		return 0
+	case counted(r):
+		return 1
+	}
+	return 2
 }
 
 func counted(r verdict.Row) bool { return strings.HasPrefix(r.Unit, "insn/") }
@@ -235,6 +244,19 @@ func intervalText(r verdict.Row) string {
 	return fmt.Sprintf(" [%s, %s]", unit.Percent(low, true), unit.Percent(high, true))
 }
 
+// besideInterval is a row's verdict where its interval stands, too: if that excludes no difference and the verdict does not, it says why.
+func besideInterval(r verdict.Row) string {
+	text := verdictText(r)
+	low, high, ok := r.Interval()
+	if r.Verdict != noDifference || !ok || low <= 0 && high >= 0 || r.P == nil {
+		return text
+	}
+	if *r.P >= 1-stats.Confidence {
+		return text + fmt.Sprintf(" (p %s, adjusted for all rows)", pText(r))
+	}
+	return text + fmt.Sprintf(" (below %s)", magnitude(r, r.Floor))
+}
+
 // grids are a table a workload.
 func (ab AB) grids() []grid {
 	var out []grid
@@ -247,7 +269,7 @@ func (ab AB) grids() []grid {
 		sc := unit.ScaleFor(r.Unit, []float64{r.Old.Median, r.New.Median})
 		out[i].rows = append(out[i].rows, []string{
 			r.Cell.AxesText(), sc.Column(r.Unit), sc.Format(r.Old.Median), sc.Format(r.New.Median),
-			deltaText(r) + intervalText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), verdictText(r),
+			deltaText(r) + intervalText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), besideInterval(r),
 		})
 	}
 	if n := len(out); n > 0 && ab.Comparison.OldRun.Target == harness.TargetExact {

@@ -52,6 +52,63 @@ func TestWriteABInstructions(t *testing.T) {
 	}
 }
 
+// TestABLead: throughput in bits answers before instructions, and these before what differs by more.
+func TestABLead(t *testing.T) {
+	x, y := synthetic.ExactPair(1, 1.05, 0)
+	c := mustCompareRuns(t, x, y)
+	var left []int // rows that differ
+	for i, r := range c.Rows {
+		if r.Verdict == verdict.Worse {
+			left = append(left, i)
+		}
+	}
+	units := []string{"sec/req", "insn/seg", "bit/s"}
+	if len(left) < len(units) {
+		t.Fatalf("%d rows differ", len(left))
+	}
+	for i, at := range left {
+		c.Rows[at].Unit, c.Rows[at].Delta = units[min(i, 2)], 0.5/float64(i+1)
+	}
+	ab := AB{A: "a", B: "b", Comparison: c}
+	if got := ab.Sentence(); !strings.HasPrefix(got, "b has 16.7 % more bit/s than a") {
+		t.Error(got)
+	}
+	c.Rows[left[2]].Verdict = noDifference
+	for _, at := range left[3:] {
+		c.Rows[at].Verdict = noDifference
+	}
+	if got := ab.Sentence(); !strings.HasPrefix(got, "b takes 25.0 % more instructions a segment than a") {
+		t.Error(got)
+	}
+}
+
+// TestBesideInterval: a row whose interval excludes no difference, and that shows none, says why.
+func TestBesideInterval(t *testing.T) {
+	x, y := synthetic.ExactPair(1, 1.003, 0)
+	c := mustCompareRuns(t, x, y)
+	chance, known := 0.12, 0
+	for _, r := range c.Rows {
+		low, high, ok := r.Interval()
+		if !ok || low <= 0 && high >= 0 {
+			if got := besideInterval(r); got != verdictText(r) {
+				t.Errorf("%s: %s", r.Name, got)
+			}
+			continue
+		}
+		known++
+		if got := besideInterval(r); got != "~ (below 0.5 %)" {
+			t.Errorf("%s: %s", r.Name, got)
+		}
+		r.P = &chance
+		if got := besideInterval(r); got != "~ (p 0.120, adjusted for all rows)" {
+			t.Errorf("%s: %s", r.Name, got)
+		}
+	}
+	if known == 0 {
+		t.Error("no interval excludes 0")
+	}
+}
+
 // TestWriteABRun: of a program by itself the answer says how many instructions were added, and outputs that differ are listed.
 func TestWriteABRun(t *testing.T) {
 	for slow, want := range map[float64]string{1 / 1.05: "b takes ", 1: "No difference is shown"} {

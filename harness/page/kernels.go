@@ -203,7 +203,7 @@ func changeText(r *verdict.Row) string {
 	if r == nil {
 		return "–"
 	}
-	return deltaText(*r) + intervalText(*r) + " " + verdictText(*r)
+	return deltaText(*r) + intervalText(*r) + " " + besideInterval(*r)
 }
 
 // writeJSON writes one document: a comparison a kernel, and the rows that differ between the kernels.
