@@ -149,12 +149,17 @@ func (l *loop) one(ctx context.Context, load Load, first Side, d time.Duration) 
 		defer func() { err = errors.Join(err, done()) }()
 		programs[i] = p
 	}
+	a, b := programs[first], programs[1-first] // the place of A is the number of the side that is first
+	var verdict uint32
 	if !l.same { // else the caller compares outputs
-		if err := l.agree(programs[first], programs[1-first]); err != nil { // the place of A is the number of the side that is first
+		if verdict, err = l.agree(a, b); err != nil {
 			return each, err
 		}
 	}
 	sides, err := l.run(ctx, programs[0], programs[1], d)
+	if err == nil && !l.same {
+		err = l.stillAgree(a, b, verdict)
+	}
 	if err != nil {
 		return each, err
 	}
@@ -164,18 +169,51 @@ func (l *loop) one(ctx context.Context, load Load, first Side, d time.Duration) 
 	return each, nil
 }
 
-// agree returns an error unless both programs give a packet the same verdict.
-func (l *loop) agree(a, b *ebpf.Program) error {
+// stillPackets is how many packets each program gets after its load was timed: the timed loop jumps into a program and sees no verdict.
+const stillPackets = 128
+
+// stillAgree returns an error if one of the programs gives packets another verdict than both gave before they were timed, and the other does
+// not, as one that drops packets once it has seen many.
+func (l *loop) stillAgree(a, b *ebpf.Program, verdict uint32) error {
+	var others [2]int
+	for i, p := range []*ebpf.Program{a, b} {
+		if err := l.place(p, p); err != nil {
+			return err
+		}
+		for range stillPackets {
+			v, _, err := l.coll.Programs[l.program].Benchmark(l.packet, 1, nil)
+			if err != nil {
+				return fmt.Errorf("%v: %w", Side(i), err)
+			}
+			if v != verdict {
+				others[i]++
+			}
+		}
+		if err := l.broken(); err != nil {
+			return err
+		}
+	}
+	for i, n := range others {
+		if n > 0 && others[1-i] == 0 {
+			return fmt.Errorf("once %v has been timed, it gives %d of %d packets another verdict than %s, and %v none: they do not do the same work",
+				Side(i), n, stillPackets, l.verdictName(verdict), Side(1-i))
+		}
+	}
+	return nil
+}
+
+// agree returns the verdict that both programs give a packet, or an error if these differ.
+func (l *loop) agree(a, b *ebpf.Program) (uint32, error) {
 	va, err := l.verdict(a)
 	if err != nil {
-		return fmt.Errorf("A: %w", err)
+		return 0, fmt.Errorf("A: %w", err)
 	}
 	vb, err := l.verdict(b)
 	if err != nil {
-		return fmt.Errorf("B: %w", err)
+		return 0, fmt.Errorf("B: %w", err)
 	}
 	if va != vb {
-		return fmt.Errorf("A gives a packet the verdict %s and B %s: they do not do the same work", l.verdictName(va), l.verdictName(vb))
+		return 0, fmt.Errorf("A gives a packet the verdict %s and B %s: they do not do the same work", l.verdictName(va), l.verdictName(vb))
 	}
-	return nil
+	return va, nil
 }

@@ -4,6 +4,7 @@ package laps
 
 import (
 	"context"
+	"errors"
 	"math"
 	"os"
 	"strings"
@@ -162,5 +163,45 @@ func TestSamePacket(t *testing.T) {
 	}
 	if _, err := newLoop(Traffic{Packet: make([]byte, 4000), Like: xdp}); err == nil {
 		t.Error("a packet of 4000 bytes fits")
+	}
+}
+
+// turning is an XDP program that drops one packet in eight once it has seen many.
+func turning(t *testing.T) (*ebpf.Program, func() error) {
+	t.Helper()
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL", Instructions: asm.Instructions{
+		asm.StoreImm(asm.RFP, -4, 0, asm.Word), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, -4), asm.LoadMapPtr(asm.R1, m.FD()), asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "forward"), asm.LoadMem(asm.R6, asm.R0, 0, asm.DWord), asm.Add.Imm(asm.R6, 1), asm.StoreMem(asm.R0, 0, asm.R6, asm.DWord),
+		asm.JLT.Imm(asm.R6, 50_000, "forward"), asm.And.Imm(asm.R6, 7), asm.JNE.Imm(asm.R6, 0, "forward"), asm.Mov.Imm(asm.R0, 1), asm.Return(),
+		asm.Mov.Imm(asm.R0, 3).WithSymbol("forward"), asm.Return(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, func() error { return errors.Join(p.Close(), m.Close()) }
+}
+
+// TestTurning: a program that drops packets later than the first look sees is no faster one, unless both do.
+func TestTurning(t *testing.T) {
+	needRoot(t)
+	for _, c := range []struct {
+		a, b bool
+		want string
+	}{{false, true, "it gives 16 of 128 packets another verdict than XDP_TX, and A none"}, {true, false, "it gives 16 of 128 packets another verdict than XDP_TX, and B none"}, {true, true, ""}} {
+		_, err := Compare(t.Context(), Traffic{Family: 4, Flows: 1}, func(_ context.Context, of Side) (*ebpf.Program, func() error, error) {
+			if [2]bool{c.a, c.b}[of] {
+				p, done := turning(t)
+				return p, done, nil
+			}
+			p := multiplying(t, 40, 3)
+			return p, p.Close, nil
+		}, Options{Loads: 4, Time: time.Millisecond})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }
