@@ -44,6 +44,8 @@ type Experiment struct {
 	Laws      []Law
 	// Data is what the family needs beyond a definition, in a form of its own; no definition holds it.
 	Data []byte `yaml:"-" json:",omitempty"`
+	// Loading is about how long a trial on target exact takes to load its program anew, beyond what it always takes; for estimates alone.
+	Loading time.Duration `yaml:"-" json:"-"`
 }
 
 // The targets: where trials run.

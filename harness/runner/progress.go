@@ -199,13 +199,17 @@ type kind struct {
 
 // add adds a plan.
 func (e *estimate) add(p *Plan) {
+	var loading time.Duration
+	if p.Target == harness.TargetExact {
+		loading = p.Experiment.Loading
+	}
 	e.setups.remaining += len(p.Groups)
-	e.setups.guess = guessSetup
+	e.setups.guess = guessSetup + time.Duration(len(p.Experiment.Variants))*loading // for the gates
 	for i := range p.Groups {
 		for _, b := range p.Groups[i].Blocks {
 			k := e.kind(b.Workload)
 			k.remaining += b.Repeats * len(b.Cells)
-			k.guess = max(k.guess, b.Warm+b.Measure+guessTrial)
+			k.guess = max(k.guess, b.Warm+b.Measure+guessTrial+loading)
 		}
 	}
 }

@@ -94,3 +94,19 @@ func TestProgressAnswer(t *testing.T) {
 		}
 	}
 }
+
+// TestGuessLoading: what it takes to load a program counts for each trial and each gate in exact guests.
+func TestGuessLoading(t *testing.T) {
+	cell := harness.Cell{Experiment: "lb", Workload: "pps", Class: "nat", Variant: "a"}
+	p := &Plan{Groups: []Group{{Blocks: []Block{{Workload: "pps", Repeats: 10, Measure: time.Second, Cells: []harness.Cell{cell}}}}}, Target: harness.TargetHost}
+	p.Experiment.Variants = make([]harness.Variant, 2)
+	before := p.Guess()
+	p.Experiment.Loading = 10 * time.Second
+	if p.Guess() != before {
+		t.Errorf("%v on the host, was %v", p.Guess(), before)
+	}
+	p.Target = harness.TargetExact
+	if want := before + (10+2)*10*time.Second; p.Guess() != want {
+		t.Errorf("%v, want %v", p.Guess(), want)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -141,6 +142,7 @@ func (p *pair) runPrograms(f progFlags) error {
 	}
 	p.kind = &have[0]
 	p.experiment.Guest.MemoryMB = bpfobj.GuestMemory(p.experiment.Guest.MemoryMB, need)
+	p.experiment.Loading = time.Duration(need>>20) * loadMiB
 	w := &p.experiment.Workloads[0]
 	w.Axes[0].Values = harness.Map(data.Inputs, func(in prog.Input) string { return in.Name })
 	return nil
@@ -180,6 +182,9 @@ const maxMapFile = 64 << 20
 
 // maxMaps is the most memory that the maps of a program may take, bytes: of the largest guests.
 const maxMaps = 3 << 30
+
+// loadMiB is about how long an exact guest takes to make a MiB of maps and to free it: an array of 800 MiB took 6 s of a processor.
+const loadMiB = 8 * time.Millisecond
 
 // mapMemory is about how much memory the maps of a program take. Maps that are too large, or that only their loader can make, are
 // an error.

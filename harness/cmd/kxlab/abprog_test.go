@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -171,5 +172,25 @@ func TestDifferences(t *testing.T) {
 	}
 	if n := bpfobj.GuestMemory(1024, 1<<30); n != 2048 {
 		t.Errorf("%d MiB for 1024", n)
+	}
+}
+
+// TestLoading: the estimate knows that a large map takes long to make.
+func TestLoading(t *testing.T) {
+	if _, err := exec.LookPath("clang-19"); err != nil {
+		t.Skip(err)
+	}
+	t.Chdir(t.TempDir())
+	const program = `#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 512 << 14); __type(key, __u32); __type(value, char[64]); } m SEC(".maps");
+SEC("xdp") int f(struct xdp_md *ctx) { __u32 k = 1; return bpf_map_lookup_elem(&m, &k) ? 2 : 1; }
+`
+	if err := os.WriteFile("large.bpf.c", []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := openPair(t.Context(), vocabulary(), abFlags{}, "large.bpf.c", "large.bpf.c")
+	if err != nil || p.experiment.Loading < 512*loadMiB || p.experiment.Loading > 600*loadMiB {
+		t.Fatalf("%v, %+v", err, p)
 	}
 }
