@@ -21,9 +21,16 @@ REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git status --porcelain
 SRC    := $(wildcard bpf/*/*.bpf.c harness/labtest/testdata/*.bpf.c harness/family/*/testdata/*.bpf.c)
 HDR    := $(wildcard bpf/include/*.h harness/family/sched/testdata/*.h)
 OBJ    := $(SRC:.bpf.c=.bpf.o)
+# Kernel modules for x86-64 that need no kernel's headers: see bpf/include/safety.mod.h.
+MOD    := $(wildcard bpf/*/*.mod.c)
+MODOBJ := $(MOD:.mod.c=.mod.o)
 # Debian and Ubuntu keep asm/ in a folder of the machine's kind, which the bpf target does not search.
 CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
+
+MODFLAGS := -O2 --target=x86_64-linux-gnu -Wall -Wextra -Werror -Ibpf/include -std=gnu11 -ffreestanding -fno-builtin -nostdinc -mcmodel=kernel \
+	-fno-pic -mno-red-zone -mno-sse -mno-mmx -mno-80387 -fno-stack-protector -fno-asynchronous-unwind-tables -fno-addrsig -fno-strict-aliasing \
+	-fno-delete-null-pointer-checks -fwrapv -fcf-protection=branch -fno-jump-tables -fno-ident
 
 # QEMU's plug-in, without any library.
 PLUGIN := vm/plugin/counts.so
@@ -81,12 +88,15 @@ race: ## the unit tests under the race detector, but for those that wait for BPF
 fuzz: ## each fuzz target for a minute
 	scripts/fuzz 60s
 
-bpf: $(OBJ) $(PLUGIN) ## compile the BPF programs and QEMU's plug-in, and write down in Go what the programs share with it (bpf/abi)
+bpf: $(OBJ) $(MODOBJ) $(PLUGIN) ## compile the BPF programs and QEMU's plug-in, and write down in Go what the programs share with it (bpf/abi)
 	go generate ./bpf/abi
 
 %.bpf.o: %.bpf.c $(HDR) Makefile
 	$(CLANG) $(CFLAGS) -c $< -o $@
 	$(STRIP) -g $@
+
+%.mod.o: %.mod.c $(HDR) Makefile
+	$(CLANG) $(MODFLAGS) -c $< -o $@
 
 %.so: %.c Makefile
 	$(CLANG) $(PLUGIN_FLAGS) $< -o $@
@@ -100,9 +110,9 @@ lint: ## formatting, vet, import directions, licences, shell scripts, words and 
 
 verify-objects: ## the committed objects, QEMU's plug-in and bpf/abi are what their sources give
 	@scripts/setup dev
-	touch $(SRC) $(PLUGIN:.so=.c)
+	touch $(SRC) $(MOD) $(PLUGIN:.so=.c)
 	$(MAKE) --no-print-directory -s -j2 bpf
-	git diff --exit-code --stat -- '*.bpf.o' '*.so' bpf/abi
+	git diff --exit-code --stat -- '*.bpf.o' '*.mod.o' '*.so' bpf/abi
 
 clean: ## remove what an interrupted run left, and the binary
 	@if [ -x bin/kxlab ]; then $(SUDO) bin/kxlab clean; fi

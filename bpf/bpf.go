@@ -58,6 +58,23 @@ func Bytes(name string) ([]byte, error) {
 	return objects.ReadFile(name + suffix)
 }
 
+//go:embed */*.mod.o
+var modules embed.FS
+
+const moduleSuffix = ".mod.o"
+
+// Module returns the named kernel module as it was compiled: safety/null is bpf/safety/null.mod.c. An unknown name wraps fs.ErrNotExist.
+func Module(name string) ([]byte, error) { return modules.ReadFile(name + moduleSuffix) }
+
+// Modules lists all modules, sorted.
+func Modules() []string {
+	paths, _ := fs.Glob(modules, "*/*"+moduleSuffix) // the pattern is constant and valid
+	for i, p := range paths {
+		paths[i] = strings.TrimSuffix(p, moduleSuffix)
+	}
+	return paths
+}
+
 //go:embed include/*.h
 var headers embed.FS
 

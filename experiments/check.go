@@ -247,7 +247,7 @@ func place[T any](items []T, i int) []any {
 
 // The amounts and what they are divided by. Only base units: readers of the benchmark format rescale "ns" and "MB/s".
 var (
-	amounts = []string{"pkt", "conn", "req", "op", "B", "bit", "sec", "cpu-ns", "insn", "broken", "share", "switch", "migration"}
+	amounts = []string{"pkt", "conn", "req", "op", "B", "bit", "sec", "cpu-ns", "insn", "broken", "share", "switch", "migration", harness.UnitFate}
 	pers    = []string{"s", "pkt", "seg", "conn", "req", "op", "B", "update", "sync", "switch", "run"}
 )
 

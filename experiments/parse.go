@@ -120,7 +120,8 @@ const everyExperiment = "all"
 // turn take from others are not added.
 func (t *tree) addObjects(root *yaml.Node, e harness.Experiment) (*yaml.Node, error) {
 	from := e.ObjectsOf
-	if slices.Equal(from, []string{everyExperiment}) {
+	every := slices.Equal(from, []string{everyExperiment})
+	if every {
 		from = slices.DeleteFunc(Names(), func(name string) bool { return name == e.Name })
 	}
 	variants := slices.Clone(items(root, "variants"))
@@ -135,6 +136,9 @@ func (t *tree) addObjects(root *yaml.Node, e harness.Experiment) (*yaml.Node, er
 		other, err := t.parse(shipped(name), raw)
 		if err != nil {
 			return nil, err
+		}
+		if every && text(other, "faulty") == "true" {
+			continue
 		}
 		for _, v := range items(other, "variants") {
 			if text(v, "object") == "" {

@@ -37,6 +37,8 @@ type Experiment struct {
 	// ObjectsOf names experiments whose variants with a BPF object are added to Variants: with the same knobs, loaded but not
 	// attached, in a class named after their experiment. "all" alone stands for all other shipped experiments.
 	ObjectsOf []string
+	// Faulty says that the variants' objects have faults on purpose, so that "all" in ObjectsOf leaves them out.
+	Faulty    bool `json:",omitempty"`
 	Workloads []WorkloadSpec
 	Profiles  []Profile
 	Plots     []PlotSpec

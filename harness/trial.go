@@ -77,6 +77,7 @@ type Result struct {
 	Series     []Series
 	Measured   time.Duration // how much of the wall-clock time was measurement
 	Invalid    string        // why the trial does not count; empty if it does
+	Spent      bool          `json:",omitempty"` // the guest, if it is one, must make no further trial
 	Counted    *Counted      `json:",omitempty"` // of a trial whose instructions are counted by address
 	Stacks     *Stacks       `json:",omitempty"` // of a trial whose stacks are sampled
 }
@@ -209,3 +210,19 @@ const (
 	AtTrial = "trial"  // while it was measured
 	AtGuest = "guest"  // by the death of a guest
 )
+
+// A Death is the end of a guest in a trial.
+type Death struct {
+	Kernel string // the guest's release
+	Hung   bool   // nothing came from it any more
+	Text   string // the cause, with the console's part
+}
+
+// A Mortal is a family whose trials may kill their guest, because that is what they find out.
+type Mortal interface {
+	// Died says what the trial yields whose guest died in it. An error that wraps ErrSetup decides the cell: it has failed.
+	Died(v Variant, c Cell, d Death) (Result, error)
+}
+
+// SeriesWords is the name of a series whose notes say in words what the one value, of a unit of the same trial, stands for.
+const SeriesWords = "words"

@@ -14,6 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness/family/lb"
 	"github.com/kxlab/kxlab/harness/family/objects"
 	"github.com/kxlab/kxlab/harness/family/prog"
+	"github.com/kxlab/kxlab/harness/family/safety"
 	"github.com/kxlab/kxlab/harness/family/sched"
 )
 
@@ -22,6 +23,6 @@ func All(o bpfobj.Options) map[string]harness.Family {
 	l := bpfobj.New(o)
 	return map[string]harness.Family{
 		"cc": cc.Family{Loader: l}, "lb": lb.Family{Loader: l}, "objects": objects.Family{Loader: l},
-		"prog": prog.Family{Loader: l}, "sched": sched.Family{Loader: l},
+		"prog": prog.Family{Loader: l}, "safety": safety.Family{Loader: l}, "sched": sched.Family{Loader: l},
 	}
 }

@@ -3,6 +3,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func (w *worker) step(ctx context.Context, stage harness.Stage, s Step) error {
 		}
 		if o, decided := decideTrial(err); decided {
 			o.Cell, w.decided[name] = name, true
-			return w.send(event{Outcome: &o})
+			return cmp.Or(w.send(event{Outcome: &o}), w.spent(t.Result))
 		}
 		switch {
 		case err != nil:
@@ -58,13 +59,24 @@ func (w *worker) step(ctx context.Context, stage harness.Stage, s Step) error {
 			t.Result.Invalid = checkUnits(w.plan.Experiment, s.Cell.Workload, t.Result.Metrics)
 		}
 		if t.Result.Invalid == "" {
-			return w.send(event{Trial: &t})
+			return cmp.Or(w.send(event{Trial: &t}), w.spent(t.Result))
 		}
 		if err := w.send(event{Reject: &rejection{t, t.Result.Invalid, harness.AtTrial}}); err != nil {
 			return err
 		}
 	}
 	w.exhausted[name] = true
+	return nil
+}
+
+// errSpent ends a worker whose machine must make no further trial.
+var errSpent = errors.New("the guest must make no further trial")
+
+// spent is errSpent if a trial has spent this guest.
+func (w *worker) spent(r harness.Result) error {
+	if r.Spent && w.guest {
+		return errSpent
+	}
 	return nil
 }
 

@@ -68,6 +68,9 @@ type GuestOptions struct {
 	// Made, if not nil, is called when all trials up to a repeat, and the gates, are recorded. It must not block.
 	Made func(repeats int)
 
+	// Died, if not nil, says what a trial yields whose guest died in it; ok is false if the death says nothing about the variant.
+	Died func(v harness.Variant, c harness.Cell, death error) (res harness.Result, ok bool, err error)
+
 	unwatched bool // on the host, where no watch ends the worker
 }
 
@@ -293,8 +296,10 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 			return err
 		}
 		switch {
+		case died == nil && g.end.Spent && s.more():
 		case died == nil:
 			return r.failure()
+		case g.current != nil && g.mourn(died):
 		case g.current != nil:
 			r.mu.Lock()
 			r.killed[g.current.Cell]++
@@ -307,7 +312,10 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 				g.giveUp(died.Error())
 			}
 		}
-		crashed = g.crashedAt(died)
+		crashed = ""
+		if died != nil {
+			crashed = g.crashedAt(died)
+		}
 		if len(s.job.Done) > made {
 			deaths = 0
 		}

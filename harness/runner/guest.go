@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
@@ -137,6 +138,37 @@ func (r *engine) over(m Mark, took time.Duration) {
 		r.finished[m] = true
 		r.Progress.done(s, took)
 	}
+}
+
+// mourn records what the death of a guest says about the trial in which it died. It returns false if that is nothing.
+func (g *Guest) mourn(death error) bool {
+	r := g.run
+	if r.Died == nil {
+		return false
+	}
+	m := *g.current
+	step := r.steps[m]
+	name := strings.TrimSuffix(step.Cell.Variant, harness.SuffixAA)
+	v, _ := harness.Find(r.plan.Experiment.Variants, func(v harness.Variant) bool { return v.Name == name })
+	res, ok, err := r.Died(v, step.Cell, death)
+	if !ok {
+		return false
+	}
+	e := event{Trial: &harness.Trial{Cell: step.Cell, Repeat: step.Repeat, Seed: step.Seed, Start: time.Now(), Result: res}}
+	if o, decided := decideTrial(err); decided {
+		o.Cell = m.Cell
+		e = event{Outcome: &o}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Outcome != nil {
+		g.skipCell(m.Cell)
+	} else {
+		g.done(m)
+	}
+	g.shard.events = append(g.shard.events, e)
+	r.flush()
+	return true
 }
 
 // lose rejects a step that has no number because its guest died.

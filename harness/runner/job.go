@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -127,7 +128,9 @@ func Sample(ctx context.Context, j Job, families map[string]harness.Family, samp
 		steal: func() (time.Duration, error) { return 0, nil },
 	}
 	var end ending
-	if err := w.run(ctx); err != nil {
+	if err := w.run(ctx); errors.Is(err, errSpent) {
+		end.Spent = true
+	} else if err != nil {
 		end.Error = err.Error()
 	}
 	return w.send(event{End: &end})
@@ -156,6 +159,7 @@ type rejection struct {
 // ending is the last report of a worker.
 type ending struct {
 	Error string `json:"error,omitempty"`
+	Spent bool   `json:"spent,omitempty"` // another guest makes the rest
 }
 
 // A sender passes events on. Its errors end the worker.

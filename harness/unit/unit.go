@@ -15,8 +15,9 @@ import (
 
 // A Scale turns values in a base unit into readable numbers.
 type Scale struct {
-	Factor float64 // readable = value * factor
-	Unit   string  // the text behind the number
+	Factor float64  // readable = value * factor
+	Unit   string   // the text behind the number
+	Words  []string // of a unit whose values 0, 1, … are words
 }
 
 // A step is the factor for values of at least from, with the prefix of the unit or the unit of time.
@@ -38,6 +39,8 @@ func ScaleFor(unit string, values []float64) Scale {
 		tail = "/" + tail
 	}
 	switch {
+	case unit == harness.UnitFate:
+		return Scale{Factor: 1, Unit: unit, Words: harness.Fates()}
 	case head == "sec" || strings.HasSuffix(head, "-sec"):
 		name := strings.TrimSuffix(strings.TrimSuffix(head, "sec"), "-")
 		if name != "" {
@@ -45,23 +48,23 @@ func ScaleFor(unit string, values []float64) Scale {
 		}
 		for _, s := range timeSteps {
 			if mid >= s.from {
-				return Scale{s.factor, name + s.name + tail}
+				return Scale{Factor: s.factor, Unit: name + s.name + tail}
 			}
 		}
 	case head == "cpu-ns":
 		if mid >= 1e4 {
-			return Scale{1e-3, "CPU µs" + tail}
+			return Scale{Factor: 1e-3, Unit: "CPU µs" + tail}
 		}
-		return Scale{1, "CPU ns" + tail}
+		return Scale{Factor: 1, Unit: "CPU ns" + tail}
 	case strings.HasSuffix(unit, "share"):
-		return Scale{100, "%"}
+		return Scale{Factor: 100, Unit: "%"}
 	}
 	for _, s := range steps {
 		if mid >= s.from && (s.name == "" || tail == "/s") {
-			return Scale{s.factor, strings.TrimSpace(s.name + " " + unit)}
+			return Scale{Factor: s.factor, Unit: strings.TrimSpace(s.name + " " + unit)}
 		}
 	}
-	return Scale{1, unit}
+	return Scale{Factor: 1, Unit: unit}
 }
 
 // Middle is the geometric mean of the positive values, or 1.
@@ -88,7 +91,13 @@ func (s Scale) Column(unit string) string {
 	return s.Unit
 }
 
-func (s Scale) Format(v float64) string { return Digits(v * s.Factor) }
+// Format writes a value without its unit.
+func (s Scale) Format(v float64) string {
+	if i := int(v); float64(i) == v && i >= 0 && i < len(s.Words) {
+		return s.Words[i]
+	}
+	return Digits(v * s.Factor)
+}
 
 // words are the parts of units that sentences spell otherwise.
 var words = map[string]string{"pkt": "packet", "conn": "connection", "req": "request", "seg": "segment", "op": "operation", "insn": "instructions",

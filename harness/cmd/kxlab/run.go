@@ -361,6 +361,7 @@ func (j *job) measure(ctx context.Context, s streams, f runFlags) (sum runner.Su
 		sum, err = j.guests.run(ctx, s, j.plan, j.selection,
 			runner.GuestOptions{
 				Record: rec, KeptGates: kept, Objects: j.objects, Seed: f.seed, Progress: progress, Turn: j.beside.turn, Made: j.beside.made,
+				Died: died(j.family, j.guests.kernel.Release),
 			}, w)
 	} else {
 		sum, err = runner.Run(ctx, j.plan, runner.Options{Family: j.family, Record: rec, KeptGates: kept, Seed: f.seed, Progress: progress})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,14 +26,15 @@ func openObjects(t *testing.T) harness.Experiment {
 	return e
 }
 
-// TestObjectsAreAll: no object is left out.
+// TestObjectsAreAll: no object is left out, but for those with faults on purpose.
 func TestObjectsAreAll(t *testing.T) {
 	var have []string
 	for _, v := range openObjects(t).Variants {
 		have = append(have, v.Object)
 	}
 	slices.Sort(have)
-	if diff := cmp.Diff(bpf.Names(), slices.Compact(have)); diff != "" {
+	sound := slices.DeleteFunc(bpf.Names(), func(name string) bool { return strings.HasPrefix(name, "safety/") })
+	if diff := cmp.Diff(sound, slices.Compact(have)); diff != "" {
 		t.Errorf("objects in experiments/objects.yaml and under bpf/ (-there +compared)\n%s", diff)
 	}
 }

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * divide_constant - division by the constant zero
+ *
+ * What can be seen before is refused.
+ */
+#include "safety.bpf.h"
+
+char _license[] SEC("license") = "GPL";
+
+SEC("xdp")
+EXPECT("root refused: div by zero")
+NAKED int divide_constant(void)
+{
+	asm volatile("r0 = 7;"
+		     "r0 /= 0;"
+		     "exit;" ::: CLOBBER);
+}

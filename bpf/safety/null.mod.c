@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * null - a pointer that is not checked
+ *
+ * What a look-up gives that finds nothing.
+ */
+#include "safety.mod.h"
+
+EXPECT("module oops: NULL pointer dereference");
+
+static int fault(void)
+{
+	return *(volatile u64 *)hide(0) ? UNNOTICED : HARMLESS;
+}

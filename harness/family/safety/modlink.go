@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package safety
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// A layout is where a kernel has the members of its struct module, bytes.
+type layout struct{ size, name, init uint32 }
+
+// Sections of a module.
+const (
+	sectionModule = ".gnu.linkonce.this_module"
+	sectionInfo   = ".modinfo"
+)
+
+// As compiled (bpf/include/safety.mod.h), init is the first member of the section and name the second.
+const (
+	nameAt  = 8
+	nameMax = 56
+)
+
+// fit returns a module for a kernel of this layout: init, which is a relocation, and the name move to where the kernel looks for them, and
+// the section gets the size of the kernel's struct.
+func fit(module []byte, l layout) ([]byte, error) {
+	out := bytes.Clone(module)
+	f, err := elf.NewFile(bytes.NewReader(out))
+	if err != nil {
+		return nil, fmt.Errorf("read module: %w", err)
+	}
+	defer f.Close()
+	this, rela := -1, -1
+	for i, s := range f.Sections {
+		switch s.Name {
+		case sectionModule:
+			this = i
+		case ".rela" + sectionModule:
+			rela = i
+		}
+	}
+	if f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB || this < 0 || rela < 0 {
+		return nil, fmt.Errorf("read module: want ELF of 64 bits with the sections %s and .rela%[1]s", sectionModule)
+	}
+	s, r := f.Sections[this], f.Sections[rela]
+	if uint64(l.size) > s.Size || l.name+nameMax > l.size || l.init+8 > l.size {
+		return nil, fmt.Errorf("fit module: the kernel's struct module %+v does not fit into %d bytes", l, s.Size)
+	}
+	if r.Size != 24 {
+		return nil, fmt.Errorf("read module: %s has %d bytes of relocations, want those of init alone", sectionModule, r.Size)
+	}
+	body := out[s.Offset : s.Offset+s.Size]
+	name := bytes.Clone(body[nameAt : nameAt+nameMax])
+	clear(body[:nameAt+nameMax])
+	copy(body[l.name:], name)
+	binary.LittleEndian.PutUint64(out[r.Offset:], uint64(l.init))
+	binary.LittleEndian.PutUint64(out[sizeAt(out, this):], uint64(l.size))
+	return out, nil
+}
+
+// sizeAt is where the size of a section stands in an ELF file of 64 bits.
+func sizeAt(file []byte, section int) uint64 {
+	table := binary.LittleEndian.Uint64(file[0x28:])
+	entry := uint64(binary.LittleEndian.Uint16(file[0x3a:]))
+	return table + uint64(section)*entry + 0x20
+}
+
+// moduleInfo lists the values of a module's information of a name, "expect" of "expect=module oops".
+func moduleInfo(module []byte, name string) (out []string, err error) {
+	f, err := elf.NewFile(bytes.NewReader(module))
+	if err != nil {
+		return nil, fmt.Errorf("read module: %w", err)
+	}
+	defer f.Close()
+	s := f.Section(sectionInfo)
+	if s == nil {
+		return nil, fmt.Errorf("read module: no section %s", sectionInfo)
+	}
+	raw, err := s.Data()
+	if err != nil {
+		return nil, fmt.Errorf("read module: %w", err)
+	}
+	for _, line := range strings.Split(string(raw), "\x00") {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			out = append(out, value)
+		}
+	}
+	return out, nil
+}
