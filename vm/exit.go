@@ -151,14 +151,14 @@ var consoleFaults = []struct {
 // linePrefix matches the level, the time and the thread of a line, and the prefix of panics.
 var linePrefix = regexp.MustCompile(`^(<\d>)?(\[[ \d.]*\] ?)?(\[[ TC\d]*\] ?)?(Kernel panic - not syncing: )?`)
 
-// exceptionRE matches the first line of the kernel's report of an exception, after which it may panic, ripRE where that was.
+// exceptionRE matches the first line of the kernel's report of an exception or a warning, after which it may panic, ripRE where that was.
 var (
-	exceptionRE = regexp.MustCompile(`(?m)^.*(BUG: |kernel BUG at |Oops: |general protection fault).*$`)
+	exceptionRE = regexp.MustCompile(`(?m)^.*(BUG: |kernel BUG at |Oops: |general protection fault|WARNING: .*at |: [0-9a-f]{4} \[#[0-9]).*$`)
 	ripRE       = regexp.MustCompile(`RIP: .*`)
 )
 
 // judgeConsole returns the most severe fault on the console: its cause, its line without the prefix, and the lines around it. Of a panic
-// after an exception, the line begins with the exception and its instruction pointer, and the lines are those of the exception.
+// after an exception or a warning, the line begins with that and its instruction pointer, and the lines are those of the exception.
 func judgeConsole(text string) (cause Cause, line, context string) {
 	for _, fault := range consoleFaults {
 		at := fault.re.FindStringIndex(text)

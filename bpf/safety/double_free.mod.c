@@ -6,7 +6,8 @@
  */
 #include "safety.mod.h"
 
-EXPECT("module oops");
+EXPECT("module oops: kernel BUG at");
+EXPECT("module@7.2 corruption");
 
 static int fault(void)
 {

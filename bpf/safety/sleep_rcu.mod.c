@@ -6,7 +6,7 @@
  */
 #include "safety.mod.h"
 
-EXPECT("module oops: RCU read-side critical section");
+EXPECT("module oops: WARNING: ");
 
 static int fault(void)
 {

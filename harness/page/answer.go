@@ -24,6 +24,8 @@ import (
 //  4. It is said how many trials there were, and how far apart one variant measured twice is.
 //  5. Claims, scores and laws are counted by their verdicts. On a page, which has a table of each, this sentence stands there.
 //
+// A run with fates (harness.Fate) says instead how many faults had which.
+//
 // Where the trials are too few to show a difference, values of the first two workloads stand side by side, and nothing is called a
 // difference or none.
 func Answer(a *verdict.Analysis) []string {
@@ -33,6 +35,9 @@ func Answer(a *verdict.Analysis) []string {
 
 // answer is the sentences of rules 1 to 4.
 func (b board) answer() []string {
+	if told := b.fates(); len(told) > 0 {
+		return told
+	}
 	if len(b.workloads) == 0 {
 		return []string{"Nothing was measured."}
 	}

@@ -46,7 +46,10 @@ func WriteShort(w io.Writer, a *verdict.Analysis, o Short) error {
 	if !o.NoPage {
 		tail = append(tail, "Page: "+Path(a.Run.Dir))
 	}
-	body := b.tables(o, o.Lines-len(head)-len(tail)-2)
+	body := b.fateLines(o, o.Lines-len(head)-len(tail)-2)
+	if body == nil {
+		body = b.tables(o, o.Lines-len(head)-len(tail)-2)
+	}
 	_, err := fmt.Fprintln(w, strings.Join(slices.Concat(head, []string{""}, body, tail), "\n"))
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)

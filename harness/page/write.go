@@ -127,6 +127,9 @@ func writeJSON(w io.Writer, v any) error {
 // verdicts are the tables of scores, laws and equivalence that have rows.
 func verdicts(a *verdict.Analysis) []grid {
 	all := []grid{scoreGrid(a.Scores), lawGrid(a.Laws), equivalenceGrid(a.Equivalences)}
+	if g, ok := fateGrid([]*verdict.Analysis{a}, true); ok {
+		all = append(all, g)
+	}
 	return harness.Filter(all, func(g grid) bool { return len(g.rows) > 0 })
 }
 

@@ -50,7 +50,7 @@ func newReport(s streams) *cobra.Command {
 				_, err := show(s, dir, format)
 				errs = append(errs, err)
 			}
-			return errors.Join(errs...)
+			return errors.Join(errors.Join(errs...), writeFates(s, args, format))
 		}),
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "of the tables: text, markdown or json (a document for each run)")

@@ -153,7 +153,7 @@ func runAll(ctx context.Context, s streams, words experiments.Vocabulary, f runF
 			break
 		}
 	}
-	if err := compareKernels(s, jobs, errs); err != nil {
+	if err := cmp.Or(compareKernels(s, jobs, errs), fatesOfKernels(s, jobs)); err != nil {
 		errs = append(errs, err)
 	}
 	return worst(errs)

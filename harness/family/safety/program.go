@@ -112,7 +112,7 @@ const (
 const leakName = "leaked"
 
 // kernelSpace is where the kernel's half of the address space begins, on x86-64.
-const kernelSpace = 0xffff800000000000
+const kernelSpace = 1 << 63
 
 // halfAddress is the least return value that is taken for half of an address: no program of the corpus returns so large a number.
 const halfAddress = 1 << 16
@@ -130,6 +130,7 @@ func runProgram(ctx context.Context, v harness.Variant, by string, p *ebpf.Progr
 	if err != nil {
 		return found{}, err
 	}
+	time.Sleep(settleTime) // what the program started goes on
 	f := found{fate: harness.FateHarmless, value: &value}
 	var secret uint64
 	if leaked != nil {
@@ -166,6 +167,9 @@ func runOnce(p *ebpf.Program) (uint32, error) {
 
 // hangTime is how long, by the guest's clock, a fault may take. The longest harmless one takes 0.2 s.
 const hangTime = 5 * time.Second
+
+// settleTime is how long what a program started may go on, by the guest's clock.
+const settleTime = 20 * time.Millisecond
 
 // hangMark begins the line on the console of a guest that the family ends because a fault does not come back.
 const hangMark = "kxlab: still running"

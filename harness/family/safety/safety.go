@@ -155,6 +155,9 @@ func (s *stage) fault(ctx context.Context, v harness.Variant, c harness.Cell) (h
 	if err := want.judge(got); err != nil {
 		return resultOf(got), setupOf(v, by, fmt.Errorf("kernel %v: %w", s.kernel, err))
 	}
+	if c.Workload == workFault { // the verifier's work is workload load's
+		more = nil
+	}
 	return resultOf(got, more...), nil
 }
 
@@ -163,14 +166,14 @@ func setupOf(v harness.Variant, by string, err error) error {
 	return harness.SetupError(fmt.Errorf("fault %s by %s: %w", v.Name, by, err))
 }
 
-// resultOf is the result of a fault. A guest in which damage was done, or may have been, is not used again.
+// resultOf is the result of a fault. A guest whose memory was changed is not used again.
 func resultOf(f found, more ...harness.Metric) harness.Result {
 	value := float64(f.fate)
 	return harness.Result{
 		Iterations: 1,
 		Metrics:    append([]harness.Metric{{Unit: harness.UnitFate, Value: value}}, more...),
 		Series:     []harness.Series{{Name: harness.SeriesWords, Unit: harness.UnitFate, Y: []float64{value}, Notes: f.detail()}},
-		Spent:      f.fate == harness.FateUnnoticed || f.fate.Harmful(),
+		Spent:      f.fate >= harness.FateCorruption,
 	}
 }
 
@@ -218,8 +221,8 @@ func readDeath(d harness.Death) found {
 	line = strings.TrimPrefix(strings.TrimPrefix(line, "guest: "), "kernel panic: ")
 	for _, w := range hangWords {
 		if strings.Contains(d.Text, w) {
-			return found{fate: harness.FateHang, words: line}
+			return found{fate: harness.FateHang, words: line, text: d.Text}
 		}
 	}
-	return found{fate: harness.FateOops, words: line}
+	return found{fate: harness.FateOops, words: line, text: d.Text}
 }
