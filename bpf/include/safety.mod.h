@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel modules of the corpus of faults share (bpf/safety/NAME.mod.c): the same mistakes as in the BPF programs of the
+ * Shared by the kernel modules of the corpus of faults (bpf/safety/NAME.mod.c): the same mistakes as in the BPF programs of the
  * same names, made in C, where nothing stops them.
  *
  * The modules are compiled once, without a kernel's headers: they declare what they use. Before a module is loaded,
@@ -17,21 +17,21 @@ typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long u64;
 
-#define NOINLINE __attribute__((noinline))
+#define NOINLINE    __attribute__((noinline))
 
 #define GLUE_(a, b) a##b
-#define GLUE(a, b) GLUE_(a, b)
-#define INFO(text) \
+#define GLUE(a, b)  GLUE_(a, b)
+#define INFO(text)                                                                                                     \
 	static const char GLUE(info_, __COUNTER__)[] __attribute__((section(".modinfo"), used, aligned(1))) = text
 #define EXPECT(what) INFO("expect=" what)
 
 INFO("license=GPL");
 
-/* What fault() returns: errors that no loader gives, so that the module does not stay. */
+/* Return values of fault(): errors that no loader gives, so that the module does not stay. */
 #define UNNOTICED (-125) /* ECANCELED: the mistake was made, and nothing noticed */
 #define CORRUPTED (-117) /* EUCLEAN: memory that belongs to others has changed */
-#define HARMLESS (-114)	 /* EALREADY: there was no mistake */
-#define LEAKED (-61)	 /* ENODATA: what is the kernel's reached user space */
+#define HARMLESS  (-114) /* EALREADY: there was no mistake */
+#define LEAKED	  (-61) /* ENODATA: what is the kernel's reached user space */
 
 int _printk(const char *format, ...);
 void kfree(const void *p);
@@ -62,7 +62,7 @@ static inline u64 hide(u64 value)
 
 /* Objects of one size, of which two lie side by side. */
 #define OBJECTS 64
-#define OBJECT 64 /* bytes */
+#define OBJECT	64 /* bytes */
 static u8 *objects[OBJECTS];
 
 /* Two neighbours, the lower one's index in *low; the upper one holds zeros. -1: there are none. */

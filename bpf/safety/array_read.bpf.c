@@ -2,7 +2,7 @@
 /*
  * array_read - read behind the end of a map's value
  *
- * The look-up gives a pointer to eight bytes; the program reads the eight behind them. In the kernel these are another object's.
+ * The lookup gives a pointer to eight bytes; the program reads the eight behind them. In the kernel these are another object's.
  */
 #include "safety.bpf.h"
 

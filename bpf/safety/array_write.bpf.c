@@ -2,7 +2,7 @@
 /*
  * array_write - write behind the end of a map's value, at an index from the packet
  *
- * Nothing bounds the index. Whoever sends the packet chooses which byte of the kernel is written: the classical exploit.
+ * Nothing bounds the index. The sender of the packet chooses which byte of the kernel is written: the classical exploit.
  */
 #include "safety.bpf.h"
 

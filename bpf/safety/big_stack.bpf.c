@@ -17,5 +17,6 @@ NAKED int big_stack(void)
 		     "r2 += -600;"
 		     "*(u64 *)(r2 + 0) = r1;"
 		     "r0 = 2;"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

@@ -13,5 +13,6 @@ EXPECT("root refused: invalid bpf_context access")
 NAKED int context_read(void)
 {
 	asm volatile("r0 = *(u32 *)(r1 + 64);"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

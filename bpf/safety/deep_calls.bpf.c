@@ -8,11 +8,11 @@
 
 char _license[] SEC("license") = "GPL";
 
-#define NEXT(n, next)                                                                                                          \
-	static __attribute__((noinline)) u32 f##n(u32 x)                                                                       \
-	{                                                                                                                      \
-		volatile u32 y = x + n;                                                                                        \
-		return next(y) + y;                                                                                            \
+#define NEXT(n, next)                                                                                                  \
+	static __attribute__((noinline)) u32 f##n(u32 x)                                                               \
+	{                                                                                                              \
+		volatile u32 y = x + n;                                                                                \
+		return next(y) + y;                                                                                    \
 	}
 
 static __attribute__((noinline)) u32 last(u32 x)

@@ -2,7 +2,7 @@
 /*
  * divide_constant - division by the constant zero
  *
- * What can be seen before is refused.
+ * The verifier refuses a division whose fault it can see.
  */
 #include "safety.bpf.h"
 
@@ -14,5 +14,6 @@ NAKED int divide_constant(void)
 {
 	asm volatile("r0 = 7;"
 		     "r0 /= 0;"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

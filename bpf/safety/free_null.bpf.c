@@ -2,7 +2,7 @@
 /*
  * free_null - release of what may be null
  *
- * The look-up may find no socket.
+ * The lookup may find no socket.
  */
 #include "safety.bpf.h"
 

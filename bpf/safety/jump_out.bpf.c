@@ -2,7 +2,7 @@
 /*
  * jump_out - a jump out of the program
  *
- * Whatever lies there would be executed.
+ * The CPU would execute bytes that are no program.
  */
 #include "safety.bpf.h"
 
@@ -14,5 +14,6 @@ NAKED int jump_out(void)
 {
 	asm volatile("r0 = 2;"
 		     "goto +1000;"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

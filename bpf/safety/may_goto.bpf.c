@@ -16,5 +16,6 @@ NAKED int may_goto(void)
 		     "l0_%=:"
 		     ".8byte 0x00000000000100e5;" /* may_goto +1 */
 		     "goto l0_%=;"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

@@ -13,5 +13,6 @@ EXPECT("root refused: R3 !read_ok")
 NAKED int no_register(void)
 {
 	asm volatile("r0 = r3;"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

@@ -20,5 +20,6 @@ NAKED int no_stack(void)
 	asm volatile("r0 = *(u64 *)(r10 - 8);"
 		     "r0 &= 0;"
 		     "r0 += 2;"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * null - a look-up's result that is not checked
+ * null - a lookup's result that is not checked
  *
- * A hash table may not hold the key; the look-up then gives null, and the kernel would oops.
+ * A hash table may not hold the key; the lookup then gives null, and the kernel would oops.
  */
 #include "safety.bpf.h"
 

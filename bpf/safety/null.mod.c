@@ -2,7 +2,7 @@
 /*
  * null - a pointer that is not checked
  *
- * What a look-up gives that finds nothing.
+ * A lookup that finds nothing gives it.
  */
 #include "safety.mod.h"
 

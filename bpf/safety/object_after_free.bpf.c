@@ -2,7 +2,7 @@
 /*
  * object_after_free - use of an object of the program's own after it was dropped
  *
- * Programs may allocate objects (since 6.2). What was dropped belongs to the allocator.
+ * Programs may allocate objects (since 6.2). A dropped object belongs to the allocator.
  */
 #include "safety.bpf.h"
 

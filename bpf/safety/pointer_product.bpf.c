@@ -14,5 +14,6 @@ NAKED int pointer_product(void)
 {
 	asm volatile("r1 *= 2;"
 		     "r0 = *(u32 *)(r1 + 0);"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

@@ -14,5 +14,6 @@ EXPECT("bpf refused: R0 leaks addr as return value")
 NAKED int pointer_returned(void)
 {
 	asm volatile("r0 = r1;"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

@@ -2,7 +2,7 @@
 /*
  * recursion - a function that calls itself
  *
- * How deep is not known before it runs.
+ * Its depth is not known before it runs.
  */
 #include "safety.bpf.h"
 

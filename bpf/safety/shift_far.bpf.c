@@ -14,5 +14,6 @@ NAKED int shift_far(void)
 {
 	asm volatile("r0 = 7;"
 		     "r0 <<= 64;"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

@@ -2,7 +2,7 @@
 /*
  * sleep_atomic - a sleep while a spin lock is held
  *
- * Who else wants the lock would spin until the sleeper wakes.
+ * Another CPU that wants the lock would spin until the sleeper wakes.
  */
 #include "safety.mod.h"
 

@@ -2,7 +2,7 @@
 /*
  * sound - the control: a program without a fault
  *
- * A bounded read of the packet, a look-up that is checked, a counter. If a kernel refuses this one, the others show nothing.
+ * A bounded read of the packet, a lookup that is checked, a counter. If a kernel refuses this one, the others show nothing.
  */
 #include "safety.bpf.h"
 

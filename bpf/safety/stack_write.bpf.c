@@ -15,5 +15,6 @@ NAKED int stack_write(void)
 	asm volatile("r1 = 1;"
 		     "*(u64 *)(r10 - 520) = r1;"
 		     "r0 = 2;"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

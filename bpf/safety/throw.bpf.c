@@ -21,7 +21,7 @@ static __attribute__((noinline)) int deep(u32 x)
 
 SEC("tc")
 EXPECT("root@6.7 harmless 9")
-int throw(struct __sk_buff *skb)
+int throw(struct __sk_buff * skb)
 {
 	return deep(bpf_get_prandom_u32() | 2);
 }

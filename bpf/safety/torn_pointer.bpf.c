@@ -18,5 +18,6 @@ NAKED int torn_pointer(void)
 		     "*(u8 *)(r10 - 7) = r2;"
 		     "r1 = *(u64 *)(r10 - 8);"
 		     "r0 = *(u32 *)(r1 + 0);"
-		     "exit;" ::: CLOBBER);
+		     "exit;" ::
+			 : CLOBBER);
 }

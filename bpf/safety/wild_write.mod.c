@@ -2,7 +2,7 @@
 /*
  * wild_write - write through a number
  *
- * The number is the address of an object that belongs to someone else.
+ * The number is the address of an object with another owner.
  */
 #include "safety.mod.h"
 

@@ -62,7 +62,7 @@ func Try(object string, spec *ebpf.CollectionSpec, types *btf.Cache) (*Attempt, 
 		return a, nil
 	case errors.Is(err, ebpf.ErrNotSupported):
 		return nil, harness.Skip("load %s: %v", object, err)
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.EFAULT): // EFAULT: kernels up to 6.18 say so of too many jumps
 		return &Attempt{Refusal: err.Error()}, nil
 	}
 	return nil, fmt.Errorf("load %s: %w", object, err)
