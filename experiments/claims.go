@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"math"
 	"path"
+	"slices"
 
 	"github.com/kxlab/kxlab/harness"
 )
@@ -61,12 +62,29 @@ func checkClaim(c harness.Claim, known map[string]harness.Experiment) error {
 		return err
 	}
 	e := known[c.Experiment]
+	if c.Worst != "" {
+		return cmp.Or(at(harness.Known("experiment", c.Experiment, keys(known)), "experiment"), checkWorst(c, e))
+	}
 	return cmp.Or(
 		at(harness.Known("experiment", c.Experiment, keys(known)), "experiment"),
 		at(refuse(!(c.Figure > 0) || math.IsInf(c.Figure, 0), "figure is %v, must be more than 0", c.Figure), "figure"),
 		at(harness.Known("relation", c.Relation, []string{">=", "<="}), "relation"),
 		in("numerator", at(checkSelector(e, c.Numerator, c.Unit), "numerator")),
 		in("denominator", at(checkSelector(e, c.Denominator, c.Unit), "denominator")),
+	)
+}
+
+// checkWorst checks a claim about fates.
+func checkWorst(c harness.Claim, e harness.Experiment) error {
+	_, fate := harness.ParseFate(c.Worst)
+	w, err := e.Workload(c.Numerator.Workload)
+	return cmp.Or(
+		at(fate, "worst"),
+		refuse(c.Figure != 0 || c.Relation != "" || c.Unit != "" || c.Denominator.Workload != "" || c.Numerator.Variant != "",
+			"a claim about the worst fate has a workload and axis values as numerator, and nothing else"),
+		in("numerator", at(at(err, "workload"), "numerator")),
+		refuse(err == nil && !slices.Contains(w.Units(), harness.UnitFate), "workload %s reports no fate", c.Numerator.Workload),
+		in("numerator", at(checkWhere(w, c.Numerator.Where), "numerator")),
 	)
 }
 

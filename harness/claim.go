@@ -18,6 +18,9 @@ type Claim struct {
 	Unit        string
 	Numerator   CellSelector
 	Denominator CellSelector
+	// Worst makes it a claim about fates: the worst that any variant may have in the cells that Numerator names, which then names no
+	// variant. Figure, Relation, Unit and Denominator are then empty.
+	Worst string `json:",omitempty"`
 	// Cannot is the reason why the claim cannot be tested here. The fields from Figure on are then empty.
 	Cannot string
 }

@@ -37,6 +37,16 @@ func asked(a *verdict.Analysis) []verdict.Finding {
 // NewClaim is the row of one finding.
 func NewClaim(f verdict.Finding) Claim {
 	c := Claim{ID: f.Claim.ID, Text: f.Claim.Text, Source: f.Claim.Source, There: f.Claim.Measured, Why: f.Why, Here: "-", Said: "-"}
+	if f.Claim.Worst != "" {
+		c.Said, c.Of = "≤ "+f.Claim.Worst, fmt.Sprintf("worst %s in %s", harness.UnitFate, f.Claim.Numerator.Workload)
+		for _, v := range f.Claim.Numerator.Where {
+			c.Of += " " + v.Name + "=" + v.Value
+		}
+		if c.Verdict, c.Style = verdictOf(f); f.Ratio.N > 0 {
+			c.Here = harness.Fate(f.Ratio.Median).String()
+		}
+		return c
+	}
 	if f.Claim.Cannot == "" {
 		c.Said = map[string]string{">=": "≥ ", "<=": "≤ "}[f.Claim.Relation] + plain(f.Claim.Figure)
 		c.Of = fmt.Sprintf("%s of %s over %s", f.Claim.Unit, selected(f.Claim.Numerator, f.Claim.Denominator), selected(f.Claim.Denominator, f.Claim.Numerator))
@@ -69,7 +79,7 @@ func selected(s, other harness.CellSelector) string {
 // verdictOf is a finding's verdict in words and its style. Too few trials are no verdict.
 func verdictOf(f verdict.Finding) (text, style string) {
 	switch {
-	case f.Ratio.N == 1:
+	case f.Ratio.N == 1 && f.Claim.Worst == "":
 		return "one trial", "none"
 	case f.Ratio.N > 0 && f.Ratio.Confidence < stats.Enough:
 		return "too few trials", "none"

@@ -43,6 +43,9 @@ func (a *Analysis) Evaluate(c harness.Claim) Finding {
 	if c.Cannot != "" {
 		return f
 	}
+	if c.Worst != "" {
+		return a.worst(c)
+	}
 	f.Asked = a.has(c.Numerator) && a.has(c.Denominator)
 	num, why := a.pick(c.Numerator, c.Unit)
 	if num == nil {

@@ -45,6 +45,7 @@ func benchItems() []benchItem {
 		{title: "load balancers in guests", experiment: "lb", target: harness.TargetExact},
 		{title: "congestion controls in guests", experiment: "cc", target: harness.TargetExact},
 		{title: "schedulers in guests", experiment: "sched", target: harness.TargetExact},
+		{title: "faulty programs and modules in guests", experiment: "safety", target: harness.TargetExact},
 	}
 }
 

@@ -45,7 +45,7 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"sound root": "harmless", "divide-zero root": "harmless", "loop-nested root": "hang", "sound module": "harmless", "null module": "oops",
+		"sound root": "harmless", "divide-zero root": "harmless", "loop-nested root": "hang", "sound module": "harmless", "unchecked module": "oops",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("fates %v, want %v", got, want)
@@ -61,8 +61,8 @@ func TestWrongExpectations(t *testing.T) {
 	dir := t.TempDir()
 	yaml := "name: wrong\nextends: safety\nkeep: [sound]\nvariants:\n"
 	plants := []struct{ name, from, right, wrong string }{
-		{"wrong-fate", "null", `"root refused: invalid mem access 'map_value_or_null'"`, `"root harmless"`},
-		{"wrong-words", "null", `invalid mem access 'map_value_or_null'`, `R1 !read_ok`},
+		{"wrong-fate", "unchecked", `"root refused: invalid mem access 'map_value_or_null'"`, `"root harmless"`},
+		{"wrong-words", "unchecked", `invalid mem access 'map_value_or_null'`, `R1 !read_ok`},
 		{"wrong-value", "divide_zero", `"root harmless 0"`, `"root harmless 1"`},
 	}
 	for _, p := range plants {

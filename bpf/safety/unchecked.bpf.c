@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * null - a lookup's result that is not checked
+ * unchecked - a lookup's result that is not checked
  *
  * A hash table may not hold the key; the lookup then gives null, and the kernel would oops.
  */
@@ -12,7 +12,7 @@ TABLE(1);
 
 SEC("xdp")
 EXPECT("root refused: invalid mem access 'map_value_or_null'")
-int null(struct xdp_md *ctx)
+int unchecked(struct xdp_md *ctx)
 {
 	u32 key = 7;
 	u64 *value = bpf_map_lookup_elem(&table, &key);

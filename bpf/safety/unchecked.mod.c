@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * null - a pointer that is not checked
+ * unchecked - a pointer that is not checked
  *
  * A lookup that finds nothing gives it.
  */

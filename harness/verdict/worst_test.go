@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package verdict
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+)
+
+// TestWorst: one worse fate contradicts a claim, and a cell without a number keeps it from being shown.
+func TestWorst(t *testing.T) {
+	claim := harness.Claim{ID: "c", Worst: "leak", Numerator: harness.CellSelector{Workload: "fault", Where: []harness.AxisValue{{Name: "by", Value: "root"}}}}
+	cell := func(variant, by string) harness.Cell {
+		return harness.Cell{Experiment: "x", Workload: "fault", Class: "c", Variant: variant, Axes: []harness.AxisValue{{Name: "by", Value: by}}}
+	}
+	for _, c := range []struct {
+		name    string
+		fates   map[string]harness.Fate // by root
+		failed  string
+		verdict string
+		why     string
+	}{
+		{"none is worse", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateLeak}, "", Shown, "the worst is leak"},
+		{"one hangs", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateHang}, "", Contradicted, "hang: b"},
+		{"one hangs, one failed", map[string]harness.Fate{"a": harness.FateHang}, "b", Contradicted, "hang: a"},
+		{"one failed", map[string]harness.Fate{"a": harness.FateRefused}, "b", NotShown, "1 have no fate"},
+		{"nothing", nil, "", CannotTest, "no fate"},
+	} {
+		a := &Analysis{Run: &record.Run{Env: record.Env{Experiment: "x"}}}
+		for v, fate := range c.fates {
+			a.Samples = append(a.Samples, &record.Sample{Cell: cell(v, "root"), Unit: harness.UnitFate, Values: []float64{float64(fate)}})
+		}
+		a.Samples = append(a.Samples, &record.Sample{Cell: cell("m", "module"), Unit: harness.UnitFate, Values: []float64{float64(harness.FateOops)}})
+		if c.failed != "" {
+			a.Run.Env.Outcomes = []record.CellOutcome{{Cell: cell(c.failed, "root").BenchName(), Outcome: harness.OutcomeFailed}}
+		}
+		f := a.Evaluate(claim)
+		if f.Verdict != c.verdict || !strings.Contains(f.Why, c.why) {
+			t.Errorf("%s: %s, %s; want %s, %s", c.name, f.Verdict, f.Why, c.verdict, c.why)
+		}
+	}
+}
