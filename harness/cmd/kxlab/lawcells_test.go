@@ -74,6 +74,13 @@ func TestClaimCells(t *testing.T) {
 				}
 				return n == 1
 			}
+			if c.Worst != "" { // of all variants
+				return slices.ContainsFunc(e.Variants, func(v harness.Variant) bool {
+					s := c.Numerator
+					s.Variant = v.Name
+					return one(s)
+				})
+			}
 			return one(c.Numerator) && one(c.Denominator)
 		}) {
 			t.Errorf("claim %s: no target of %s has a cell of each side in profile quick", c.ID, e.Name)
