@@ -220,7 +220,8 @@ type Death struct {
 
 // A Mortal is a family whose trials may kill their guest, because that is what they find out.
 type Mortal interface {
-	// Died says what the trial yields whose guest died in it. An error that wraps ErrSetup decides the cell: it has failed.
+	// Died says what the trial yields whose guest died in it. An error that wraps ErrSetup decides the cell: it has failed. After another
+	// error the trial is made once more.
 	Died(v Variant, c Cell, d Death) (Result, error)
 }
 

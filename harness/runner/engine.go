@@ -158,6 +158,7 @@ type shard struct {
 	events   []event
 	recorded int // of the events
 	over     bool
+	again    map[Mark]bool // steps that are tried again, as the death of their guest said nothing for sure
 }
 
 // shardsOf makes the jobs of one repeat, or of all.
@@ -285,6 +286,7 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 	if r.allFailed(s) {
 		return r.failure()
 	}
+	s.again = map[Mark]bool{}
 	crashed := "" // the member in whose set-up or gate the guest before crashed
 	for deaths := 0; ; {
 		if r.dropKillers(s); !s.more() {

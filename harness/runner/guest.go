@@ -151,11 +151,17 @@ func (g *Guest) mourn(death error) bool {
 	name := strings.TrimSuffix(step.Cell.Variant, harness.SuffixAA)
 	v, _ := harness.Find(r.plan.Experiment.Variants, func(v harness.Variant) bool { return v.Name == name })
 	res, ok, err := r.Died(v, step.Cell, death)
+	o, decided := decideTrial(err)
 	if !ok {
 		return false
 	}
+	if err != nil && !decided { // another guest tries again, once
+		again := !g.shard.again[m]
+		g.shard.again[m] = true
+		return again
+	}
 	e := event{Trial: &harness.Trial{Cell: step.Cell, Repeat: step.Repeat, Seed: step.Seed, Start: time.Now(), Result: res}}
-	if o, decided := decideTrial(err); decided {
+	if decided {
 		o.Cell = m.Cell
 		e = event{Outcome: &o}
 	}

@@ -26,21 +26,33 @@ func TestRunGuestsMourns(t *testing.T) {
 		ok                       bool
 		err                      error
 		valid, rejected, outcome int // outcome: cells that failed
+		deaths                   int // of guests
 	}{
-		"a result":  {ok: true, valid: 3},
-		"a failure": {ok: true, err: harness.SetupError(errors.New("expected otherwise")), outcome: 1},
-		"nothing":   {rejected: 3},
+		"a result":  {ok: true, valid: 3, deaths: 3},
+		"a failure": {ok: true, err: harness.SetupError(errors.New("expected otherwise")), outcome: 1, deaths: 1},
+		"nothing":   {rejected: 3, deaths: 2},
+		"unclear":   {ok: true, err: errors.New("it may have starved"), rejected: 3, deaths: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
+			deaths := 0
 			o := runner.GuestOptions{Together: true, Died: func(v harness.Variant, cell harness.Cell, death error) (harness.Result, bool, error) {
 				if v.Name != "b" || cell.BenchName() != deadly || !strings.Contains(death.Error(), "divide error") {
 					t.Errorf("%s in %s died of %v", v.Name, cell.BenchName(), death)
 				}
 				return result(), c.ok, c.err
 			}}
-			f, sum, err := guestsOf(t, o, runner.Selection{}, die)
+			f, sum, err := guestsOf(t, o, runner.Selection{}, func(j runner.Job, cell harness.Cell) error {
+				dead := die(j, cell)
+				if dead != nil {
+					deaths++
+				}
+				return dead
+			})
 			if err != nil {
 				t.Fatal(err)
+			}
+			if deaths != c.deaths {
+				t.Errorf("%d guests died, want %d", deaths, c.deaths)
 			}
 			valid := harness.Count(f.trials, func(tr harness.Trial) bool { return tr.Cell.BenchName() == deadly })
 			if all := plan(t, runner.Selection{}).Trials(); valid != c.valid || sum.Rejected != c.rejected || len(f.trials) != all-3+c.valid {

@@ -204,7 +204,11 @@ func (f Family) Died(v harness.Variant, c harness.Cell, d harness.Death) (harnes
 	}
 	got := readDeath(d)
 	if err := want.judge(got); err != nil {
-		return harness.Result{}, setupOf(v, by, fmt.Errorf("kernel %v: %w\n%s", kernel, err, d.Text))
+		err = fmt.Errorf("kernel %v: %w\n%s", kernel, err, d.Text)
+		if d.Hung { // or this machine had no time for the guest
+			return harness.Result{}, err
+		}
+		return harness.Result{}, setupOf(v, by, err)
 	}
 	return resultOf(got), nil
 }
