@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command gen writes the Go files of package abi, one for each header in bpf/include that is not a .bpf.h. It runs in
+// Command gen writes the Go files of package abi, one for each header in bpf/include that is neither a .bpf.h nor a .mod.h. It runs in
 // the folder of package abi, where `go generate` starts it.
 package main
 
@@ -47,7 +47,7 @@ func generate(include string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, path := range headers {
 		name := filepath.Base(path)
-		if strings.HasSuffix(name, ".bpf.h") {
+		if strings.HasSuffix(name, ".bpf.h") || strings.HasSuffix(name, ".mod.h") {
 			continue
 		}
 		text, err := os.ReadFile(path)
