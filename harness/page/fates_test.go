@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// fateRun is a run on a kernel in which variants had fates, by root; what was only loaded is of a workload of its own.
+func fateRun(kernel string, fates map[string]harness.Fate) *verdict.Analysis {
+	r := &record.Run{}
+	for _, name := range []string{"sound", "a", "b", "c"} {
+		r.Env.Variants = append(r.Env.Variants, harness.Variant{Name: name, Class: "k"})
+		fate, ok := fates[name]
+		if !ok {
+			continue
+		}
+		for workload, f := range map[string]harness.Fate{"load": min(fate, harness.FateAccepted), "fault": fate} {
+			r.Trials = append(r.Trials, harness.Trial{
+				Cell:   harness.Cell{Workload: workload, Variant: name, Axes: []harness.AxisValue{{Name: "by", Value: "root"}}},
+				Result: harness.Result{Metrics: []harness.Metric{{Unit: harness.UnitFate, Value: float64(f)}}, Series: []harness.Series{{Name: harness.SeriesWords, Notes: "because"}}},
+			})
+		}
+	}
+	a := &verdict.Analysis{Run: r}
+	a.ID.Kernel = kernel
+	return a
+}
+
+// TestFateGrid: rows that nothing sets apart are left out, a missing cell is a dash, and columns of several runs name their kernels.
+func TestFateGrid(t *testing.T) {
+	old := fateRun("6.1.0-50", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "b": harness.FateHang})
+	now := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "c": harness.FateLeak})
+	var out strings.Builder
+	if err := WriteFates(&out, []*verdict.Analysis{old, now}, "markdown"); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(out.String()), " ")
+	for _, want := range []string{"6.1 by=root | 7.2 by=root", "| sound | k | harmless | harmless |", "| b | k | hang | – |", "| c | k | – | leak |"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(text, "| a |") {
+		t.Errorf("a is refused everywhere:\n%s", out.String())
+	}
+	if g, ok := fateGrid([]*verdict.Analysis{old}, true); !ok || len(g.rows) != 3 || g.rows[1][2] != "refused: because" {
+		t.Errorf("with words: %v", g.rows)
+	}
+}
+
+// TestFateSentences: the baseline is no fault, and harmful ones are named.
+func TestFateSentences(t *testing.T) {
+	a := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "b": harness.FateHang, "c": harness.FateHang})
+	got := board{a: a, baseline: "sound"}.fates()
+	if want := "fault by=root: 3 faults: 1 refused, 2 hang (b, c)."; len(got) != 1 || got[0] != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
