@@ -190,7 +190,7 @@ func TestShipped(t *testing.T) {
 // a figure that differs between seeds of one program has a least of its own.
 func TestShippedComparisons(t *testing.T) {
 	ratios := []string{"runq-sec", "switch/s", "insn/switch", "forced-switch/s", "migration/s"} // over a window with the start and the end of the load
-	for _, name := range []string{"cc", "lb", "objects", "prog", "proxy", "sched"} {
+	for _, name := range []string{"cc", "lb", "objects", "prog", "proxy", "sched", "swap"} {
 		e, err := experiments.Open(name, experiments.Vocabulary{})
 		if err != nil {
 			t.Fatal(err)

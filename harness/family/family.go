@@ -16,6 +16,7 @@ import (
 	"github.com/kxlab/kxlab/harness/family/prog"
 	"github.com/kxlab/kxlab/harness/family/safety"
 	"github.com/kxlab/kxlab/harness/family/sched"
+	"github.com/kxlab/kxlab/harness/family/swap"
 )
 
 // All returns the families, by the name that experiments use. They share a loader of objects.
@@ -24,5 +25,6 @@ func All(o bpfobj.Options) map[string]harness.Family {
 	return map[string]harness.Family{
 		"cc": cc.Family{Loader: l}, "lb": lb.Family{Loader: l}, "objects": objects.Family{Loader: l},
 		"prog": prog.Family{Loader: l}, "safety": safety.Family{Loader: l}, "sched": sched.Family{Loader: l},
+		"swap": swap.Family{Loader: l},
 	}
 }

@@ -53,7 +53,11 @@ func NewGenerator(port *netlab.Port, s Stream) (*Generator, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	spec, err := bpf.Open("traffic/generate")
+	object := "traffic/generate"
+	if s.Numbered {
+		object = "traffic/number"
+	}
+	spec, err := bpf.Open(object)
 	if err != nil {
 		return nil, err
 	}

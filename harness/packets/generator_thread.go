@@ -117,6 +117,9 @@ func (g *Generator) loop(stop *atomic.Int32) error {
 		if g.stream.Rate == 0 {
 			slots = min(slots, s.Limit-s.Sent)
 		}
+		if g.stream.CallPackets > 0 {
+			slots = min(slots, uint64(g.stream.CallPackets))
+		}
 		if err := g.testRun(uint32(slots)); err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/netlab"
 )
@@ -41,8 +42,14 @@ type Stream struct {
 	Rate      float64 // packets per second; 0: full speed
 	// Alone keeps all other threads off the CPU while packets are sent (SCHED_FIFO), those of this process too: such a stream
 	// is sent by Run, at full speed and for a short time.
-	Alone          bool
-	Marks          bool // the laps of such a stream are marked (package mark)
+	Alone bool
+	Marks bool // the laps of such a stream are marked (package mark)
+	// Numbered numbers the packets of a run from 0, in a stamp behind the UDP header (bpf/include/swap.h): IPv4 and UDP, without a UDP
+	// checksum, one flow, one service, at full speed.
+	Numbered bool
+	// CallPackets is the number of packets of one system call; 0: as many as possible. Where the kernel preempts lazily, a call is one RCU
+	// reader from its begin to its end, and what waits for a grace period waits for that.
+	CallPackets    int
 	SrcMAC, DstMAC net.HardwareAddr
 }
 
@@ -80,6 +87,12 @@ func (s Stream) Check() error {
 		return bad("rate of %v pkt/s, want 0 (full speed) to 1e8", s.Rate)
 	case s.Alone && s.Rate > 0:
 		return bad("rate of %v pkt/s alone on the CPU, want 0: no other thread could run between packets", s.Rate)
+	case s.Numbered && (s.Family != 4 || s.Proto != harness.UDP || s.Services > 1 || s.Flows != 1 || s.FirstFlow != 0 || s.Fresh || s.Rate > 0 || s.Alone):
+		return bad("numbered packets are UDP over IPv4, of flow 0 alone, to one service, at full speed")
+	case s.Numbered && s.Size < abi.SwapAt+abi.SwapBytes:
+		return bad("frames of %d bytes, want %d for a number", s.Size, abi.SwapAt+abi.SwapBytes)
+	case s.CallPackets < 0:
+		return bad("%d packets of a call, want 0 (as many as possible) or more", s.CallPackets)
 	case len(s.SrcMAC) != 6 || len(s.DstMAC) != 6:
 		return errors.New("stream: no link addresses")
 	}

@@ -4,6 +4,7 @@ package packets
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 	"net/netip"
 	"testing"
@@ -78,7 +79,9 @@ func TestSeedsGiveOtherOrders(t *testing.T) {
 }
 
 func TestBadStreams(t *testing.T) {
-	if err := udp4(1).Check(); err != nil {
+	numbered := udp4(1)
+	numbered.Numbered, numbered.Size, numbered.CallPackets = true, abi.SwapAt+abi.SwapBytes, 64
+	if err := errors.Join(udp4(1).Check(), numbered.Check()); err != nil {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*Stream){
@@ -98,6 +101,11 @@ func TestBadStreams(t *testing.T) {
 		"infinite rate":      func(s *Stream) { s.Rate = math.Inf(1) },
 		"services":           func(s *Stream) { s.Services = -1 },
 		"MAC":                func(s *Stream) { s.DstMAC = nil },
+		"numbered, small":    func(s *Stream) { s.Numbered, s.Size = true, abi.SwapAt+abi.SwapBytes-1 },
+		"numbered flows":     func(s *Stream) { s.Numbered, s.Size, s.Flows = true, 80, 2 },
+		"numbered rate":      func(s *Stream) { s.Numbered, s.Size, s.Rate = true, 80, 1000 },
+		"numbered TCP":       func(s *Stream) { s.Numbered, s.Size, s.Proto = true, 80, harness.TCP },
+		"calls":              func(s *Stream) { s.CallPackets = -1 },
 	} {
 		s := udp4(1)
 		spoil(&s)

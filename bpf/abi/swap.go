@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Code generated from bpf/include/swap.h by bpf/abi/gen. DO NOT EDIT.
+
+package abi
+
+// The constants of bpf/include/swap.h.
+const (
+	SwapPort        = 9999   // UDP destination port of the numbered packets
+	SwapAt          = 42     // where the stamp begins in a frame: behind Ethernet, IPv4 and UDP
+	SwapBytes       = 32     // of the stamp, struct swap_stamp
+	SwapGenerations = 4096   // generations that a sink tells apart: 1 and on
+	SwapPause       = 500000 // ns: a longer time from one packet to the next is a pause of the generator
+	SwapMarkBits    = 16
+)
+
+// SwapCount is struct swap_count, 104 bytes.
+type SwapCount struct {
+	Next       uint64 // the number after the highest that came
+	Packets    uint64
+	Missing    uint64 // numbers that were left out when a higher one came
+	Late       uint64 // came after a higher one
+	Again      uint64 // came twice in a row
+	Neither    uint64 // seen by no version
+	Both       uint64 // seen by several versions, or by one several times
+	Back       uint64 // stamped by an older version than the packet before
+	Alien      uint64 // of a generation that is none
+	Last       uint64 // when the last packet came that one version saw
+	Generation uint64 // of that packet
+	Paused     uint64 // the generator's pauses before that packet, ns
+	Worst      uint64 // ns from the generator to the sink, of the slowest packet
+}
+
+// SwapSeen is struct swap_seen, 40 bytes.
+type SwapSeen struct {
+	Packets uint64
+	First   uint64 // when its first packet came
+	Last    uint64 // when the last packet that the version before saw had come; 0: none
+	Paused  uint64 // ns of the time between in which the generator did not run
+	Worst   uint64 // ns from the generator to the sink, of its slowest packet
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package swap
+
+import (
+	"context"
+	"errors"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/sys"
+)
+
+// markObject copies marks into stamps.
+const markObject = "swap/tc_mark"
+
+// A rulesWay replaces the one rule that packets meet in a table of rules, by the programs of the tool. Its link has the pass program
+// and, at egress, a filter that copies marks into stamps. Tables and filter end with the namespace.
+type rulesWay struct {
+	next   func(g uint32) []command // which replace
+	pass   bpfobj.Place
+	copier *bpfobj.Alone
+	loaded []command
+}
+
+// putRules sets a table of so many rules with version 1 of the one that packets meet.
+func putRules(ctx context.Context, l *bpfobj.Loader, at harness.Site, t table, rules int, next func(g uint32) []command) (_ way, err error) {
+	w := &rulesWay{next: next}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.Close())
+		}
+	}()
+	if w.pass, err = bpfobj.AttachPass(at); err != nil {
+		return nil, err
+	}
+	spec, err := bpf.Open(markObject)
+	if err != nil {
+		return nil, err
+	}
+	if w.copier, err = bpfobj.LoadAlone(l.Types, markObject, spec, "mark", nil); err != nil {
+		return nil, err
+	}
+	err = sys.InNS(at.NS, func() error {
+		if _, err := addClsact(at); err != nil {
+			return err
+		}
+		if err := filterError(netlink.FilterAdd(bpfFilter(at, netlink.HANDLE_MIN_EGRESS, w.copier.Program)), "add", at); err != nil {
+			return err
+		}
+		return missing(t.name, t.whole(rules, 1).run(ctx))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *rulesWay) Load(_ context.Context, g uint32) error {
+	w.loaded = w.next(g)
+	return nil
+}
+
+func (w *rulesWay) Replace(ctx context.Context) error {
+	for _, c := range w.loaded {
+		if err := c.run(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// InForce returns nil: the sink proves of each packet which version is in force.
+func (w *rulesWay) InForce() error { return nil }
+
+// Counters returns none.
+func (w *rulesWay) Counters() (map[string]uint64, error) { return nil, nil }
+
+func (w *rulesWay) Close() error {
+	var errs []error
+	if w.pass != nil {
+		errs = append(errs, w.pass.Close())
+	}
+	if w.copier != nil {
+		errs = append(errs, w.copier.Close())
+	}
+	w.pass, w.copier = nil, nil
+	return errors.Join(errs...)
+}

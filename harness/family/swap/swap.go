@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package swap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/kxlab/kxlab/bpf/abi"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/bpfobj"
+	"github.com/kxlab/kxlab/harness/family/exact"
+	"github.com/kxlab/kxlab/harness/netlab"
+)
+
+// Family is the family of replacements at run time.
+type Family struct{ Loader *bpfobj.Loader }
+
+// workload is the only workload.
+const workload = "replace"
+
+// methodNone replaces nothing.
+const methodNone = "xdp-none"
+
+// Methods names the ways to replace.
+func (f Family) Methods() []string { return methods(f.Loader, 1).Names() }
+
+// Workloads returns the only workload.
+func (Family) Workloads() []string { return []string{workload} }
+
+// Axes names the axes: how many replacements in a trial, and how many rules in a table (a set-up axis).
+func (Family) Axes() []string { return []string{"swaps", "rules"} }
+
+// CheckAxis returns an error unless the axis can have the value.
+func (Family) CheckAxis(name, value string) error {
+	most := map[string]int{"swaps": abi.SwapGenerations - 2, "rules": 100_000}[name]
+	if n, err := strconv.Atoi(value); err != nil || n < 1 || n > most || strconv.Itoa(n) != value {
+		return fmt.Errorf("%s=%s: want a whole number from 1 to %d", name, value, most)
+	}
+	return nil
+}
+
+// A stage is a segment with a host for each member, all in force.
+type stage struct {
+	segment *netlab.Segment
+	exact   bool
+	members map[string]*member
+	absent  map[string]error
+}
+
+// A member is one way in force on its host.
+type member struct {
+	way  way
+	host *netlab.Host
+	none bool // replaces nothing
+}
+
+// Prepare builds a segment and puts every member in force on it, with version 1.
+func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, err error) {
+	rules := 1
+	for _, a := range g.Axes {
+		if rules, err = strconv.Atoi(a.Value); a.Name != "rules" || err != nil {
+			return nil, fmt.Errorf("axis %s=%s cannot be set up, only rules=NUMBER", a.Name, a.Value)
+		}
+	}
+	s := &stage{exact: g.Exact, members: map[string]*member{}, absent: map[string]error{}}
+	if s.segment, err = netlab.New(ctx, netlab.Options{Reals: 1}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	ways := methods(f.Loader, rules)
+	for _, m := range g.Members {
+		g.Begin(m)
+		if err := s.add(ctx, ways, m, g.Seed); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			s.absent[m.Name] = err
+		}
+	}
+	return s, nil
+}
+
+// add makes a host, which forwards numbered packets to the real, and puts a member in force there.
+func (s *stage) add(ctx context.Context, ways harness.Methods[way], of harness.Member, seed uint64) error {
+	host, err := s.segment.AddBalancer(ctx)
+	if err != nil {
+		return err
+	}
+	to := &net.IPNet{IP: netlab.VIP(4, 0).AsSlice(), Mask: net.CIDRMask(32, 32)}
+	route := &netlink.Route{LinkIndex: host.Ifindex, Dst: to, Gw: s.segment.Reals[0].Addr4.Addr().AsSlice()}
+	if err := host.Handle().RouteReplace(route); err != nil {
+		return fmt.Errorf("route numbered packets: %w", err)
+	}
+	m := &member{host: host, none: of.Attach == methodNone}
+	if m.way, err = ways.Put(ctx, of.Variant, host.Site(0, "", seed)); err != nil {
+		return err
+	}
+	s.members[of.Name] = m
+	return nil
+}
+
+// Absent returns the errors of members that could not be put in force.
+func (s *stage) Absent() map[string]error { return s.absent }
+
+func (s *stage) member(name string) (*member, error) {
+	if m := s.members[name]; m != nil {
+		return m, nil
+	}
+	if err := s.absent[name]; err != nil {
+		return nil, err
+	}
+	return nil, fmt.Errorf("no member %q in this group", name)
+}
+
+// begin puts version 1 in force again, without load.
+func (m *member) begin(ctx context.Context) error {
+	return m.host.Do(func() error {
+		if err := m.way.Load(ctx, 1); err != nil {
+			return err
+		}
+		return m.way.Replace(ctx)
+	})
+}
+
+// The packets of the gate: enough to find a version that drops one in a million, but on target exact.
+const (
+	gatePackets = 1_100_000
+	gateExact   = 20_000
+)
+
+// Check is the gate: without a replacement each packet is seen once, by version 1, and comes in order.
+func (s *stage) Check(ctx context.Context, name string) (err error) {
+	m, err := s.member(name)
+	if err != nil {
+		return err
+	}
+	if err := m.begin(ctx); err != nil {
+		return err
+	}
+	l, err := s.openLoad(m)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	n := uint64(gatePackets)
+	if s.exact {
+		n = gateExact
+	}
+	t, _, err := l.during(ctx, n, nil)
+	if err != nil {
+		return err
+	}
+	if why := t.fault(1); why != "" {
+		return fmt.Errorf("one version, nothing replaced: %s", why)
+	}
+	return nil
+}
+
+// Measure measures one cell.
+func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (r harness.Result, err error) {
+	m, err := s.member(c.Variant)
+	if err != nil {
+		return r, err
+	}
+	n, err := strconv.Atoi(c.Axis("swaps"))
+	if err != nil || c.Workload != workload {
+		return r, fmt.Errorf("measure %s: want workload %s and axis swaps", c.At(), workload)
+	}
+	if err := m.begin(ctx); err != nil {
+		return r, err
+	}
+	if b.Exact {
+		defer exact.Quiet()()
+	}
+	l, err := s.openLoad(m)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	var t tally
+	var elapsed time.Duration
+	if m.none {
+		t, elapsed, err = l.during(ctx, uint64(n)*nonePackets, nil)
+	} else {
+		t, elapsed, err = l.replace(ctx, m.way, n)
+	}
+	if err != nil {
+		return r, err
+	}
+	t.oneClock = s.exact
+	r = t.result()
+	r.Measured = elapsed
+	r.Metrics = append([]harness.Metric{{Unit: "pkt/s", Value: float64(t.count.Packets) / elapsed.Seconds()}}, r.Metrics...)
+	return r, nil
+}
+
+// nonePackets is the number of packets in the place of a replacement, where nothing is replaced.
+const nonePackets = 10_000
+
+// Close takes every member out of force and removes the segment.
+func (s *stage) Close() error {
+	var errs []error
+	for _, m := range s.members {
+		errs = append(errs, m.way.Close())
+	}
+	return errors.Join(append(errs, s.segment.Close())...)
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package swap
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kxlab/kxlab/bpf/abi"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/packets"
+)
+
+// A change is one replacement.
+type change struct {
+	generation uint32
+	began      uint64        // when it was called, ns of CLOCK_MONOTONIC
+	took       time.Duration // the call
+}
+
+// A tally is what became of the packets of a trial.
+type tally struct {
+	sent    uint64
+	count   abi.SwapCount
+	seen    []abi.SwapSeen
+	changes []change
+	// oneClock says that one CPU sends, carries and replaces in turn, on a clock of instructions: the generator pauses for nothing else.
+	oneClock bool
+	places   []packets.Loss // where packets were lost, as far as the kernel counts it
+}
+
+// lost is the number of packets that did not come.
+func (t *tally) lost() uint64 { return t.sent - min(t.sent, t.count.Packets-t.count.Again) }
+
+// served is the number of packets that came and were seen by exactly one version.
+func (t *tally) served() uint64 {
+	c := t.count
+	return c.Packets - min(c.Packets, c.Again+c.Neither+c.Both+c.Alien)
+}
+
+// unaccounted returns why the numbers of the packets that came do not add up to those sent; "" if they do.
+func (t *tally) unaccounted() string {
+	c := t.count
+	switch {
+	case t.sent == 0:
+		return "nothing was sent"
+	case c.Packets == 0:
+		return fmt.Sprintf("none of %d packets came", t.sent)
+	case c.Next > t.sent || c.Packets+c.Missing != c.Next+c.Late+c.Again:
+		return fmt.Sprintf("packets do not add up: sent %d, came %d, up to number %d, left out %d, late %d, twice %d",
+			t.sent, c.Packets, c.Next, c.Missing, c.Late, c.Again)
+	}
+	return ""
+}
+
+// fault returns what a load without replacements must not show, and "" if each packet was seen by version g alone and came in order.
+func (t *tally) fault(g uint32) string {
+	c := t.count
+	if why := t.unaccounted(); why != "" {
+		return why
+	}
+	for _, f := range []struct {
+		n    uint64
+		what string
+	}{
+		{t.lost(), "lost"}, {c.Neither, "seen by no version"}, {c.Both, "seen more than once"}, {c.Late, "late"}, {c.Again, "came twice"},
+		{c.Alien, "of no generation"}, {c.Packets - t.seen[g].Packets - min(c.Packets, c.Neither+c.Alien), fmt.Sprintf("of another version than %d", g)},
+	} {
+		if f.n > 0 {
+			return fmt.Sprintf("%d of %d packets %s", f.n, t.sent, f.what)
+		}
+	}
+	return ""
+}
+
+// result makes metrics. Times are of replacements whose version saw a packet, and whose call began while packets came; pauses of the
+// generator are taken off them.
+func (t *tally) result() harness.Result {
+	c := t.count
+	share := func(n, of uint64) float64 { return float64(n) / float64(max(of, 1)) }
+	var call, force, gap, worst []float64
+	starved := 0
+	for _, ch := range t.changes {
+		call = append(call, ch.took.Seconds())
+		g := t.seen[ch.generation]
+		if t.oneClock {
+			g.Paused = 0
+		}
+		if g.Packets == 0 || g.Paused > 0 && g.Last < ch.began {
+			starved++
+			continue
+		}
+		force = append(force, after(g.First, ch.began+g.Paused))
+		gap = append(gap, after(g.First, g.Last+g.Paused))
+		worst = append(worst, float64(g.Worst)/1e9)
+	}
+	r := harness.Result{Iterations: int64(t.sent), Invalid: t.unaccounted()}
+	r.Metrics = []harness.Metric{
+		{Unit: "served-share", Value: share(t.served(), t.sent)},
+		{Unit: "lost-share", Value: share(t.lost(), t.sent)},
+		{Unit: "neither-share", Value: share(c.Neither, t.sent)},
+		{Unit: "both-share", Value: share(c.Both, t.sent)},
+		{Unit: "late-share", Value: share(c.Late+c.Again+c.Back, t.sent)},
+	}
+	if len(t.changes) > 0 {
+		r.Metrics = append(r.Metrics, harness.Metric{Unit: "starved-share", Value: float64(starved) / float64(len(t.changes))})
+	}
+	for _, m := range []struct {
+		name   string
+		values []float64
+	}{{"call", call}, {"force", force}, {"gap", gap}, {"latency", worst}} {
+		if len(m.values) == 0 {
+			continue
+		}
+		slices.Sort(m.values)
+		r.Metrics = append(r.Metrics, harness.Metric{Unit: "p50-" + m.name + "-sec", Value: quantile(m.values, 0.5)},
+			harness.Metric{Unit: "p99-" + m.name + "-sec", Value: quantile(m.values, 0.99)})
+		r.Series = append(r.Series, harness.Series{Name: m.name, Unit: "sec", Y: m.values, Notes: "of each replacement, sorted"})
+	}
+	for _, p := range t.places {
+		r.Series = append(r.Series, harness.Series{Name: "lost at " + p.Where, Unit: "pkt", Y: []float64{float64(p.Count)}})
+	}
+	return r
+}
+
+// after is the time in seconds from b to a, 0 if a is not after b: a pause of the generator is known to a batch of packets.
+func after(a, b uint64) float64 { return float64(a-min(a, b)) / 1e9 }
+
+// quantile is the order statistic of sorted values that a part q of them do not exceed.
+func quantile(sorted []float64, q float64) float64 {
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package swap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kxlab/kxlab/bpf/abi"
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/netlab"
+	"github.com/kxlab/kxlab/harness/packets"
+	"github.com/kxlab/kxlab/harness/sys"
+)
+
+const (
+	// packetCPU generates, carries and judges the packets; changeCPU replaces. On a machine with one CPU both are that.
+	packetCPU = 0
+	changeCPU = 1
+	// exactCall is the number of packets of one call of the generator on target exact, whose kernels preempt lazily.
+	exactCall = 4096
+	// frameSize is the length of a frame, bytes.
+	frameSize = 80
+	// settle is the time after which packets in flight are lost.
+	settle = 20 * time.Millisecond
+	// patience is the time for a packet of a version to come. A version without one was starved of packets.
+	patience = 250 * time.Millisecond
+	// look is the interval of looks at the sink.
+	look = 20 * time.Microsecond
+)
+
+// A load is numbered packets through a host, and the sink behind it.
+type load struct {
+	host      *netlab.Host
+	generator *packets.Generator
+	sink      *sink
+}
+
+func (s *stage) openLoad(m *member) (_ *load, err error) {
+	l := &load{host: m.host}
+	if l.sink, err = openSink(m.host.Port); err != nil {
+		return nil, err
+	}
+	call := 0
+	if s.exact {
+		call = exactCall
+	}
+	l.generator, err = packets.NewGenerator(m.host.Port, packets.Stream{
+		Family: 4, Proto: harness.UDP, VIP: netip.AddrPortFrom(netlab.VIP(4, 0), abi.SwapPort), Flows: 1, Size: frameSize,
+		SrcMAC: s.segment.Client.MAC, DstMAC: m.host.MAC, Numbered: true, CallPackets: call,
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.sink.close())
+	}
+	return l, nil
+}
+
+func (l *load) close() error { return errors.Join(l.generator.Close(), l.sink.close()) }
+
+// during sends packets while f runs on a thread of its own in the host's namespace, f beginning with the first packet at the sink.
+// Without f it sends limit packets.
+func (l *load) during(ctx context.Context, limit uint64, f func(ctx context.Context) error) (t tally, elapsed time.Duration, err error) {
+	before, err := packets.TakeSnapshot(l.host, nil)
+	if err != nil {
+		return t, 0, err
+	}
+	sending, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan error, 1)
+	if f != nil {
+		go func() {
+			defer stop()
+			sys.OnThread(func() {
+				done <- l.host.Do(func() error {
+					if runtime.NumCPU() > 1 {
+						if err := sys.Pin(0, changeCPU); err != nil {
+							return err
+						}
+					}
+					if err := l.first(sending); err != nil {
+						return err
+					}
+					return f(sending)
+				})
+			})
+		}()
+	} else {
+		done <- nil
+	}
+	sent, err := l.generator.Run(sending, packetCPU, limit)
+	stop()
+	err = errors.Join(endedByStop(ctx, err), endedByStop(ctx, <-done))
+	if err != nil {
+		return t, 0, err
+	}
+	time.Sleep(settle)
+	t.sent = sent.Packets
+	after, err := packets.TakeSnapshot(l.host, nil)
+	if err != nil {
+		return t, 0, err
+	}
+	if t.count, err = l.sink.count(); err == nil {
+		t.seen, err = l.sink.seen()
+	}
+	t.places = packets.NewAccount(sent, t.count.Packets, before, after).Lost
+	return t, sent.Elapsed, err
+}
+
+// endedByStop returns nil for the error of a side that was stopped because the other was done.
+func endedByStop(ctx context.Context, err error) error {
+	if ctx.Err() == nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// first waits for the first packet.
+func (l *load) first(ctx context.Context) error {
+	_, err := l.await(ctx, 2*time.Second, func(c abi.SwapCount) bool { return c.Packets > 0 })
+	return err
+}
+
+// await waits until the counters of the sink are as wanted, at most for a time, and reports whether they are.
+func (l *load) await(ctx context.Context, most time.Duration, wanted func(abi.SwapCount) bool) (bool, error) {
+	for begin := time.Now(); ; time.Sleep(look) {
+		c, err := l.sink.count()
+		if err != nil || wanted(c) {
+			return err == nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if time.Since(begin) > most {
+			return false, nil
+		}
+	}
+}
+
+// replace makes n replacements under load, the first of them to version 2. Each begins when a packet of the version before has come.
+func (l *load) replace(ctx context.Context, w way, n int) (t tally, elapsed time.Duration, err error) {
+	var changes []change
+	t, elapsed, err = l.during(ctx, math.MaxUint64, func(ctx context.Context) error {
+		for g := uint32(2); g < uint32(n)+2; g++ {
+			if err := w.Load(ctx, g); err != nil {
+				return err
+			}
+			c := change{generation: g, began: monotonic()}
+			if err := w.Replace(ctx); err != nil {
+				return fmt.Errorf("replacement %d: %w", g-1, err)
+			}
+			c.took = time.Duration(monotonic() - c.began)
+			changes = append(changes, c)
+			if _, err := l.await(ctx, patience, func(c abi.SwapCount) bool { return c.Generation >= uint64(g) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	t.changes = changes
+	return t, elapsed, err
+}
+
+// monotonic is the clock of the sink.
+func monotonic() uint64 {
+	var ts unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts) // it exists
+	return uint64(ts.Nano())
+}
