@@ -23,12 +23,12 @@ import (
 	"github.com/kxlab/kxlab/vm"
 )
 
-const benchLong = `bench compares load balancers on this kernel and in exact guests, congestion controls and schedulers in exact guests. It
-prints its plan with an estimate first, then the answer of each run as it is known, and at the end what was found and where to
-read on: 150 lines at most, unless --all is given.
+const benchLong = `bench compares load balancers on this kernel and in exact guests, ways to replace programs on this kernel, congestion controls and
+schedulers in exact guests. It prints its plan with an estimate first, then the answer of each run as it is known, and at the end
+what was found and where to read on: 170 lines at most, unless --all is given.
 
 A run that fails does not stop the others. The exit code is the worst: 1 if a run failed, else 4 if this machine lacks what a
-run needs. It needs root, as load balancers on this kernel do.`
+run needs. It needs root, as the runs on this kernel do.`
 
 // A benchItem is one run of bench.
 type benchItem struct {
@@ -42,6 +42,7 @@ func benchItems() []benchItem {
 	return []benchItem{
 		{title: "load balancers on this kernel: packets", experiment: "lb", target: harness.TargetHost, only: []string{"pps"}},
 		{title: "load balancers on this kernel: connections, changes", experiment: "lb", target: harness.TargetHost, but: []string{"pps"}},
+		{title: "replacement at run time on this kernel", experiment: "swap", target: harness.TargetHost},
 		{title: "load balancers in guests", experiment: "lb", target: harness.TargetExact},
 		{title: "congestion controls in guests", experiment: "cc", target: harness.TargetExact},
 		{title: "schedulers in guests", experiment: "sched", target: harness.TargetExact},
@@ -50,12 +51,12 @@ func benchItems() []benchItem {
 }
 
 // benchLines is how many lines the answer of one run has.
-const benchLines = 18
+const benchLines = 14
 
 func newBench(s streams, words experiments.Vocabulary) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use: "bench", Short: "Compare load balancers, congestion controls and schedulers", Long: benchLong, Args: cobra.NoArgs,
+		Use: "bench", Short: "Compare load balancers, replacements, congestion controls and schedulers", Long: benchLong, Args: cobra.NoArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			return bench(cmd.Context(), s, words, f, benchItems(), time.Now)
 		}),

@@ -189,19 +189,19 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
 	var t tally
-	var elapsed time.Duration
+	var ran time.Duration
 	if m.none {
-		t, elapsed, err = l.during(ctx, uint64(n)*nonePackets, nil)
+		t, ran, err = l.during(ctx, uint64(n)*nonePackets, nil)
 	} else {
-		t, elapsed, err = l.replace(ctx, m.way, n)
+		t, ran, err = l.replace(ctx, m.way, n)
 	}
 	if err != nil {
 		return r, err
 	}
 	t.oneClock = s.exact
 	r = t.result()
-	r.Measured = elapsed
-	r.Metrics = append([]harness.Metric{{Unit: "pkt/s", Value: float64(t.count.Packets) / elapsed.Seconds()}}, r.Metrics...)
+	r.Measured = ran
+	r.Metrics = append([]harness.Metric{{Unit: "pkt/s", Value: float64(t.count.Packets) / ran.Seconds()}}, r.Metrics...)
 	return r, nil
 }
 

@@ -5,6 +5,7 @@ package swap
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/bpf/abi"
@@ -30,8 +31,18 @@ type tally struct {
 	places   []packets.Loss // where packets were lost, as far as the kernel counts it
 }
 
-// lost is the number of packets that did not come.
-func (t *tally) lost() uint64 { return t.sent - min(t.sent, t.count.Packets-t.count.Again) }
+// full is the number of packets for which a ring had no room: the receive work ran behind the generator.
+func (t *tally) full() (n uint64) {
+	for _, p := range t.places {
+		if strings.HasPrefix(p.Where, "ring: ") {
+			n += p.Count
+		}
+	}
+	return n
+}
+
+// lost is the number of packets that did not come and for which no ring was full.
+func (t *tally) lost() uint64 { return t.sent - min(t.sent, t.count.Packets-t.count.Again+t.full()) }
 
 // served is the number of packets that came and were seen by exactly one version.
 func (t *tally) served() uint64 {
@@ -78,7 +89,8 @@ func (t *tally) fault(g uint32) string {
 // generator are taken off them.
 func (t *tally) result() harness.Result {
 	c := t.count
-	share := func(n, of uint64) float64 { return float64(n) / float64(max(of, 1)) }
+	carried := t.sent - min(t.sent, t.full())
+	share := func(n uint64) float64 { return float64(n) / float64(max(carried, 1)) }
 	var call, force, gap, worst []float64
 	starved := 0
 	for _, ch := range t.changes {
@@ -97,11 +109,12 @@ func (t *tally) result() harness.Result {
 	}
 	r := harness.Result{Iterations: int64(t.sent), Invalid: t.unaccounted()}
 	r.Metrics = []harness.Metric{
-		{Unit: "served-share", Value: share(t.served(), t.sent)},
-		{Unit: "lost-share", Value: share(t.lost(), t.sent)},
-		{Unit: "neither-share", Value: share(c.Neither, t.sent)},
-		{Unit: "both-share", Value: share(c.Both, t.sent)},
-		{Unit: "late-share", Value: share(c.Late+c.Again+c.Back, t.sent)},
+		{Unit: "served-share", Value: share(t.served())},
+		{Unit: "lost-share", Value: share(t.lost())},
+		{Unit: "neither-share", Value: share(c.Neither)},
+		{Unit: "both-share", Value: share(c.Both)},
+		{Unit: "full-share", Value: float64(t.full()) / float64(max(t.sent, 1))},
+		{Unit: "late-share", Value: share(c.Late + c.Again + c.Back)},
 	}
 	if len(t.changes) > 0 {
 		r.Metrics = append(r.Metrics, harness.Metric{Unit: "starved-share", Value: float64(starved) / float64(len(t.changes))})

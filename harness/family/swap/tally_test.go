@@ -9,6 +9,7 @@ import (
 
 	"github.com/kxlab/kxlab/bpf/abi"
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/packets"
 )
 
 // sound is a tally of 1,000 packets, all seen by version 1.
@@ -36,6 +37,14 @@ func TestFault(t *testing.T) {
 		{"another version", func(t *tally) { t.seen[1].Packets, t.seen[2].Packets = 990, 10 }, "10 of 1000 packets of another version than 1"},
 		{"no version of ours", func(t *tally) { t.seen[1].Packets, t.count.Alien = 996, 4 }, "4 of 1000 packets of no generation"},
 		{"more than sent", func(t *tally) { t.count.Next, t.count.Packets = 1001, 1001 }, "do not add up"},
+		{"a full ring", func(t *tally) {
+			t.count.Packets, t.count.Missing, t.seen[1].Packets = 990, 10, 990
+			t.places = []packets.Loss{{Where: "ring: to the balancer, full", Count: 10}}
+		}, ""},
+		{"another place than a ring", func(t *tally) {
+			t.count.Packets, t.count.Missing, t.seen[1].Packets = 990, 10, 990
+			t.places = []packets.Loss{{Where: "qdisc", Count: 10}}
+		}, "10 of 1000 packets lost"},
 		{"a hole in the count", func(t *tally) { t.count.Packets = 990 }, "do not add up"},
 	} {
 		got := sound()
@@ -61,6 +70,8 @@ func TestResult(t *testing.T) {
 	got := sound()
 	got.count.Neither, got.count.Both, got.count.Back = 100, 20, 3
 	got.count.Packets, got.count.Missing = 990, 10
+	got.sent = 1250 // of which rings had no room for 250
+	got.places = []packets.Loss{{Where: "ring: into the sink", Count: 200}, {Where: "ring: to the balancer, full", Count: 50}}
 	ms := uint64(1e6)
 	for g, began := range []uint64{0, 0, 10 * ms, 20 * ms, 30 * ms, 40 * ms} {
 		if g >= 2 {
@@ -75,7 +86,7 @@ func TestResult(t *testing.T) {
 		t.Errorf("invalid: %s", r.Invalid)
 	}
 	for unit, want := range map[string]float64{
-		"served-share": 0.87, "lost-share": 0.01, "neither-share": 0.1, "both-share": 0.02, "late-share": 0.003, "starved-share": 0.5,
+		"served-share": 0.87, "lost-share": 0.01, "neither-share": 0.1, "both-share": 0.02, "late-share": 0.003, "full-share": 0.2, "starved-share": 0.5,
 		"p50-call-sec": 2e-6, "p50-force-sec": 7e-6, "p99-force-sec": 7e-6, "p99-gap-sec": 4e-6, "p99-latency-sec": 60e-6,
 	} {
 		if got := metric(r, unit); math.Abs(got-want) > 1e-12 {

@@ -65,8 +65,8 @@ func (s *stage) openLoad(m *member) (_ *load, err error) {
 func (l *load) close() error { return errors.Join(l.generator.Close(), l.sink.close()) }
 
 // during sends packets while f runs on a thread of its own in the host's namespace, f beginning with the first packet at the sink.
-// Without f it sends limit packets.
-func (l *load) during(ctx context.Context, limit uint64, f func(ctx context.Context) error) (t tally, elapsed time.Duration, err error) {
+// Without f it sends limit packets. The time returned is that in which the generator ran.
+func (l *load) during(ctx context.Context, limit uint64, f func(ctx context.Context) error) (t tally, ran time.Duration, err error) {
 	before, err := packets.TakeSnapshot(l.host, nil)
 	if err != nil {
 		return t, 0, err
@@ -110,7 +110,7 @@ func (l *load) during(ctx context.Context, limit uint64, f func(ctx context.Cont
 		t.seen, err = l.sink.seen()
 	}
 	t.places = packets.NewAccount(sent, t.count.Packets, before, after).Lost
-	return t, sent.Elapsed, err
+	return t, sent.Elapsed - sent.Missed, err
 }
 
 // endedByStop returns nil for the error of a side that was stopped because the other was done.
@@ -144,9 +144,9 @@ func (l *load) await(ctx context.Context, most time.Duration, wanted func(abi.Sw
 }
 
 // replace makes n replacements under load, the first of them to version 2. Each begins when a packet of the version before has come.
-func (l *load) replace(ctx context.Context, w way, n int) (t tally, elapsed time.Duration, err error) {
+func (l *load) replace(ctx context.Context, w way, n int) (t tally, ran time.Duration, err error) {
 	var changes []change
-	t, elapsed, err = l.during(ctx, math.MaxUint64, func(ctx context.Context) error {
+	t, ran, err = l.during(ctx, math.MaxUint64, func(ctx context.Context) error {
 		for g := uint32(2); g < uint32(n)+2; g++ {
 			if err := w.Load(ctx, g); err != nil {
 				return err
@@ -164,7 +164,7 @@ func (l *load) replace(ctx context.Context, w way, n int) (t tally, elapsed time
 		return nil
 	})
 	t.changes = changes
-	return t, elapsed, err
+	return t, ran, err
 }
 
 // monotonic is the clock of the sink.
