@@ -76,7 +76,7 @@ func TestGate(t *testing.T) {
 		"drops_million":  "packets lost",
 		"stamps_nothing": "seen by no version",
 		"stamps_twice":   "seen more than once",
-		"reorders":       "late",
+		"reorders":       "packets late",
 		"other_version":  "of another version than 1",
 	}
 	variants := []harness.Variant{of("xdp-link")}
