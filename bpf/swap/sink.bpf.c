@@ -35,6 +35,7 @@ static __always_inline void version(const struct swap_stamp *s, __u64 now, __u64
 		count.alien++;
 		return;
 	}
+	asm volatile("%0 &= %1" : "+r"(generation) : "i"(SWAP_GENERATIONS - 1)); /* kernel 6.1 does not see the bound */
 	g = &seen[generation];
 	if (generation < count.generation) {
 		count.back++;
