@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"time"
 
@@ -88,7 +89,22 @@ func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, 
 			s.absent[m.Name] = err
 		}
 	}
+	if err := s.withoutIPv6(); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+// withoutIPv6 switches off IPv6 in all members' hosts: its control packets would be sent from another CPU, which would then receive the
+// numbered packets as well. A host that comes later would not find the others without IPv6.
+func (s *stage) withoutIPv6() error {
+	for _, m := range s.members {
+		err := m.host.Do(func() error { return os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0) })
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("switch off IPv6: %w", err)
+		}
+	}
+	return nil
 }
 
 // add makes a host, which forwards numbered packets to the real, and puts a member in force there.
