@@ -51,6 +51,7 @@ func (Family) CheckAxis(name, value string) error {
 type stage struct {
 	segment *netlab.Segment
 	exact   bool
+	guest   bool
 	members map[string]*member
 	absent  map[string]error
 }
@@ -70,7 +71,7 @@ func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, 
 			return nil, fmt.Errorf("axis %s=%s cannot be set up, only rules=NUMBER", a.Name, a.Value)
 		}
 	}
-	s := &stage{exact: g.Exact, members: map[string]*member{}, absent: map[string]error{}}
+	s := &stage{exact: g.Exact, guest: g.Guest || g.Exact, members: map[string]*member{}, absent: map[string]error{}}
 	if s.segment, err = netlab.New(ctx, netlab.Options{Reals: 1}); err != nil {
 		return nil, err
 	}

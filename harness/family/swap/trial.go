@@ -24,8 +24,10 @@ const (
 	// packetCPU generates, carries and judges the packets; changeCPU replaces. On a machine with one CPU both are that.
 	packetCPU = 0
 	changeCPU = 1
-	// exactCall is the number of packets of one call of the generator on target exact, whose kernels preempt lazily.
-	exactCall = 4096
+	// hostCall and guestCall are the packets of one call of the generator: where the kernel preempts lazily, a replacement that waits for
+	// RCU waits for its end. Between two calls the generator pauses for 24 ms on a host.
+	hostCall  = 1 << 20
+	guestCall = 4096
 	// frameSize is the length of a frame, bytes.
 	frameSize = 80
 	// settle is the time after which packets in flight are lost.
@@ -48,9 +50,9 @@ func (s *stage) openLoad(m *member) (_ *load, err error) {
 	if l.sink, err = openSink(m.host.Port); err != nil {
 		return nil, err
 	}
-	call := 0
-	if s.exact {
-		call = exactCall
+	call := hostCall
+	if s.guest {
+		call = guestCall
 	}
 	l.generator, err = packets.NewGenerator(m.host.Port, packets.Stream{
 		Family: 4, Proto: harness.UDP, VIP: netip.AddrPortFrom(netlab.VIP(4, 0), abi.SwapPort), Flows: 1, Size: frameSize,
