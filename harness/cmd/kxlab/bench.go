@@ -24,7 +24,7 @@ import (
 )
 
 const benchLong = `bench compares load balancers on this kernel and in exact guests, ways to replace programs on this kernel, congestion controls and
-schedulers in exact guests. It prints its plan with an estimate first, then the answer of each run as it is known, and at the end
+schedulers, and faulty programs and modules, in exact guests. It prints its plan with an estimate first, then the answer of each run as it is known, and at the end
 what was found and where to read on: 170 lines at most, unless --all is given.
 
 A run that fails does not stop the others. The exit code is the worst: 1 if a run failed, else 4 if this machine lacks what a
@@ -56,7 +56,7 @@ const benchLines = 14
 func newBench(s streams, words experiments.Vocabulary) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use: "bench", Short: "Compare load balancers, replacements, congestion controls and schedulers", Long: benchLong, Args: cobra.NoArgs,
+		Use: "bench", Short: "Compare load balancers, replacements, congestion controls, schedulers and faults", Long: benchLong, Args: cobra.NoArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			return bench(cmd.Context(), s, words, f, benchItems(), time.Now)
 		}),
