@@ -29,7 +29,7 @@ const ShortLines = 60
 const (
 	shortWidth = 118
 	leastWidth = 60
-	leastLines = 16 // for the answer, one table and where to read on
+	leastLines = 13 // for the answer, one table and where to read on
 	leastRows  = 3  // of a table: the baseline, the best, and one to compare it with
 )
 

@@ -50,8 +50,11 @@ func benchItems() []benchItem {
 	}
 }
 
-// benchLines is how many lines the answer of one run has.
-const benchLines = 14
+// benchLines is how many lines the answer of one run has; the first, which shows what tables look like, has more.
+const (
+	benchLines      = 13
+	firstBenchLines = 17
+)
 
 func newBench(s streams, words experiments.Vocabulary) *cobra.Command {
 	var f runFlags
@@ -114,7 +117,7 @@ func bench(ctx context.Context, s streams, words experiments.Vocabulary, f runFl
 		r.run(ctx, s, quiet, f)
 		took := now().Sub(began)
 		if r.err != nil {
-			s.say("%s\n", headOf(r.err, 3))
+			s.say("%s\n", headOf(r.err, 1))
 		}
 		spent, foreseen = spent+took, foreseen+r.estimate
 		left := restOf(runs[i+1:], spent, foreseen)
@@ -178,8 +181,11 @@ func (r *benchRun) run(ctx context.Context, loud, s streams, f runFlags) {
 		r.err = err
 		return
 	}
-	format := textFormat(f.all)
-	a, shown := showIn(s, r.dir, format, benchLines)
+	lines := benchLines
+	if len(r.only) > 0 { // the first
+		lines = firstBenchLines
+	}
+	a, shown := showIn(s, r.dir, textFormat(f.all), lines)
 	if a != nil {
 		answer := page.Answer(a)
 		r.found = strings.Join(answer[:min(2, len(answer))], " ")
