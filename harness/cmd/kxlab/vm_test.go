@@ -49,7 +49,7 @@ func TestVMRun(t *testing.T) {
 		{"vm run -- ./none", 4, "none does not exist"},
 		{"vm run -- ./script", 1, "a script needs its interpreter"},
 		{"vm run --kernel nowhere/to/be/found -- true", 1, "no such file"},
-		{"vm run", 2, "requires at least 1 arg"},
+		{"vm run", 2, "missing: COMMAND; want kxlab vm run"},
 	}
 	if labtest.Soak() {
 		endings = []ending{{"vm run --tools sh -- sh -c <panic>", 255, "sysrq triggered crash"}}

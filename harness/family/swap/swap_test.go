@@ -99,12 +99,19 @@ func TestGate(t *testing.T) {
 // replace measures one trial of a member.
 func replace(t *testing.T, s harness.Stage, name string, swaps int) harness.Result {
 	t.Helper()
-	r, err := s.Measure(t.Context(), harness.Cell{Workload: workload, Variant: name,
-		Axes: []harness.AxisValue{{Name: "swaps", Value: fmt.Sprint(swaps)}}}, harness.Budget{})
-	if err != nil || r.Invalid != "" {
-		t.Fatalf("%s: %v%s", name, err, r.Invalid)
+	for range 3 { // as a run does: other tests beside this one may starve the generator
+		r, err := s.Measure(t.Context(), harness.Cell{Workload: workload, Variant: name,
+			Axes: []harness.AxisValue{{Name: "swaps", Value: fmt.Sprint(swaps)}}}, harness.Budget{})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if r.Invalid == "" {
+			return r
+		}
+		t.Logf("%s: %s", name, r.Invalid)
 	}
-	return r
+	t.Fatalf("%s: no attempt counts", name)
+	return harness.Result{}
 }
 
 // The shares of packets that are not served, and how a careless way shows.

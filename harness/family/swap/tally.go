@@ -116,6 +116,9 @@ func (t *tally) result() harness.Result {
 		{Unit: "full-share", Value: float64(t.full()) / float64(max(t.sent, 1))},
 		{Unit: "late-share", Value: share(c.Late + c.Again + c.Back)},
 	}
+	if n := len(t.changes); n > 0 && starved == n && r.Invalid == "" {
+		r.Invalid = fmt.Sprintf("no version saw a packet in any of %d replacements: the generator was starved", n)
+	}
 	if len(t.changes) > 0 {
 		r.Metrics = append(r.Metrics, harness.Metric{Unit: "starved-share", Value: float64(starved) / float64(len(t.changes))})
 	}

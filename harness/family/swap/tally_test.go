@@ -93,6 +93,12 @@ func TestResult(t *testing.T) {
 			t.Errorf("%s is %v, want %v", unit, got, want)
 		}
 	}
+	seen := got.seen
+	got.seen = make([]abi.SwapSeen, len(seen))
+	if r := got.result(); !strings.Contains(r.Invalid, "starved") {
+		t.Errorf("a trial whose versions saw nothing: %q", r.Invalid)
+	}
+	got.seen = seen
 	got.count.Missing = 0
 	if r := got.result(); r.Invalid == "" {
 		t.Error("a trial whose packets do not add up is valid")
