@@ -96,6 +96,11 @@ func TestWindowAfterLoss(t *testing.T) {
 				}
 				return
 			}
+			// A tail loss probe may repair the loss, of which the algorithm is not told: another flow is tried then, three in all.
+			const untold = 1<<31 - 1
+			for tries := 1; after.Snd_ssthresh == untold && tries < 3; tries++ {
+				before, after = lose(t, path, c.Algorithm())
+			}
 			if want := before * test.beta / 1024; after.Snd_ssthresh != want {
 				t.Errorf("threshold %d after a loss at window %d, want %d", after.Snd_ssthresh, before, want)
 			}
