@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/kxlab/kxlab/harness/labtest"
 )
 
 // TestBisection: at whichever place a figure moves, the place is found with as many trials as halving takes; places that cannot be measured
@@ -77,8 +79,8 @@ char _license[] SEC("license") = "GPL";
 // TestBisect: in a repository of eight commits, one of which does not compile, the commit that made a program more expensive is found, with the
 // function that it changed.
 func TestBisect(t *testing.T) {
-	if os.Getenv("LABTEST_SOAK") == "" {
-		t.Skip("a minute of guests: set LABTEST_SOAK=1")
+	if !labtest.Soak() {
+		t.Skip("a minute of guests: make soak runs it")
 	}
 	repo := t.TempDir()
 	git := func(args ...string) string {
