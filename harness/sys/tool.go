@@ -3,6 +3,8 @@
 package sys
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/kxlab/kxlab/harness"
 )
@@ -63,4 +66,44 @@ func lookPath(name string) (string, error) {
 		return "", harness.Skip("program %s cannot be executed", path)
 	}
 	return "", harness.Skip("program %s does not exist", path)
+}
+
+// A ToolError is the failure of a program of the distribution.
+type ToolError struct {
+	Err    error  // of its process
+	Output string // the first lines of its standard error
+}
+
+func (e ToolError) Error() string {
+	if e.Output == "" {
+		return e.Err.Error()
+	}
+	return e.Err.Error() + ": " + e.Output
+}
+
+func (e ToolError) Unwrap() error { return e.Err }
+
+// toolLines is how many lines of a program's standard error an error has.
+const toolLines = 3
+
+// RunTool runs a program in the namespaces of the calling thread, which must be locked, and returns its standard output. When ctx is done,
+// or the thread ends, the program is killed. An error wraps ToolError, unless ctx is done.
+func RunTool(ctx context.Context, path string, input []byte, args ...string) ([]byte, error) {
+	var out, problem bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &out, &problem
+	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	err := cmd.Run()
+	switch {
+	case err == nil:
+		return out.Bytes(), nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("run %s: %w", filepath.Base(path), ctx.Err())
+	}
+	lines := strings.Split(strings.TrimSpace(problem.String()), "\n")
+	if len(lines) > toolLines {
+		lines = append(lines[:toolLines], "…")
+	}
+	return nil, fmt.Errorf("run %s: %w", filepath.Base(path), ToolError{err, strings.Join(lines, "; ")})
 }

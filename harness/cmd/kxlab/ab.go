@@ -133,17 +133,11 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 			return err
 		}
 	}
-	pair, err := openPair(ctx, words, f, args[0], args[len(args)-1])
+	pair, err := openArgs(ctx, words, f, args)
 	if err != nil {
 		return err
 	}
-	if pair.single = len(args) == 1; pair.single {
-		pair.experiment.Variants = []harness.Variant{pair.a}
-	}
-	lead := leads[pair.experiment.Name]
-	if f.narrow = f.narrow && f.target == harness.TargetExact && lead != ""; f.narrow {
-		f.workloads = []string{lead}
-	}
+	f.narrowTo(pair)
 	inTurns := !f.stacks && pair.inTurns(words, f) != nil // stacks are sampled in trials
 	var jobs [][]job
 	if !inTurns {
@@ -155,7 +149,7 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 		return err
 	}
 	if f.narrow {
-		s.note("measured by workload %s alone; --profile smoke measures more", lead)
+		s.note("measured by workload %s alone; --profile smoke measures more", f.workloads[0])
 	}
 	if inTurns {
 		return pair.abTurns(ctx, s, words, f, effect)
@@ -178,19 +172,49 @@ func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags,
 		}
 		defer lock.Close()
 	}
-	if effect == 0 && pair.kind != nil && f.target == harness.TargetExact {
-		effect = minEffectRun
+	wrong, err := pair.measure(ctx, s, f, jobs, &effect)
+	if err != nil {
+		return err
 	}
-	var wrong []error
+	return pair.answer(ctx, s, f, jobs, effect, wrong)
+}
+
+// openArgs opens A and B, or A alone.
+func openArgs(ctx context.Context, words experiments.Vocabulary, f abFlags, args []string) (*pair, error) {
+	p, err := openPair(ctx, words, f, args[0], args[len(args)-1])
+	if err != nil {
+		return nil, err
+	}
+	if p.single = len(args) == 1; p.single {
+		p.experiment.Variants = []harness.Variant{p.a}
+	}
+	return p, nil
+}
+
+// narrowTo keeps the workload of a pair that answers first, where the user asked for nothing in particular: then narrow stays.
+func (f *abFlags) narrowTo(p *pair) {
+	lead := leads[p.experiment.Name]
+	if f.narrow = f.narrow && f.target == harness.TargetExact && lead != ""; f.narrow {
+		f.workloads = []string{lead}
+	}
+}
+
+// measure runs the jobs, kernel by kernel. effect is the least difference that counts; 0 becomes that of the pair's kind, if it has one.
+// wrong is what failed in them.
+func (p *pair) measure(ctx context.Context, s streams, f abFlags, jobs [][]job, effect *float64) (wrong, err error) {
+	if *effect == 0 && p.kind != nil && f.target == harness.TargetExact {
+		*effect = minEffectRun
+	}
+	var all []error
 	for _, on := range jobs {
-		m := sides{pair: pair, jobs: on, several: len(jobs) > 1, effect: effect}
+		m := sides{pair: p, jobs: on, several: len(jobs) > 1, effect: *effect}
 		failed, err := m.measure(ctx, s, f)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		wrong = append(wrong, failed...)
+		all = append(all, failed...)
 	}
-	return pair.answer(ctx, s, f, jobs, effect, errors.Join(wrong...))
+	return errors.Join(all...), nil
 }
 
 // checkAB returns an error for flags that do not fit together.

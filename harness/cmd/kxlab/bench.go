@@ -25,7 +25,7 @@ import (
 
 const benchLong = `bench compares load balancers on this kernel and in exact guests, ways to replace programs on this kernel, congestion controls and
 schedulers, and faulty programs and modules, in exact guests. It prints its plan with an estimate first, then the answer of each run as it is known, and at the end
-what was found and where to read on: 170 lines at most, unless --all is given.
+what was found and where to read on: 150 lines at most, unless --all is given.
 
 A run that fails does not stop the others. The exit code is the worst: 1 if a run failed, else 4 if this machine lacks what a
 run needs. It needs root, as the runs on this kernel do.`

@@ -111,19 +111,14 @@ type search struct {
 func (b *search) difference(ctx context.Context, args []string, kernels []string) (*verdict.Comparison, error) {
 	f := b.f
 	f.kernels = kernels
-	p, err := openPair(ctx, b.words, f, args[0], args[len(args)-1])
+	p, err := openArgs(ctx, b.words, f, args)
 	if err != nil {
 		return nil, err
-	}
-	if p.single = len(args) == 1; p.single {
-		p.experiment.Variants = []harness.Variant{p.a}
 	}
 	if _, same := p.sameCode(f.progFlags); same {
 		return nil, nil
 	}
-	if lead := leads[p.experiment.Name]; f.narrow && lead != "" {
-		f.workloads = []string{lead}
-	}
+	f.narrowTo(p)
 	b.runs++
 	f.out = fmt.Sprintf("%s/%d", b.dir, b.runs)
 	jobs, err := f.jobs(p, b.words)
@@ -133,18 +128,10 @@ func (b *search) difference(ctx context.Context, args []string, kernels []string
 	if err := checkPrograms(ctx, slices.Concat(jobs...), f.runFlags); err != nil {
 		return nil, err
 	}
-	effect := b.effect
-	if effect == 0 && p.kind != nil {
-		effect = minEffectRun
-	}
-	quiet := b.s
+	effect, quiet := b.effect, b.s
 	quiet.quiet = true
-	for _, on := range jobs {
-		m := sides{pair: p, jobs: on, several: len(jobs) > 1, effect: effect}
-		wrong, err := m.measure(ctx, quiet, f)
-		if err := errors.Join(append(wrong, err)...); err != nil {
-			return nil, err
-		}
+	if wrong, err := p.measure(ctx, quiet, f, jobs, &effect); err != nil || wrong != nil {
+		return nil, cmp.Or(err, wrong)
 	}
 	pairs, err := p.runs(jobs)
 	if err != nil {
@@ -219,6 +206,8 @@ func bisect(ctx context.Context, s streams, words experiments.Vocabulary, f abFl
 // check returns an error for arguments that do not fit together.
 func (b *search) check(args []string) error {
 	switch n := len(b.f.kernels); {
+	case b.f.out != "" || b.f.stacks || len(b.f.with) > 0:
+		return errors.New("bisect keeps no run directory, samples no stacks and takes no folders (--out, --stacks, --with): ask kxlab ab about the commit that it finds")
 	case b.f.target != harness.TargetExact:
 		return errors.New("bisect measures on target exact: a figure of one commit has to be comparable with that of another")
 	case len(args) == 2:
@@ -281,8 +270,11 @@ func (b *search) commits(ctx context.Context, good, bad, program string, cell []
 	if between := behind - before - 1; between > 0 {
 		text = fmt.Sprintf("one of %d commits up to %s, of which the %d before it could not be measured,", between+1, text, between)
 	}
-	fmt.Fprintf(b.s.out, "%s moved %s. From %s to %s it is %s. Of %s %d were measured, GOOD and BAD among them.\n\n", text, figure(row), good, bad, unit.Percent(row.Delta, true),
+	err = b.s.say("%s moved %s. From %s to %s it is %s. Of %s %d were measured, GOOD and BAD among them.\n\n", text, figure(row), good, bad, unit.Percent(row.Delta, true),
 		harness.Plural(len(line), "commit"), b.runs+1)
+	if err != nil {
+		return err
+	}
 	last := b.f
 	last.out, last.format = b.dir+"/last", "text"
 	return ab(ctx, b.s, b.words, last, []string{at(before), at(behind)})
@@ -324,6 +316,5 @@ func (b *search) kernels(ctx context.Context, program string, cell []string) err
 	if behind-before > 1 {
 		between = fmt.Sprintf(" (those between, %s, could not be measured)", strings.Join(all[before+1:behind], ", "))
 	}
-	_, err = fmt.Fprintf(b.s.out, "Kernel %s is the first on which %s moved, after %s%s. From %s to %s it is %s.\n", all[behind], figure(row), all[before], between, all[0], all[len(all)-1], unit.Percent(row.Delta, true))
-	return err
+	return b.s.say("Kernel %s is the first on which %s moved, after %s%s. From %s to %s it is %s.\n", all[behind], figure(row), all[before], between, all[0], all[len(all)-1], unit.Percent(row.Delta, true))
 }

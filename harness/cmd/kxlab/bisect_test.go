@@ -137,6 +137,7 @@ func TestBisectMistakes(t *testing.T) {
 		want string
 	}{
 		"host":       {"HEAD^ HEAD p.bpf.c --target host", codeUsage, "target exact"},
+		"out":        {"HEAD^ HEAD p.bpf.c --out d", codeUsage, "no run directory"},
 		"two":        {"HEAD p.bpf.c", codeUsage, "GOOD, BAD and PROGRAM"},
 		"one kernel": {"p.bpf.c --kernel 7.2", codeUsage, "at least two"},
 		"kernels":    {"HEAD^ HEAD p.bpf.c --kernel 6.12,7.2", codeUsage, "one kernel"},

@@ -33,7 +33,7 @@ run itself names, which is that of the lab.`
 const ownHistory = "results/history"
 
 func newHistory(s streams) *cobra.Command {
-	var dir, to, format, series string
+	var dir, to, format, series, exact, noisy string
 	var all, gate bool
 	var o history.Options
 	cmd := &cobra.Command{
@@ -46,10 +46,20 @@ func newHistory(s streams) *cobra.Command {
 			if err := harness.Known("format", format, page.Formats()); err != nil {
 				return usage(err)
 			}
-			for _, v := range []float64{o.Exact, o.Noisy} {
-				if !(v >= 0) || v > 1 {
-					return usage(fmt.Errorf("a least effect of %v: want a share from 0 to 1", v))
+			for name, least := range map[string]struct {
+				text string
+				into *float64
+			}{"min-effect": {exact, &o.Exact}, "min-effect-noisy": {noisy, &o.Noisy}} {
+				if least.text == "" {
+					continue
 				}
+				var err error
+				if *least.into, err = share(least.text); err != nil {
+					return usage(fmt.Errorf("--%s: %w", name, err))
+				}
+			}
+			if format == "json" && cmd.Flags().Changed("series") {
+				return usage(errors.New("--series writes text or markdown; --format json has the changes"))
 			}
 			s.endAtOnce()
 			l, damaged := openHistory(cmd.Context(), dir, to)
@@ -83,8 +93,8 @@ func newHistory(s streams) *cobra.Command {
 	f.StringVar(&series, "series", "", "write the series whose names have these words, commit by commit, instead of changes")
 	f.BoolVar(&all, "all", false, "write all steps of each change")
 	f.BoolVar(&gate, "gate", false, "exit with 3 if the newest measured commit has a step for the worse, or lacks a series")
-	f.Float64Var(&o.Exact, "min-effect", 0, "smallest step on target exact, a share (default 0.005)")
-	f.Float64Var(&o.Noisy, "min-effect-noisy", 0, "smallest step on other targets, a share (default 0.03)")
+	f.StringVar(&exact, "min-effect", "", "smallest step on target exact: 1% or 0.01 (default 0.5%)")
+	f.StringVar(&noisy, "min-effect-noisy", "", "smallest step on other targets (default 3%)")
 	cmd.PersistentFlags().StringVar(&dir, "history", ownHistory, "the folder of the history")
 	cmd.AddCommand(newHistoryAdd(s, &dir))
 	return cmd
@@ -138,7 +148,7 @@ func newHistoryAdd(s streams, dir *string) *cobra.Command {
 					errs = append(errs, fmt.Errorf("%s: %w", run, err))
 					continue
 				}
-				fmt.Fprintf(s.out, "%s is kept at %.12s %s: %s\n", run, e.Commit, e.Subject, filepath.Join(*dir, e.Commit+".txt"))
+				errs = append(errs, s.say("%s is kept at %.12s %s: %s\n", run, e.Commit, e.Subject, filepath.Join(*dir, e.Commit+".txt")))
 			}
 			return errors.Join(errs...)
 		}),

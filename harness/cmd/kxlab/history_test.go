@@ -112,7 +112,8 @@ func TestHistory(t *testing.T) {
 		"own commit": {[]string{"history", "add", same, "--history", "h"}, codeFailed, "revision"},
 		"no folder":  {[]string{"history", "--history", "none"}, codeFailed, "history add"},
 		"format":     {[]string{"history", "--history", "h", "--format", "marcdown"}, codeUsage, "did you mean"},
-		"effect":     {[]string{"history", "--history", "h", "--min-effect", "NaN"}, codeUsage, "a share from 0 to 1"},
+		"effect":     {[]string{"history", "--history", "h", "--min-effect", "NaN"}, codeUsage, "not a share above 0"},
+		"json":       {[]string{"history", "--history", "h", "--series", "x", "--format", "json"}, codeUsage, "--series writes text"},
 		"series":     {[]string{"history", "--history", "h", "--series", "nothing"}, codeFailed, "no series"},
 		"to":         {[]string{"history", "--history", "h", "--to", "none"}, codeUsage, "none"},
 	} {

@@ -3,13 +3,8 @@
 package swap
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"os/exec"
-	"strings"
-	"syscall"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/sys"
@@ -22,43 +17,21 @@ type command struct {
 	input     string
 }
 
-// run runs the command in the namespace of the calling thread, which must be locked. When ctx is done, or this thread ends, the
-// program is killed.
+// run runs the command in the namespace of the calling thread, which must be locked: see sys.RunTool.
 func (c command) run(ctx context.Context) error {
 	path, err := sys.LookTool(c.tool, c.pkg)
 	if err != nil {
 		return err
 	}
-	var problem bytes.Buffer
-	cmd := exec.CommandContext(ctx, path, c.args...)
-	cmd.Stdin, cmd.Stderr = strings.NewReader(c.input), &problem
-	cmd.Env = []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err = cmd.Run(); err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("run %s: %w", c.tool, ctx.Err())
-	}
-	first, _, _ := strings.Cut(strings.TrimSpace(problem.String()), "\n")
-	return fmt.Errorf("run %s: %w", c.tool, commandError{err, first})
+	_, err = sys.RunTool(ctx, path, []byte(c.input), c.args...)
+	return err
 }
-
-// A commandError is a program's failure with its first line.
-type commandError struct {
-	error
-	line string
-}
-
-func (e commandError) Error() string { return strings.TrimSuffix(e.error.Error()+": "+e.line, ": ") }
-
-func (e commandError) Unwrap() error { return e.error }
 
 // missing returns a skip if a program cannot set a table at all: the kernel or the program lacks what the table needs.
 func missing(table string, err error) error {
-	var failed commandError
+	var failed sys.ToolError
 	if errors.As(err, &failed) {
-		return harness.Skip("this kernel or tool lacks what %s needs: %s", table, failed.line)
+		return harness.Skip("this kernel or tool lacks what %s needs: %s", table, failed.Output)
 	}
 	return err
 }

@@ -197,7 +197,7 @@ func TestMissing(t *testing.T) {
 		{"busy hook", hookError(unix.EBUSY, "attach"), false},
 		{"no classifier", filterError(unix.ENOENT, "add", at), true},
 		{"invalid filter", filterError(unix.EINVAL, "add", at), false},
-		{"table refused", missing("nft", fmt.Errorf("run nft: %w", commandError{errors.New("exit status 1"), "no such table"})), true},
+		{"table refused", missing("nft", fmt.Errorf("run nft: %w", sys.ToolError{Err: errors.New("exit status 1"), Output: "no such table"})), true},
 		{"interrupted", missing("nft", context.Canceled), false},
 		{"no such program", command{tool: "kxlab-no-such-tool"}.run(t.Context()), true},
 	} {

@@ -3,13 +3,8 @@
 package kernel
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"os/exec"
-	"strings"
-	"syscall"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/sys"
@@ -27,55 +22,21 @@ func findTool(name, pkg string) (tool, error) {
 	return tool{path, name}, err
 }
 
-// run runs the tool in the namespace with the given standard input and returns its standard output. When ctx is done,
-// or this process dies, the tool is killed. An error holds the first lines the tool wrote.
-func (t tool) run(ctx context.Context, ns string, input []byte, args ...string) ([]byte, error) {
-	var out, problem bytes.Buffer
-	// The thread stays in the namespace until the tool has ended: Pdeathsig refers to the thread, not the process.
-	err := sys.InNS(ns, func() error {
-		cmd := exec.CommandContext(ctx, t.path, args...)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &out, &problem
-		cmd.Env = []string{"LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		return cmd.Run()
+// run runs the tool in the namespace with the given standard input and returns its standard output: see sys.RunTool. The thread stays in the
+// namespace until the tool has ended.
+func (t tool) run(ctx context.Context, ns string, input []byte, args ...string) (out []byte, err error) {
+	err = sys.InNS(ns, func() (err error) {
+		out, err = sys.RunTool(ctx, t.path, input, args...)
+		return err
 	})
-	switch {
-	case err == nil:
-		return out.Bytes(), nil
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("run %s: %w", t.name, ctx.Err())
-	}
-	return nil, fmt.Errorf("run %s: %w", t.name, toolError{err, firstLines(problem.String(), 3)})
-}
-
-// A toolError is a tool's failure with its output.
-type toolError struct {
-	err    error
-	output string
-}
-
-func (e toolError) Error() string {
-	if e.output == "" {
-		return e.err.Error()
-	}
-	return e.err.Error() + ": " + e.output
-}
-
-func (e toolError) Unwrap() error { return e.err }
-
-func firstLines(s string, n int) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	if len(lines) > n {
-		lines = append(lines[:n], "…")
-	}
-	return strings.Join(lines, "; ")
+	return out, err
 }
 
 // missing returns a skip for the feature if the error is a tool's.
 func missing(feature string, err error) error {
-	var failed toolError
+	var failed sys.ToolError
 	if errors.As(err, &failed) {
-		return harness.Skip("this kernel or tool lacks %s: %s", feature, failed.output)
+		return harness.Skip("this kernel or tool lacks %s: %s", feature, failed.Output)
 	}
 	return err
 }
