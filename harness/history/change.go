@@ -48,8 +48,8 @@ func (c Change) Worse() int { return harness.Count(c.Steps, func(s Step) bool { 
 
 // Changes finds what changed along a line, the newest first.
 //
-// On target exact the same program gives the same digits, so a step is seen at once, also at the newest commit: all repeats agree on its
-// direction, it reaches the least effect, and it is twice as large as repeats differ in it and usually do. In a series whose repeats vary
+// On target exact the same program gives the same digits, so a step is seen at once, also at the newest commit: it reaches the least effect,
+// and it is twice as large as repeats differ in it and usually do, so all agree on its direction. In a series whose repeats vary
 // it is eight times as large as the series usually moves from one commit to the next. Elsewhere, and for smaller steps of such series,
 // stats.ChangePoints finds steps of the medians.
 func (l Line) Changes(o Options) []Change {
@@ -161,7 +161,7 @@ func steps(setting Setting, s Series, all []placed, o Options) (out []foundStep)
 			usual = typical(func(m move) float64 { return math.Abs(m.mid) })
 		}
 		for k, m := range moves {
-			if m.agree && math.Abs(m.mid) >= max(least, 2*max(m.spread, spread), 8*usual) {
+			if m.pairs > 1 && math.Abs(m.mid) >= max(least, 2*max(m.spread, spread), 8*usual) {
 				out = append(out, step(k+1, mids[k], mids[k+1]))
 			}
 		}
@@ -181,7 +181,7 @@ func steps(setting Setting, s Series, all []placed, o Options) (out []foundStep)
 type move struct {
 	mid    float64 // the median of the effects of the repeats that both have
 	spread float64 // how far these lie apart
-	agree  bool    // all are of one direction; one pair agrees with nothing
+	pairs  int     // repeats that both have; one decides nothing
 }
 
 func moved(s Series, a, b Run) (m move) {
@@ -197,7 +197,7 @@ func moved(s Series, a, b Run) (m move) {
 		return move{}
 	}
 	lo, hi := slices.Min(d), slices.Max(d)
-	return move{stats.Median(d), hi - lo, len(d) > 1 && (lo > 0 || hi < 0)}
+	return move{stats.Median(d), hi - lo, len(d)}
 }
 
 // effect is b against a: a share, or of shares their difference. From nothing to something is all of it.

@@ -209,6 +209,18 @@ func TestNoAlarm(t *testing.T) {
 	}
 }
 
+// TestOnePair: one trial at each of two commits decides nothing; a constant series of single trials before a step does.
+func TestOnePair(t *testing.T) {
+	steps := func(commits int) int {
+		at := commits - 1
+		value := func(c, k, r int) float64 { return 1000 + 100*float64(c/at) }
+		return len(line(invented(commits, 1, 1, harness.TargetExact, value)).Changes(Options{}))
+	}
+	if two, more := steps(2), steps(6); two != 0 || more != 1 {
+		t.Errorf("%d steps of two trials, %d of six; want 0 and 1", two, more)
+	}
+}
+
 // TestNoisy: on host a step of a tenth in series that vary by 3 % is found within three commits; noise is not.
 func TestNoisy(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 7))
