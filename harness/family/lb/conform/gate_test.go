@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +35,52 @@ func TestRightModel(t *testing.T) {
 		if err := errors.Join(j.packets(t.Context(), modelMTU), m.Flush(t.Context()), j.changes(t.Context(), m),
 			m.Flush(t.Context()), j.services(t.Context(), m, []service.Service{j.sc.udp, j.sc.tcp}), m.Flush(t.Context()),
 			j.flood(t.Context(), floodFlows)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A talkative wire carries, before each frame, what the balancer's kernel sends by itself.
+type talkative struct {
+	*model
+	said int
+}
+
+func (t *talkative) receive(wait time.Duration) ([]byte, error) {
+	all := append(ownAffairs(t.sc.balancer.MAC, t.sc.client.MAC), ownAffairs(t.sc.balancer.MAC, t.sc.tcp.Backends[0].MAC)...)
+	if t.said < len(all) {
+		t.said++
+		return all[t.said-1], nil
+	}
+	t.said = 0
+	return t.model.receive(wait)
+}
+
+// ownAffairs are frames that a host sends at any time: a multicast listener report (its protocol is a hop-by-hop header),
+// solicitations to a group and to another host, an advertisement, and ARP.
+func ownAffairs(from, to net.HardwareAddr) [][]byte {
+	own, peer := netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::2")
+	discover := func(dst net.HardwareAddr, kind byte) []byte {
+		proto, message := icmp(own, peer, kind, 0, 0, make([]byte, 16))
+		return ether(dst, from, etherIPv6, ip(own, peer, proto, 255, nil, message))
+	}
+	group := net.HardwareAddr{0x33, 0x33, 0xff, byte(netlab.RoleReal), 0, 1}
+	_, report := icmp(own, peer, 143, 0, 0, nil)
+	report = ip(netip.IPv6Unspecified(), netip.MustParseAddr("ff02::16"), 0, 1, nil, append([]byte{protoICMPv6, 0, 5, 2, 0, 0, 1, 0}, report...))
+	return [][]byte{
+		ether(net.HardwareAddr{0x33, 0x33, 0, 0, 0, 0x16}, from, etherIPv6, report),
+		discover(group, 135), discover(to, 135), discover(to, 136), discover(group, 133),
+		ether(to, from, etherARP, append([]byte{0, 1, 8, 0, 6, 4, 0, 1}, make([]byte, 20)...)),
+	}
+}
+
+// TestTalkativeKernel: what a kernel sends by itself is no packet of the balancer, whenever it comes.
+func TestTalkativeKernel(t *testing.T) {
+	everywhere(t, func(t *testing.T, class string, v6 bool) {
+		m, j := newModel(class, v6, broken{})
+		j.wire = &talkative{model: m}
+		if err := errors.Join(j.packets(t.Context(), modelMTU), m.Flush(t.Context()), j.changes(t.Context(), m),
+			m.Flush(t.Context()), j.flood(t.Context(), floodFlows)); err != nil {
 			t.Error(err)
 		}
 	})

@@ -173,8 +173,8 @@ func (j *judge) next(wait time.Duration, toReal bool) (*packet, error) {
 		}
 		p, err := parse(frame)
 		isReal := len(p.dst) == 6 && p.dst[3] == byte(netlab.RoleReal)
-		if toReal != isReal {
-			continue // neighbour discovery and the like
+		if p.ownAffair() || toReal != isReal {
+			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the balancer sent a malformed frame: %w: %x", err, frame)

@@ -70,6 +70,17 @@ func (p *packet) parseIP(b []byte) error {
 	return nil
 }
 
+// ownAffair is true for what a host sends by itself, at any time: to a group (multicast listener reports, RFC 3810, router and
+// neighbour solicitations, RFC 4861), ARP requests, and neighbour discovery from one host to another.
+func (p *packet) ownAffair() bool {
+	const request = 1
+	if len(p.dst) == 6 && p.dst[0]&1 != 0 || p.kind == etherARP && len(p.frame) >= 22 && p.frame[21] == request {
+		return true
+	}
+	const routerSolicitation, redirect = 133, 137
+	return p.proto == protoICMPv6 && len(p.segment) > 0 && p.segment[0] >= routerSolicitation && p.segment[0] <= redirect
+}
+
 // checksums returns an error if the IPv4 header's or the transport's checksum is wrong.
 func (p *packet) checksums() error {
 	if p.ip[0]>>4 == 4 && fold(sum(0, p.ip[:int(p.ip[0]&15)*4])) != 0 {
