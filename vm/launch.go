@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -186,6 +187,41 @@ func (c *Cmd) Digest(ctx context.Context) (string, error) {
 	}
 	sum := sha256.Sum256(append([]byte(key), task...))
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// Identity returns a hash of what an exact guest is made of, by content: kernel, root file system, QEMU's version and the machine. On two
+// computers with one identity, guests with the same task and seed give the same digits.
+func (c *Cmd) Identity(ctx context.Context) (string, error) {
+	_, self, err := c.hostFiles()
+	if err != nil {
+		return "", err
+	}
+	a, err := c.chooseAccel(ctx)
+	if err != nil {
+		return "", err
+	}
+	version, err := QEMUVersion(ctx)
+	if err != nil {
+		return "", err
+	}
+	base, err := openBase(ctx, c.Kernel, self, c.Tools, c.Modules, true)
+	if err != nil {
+		return "", err
+	}
+	defer base.Close()
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q %q\n", version, commandLine(machine{accel: a, cpus: c.cpus(), memory: c.memory()}, kernelImage{cmdline: kernelArgs(a)}))
+	kernel, err := os.Open(c.Kernel.Image)
+	if err != nil {
+		return "", fmt.Errorf("identify guest: %w", err)
+	}
+	defer kernel.Close()
+	for _, f := range []*os.File{kernel, base} {
+		if _, err := io.Copy(sum, f); err != nil {
+			return "", fmt.Errorf("identify guest: %w", err)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // bare is the part of a command that decides its guest's image before the task is known.

@@ -22,6 +22,12 @@ type Boot func(ctx context.Context, j Job, to *Guest) error
 // NoGuest marks an error of a Boot that could not start a guest. It ends the run, while a guest's death costs a trial.
 func NoGuest(err error) error { return &fatalError{err} }
 
+// IsNoGuest reports whether an error was marked by NoGuest.
+func IsNoGuest(err error) bool {
+	var fatal *fatalError
+	return errors.As(err, &fatal)
+}
+
 // A fatalError ends the run.
 type fatalError struct{ err error }
 
@@ -71,6 +77,9 @@ type GuestOptions struct {
 	// Died, if not nil, says what a trial yields whose guest died in it; ok is false if the death says nothing about the variant.
 	Died func(v harness.Variant, c harness.Cell, death error) (res harness.Result, ok bool, err error)
 
+	// Only, if not nil, chooses the jobs that are run, by their names (Tasks); cells of others get no outcome.
+	Only func(job string) bool
+
 	unwatched bool // on the host, where no watch ends the worker
 }
 
@@ -93,8 +102,8 @@ type engine struct {
 	steps     map[Mark]Step
 
 	mu       sync.Mutex
-	shards   []*shard
-	at       int // the first shard that is not over and recorded
+	pieces   []*piece
+	at       int // the first piece that is not over and recorded
 	order    int // trials recorded, rejected ones among them
 	cells    cellStates
 	finished map[Mark]bool   // steps that are over
@@ -113,11 +122,27 @@ func (r *engine) run(ctx context.Context) (Summary, error) {
 	if err != nil {
 		return r.Summary, err
 	}
-	r.shards = append(r.gateShards(), r.trialShards()...)
-	err = r.runShards(ctx, r.shards)
-	err = cmp.Or(err, r.conclude(err == nil))
+	r.pieces = append(r.gatePieces(), r.trialPieces()...)
+	if r.Only != nil {
+		r.choose()
+	}
+	err = r.runPieces(ctx, r.pieces)
+	err = cmp.Or(err, r.conclude(err == nil && r.Only == nil))
 	r.Wall = time.Since(started)
 	return r.Summary, err
+}
+
+// choose leaves out the jobs that others run.
+func (r *engine) choose() {
+	r.pieces = slices.DeleteFunc(r.pieces, func(s *piece) bool {
+		if r.Only(s.job.Name()) {
+			return false
+		}
+		for _, st := range s.steps {
+			r.over(st.mark(), 0)
+		}
+		return true
+	})
 }
 
 // conclude decides the open outcomes once no more trials will be made, and sums up. ended is false if the run was stopped.
@@ -148,29 +173,29 @@ func (r *engine) conclude(ended bool) error {
 	return nil
 }
 
-// A shard is a job with what its guests have reported.
-type shard struct {
+// A piece is a job with what its guests have reported.
+type piece struct {
 	job      Job
 	name     string // of the group, or "all groups"
 	steps    []Step
 	groups   map[Mark]string // by Group.String
-	gates    *Group          // whose gates the shard checks, if it does nothing else
+	gates    *Group          // whose gates the piece checks, if it does nothing else
 	events   []event
 	recorded int // of the events
 	over     bool
 	again    map[Mark]bool // steps that are tried again, as the death of their guest said nothing for sure
 }
 
-// shardsOf makes the jobs of one repeat, or of all.
-func (r *engine) shardsOf(repeat int) []*shard {
-	var out []*shard
+// piecesOf makes the jobs of one repeat, or of all.
+func (r *engine) piecesOf(repeat int) []*piece {
+	var out []*piece
 	work := WorkAll
 	if r.Gates > 0 {
 		work = WorkTrials
 	}
 	for _, whole := range r.plan.Groups {
 		for part, g := range whole.partsFor(work, r.Parts, nil) {
-			s := &shard{name: g.String(), groups: map[Mark]string{}, job: r.job(g.String(), part, r.Parts, repeat, work)}
+			s := &piece{name: g.String(), groups: map[Mark]string{}, job: r.job(g.String(), part, r.Parts, repeat, work)}
 			r.add(s, &g)
 			if len(s.steps) > 0 {
 				out = append(out, s)
@@ -192,8 +217,8 @@ func (r *engine) job(group string, part, parts, repeat int, work Work) Job {
 	return j
 }
 
-// add adds the job's steps of a group to a shard.
-func (r *engine) add(s *shard, g *Group) {
+// add adds the job's steps of a group to a piece.
+func (r *engine) add(s *piece, g *Group) {
 	for _, st := range g.Order(r.Seed) {
 		if s.job.includes(st) {
 			s.steps = append(s.steps, st)
@@ -203,22 +228,22 @@ func (r *engine) add(s *shard, g *Group) {
 	}
 }
 
-// trialShards cuts the plan into jobs, repeat after repeat where each has guests of its own.
-func (r *engine) trialShards() []*shard {
+// trialPieces cuts the plan into jobs, repeat after repeat where each has guests of its own.
+func (r *engine) trialPieces() []*piece {
 	if r.Together {
-		s := &shard{name: "all groups", groups: map[Mark]string{}, job: r.job("", 0, 0, EveryRepeat, WorkAll)}
+		s := &piece{name: "all groups", groups: map[Mark]string{}, job: r.job("", 0, 0, EveryRepeat, WorkAll)}
 		s.job.Together = true
 		for i := range r.plan.Groups {
 			r.add(s, &r.plan.Groups[i])
 		}
-		return []*shard{s}
+		return []*piece{s}
 	}
 	if !r.EachRepeat {
-		return r.shardsOf(EveryRepeat)
+		return r.piecesOf(EveryRepeat)
 	}
-	var out []*shard
+	var out []*piece
 	for repeat := 0; ; repeat++ {
-		more := r.shardsOf(repeat)
+		more := r.piecesOf(repeat)
 		if len(more) == 0 {
 			return out
 		}
@@ -226,11 +251,11 @@ func (r *engine) trialShards() []*shard {
 	}
 }
 
-// runShards runs the shards, some side by side. The first error stops the others.
-func (r *engine) runShards(ctx context.Context, shards []*shard) error {
+// runPieces runs the pieces, some side by side. The first error stops the others.
+func (r *engine) runPieces(ctx context.Context, pieces []*piece) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	next := make(chan *shard)
+	next := make(chan *piece)
 	errs := make([]error, max(1, r.Parallel))
 	var workers sync.WaitGroup
 	for i := range errs {
@@ -245,20 +270,20 @@ func (r *engine) runShards(ctx context.Context, shards []*shard) error {
 			}
 		})
 	}
-	for _, s := range shards {
+	for _, s := range pieces {
 		next <- s
 	}
 	close(next)
 	workers.Wait()
-	// The error is that of the shard that stopped the others, not that they were stopped.
+	// The error is that of the piece that stopped the others, not that they were stopped.
 	if cause := harness.Filter(errs, func(err error) bool { return err != nil && !errors.Is(err, context.Canceled) }); len(cause) > 0 {
 		return errors.Join(cause...)
 	}
 	return errors.Join(errs...)
 }
 
-// inTurn runs a shard when its turn has come. One of which nothing is run waits for none.
-func (r *engine) inTurn(ctx context.Context, s *shard) error {
+// inTurn runs a piece when its turn has come. One of which nothing is run waits for none.
+func (r *engine) inTurn(ctx context.Context, s *piece) error {
 	if r.Turn != nil && !r.allFailed(s) {
 		end, err := r.Turn(ctx, s.job.Repeat)
 		if err != nil {
@@ -266,14 +291,14 @@ func (r *engine) inTurn(ctx context.Context, s *shard) error {
 		}
 		defer end()
 	}
-	return r.shard(ctx, s)
+	return r.piece(ctx, s)
 }
 
 // maxDeaths is how many guests of a job may die in a row before a trial begins; then the group's trials are given up.
 const maxDeaths = 2
 
-// shard runs one job to its end, in several guests if some die.
-func (r *engine) shard(ctx context.Context, s *shard) error {
+// piece runs one job to its end, in several guests if some die.
+func (r *engine) piece(ctx context.Context, s *piece) error {
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -334,21 +359,21 @@ func (r *engine) shard(ctx context.Context, s *shard) error {
 const maxKilled = 2
 
 // dropKillers gives up the trials of cells in whose trials guests died: each may cost the time after which a guest counts as hung.
-func (r *engine) dropKillers(s *shard) {
+func (r *engine) dropKillers(s *piece) {
 	for _, st := range s.steps {
 		m := st.mark()
 		r.mu.Lock()
 		kills := r.killed[m.Cell] >= maxKilled
 		r.mu.Unlock()
 		if kills && s.job.includes(st) {
-			(&Guest{run: r, shard: s}).lose(m, fmt.Sprintf("given up: %d guests in a row died in a trial of this cell", maxKilled))
+			(&Guest{run: r, piece: s}).lose(m, fmt.Sprintf("given up: %d guests in a row died in a trial of this cell", maxKilled))
 		}
 	}
 }
 
 // boot runs a job in one guest. died is the cause if the guest died, nil if it did all that it was to do; err ends the run.
-func (r *engine) boot(ctx context.Context, s *shard) (g *Guest, died, err error) {
-	g = &Guest{run: r, shard: s}
+func (r *engine) boot(ctx context.Context, s *piece) (g *Guest, died, err error) {
+	g = &Guest{run: r, piece: s}
 	wctx := ctx
 	if !r.unwatched {
 		g.watch, wctx = newWatch(ctx, r.plan.Target, r.Patience)
@@ -375,9 +400,9 @@ func (r *engine) boot(ctx context.Context, s *shard) (g *Guest, died, err error)
 // giveUp rejects the trials that are left of the group that was being set up, or of all groups if none was.
 func (g *Guest) giveUp(reason string) {
 	reason = "the guests died before they began a trial: " + reason
-	for _, st := range g.shard.steps {
+	for _, st := range g.piece.steps {
 		m := st.mark()
-		if !g.shard.job.includes(st) || g.group != nil && g.shard.groups[m] != *g.group {
+		if !g.piece.job.includes(st) || g.group != nil && g.piece.groups[m] != *g.group {
 			continue
 		}
 		g.lose(m, reason)
@@ -386,7 +411,7 @@ func (g *Guest) giveUp(reason string) {
 }
 
 // more reports whether any step of the job is still to be made.
-func (s *shard) more() bool { return slices.ContainsFunc(s.steps, s.job.includes) }
+func (s *piece) more() bool { return slices.ContainsFunc(s.steps, s.job.includes) }
 
 func (r *engine) failure() error {
 	r.mu.Lock()

@@ -46,14 +46,14 @@ func (g Group) partsFor(work Work, n int, kept keptGates) []Group {
 	return g.byMembers(n)
 }
 
-// gateShards are the jobs of the guests that only check gates, if there are any.
-func (r *engine) gateShards() (out []*shard) {
+// gatePieces are the jobs of the guests that only check gates, if there are any.
+func (r *engine) gatePieces() (out []*piece) {
 	if r.Gates == 0 {
 		return nil
 	}
 	for _, whole := range r.plan.Groups {
 		for part, g := range whole.partsFor(WorkGates, r.Gates, r.kept) {
-			out = append(out, &shard{name: g.String(), gates: &g, job: r.job(g.String(), part, r.Gates, EveryRepeat, WorkGates)})
+			out = append(out, &piece{name: g.String(), gates: &g, job: r.job(g.String(), part, r.Gates, EveryRepeat, WorkGates)})
 		}
 	}
 	return out
@@ -61,7 +61,7 @@ func (r *engine) gateShards() (out []*shard) {
 
 // checkGates runs a job that checks gates, in a second guest if the first dies. A member in whose set-up or gate both guests crash has failed, and
 // the others go on. If the second dies otherwise, all members without a reported gate are invalid: any of them may be the cause.
-func (r *engine) checkGates(ctx context.Context, s *shard) error {
+func (r *engine) checkGates(ctx context.Context, s *piece) error {
 	var why string
 	crashed := "" // the member in whose set-up or gate the guest before crashed
 	for deaths := 0; deaths < maxDeaths; deaths++ {
@@ -113,7 +113,7 @@ func (g *Guest) crashedAt(died error) string {
 // fail decides that a member has failed, in whose set-up or gate this guest has crashed and the one before. No other guest of the job
 // sets it up.
 func (g *Guest) fail(died error) {
-	r, s := g.run, g.shard
+	r, s := g.run, g.piece
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	steps, group := s.steps, s.name
@@ -147,9 +147,9 @@ func (g *Guest) fail(died error) {
 	r.flush()
 }
 
-// allFailed reports whether all cells of a shard have failed, by what other guests found: then none of it need run. One that has more is
+// allFailed reports whether all cells of a piece have failed, by what other guests found: then none of it need run. One that has more is
 // run whole, since a job that says more moves digits.
-func (r *engine) allFailed(s *shard) bool {
+func (r *engine) allFailed(s *piece) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, st := range s.steps {
@@ -164,7 +164,7 @@ func (r *engine) allFailed(s *shard) bool {
 }
 
 // reportsGate reports whether a guest has reported the result of a member's gate. The lock is held.
-func (s *shard) reportsGate(member string) bool {
+func (s *piece) reportsGate(member string) bool {
 	names := harness.Map(s.gates.cells(member), harness.Cell.BenchName)
 	return slices.ContainsFunc(s.events, func(e event) bool {
 		return e.Gate != nil && e.Gate.Variant == member || e.Outcome != nil && slices.Contains(names, e.Outcome.Cell)

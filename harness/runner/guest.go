@@ -22,7 +22,7 @@ const maxLine = 256 << 20
 // A Guest parses the reports of a guest: lines of JSON, in writes of any size.
 type Guest struct {
 	run     *engine
-	shard   *shard
+	piece   *piece
 	rest    []byte  // of a line that has not ended
 	limit   int     // of a line, bytes; 0: maxLine
 	group   *string // the group that is set up or measured
@@ -33,12 +33,21 @@ type Guest struct {
 	end     *ending
 	faulty  bool   // an event was
 	watch   *watch // nil: none
+	also    io.Writer
 }
+
+// Copy has w get the report, too.
+func (g *Guest) Copy(w io.Writer) { g.also = w }
 
 var _ io.Writer = (*Guest)(nil)
 
 // Write takes a part of the report. A line that is no event is an error.
 func (g *Guest) Write(p []byte) (int, error) {
+	if g.also != nil {
+		if n, err := g.also.Write(p); err != nil {
+			return n, err
+		}
+	}
 	g.rest = append(g.rest, p...)
 	for {
 		line, rest, whole := bytes.Cut(g.rest, []byte("\n"))
@@ -106,7 +115,7 @@ func (g *Guest) take(e event) error {
 		// The guest may begin another attempt.
 		r.Progress.remark("rejected %s: %s", e.Reject.Trial.Cell.BenchName(), cut(e.Reject.Reason))
 	}
-	g.shard.events = append(g.shard.events, e)
+	g.piece.events = append(g.piece.events, e)
 	r.flush()
 	return r.failed
 }
@@ -114,7 +123,7 @@ func (g *Guest) take(e event) error {
 // done counts a step as made.
 func (g *Guest) done(m Mark) {
 	took := time.Since(g.since) / time.Duration(max(1, g.run.Parallel))
-	g.shard.job.Done = append(g.shard.job.Done, m)
+	g.piece.job.Done = append(g.piece.job.Done, m)
 	g.current = nil
 	g.run.over(m, took)
 }
@@ -124,9 +133,9 @@ func (g *Guest) skipCell(cell string) {
 	if g.current != nil && g.current.Cell == cell {
 		g.current = nil
 	}
-	for _, st := range g.shard.steps {
-		if m := st.mark(); m.Cell == cell && g.shard.job.includes(st) {
-			g.shard.job.Done = append(g.shard.job.Done, m)
+	for _, st := range g.piece.steps {
+		if m := st.mark(); m.Cell == cell && g.piece.job.includes(st) {
+			g.piece.job.Done = append(g.piece.job.Done, m)
 			g.run.over(m, 0)
 		}
 	}
@@ -156,8 +165,8 @@ func (g *Guest) mourn(death error) bool {
 		return false
 	}
 	if err != nil && !decided { // another guest tries again, once
-		again := !g.shard.again[m]
-		g.shard.again[m] = true
+		again := !g.piece.again[m]
+		g.piece.again[m] = true
 		return again
 	}
 	e := event{Trial: &harness.Trial{Cell: step.Cell, Repeat: step.Repeat, Seed: step.Seed, Start: time.Now(), Result: res}}
@@ -172,7 +181,7 @@ func (g *Guest) mourn(death error) bool {
 	} else {
 		g.done(m)
 	}
-	g.shard.events = append(g.shard.events, e)
+	g.piece.events = append(g.piece.events, e)
 	r.flush()
 	return true
 }
@@ -184,16 +193,16 @@ func (g *Guest) lose(m Mark, reason string) {
 	g.run.mu.Lock()
 	defer g.run.mu.Unlock()
 	g.run.Progress.remark("rejected %s: %s", m.Cell, cut(reason))
-	g.shard.job.Done = append(g.shard.job.Done, m)
+	g.piece.job.Done = append(g.piece.job.Done, m)
 	g.run.over(m, 0)
-	g.shard.events = append(g.shard.events, event{Reject: &rejection{t, reason, harness.AtGuest}})
+	g.piece.events = append(g.piece.events, event{Reject: &rejection{t, reason, harness.AtGuest}})
 	g.run.flush()
 }
 
 // flush records events in the plan's order, as far as they are there. The lock is held.
 func (r *engine) flush() {
-	for r.failed == nil && r.at < len(r.shards) {
-		s := r.shards[r.at]
+	for r.failed == nil && r.at < len(r.pieces) {
+		s := r.pieces[r.at]
 		for ; s.recorded < len(s.events) && r.failed == nil; s.recorded++ {
 			r.failed = r.record(s, s.events[s.recorded])
 		}
@@ -202,14 +211,14 @@ func (r *engine) flush() {
 		}
 		s.events, s.recorded = nil, 0
 		r.at++
-		if last := r.at == len(r.shards) || r.shards[r.at].job.Repeat > s.job.Repeat; last && r.Made != nil && s.job.Work != WorkGates {
+		if last := r.at == len(r.pieces) || r.pieces[r.at].job.Repeat > s.job.Repeat; last && r.Made != nil && s.job.Work != WorkGates {
 			r.Made(s.job.Repeat + 1)
 		}
 	}
 }
 
-// record records one event of a shard.
-func (r *engine) record(s *shard, e event) error {
+// record records one event of a piece.
+func (r *engine) record(s *piece, e event) error {
 	switch {
 	case e.Trial != nil:
 		return r.trial(s, *e.Trial)
@@ -226,7 +235,7 @@ func (r *engine) record(s *shard, e event) error {
 }
 
 // trial records a trial, if its variant passed its gate in this run.
-func (r *engine) trial(s *shard, t harness.Trial) error {
+func (r *engine) trial(s *piece, t harness.Trial) error {
 	cell := r.cells.of(t.Cell.BenchName())
 	if cell.decided != nil {
 		return nil // by the guest that checked the gates

@@ -41,7 +41,7 @@ func TestPassed(t *testing.T) {
 		{`{"outcome":{"cell":"C","outcome":"failed"}}` + "\n" + end, false},
 		{`{"reject":{"trial":{},"reason":"lost"}}` + "\n" + end, false},
 	} {
-		g := &Guest{run: &engine{GuestOptions: GuestOptions{Progress: NewProgress(io.Discard, 80)}}, shard: &shard{}}
+		g := &Guest{run: &engine{GuestOptions: GuestOptions{Progress: NewProgress(io.Discard, 80)}}, piece: &piece{}}
 		if _, err := g.Write([]byte(c.report)); err != nil || g.Passed() != c.want {
 			t.Errorf("%q: %v, passed %v", c.report, err, g.Passed())
 		}

@@ -207,27 +207,15 @@ func (g Group) parts(n int) []Group {
 	if n < 2 {
 		return []Group{g}
 	}
-	order := make([]int, len(g.Blocks))
-	for i := range order {
-		order[i] = i
-	}
-	length := func(i int) time.Duration {
-		b := &g.Blocks[i]
+	hand := Deal(harness.Map(g.Blocks, func(b Block) time.Duration {
 		return time.Duration(len(b.Cells)*b.Repeats) * (b.Warm + b.Measure)
-	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(length(j), length(i)) }) // the longest first
-	chosen, total := make([][]int, n), make([]time.Duration, n)
-	for _, i := range order {
-		least := slices.Index(total, slices.Min(total))
-		chosen[least], total[least] = append(chosen[least], i), total[least]+length(i)
-	}
+	}), n)
 	out := make([]Group, n)
-	for p, blocks := range chosen {
-		slices.Sort(blocks)
+	for i, b := range g.Blocks {
+		out[hand[i]].Blocks = append(out[hand[i]].Blocks, b)
+	}
+	for p := range out {
 		out[p].Axes = g.Axes
-		for _, i := range blocks {
-			out[p].Blocks = append(out[p].Blocks, g.Blocks[i])
-		}
 		out[p].Members = slices.DeleteFunc(slices.Clone(g.Members), func(m Member) bool { return !out[p].has(m.Name) })
 	}
 	return out

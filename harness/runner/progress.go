@@ -181,6 +181,7 @@ func round(d time.Duration) string { return d.Round(time.Second).String() }
 const (
 	guessTrial = 150 * time.Millisecond
 	guessSetup = 15 * time.Second
+	guessGuest = time.Second // from a snapshot, to its first step
 )
 
 // An estimate extrapolates how long the rest of a plan will take from what has ended.

@@ -214,12 +214,21 @@ func (g *guests) run(ctx context.Context, s streams, p *runner.Plan, sel runner.
 			noteErr = w.Note("%v", r.Calibration)
 		})
 	}
-	o.Boot, o.Parallel, o.EachRepeat, o.Together = g.boot, g.parallel(), g.exact, !g.exact
+	if o.Boot == nil {
+		o.Boot = g.boot
+	}
+	o.Parallel, o.Together = g.parallel(), !g.exact
 	if g.exact {
-		o.Parts, o.Gates, o.EachRepeat = g.spec.ExactParts, g.spec.ExactGates, !g.spec.ExactTogether
+		o = cutInto(g.spec, o)
 	}
 	sum, err := runner.RunGuests(ctx, p, sel, o)
 	return sum, errors.Join(err, noteErr)
+}
+
+// cutInto sets into which guests a run on target exact is cut.
+func cutInto(spec harness.GuestSpec, o runner.GuestOptions) runner.GuestOptions {
+	o.Parts, o.Gates, o.EachRepeat = spec.ExactParts, spec.ExactGates, !spec.ExactTogether
+	return o
 }
 
 // processors are those of this machine that no guest of this run uses.

@@ -3,10 +3,7 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,30 +78,22 @@ func (r *reports) read(ctx context.Context, digest string) (out report, ok bool)
 
 // readKept reads what writeKept wrote. A flipped bit is an error.
 func readKept(path string, v any) error {
-	f, err := os.Open(path)
+	packed, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return err
-	}
-	var raw bytes.Buffer
-	if _, err := raw.ReadFrom(z); err != nil { // to the end, where the sum is
-		return err
-	}
-	return json.Unmarshal(raw.Bytes(), v)
+	return cache.Unpack(packed, v)
 }
 
-// writeKept writes a value into a file of the cache, compressed and with a sum.
+// writeKept writes a value into a file of the cache.
 func writeKept(path string, v any) error {
+	packed, err := cache.Pack(v)
+	if err != nil {
+		return err
+	}
 	return cache.WriteFile(path, func(f *os.File) error {
-		z := gzip.NewWriter(f)
-		if err := json.NewEncoder(z).Encode(v); err != nil {
-			return err
-		}
-		return z.Close()
+		_, err := f.Write(packed)
+		return err
 	})
 }
 

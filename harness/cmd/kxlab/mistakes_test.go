@@ -48,16 +48,20 @@ func TestMistakes(t *testing.T) {
 			"vm run --memory 1G -- true": `"1G" is not a whole number, such as 512`, "run lb --wait=maybe": `"maybe" is not true or false`,
 			"run lb --repeat 99999999999999999999": "is too large or too small a number", "ab scx-vtime,slice_us=x scx-vtime": `"x" is not a whole number from 0 to`,
 			"compare run run --min-effect x": "such as 1% or 0.01", "ab xdp-nat xdp-nat --min-effect 300%": "such as 1% or 0.01", "run lb --axis flows=many": "axis flows",
+			"run lb --shard 2": "want NUMBER/ALL, such as 2/7", "run lb --shard 3/2": "numbered from 1 to 2",
 		}},
 		"number that nothing has": {codeUsage, map[string]string{
 			"run lb --cpus 256": "want 0 to 255", "vm run --cpus 0 -- true": "want 1 to 255", "vm shell --cpus 256": "want 1 to 255", "vm run --memory -5 -- true": "in MiB, such as 1024",
-			"vm run --timeout -1s -- true": "--timeout -1s: want 0 or more", "run lb --silence 0s": "want more than 0", "run lb --repeat -1": "a cell has from 1 to", "ab xdp-nat xdp-nat --repeat -1": "a cell has from 1 to",
+			"vm run --timeout -1s -- true": "--timeout -1s: want 0 or more", "run lb --silence 0s": "want more than 0", "plan lb --shards 0": "want 1 to", "plan lb --shards 10001": "want 1 to", "run lb --repeat -1": "a cell has from 1 to", "ab xdp-nat xdp-nat --repeat -1": "a cell has from 1 to",
 		}},
 		"what does not go together": {codeUsage, map[string]string{
 			"ab xdp-nat scx-fifo": "do not do the same work", "ab base.bpf.o kinds.bpf.o --program base,kind_tc": "do not do the same work",
 			"ab base.bpf.o scx-fifo": "name another variant by --like", "ab base.bpf.o base.bpf.o --like eevdf": "name another variant by --like",
 			"ab base.bpf.o kinds.bpf.o": "name one by --program", "ab base.bpf.o plus8.bpf.o --input short.bin": "takes no packet below 14", "ab xdp-nat": "B is missing",
 			"run lb --target host --kernel 6.12": "this machine's kernel", "list lb --json --yaml": "not with --json", "compare run run --changed --format json": "leave --changed out",
+			"plan lb --target host --shards 2": "only runs on target exact are cut", "plan lb lb --shards 2": "named twice", "run lb --shard 2/3 --target vm": "only runs on target exact are cut",
+			"run lb --plan plan.json": "the plan says which experiments", "run --plan plan.json --seed 3": "--seed beside --plan", "run lb --shard 1/2 --stacks": "for whole runs",
+			"run --plan plan.json --variants iptables": "--variants beside --plan",
 		}},
 		"definition, settings or content of maps": {codeUsage, map[string]string{
 			"run ./bad.yaml": "repeats", "list ./broken.yaml": "read YAML", "list --config broken.yaml": `not YAML, such as "profile: quick"`,
@@ -69,11 +73,13 @@ func TestMistakes(t *testing.T) {
 			"run bed.yaml": `no such file, did you mean "bad.yaml"?`, "list far.yaml": "no such file", "list --config none.yaml": "no such file",
 			"ab base.bpf.o base.bpf.o --input none.pcap": "read input none.pcap: no such file", "ab base.bpf.o base.bpf.o --maps none.yaml": "--maps none.yaml: no such file",
 			"run lb --with none": "none: no such folder", "list lb --with emty": `no such folder, did you mean "empty"?`, "compare none run": "there is no such folder", "report none": "there is no such folder",
+			"merge none": "no such file", "run --plan none.json --shard 1": "none.json: no such file",
 			"site new": "results: no such folder; name run directories", "run lb --target exact --kernel ./none": "./none: no such file", "vm run --kernel ./none -- true": "./none: no such file",
 		}},
 		"damaged file": {codeFailed, map[string]string{
 			"ab text.bpf.o base.bpf.o": "not an ELF object", "ab base.bpf.o base.bpf.o --input cut.pcap": "not a capture", "report run": "is cut off", "compare run run": "is cut off", "site new run": "is cut off",
-			"run ./empty/": "not a regular file",
+			"run ./empty/":                      "not a regular file",
+			"run --plan text.bpf.o --shard 1/2": "it is not JSON", "merge run": "it has no shard.json",
 		}},
 		"what would be overwritten": {codeFailed, map[string]string{
 			"init sched mine here": "it is there already", "site site run": "name a new or empty folder",

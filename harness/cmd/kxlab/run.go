@@ -36,6 +36,7 @@ run directory that is valid and says that it is incomplete.`
 // runFlags are the flags of run.
 type runFlags struct {
 	target, profile, out, root, clang        string
+	plan, shard                              string
 	variants, workloads, axes, kernels, with []string
 	repeat, cpus                             int
 	seed                                     uint64
@@ -49,13 +50,31 @@ func newRun(s streams, words experiments.Vocabulary) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use: "run EXPERIMENT...", Short: "Measure, and say what differs", Long: runLong,
-		Args: cobra.MinimumNArgs(1), ValidArgs: experiments.Names(),
-		RunE: action(func(cmd *cobra.Command, args []string) error { return runAll(cmd.Context(), s, words, f, args) }),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.plan != "" {
+				return nil // action says what is wrong
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		},
+		ValidArgs: experiments.Names(),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			if f.plan != "" {
+				if err := checkPlanned(cmd, args); err != nil {
+					return usage(err)
+				}
+			}
+			if f.plan != "" || f.shard != "" {
+				return runShard(cmd.Context(), s, words, f, args)
+			}
+			return runAll(cmd.Context(), s, words, f, args)
+		}),
 	}
 	fl := cmd.Flags()
 	f.addTo(fl, "", "quick")
-	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")
+	f.addVariants(fl)
 	fl.BoolVar(&f.all, "all", false, allHelp)
+	fl.StringVar(&f.plan, "plan", "", "a plan's file (kxlab plan): make a shard of it, instead of naming experiments")
+	fl.StringVar(&f.shard, "shard", "", shardHelp)
 	fl.BoolVar(&f.functions, "functions", false, "target exact: make one more trial of each cell, in which executed instructions are counted by function")
 	fl.BoolVar(&f.json, "json", false, "write one JSON line for each trial to standard output instead of the table")
 	return cmd
@@ -74,6 +93,27 @@ const (
 
 // addTo adds the flags of all commands that measure.
 func (f *runFlags) addTo(fl *pflag.FlagSet, target, profile string) {
+	f.addChoice(fl, target, profile)
+	fl.StringVar(&f.root, "root", "", "root file system of guests: host (this machine's, read-only, through virtme-ng) or image (the lab's own, with what the experiment names; it boots in a tenth of the time) (default: on target vm what the experiment says, else host)")
+	f.addGuests(fl)
+	fl.StringVar(&f.out, "out", "", "run directory (default results/scratch/EXPERIMENT-PROFILE-TIME)")
+	fl.BoolVar(&f.wait, "wait", false, waitHelp)
+	fl.BoolVar(&f.stacks, "stacks", false, stacksHelp)
+}
+
+// addGuests adds the flags that say how guests are run.
+func (f *runFlags) addGuests(fl *pflag.FlagSet) {
+	fl.BoolVar(&f.snapshots, "snapshots", true, snapshotsHelp)
+	fl.BoolVar(&f.fresh, "fresh", false, freshHelp)
+	fl.DurationVar(&f.silence, "silence", vm.SilenceTime, silenceHelp)
+}
+
+func (f *runFlags) addVariants(fl *pflag.FlagSet) {
+	fl.StringSliceVar(&f.variants, "variants", nil, "only these variants")
+}
+
+// addChoice adds the flags that say what is run.
+func (f *runFlags) addChoice(fl *pflag.FlagSet, target, profile string) {
 	where := "where trials run: host, vm (a guest) or exact (a guest whose clock counts instructions)"
 	if target == "" {
 		where += " (default: the experiment's first)"
@@ -83,18 +123,11 @@ func (f *runFlags) addTo(fl *pflag.FlagSet, target, profile string) {
 	fl.StringVar(&f.clang, "clang", "", "the compiler of sources (default: the first clang that is installed)")
 	fl.StringSliceVar(&f.kernels, "kernel", nil, "kernels of the guests, one run for each: a suite, a version, an image, a build tree (see kxlab vm)")
 	fl.IntVar(&f.cpus, "cpus", 0, "virtual CPUs of the guests (0: as many as the experiment says)")
-	fl.StringVar(&f.root, "root", "", "root file system of guests: host (this machine's, read-only, through virtme-ng) or image (the lab's own, with what the experiment names; it boots in a tenth of the time) (default: on target vm what the experiment says, else host)")
-	fl.BoolVar(&f.snapshots, "snapshots", true, snapshotsHelp)
-	fl.BoolVar(&f.fresh, "fresh", false, freshHelp)
-	fl.DurationVar(&f.silence, "silence", vm.SilenceTime, silenceHelp)
 	fl.StringVar(&f.profile, "profile", profile, profileHelp)
 	fl.StringSliceVar(&f.workloads, "workload", nil, "only these workloads")
 	fl.StringArrayVar(&f.axes, "axis", nil, "values of an axis: services=1,1000 (may be given several times)")
 	fl.IntVar(&f.repeat, "repeat", 0, repeatHelp)
 	fl.Uint64Var(&f.seed, "seed", 1, seedHelp)
-	fl.StringVar(&f.out, "out", "", "run directory (default results/scratch/EXPERIMENT-PROFILE-TIME)")
-	fl.BoolVar(&f.wait, "wait", false, waitHelp)
-	fl.BoolVar(&f.stacks, "stacks", false, stacksHelp)
 }
 
 // maxCPUs is how many CPUs QEMU's machine gives a guest.

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/harness/labtest"
+)
+
+// TestShards: a plan in 1, 2 and 7 shards gives the record of one run, to the byte; a shard that is killed goes on; one that is lost is named, and
+// the others can be put together without it.
+func TestShards(t *testing.T) {
+	needsGuests(t)
+	dir := t.TempDir()
+	fresh := fmt.Sprintf("--fresh=%v", labtest.Soak())
+	what := []string{"cc", "--profile", "smoke", "--variants", "reno,bpf-cubic", "--repeat", "2", "--seed", "7"}
+	do := func(args ...string) (string, error) {
+		cmd, errs := command(t, dir, args...)
+		cmd.Env = append(cmd.Env, "KXLAB_FRESH=false")
+		err := cmd.Run()
+		return errs.String(), err
+	}
+	must := func(args ...string) {
+		t.Helper()
+		if said, err := do(args...); err != nil {
+			t.Fatalf("%q: %v: %s", args, err, said)
+		}
+	}
+	must(append([]string{"run", "--target", "exact", "--out", "whole"}, what...)...)
+	for _, shards := range []string{"1", "2", "7"} {
+		plan, folder := "plan"+shards, "shards"+shards
+		must(append([]string{"plan", "--shards", shards, "--out", plan}, what...)...)
+		for n := 1; fmt.Sprint(n-1) != shards; n++ {
+			args := []string{"run", "--plan", plan, "--shard", fmt.Sprint(n), "--out", fmt.Sprint(folder, "/", n), fresh}
+			if shards == "2" && n == 2 {
+				cmd, _ := command(t, dir, args...)
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(500 * time.Millisecond)
+				cmd.Process.Kill()
+				cmd.Wait()
+			}
+			must(args...)
+		}
+		must("merge", folder, "--out", "merged"+shards)
+		for _, file := range []string{"bench.txt", "samples.jsonl"} {
+			want, err := os.ReadFile(filepath.Join(dir, "whole", file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(filepath.Join(dir, "merged"+shards, file))
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s shards: %s is not that of one run (%v)", shards, file, err)
+			}
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "shards2", "2")); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := do("merge", "shards2", "--out", "lost"); err == nil || !strings.Contains(said, "shard 2 of 2 is missing") {
+		t.Errorf("a lost shard: %v: %s", err, said)
+	}
+	said, err := do("merge", "shards2", "--out", "lost", "--allow-partial")
+	if err == nil || !strings.Contains(said, "shard 2 of 2, which makes the guest") {
+		t.Errorf("without a lost shard: %v: %s", err, said)
+	}
+	if raw, err := os.ReadFile(filepath.Join(dir, "lost", "env.json")); err != nil || !bytes.Contains(raw, []byte("shard 2 of 2 is missing: ")) {
+		t.Errorf("the record does not say that a shard is lost: %v", err)
+	}
+}
+
+// TestShardOf: words and variables that name a shard.
+func TestShardOf(t *testing.T) {
+	for _, tt := range []struct {
+		word, index, task string
+		shards            int
+		want              string
+	}{
+		{"2/7", "", "", 0, "2 of 7"}, {"2/7", "", "", 7, "2 of 7"}, {"2", "5", "", 7, "2 of 7"}, {"", "0", "", 7, "1 of 7"}, {"", "", "7", 7, "7 of 7"},
+		{"2/8", "", "", 7, "the plan has 7 shards"}, {"8/7", "", "", 0, "numbered from 1 to 7"}, {"0/7", "", "", 0, "numbered from 1 to 7"},
+		{"2", "", "", 0, "want NUMBER/ALL, such as 2/7"}, {"x/7", "", "", 0, "want NUMBER/ALL"}, {"2/", "", "", 7, "want NUMBER/ALL"}, {"2/7/9", "", "", 7, "want NUMBER/ALL"},
+		{"", "", "", 7, "say which, such as --shard 2/7"}, {"", "7", "", 7, "the engine's task is shard 8, and the plan has 7 shards"},
+		{"", "", "0", 7, "is shard 0, and"}, {"", "x", "", 7, `JOB_COMPLETION_INDEX is "x"`}, {"", "1", "1", 7, "both set"},
+	} {
+		shard, of, err := shardOf(tt.word, tt.shards, func(name string) string {
+			return map[string]string{"JOB_COMPLETION_INDEX": tt.index, "SLURM_ARRAY_TASK_ID": tt.task}[name]
+		})
+		got := fmt.Sprintf("%d of %d", shard, of)
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: got %s", tt, got)
+		}
+	}
+}

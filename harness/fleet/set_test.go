@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/runner"
+)
+
+// testPlan has two runs of two guests each.
+func testPlan(t *testing.T, shards int, seed uint64) *Plan {
+	t.Helper()
+	var runs []Run
+	var tasks [][]runner.Task
+	for _, name := range []string{"lb", "cc"} {
+		runs = append(runs, Run{Name: name, Seed: seed, Experiment: harness.Experiment{Name: name}})
+		var of []runner.Task
+		for i := range 2 {
+			of = append(of, runner.Task{Job: fmt.Sprintf("repeat %d", i+1), Trials: i + 1, Guess: time.Second, Cells: []string{"A", "B"}})
+		}
+		tasks = append(tasks, of)
+	}
+	p, err := New(runs, tasks, shards)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func header(shard int) Header {
+	h := Header{Shard: shard, Machine: fmt.Sprintf("m%d", shard), Lab: "lab", Guests: map[string]string{}, Envs: map[string]record.Env{}}
+	for _, name := range []string{"lb", "cc"} {
+		h.Guests[name] = "digest"
+		h.Envs[name] = record.Env{Experiment: name, Kernel: "7.2", QEMU: "7.2.22", CPU: "TCG"}
+	}
+	return h
+}
+
+// write makes a shard's folder, with the reports of its first guests; all if guests < 0.
+func write(t *testing.T, dir string, p *Plan, h Header, guests int) {
+	t.Helper()
+	s, err := Begin(dir, p, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i, r := range p.Runs {
+		for k, g := range r.Guests {
+			if g.Shard != h.Shard || guests == 0 {
+				continue
+			}
+			guests--
+			if err := s.Keep(i, k, 0, Attempt{Job: g.Job, Report: []byte(r.Name + g.Job)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if guests < 0 {
+		if err := s.Finish(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// whole makes the folders 1, 2 and so on of a plan's shards.
+func whole(t *testing.T, p *Plan) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for n := 1; n <= p.Shards; n++ {
+		write(t, filepath.Join(dir, fmt.Sprint(n)), p, header(n), -1)
+	}
+	return dir
+}
+
+// TestWholeSets: shards of any number have every report once.
+func TestWholeSets(t *testing.T) {
+	for _, shards := range []int{1, 2, 3, 4, 7} {
+		p := testPlan(t, shards, 1)
+		set, faults, err := Gather([]string{whole(t, p)})
+		if err != nil || len(faults) > 0 {
+			t.Fatalf("%d shards: %v %v", shards, faults, err)
+		}
+		for i, r := range p.Runs {
+			for k, g := range r.Guests {
+				if a, err := set.Attempt(i, k, 0); err != nil || string(a.Report) != r.Name+g.Job {
+					t.Errorf("%d shards: run %s guest %s: got %q %v", shards, r.Name, g.Job, a.Report, err)
+				}
+				if _, err := set.Attempt(i, k, 1); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("%d shards: a second attempt of %s: %v", shards, g.Job, err)
+				}
+			}
+		}
+		if env, ok := set.Env("cc"); !ok || env.Experiment != "cc" {
+			t.Errorf("%d shards: env %+v %v", shards, env, ok)
+		}
+		set.Close()
+	}
+}
+
+// TestFaultySets: each way in which shards are not the whole plan is named, and it alone.
+func TestFaultySets(t *testing.T) {
+	at := func(parts ...string) string { return filepath.Join(parts...) }
+	must := func(t *testing.T, err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip := func(t *testing.T, path string) {
+		raw, err := os.ReadFile(path)
+		must(t, err)
+		raw[len(raw)/2] ^= 1
+		must(t, os.WriteFile(path, raw, 0o644))
+	}
+	again := func(change func(*Header)) func(*testing.T, string, *Plan) {
+		return func(t *testing.T, dir string, p *Plan) {
+			must(t, os.RemoveAll(at(dir, "3")))
+			h := header(3)
+			change(&h)
+			write(t, at(dir, "3"), p, h, -1)
+		}
+	}
+	const guest = "run2-guest001-1.json.gz" // of shard 3
+	for name, tt := range map[string]struct {
+		spoil func(t *testing.T, dir string, p *Plan)
+		want  string
+		gone  bool // shard 3 is not in the set
+	}{
+		"lost": {func(t *testing.T, dir string, _ *Plan) { must(t, os.RemoveAll(at(dir, "3"))) }, "shard 3 of 4 is missing: 1 guest, 1 trial", true},
+		"doubled": {func(t *testing.T, dir string, p *Plan) { write(t, at(dir, "other"), p, header(3), -1) },
+			"shard 3 of 4 is there twice: DIR/3 and DIR/other", false},
+		"foreign": {func(t *testing.T, dir string, _ *Plan) {
+			write(t, at(dir, "other"), testPlan(t, 4, 2), header(3), -1)
+		}, "shard 3 of 4 (DIR/other) is of another plan than most", false},
+		"half": {func(t *testing.T, dir string, p *Plan) {
+			must(t, os.RemoveAll(at(dir, "3")))
+			write(t, at(dir, "3"), p, header(3), 0)
+		}, "shard 3 of 4 (DIR/3) is half made: 0 of 1 guest ended", false},
+		"late": {func(t *testing.T, dir string, p *Plan) {
+			must(t, os.RemoveAll(at(dir, "3")))
+			s, err := Begin(at(dir, "3"), p, header(3))
+			must(t, err)
+			t.Cleanup(s.Close)
+		}, "shard 3 of 4 (DIR/3) is still being made: 0 of 1 guest ended", false},
+		"a lost guest":    {func(t *testing.T, dir string, _ *Plan) { must(t, os.Remove(at(dir, "3", guest))) }, "0 of 1 guest ended", false},
+		"a damaged guest": {func(t *testing.T, dir string, _ *Plan) { flip(t, at(dir, "3", guest)) }, "DIR/3/" + guest + " is damaged", false},
+		"a guest of another's": {func(t *testing.T, dir string, _ *Plan) {
+			must(t, os.Rename(at(dir, "4", "run2-guest002-1.json.gz"), at(dir, "3", guest)))
+			write2 := at(dir, "4", "run2-guest002-1.json.gz")
+			raw, err := os.ReadFile(at(dir, "3", guest))
+			must(t, err)
+			must(t, os.WriteFile(write2, raw, 0o644))
+		}, guest + ` is damaged: it is of the guest "repeat 2"`, false},
+		"a foreign file": {func(t *testing.T, dir string, _ *Plan) {
+			must(t, os.WriteFile(at(dir, "3", "run1-guest001-1.json.gz"), nil, 0o644))
+		}, "has a foreign file: run1-guest001-1.json.gz", false},
+		"another version": {again(func(h *Header) { h.Lab = "other" }), "has guests of another version of kxlab", true},
+		"another kernel": {again(func(h *Header) {
+			h.Guests["cc"], h.Envs["cc"] = "other", record.Env{Kernel: "7.3", QEMU: "7.2.22", CPU: "TCG"}
+		}),
+			"has guests with another kernel (7.3, not 7.2)", true},
+		"another QEMU": {again(func(h *Header) {
+			h.Guests["cc"], h.Envs["cc"] = "other", record.Env{Kernel: "7.2", QEMU: "9", CPU: "TCG"}
+		}),
+			"has guests with another QEMU (9, not 7.2.22)", true},
+		"another image": {again(func(h *Header) { h.Guests["cc"] = "other" }), "has guests with another kernel image, root file system or tools", true},
+		"a changed plan": {func(t *testing.T, dir string, _ *Plan) {
+			raw, err := testPlan(t, 4, 9).Encode()
+			must(t, err)
+			must(t, os.WriteFile(at(dir, "3", planFile), raw, 0o644))
+		}, "plan.json is not the plan of shard.json", true},
+		"a cut header": {func(t *testing.T, dir string, _ *Plan) { must(t, os.Truncate(at(dir, "3", shardFile), 20)) }, "shard.json: it is not JSON, or is cut off", true},
+		"a header of another version": {func(t *testing.T, dir string, _ *Plan) {
+			must(t, os.WriteFile(at(dir, "3", shardFile), []byte(`{"tool":"kxlab shard","schema":2}`), 0o644))
+		}, "it is of version 2, this program reads 1", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := testPlan(t, 4, 1)
+			dir := whole(t, p)
+			tt.spoil(t, dir, p)
+			set, faults, err := Gather([]string{dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer set.Close()
+			said := strings.ReplaceAll(errors.Join(faults...).Error(), dir, "DIR")
+			if !strings.Contains(said, tt.want) {
+				t.Errorf("got %s, want %q", said, tt.want)
+			}
+			for _, n := range []string{"1", "2", "4"} {
+				if strings.Contains(said, "shard "+n+" of 4") {
+					t.Errorf("it names shard %s, too: %s", n, said)
+				}
+			}
+			if _, err := set.Attempt(0, 0, 0); err != nil {
+				t.Errorf("a sound shard: %v", err)
+			}
+			if (set.shards[3] == nil) != tt.gone {
+				t.Errorf("shard 3 left out: %v, want %v", set.shards[3] == nil, tt.gone)
+			}
+		})
+	}
+	if _, _, err := Gather([]string{t.TempDir()}); err == nil || !strings.Contains(err.Error(), "there is no shard") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+// TestGoOn: a shard that was interrupted goes on, and takes no other's folder.
+func TestGoOn(t *testing.T) {
+	p := testPlan(t, 1, 1)
+	dir := filepath.Join(t.TempDir(), "s")
+	write(t, dir, p, header(1), 2)
+	s, err := Begin(dir, p, header(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := s.Attempt(0, 1, 0); err != nil || string(a.Report) != "lbrepeat 2" {
+		t.Errorf("an old guest: %q %v", a.Report, err)
+	}
+	if _, err := Begin(dir, p, header(1)); err == nil || !strings.Contains(err.Error(), "another process is writing there") {
+		t.Errorf("two writers: %v", err)
+	}
+	s.Close()
+	other := header(1)
+	other.Lab = "other"
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "mine.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for want, begin := range map[string]func() (*Shard, error){
+		"it holds a shard of another plan":            func() (*Shard, error) { return Begin(dir, testPlan(t, 1, 2), header(1)) },
+		"it holds guests of another version of kxlab": func() (*Shard, error) { return Begin(dir, p, other) },
+		"it holds other files":                        func() (*Shard, error) { return Begin(foreign, p, header(1)) },
+	} {
+		if _, err := begin(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// TestBadPlans: a plan's file that New cannot have made is refused.
+func TestBadPlans(t *testing.T) {
+	raw, err := testPlan(t, 2, 1).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(raw)
+	for want, text := range map[string]string{
+		"it is not JSON, or is cut off":       good[:len(good)/2],
+		"it is not of kxlab plan":             strings.Replace(good, `"kxlab plan"`, `"other"`, 1),
+		"it is of version 3":                  strings.Replace(good, `"schema": 1`, `"schema": 3`, 1),
+		"unknown field":                       strings.Replace(good, `"shards"`, `"more": 1, "shards"`, 1),
+		`guest "repeat 1" is in shard 3 of 2`: strings.Replace(good, `"shard": 1`, `"shard": 3`, 1),
+		`it has the guest "repeat 1" twice`:   strings.Replace(good, `"repeat 2"`, `"repeat 1"`, 1),
+		"it has the run cc twice":             strings.Replace(good, `"name": "lb"`, `"name": "cc"`, 1),
+		"it has 0 shards":                     strings.Replace(good, `"shards": 2`, `"shards": 0`, 1),
+	} {
+		path := filepath.Join(t.TempDir(), "plan.json")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadPlan(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	p, err := decodePlan(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := p.Encode(); err != nil || string(again) != good {
+		t.Errorf("a plan that was read and written is another: %v", err)
+	}
+	if err := p.Runs[0].CheckTasks([]runner.Task{{Job: "repeat 1"}}); err == nil {
+		t.Error("other guests than the plan's pass")
+	}
+}
