@@ -191,7 +191,7 @@ func TestShipped(t *testing.T) {
 func TestShippedComparisons(t *testing.T) {
 	ratios := []string{"runq-sec", "switch/s", "insn/switch", "forced-switch/s", "migration/s"} // over a window with the start and the end of the load
 	swap := []string{"p50-call-sec", "p99-call-sec", "p50-force-sec", "p99-force-sec", "p50-gap-sec", "p99-gap-sec", "p50-latency-sec", "p99-latency-sec"}
-	for _, name := range []string{"cc", "lb", "objects", "prog", "proxy", "sched", "swap"} {
+	for _, name := range []string{"cc", "lb", "objects", "prog", "proxy", "sched", "start", "swap"} {
 		e, err := experiments.Open(name, experiments.Vocabulary{})
 		if err != nil {
 			t.Fatal(err)

@@ -35,13 +35,13 @@ func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness
 	if err != nil {
 		return r, err
 	}
-	update, n, err := s.averageChange(ctx, b, "insn/update", func(i int) error {
+	update, n, err := s.averageChange(ctx, b, "insn/update", exactChanges, nil, func(i int) error {
 		return m.balancer.Update(ctx, []service.Service{one, wanted}[i%2])
 	})
 	if err != nil {
 		return r, fmt.Errorf("change one backend: %w", err)
 	}
-	sync, k, err := s.averageChange(ctx, b, "insn/sync", func(i int) error {
+	sync, k, err := s.averageChange(ctx, b, "insn/sync", exactChanges, nil, func(i int) error {
 		return m.balancer.Sync(ctx, [][]service.Service{other, m.services}[i%2])
 	})
 	if err != nil {
@@ -54,14 +54,39 @@ func (s *stage) update(ctx context.Context, m *member, _ harness.Cell, b harness
 	}, nil
 }
 
+// start measures the time to set all services where there are none, as after a boot.
+func (s *stage) start(ctx context.Context, m *member, _ harness.Cell, b harness.Budget) (r harness.Result, err error) {
+	if m.class == harness.ClassCeiling {
+		return r, harness.Skip("a class without a balancer has no services to set")
+	}
+	defer func() {
+		err = errors.Join(err, m.balancer.Sync(context.WithoutCancel(ctx), m.services))
+	}()
+	one, n, err := s.averageChange(ctx, b, "insn/sync", 1, func() error { return m.balancer.Sync(ctx, nil) }, func(int) error {
+		return m.balancer.Sync(ctx, m.services)
+	})
+	if err != nil {
+		return r, fmt.Errorf("set all services: %w", err)
+	}
+	return harness.Result{
+		Iterations: int64(n), Measured: one * time.Duration(n), Metrics: []harness.Metric{{Unit: "sec/sync", Value: one.Seconds()}},
+	}, nil
+}
+
 // averageChange repeats a change for at least half the budget, at least once, and returns the time of one: the mean,
-// or on target exact the median of at least exactChanges, with nothing else on the CPU. Instructions are counted in the unit.
-func (s *stage) averageChange(ctx context.Context, b harness.Budget, unit string, change func(i int) error) (one time.Duration, n int, err error) {
+// or on target exact the median of at least some, with nothing else on the CPU. Instructions are counted in the unit. before, if not nil,
+// runs before each change and is not counted.
+func (s *stage) averageChange(ctx context.Context, b harness.Budget, unit string, least int, before func() error, change func(i int) error) (one time.Duration, n int, err error) {
 	var each []time.Duration
 	repeat := func() error {
-		for start := time.Now(); len(each) == 0 || time.Since(start) < b.Measure/2 || s.exact && len(each) < exactChanges; {
+		for start := time.Now(); len(each) == 0 || time.Since(start) < b.Measure/2 || s.exact && len(each) < least; {
 			if err := ctx.Err(); err != nil {
 				return err
+			}
+			if before != nil {
+				if err := before(); err != nil {
+					return err
+				}
 			}
 			mark.Skip()
 			began := time.Now()

@@ -45,6 +45,7 @@ func (s *stage) workloads() map[string]measurement {
 		"rr":      s.rr,
 		"update":  s.update,
 		"churn":   s.churn,
+		"start":   s.start,
 	}
 }
 

@@ -186,5 +186,5 @@ func Methods() harness.Methods[service.Balancer] {
 // Settings returns the values of each setting, for each method with settings (harness.Variant.Settings).
 func Settings() map[string]map[string][]string {
 	s := map[string][]string{"scheduler": slices.Sorted(maps.Keys(ipvsSchedulers()))}
-	return map[string]map[string][]string{"ipvs-nat": s, "ipvs-tun": s, "ipvs-dr": s}
+	return map[string]map[string][]string{"ipvs-nat": s, "ipvs-tun": s, "ipvs-dr": s, "nftables": {nftTransaction: {nftWhole}}}
 }

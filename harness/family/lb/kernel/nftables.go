@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -23,11 +24,24 @@ type nfTables struct {
 	addresses  map[ipFamily]map[netip.Addr]int // number of services at each virtual address, for each table made
 	dirty      map[ipFamily]bool               // a change failed: the rules are not known
 	generation uint32                          // of the namespace's rules after the last change made here
+	batch      int                             // services in one transaction of a full sync
 }
+
+// The setting that has a full sync write all services in one transaction, as kube-proxy does.
+const (
+	nftTransaction = "transaction"
+	nftWhole       = "whole"
+)
 
 // newNFTables puts nftables in force, without services yet.
 func newNFTables(v harness.Variant, at harness.Site) (_ service.Balancer, err error) {
-	n := &nfTables{addresses: map[ipFamily]map[netip.Addr]int{}, dirty: map[ipFamily]bool{}}
+	n := &nfTables{addresses: map[ipFamily]map[netip.Addr]int{}, dirty: map[ipFamily]bool{}, batch: nftBatch}
+	for _, s := range v.Settings {
+		if s.Name != nftTransaction || s.Value != nftWhole {
+			return nil, fmt.Errorf("setting %s=%s: nftables has %s=%s alone", s.Name, s.Value, nftTransaction, nftWhole)
+		}
+		n.batch = math.MaxInt
+	}
 	if n.nft, err = findTool("nft", "nftables"); err != nil {
 		return nil, err
 	}
@@ -44,7 +58,7 @@ func newNFTables(v harness.Variant, at harness.Site) (_ service.Balancer, err er
 	return n, nil
 }
 
-// Sync writes every service, nftBatch of them in a transaction, and removes the services that are no longer wanted.
+// Sync writes every service, nftBatch of them in a transaction or all, and removes the services that are no longer wanted.
 func (n *nfTables) Sync(ctx context.Context, services []service.Service) error {
 	old, err := n.set(services)
 	if err != nil {
@@ -87,7 +101,7 @@ func (n *nfTables) sync(ctx context.Context, f ipFamily, old, services []service
 			changes = append(changes, nftChange{s, nil})
 		}
 	}
-	for batch := range slices.Chunk(changes, nftBatch) {
+	for batch := range slices.Chunk(changes, n.batch) {
 		if err := n.commit(ctx, nftablesChange(f, batch, true, n.addresses[f])); err != nil {
 			return err
 		}
