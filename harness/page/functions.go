@@ -103,31 +103,7 @@ func functionGrids(a *verdict.Analysis) (out []grid) {
 		for _, t := range tables {
 			g.head, g.cells = append(g.head, variant(t).Variant), append(g.cells, t.Cell)
 		}
-		leading := profile.Leading(tables, functionRows)
-		off := harness.Map(tables, func(t profile.Table) float64 {
-			return t.TakenOff(func(name string) bool { return slices.Contains(leading, name) })
-		})
-		rest := make([]float64, len(tables))
-		for i, t := range tables {
-			rest[i] = t.Whole - off[i]
-		}
-		for _, name := range leading {
-			row := []string{name}
-			for i, t := range tables {
-				v := t.Of(name)
-				rest[i] -= v
-				row = append(row, instructions(v, ""))
-			}
-			g.rows = append(g.rows, row)
-		}
-		row := func(name string, values []float64) {
-			g.rows = append(g.rows, append([]string{name}, harness.Map(values, func(v float64) string { return instructions(v, "") })...))
-		}
-		row(restRow, rest)
-		if slices.ContainsFunc(off, func(v float64) bool { return v != 0 }) {
-			row(offRow, off)
-		}
-		row(wholeRow, harness.Map(tables, func(t profile.Table) float64 { return t.Whole }))
+		g.addFunctions(tables, profile.Leading(tables, functionRows))
 		g.footer = fmt.Sprintf("executed instructions of one %s, in one more trial of each cell", wordOf(tables[0].Unit))
 		if slices.ContainsFunc(tables, func(t profile.Table) bool { return !isMedian(a, t) }) {
 			g.footer += ". That is another trial than those measured, whose medians the tables above have"
@@ -135,6 +111,34 @@ func functionGrids(a *verdict.Analysis) (out []grid) {
 		out = append(out, g)
 	}
 	return out
+}
+
+// addFunctions adds a row for each of the leading functions of tables, which have a column each, the others, and the whole.
+func (g *grid) addFunctions(tables []profile.Table, leading []string) {
+	off := harness.Map(tables, func(t profile.Table) float64 {
+		return t.TakenOff(func(name string) bool { return slices.Contains(leading, name) })
+	})
+	rest := make([]float64, len(tables))
+	for i, t := range tables {
+		rest[i] = t.Whole - off[i]
+	}
+	for _, name := range leading {
+		row := []string{name}
+		for i, t := range tables {
+			v := t.Of(name)
+			rest[i] -= v
+			row = append(row, instructions(v, ""))
+		}
+		g.rows = append(g.rows, row)
+	}
+	row := func(name string, values []float64) {
+		g.rows = append(g.rows, append([]string{name}, harness.Map(values, func(v float64) string { return instructions(v, "") })...))
+	}
+	row(restRow, rest)
+	if slices.ContainsFunc(off, func(v float64) bool { return v != 0 }) {
+		row(offRow, off)
+	}
+	row(wholeRow, harness.Map(tables, func(t profile.Table) float64 { return t.Whole }))
 }
 
 // isMedian reports whether a table's whole is written as the median of the trials that were measured.

@@ -62,8 +62,9 @@ type result struct {
 	Run shown
 }
 
-// Make returns the files of the site, by their paths. past is what the page of the history shows; nil: nothing is recorded.
-func Make(runs []Run, claims []harness.Claim, past *page.HistoryView) (map[string][]byte, error) {
+// Make returns the files of the site, by their paths. past is what the page of the history shows; nil: nothing is recorded. kernels are what
+// the page of kernels shows; without any there is no such page.
+func Make(runs []Run, claims []harness.Claim, past *page.HistoryView, kernels []page.KernelSet) (map[string][]byte, error) {
 	all, err := draw(runs)
 	if err != nil {
 		return nil, err
@@ -80,7 +81,7 @@ func Make(runs []Run, claims []harness.Claim, past *page.HistoryView) (map[strin
 		questions = append(questions, q)
 	}
 	slices.SortStableFunc(questions, func(x, y question) int { return cmp.Compare(y.weight(), x.weight()) })
-	return write(questions, past)
+	return write(questions, past, kernels)
 }
 
 // weight puts the questions with claims first, then those with more runs.
@@ -165,9 +166,10 @@ type sheet struct {
 	Words     []word
 	Lead      []page.Picture
 	History   *page.HistoryView
+	Kernels   []page.KernelSet
 }
 
-func write(questions []question, past *page.HistoryView) (map[string][]byte, error) {
+func write(questions []question, past *page.HistoryView, kernels []page.KernelSet) (map[string][]byte, error) {
 	t, err := template.New("site").Parse(siteText)
 	if err != nil {
 		return nil, fmt.Errorf("parse site: %w", err)
@@ -178,9 +180,14 @@ func write(questions []question, past *page.HistoryView) (map[string][]byte, err
 		links = append(links, page.Link{Text: q.Ask, To: q.File})
 		runs += len(q.Runs)
 	}
+	pages := [][3]string{{"index.html", "index", "kxlab: all claims"}, {"history.html", "history", "kxlab: history"}, {"method.html", "method", "kxlab: method"}, {"words.html", "words", "kxlab: words"}}
+	if len(kernels) > 0 {
+		links = append(links, page.Link{Text: "Kernels", To: "kernels.html"})
+		pages = append(pages, [3]string{"kernels.html", "kernels", "kxlab: kernels"})
+	}
 	links = append(links, page.Link{Text: "History", To: "history.html"}, page.Link{Text: "Method", To: "method.html"}, page.Link{Text: "Words", To: "words.html"})
 	files := map[string][]byte{}
-	base := sheet{Links: links, Style: page.Style(), Script: page.Script(), Questions: questions, Runs: runs, Words: words(), History: past}
+	base := sheet{Links: links, Style: page.Style(), Script: page.Script(), Questions: questions, Runs: runs, Words: words(), History: past, Kernels: kernels}
 	add := func(file, name, title string, s sheet) error {
 		var b bytes.Buffer
 		s.Title = title
@@ -188,7 +195,7 @@ func write(questions []question, past *page.HistoryView) (map[string][]byte, err
 		files[file] = page.Clean(b.Bytes())
 		return err
 	}
-	for _, p := range [][3]string{{"index.html", "index", "kxlab: all claims"}, {"history.html", "history", "kxlab: history"}, {"method.html", "method", "kxlab: method"}, {"words.html", "words", "kxlab: words"}} {
+	for _, p := range pages {
 		if err := add(p[0], p[1], p[2], base); err != nil {
 			return nil, fmt.Errorf("make site: %s: %w", p[0], err)
 		}

@@ -48,7 +48,7 @@ func made(t *testing.T, runs []Run) map[string][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := Make(runs, claims, nil)
+	files, err := Make(runs, claims, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestSite(t *testing.T) {
 			t.Errorf("%s differs from one making to the next", name)
 		}
 	}
-	if _, err := Make([]Run{runs[0], runs[0]}, nil, nil); err == nil || !strings.Contains(err.Error(), "would have the same page") {
+	if _, err := Make([]Run{runs[0], runs[0]}, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "would have the same page") {
 		t.Errorf("two runs of one name: %v", err)
 	}
 }

@@ -29,7 +29,7 @@ DIR is replaced as a whole. It may be missing, empty, or a site that this comman
 cannot be read, all such runs are named and DIR stays as it is.`
 
 func newSite(s streams) *cobra.Command {
-	var results, historyDir string
+	var results, historyDir, kernelsDir string
 	cmd := &cobra.Command{
 		Use: "site DIR [RUN...]", Short: "Make a static site of many runs", Long: siteLong, Args: cobra.MinimumNArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
@@ -65,7 +65,11 @@ func newSite(s streams) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("make site: the site stays as it is: %w", err)
 			}
-			files, err := site.Make(runs, claims, past)
+			kernels, err := kernelSets(s, kernelsDir, cmd.Flags().Changed("kernels"))
+			if err != nil {
+				return fmt.Errorf("make site: the site stays as it is: %w", err)
+			}
+			files, err := site.Make(runs, claims, past, kernels)
 			if err == nil {
 				err = site.Write(args[0], files)
 			}
@@ -77,8 +81,29 @@ func newSite(s streams) *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&results, "results", "results", "the folder whose run directories are taken if none is named")
+	cmd.Flags().StringVar(&kernelsDir, "kernels", "results/kernels", "the folder of runs that differ in their kernel alone (kxlab run --kernel K,K2), if it is there")
 	cmd.Flags().StringVar(&historyDir, "history", ownHistory, "the folder of the history (kxlab history), if it is there")
 	return cmd
+}
+
+// kernelSets are what a site shows of runs on several kernels; none if there is no folder and none was asked for.
+func kernelSets(s streams, dir string, asked bool) ([]page.KernelSet, error) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !asked {
+		return nil, nil
+	}
+	dirs, err := runsIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []*verdict.Analysis
+	for _, dir := range dirs {
+		r, err := openRun(s, dir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, verdict.Analyze(r))
+	}
+	return page.KernelSets(all)
 }
 
 // pastOf is what a site shows of a history; nil if there is none and none was asked for.
