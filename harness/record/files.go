@@ -4,12 +4,15 @@ package record
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"os"
+	"reflect"
 	"strings"
 	"syscall"
 	"unicode"
@@ -53,6 +56,18 @@ func (d runFolder) ReadFile(name string) ([]byte, error) {
 	}
 	defer f.Close()
 	return io.ReadAll(f)
+}
+
+// wrongType says of which type a value in JSON is, and of which it has to be. It is nil for every other error.
+func wrongType(err error) error {
+	var t *json.UnmarshalTypeError
+	if !errors.As(err, &t) {
+		return nil
+	}
+	names := map[reflect.Kind]string{reflect.String: "a string", reflect.Bool: "true or false", reflect.Slice: "an array", reflect.Map: "an object", reflect.Struct: "an object"}
+	is := map[string]string{"object": "an object", "array": "an array", "bool": "true or false"}
+	field, value := cmp.Or(t.Field, "all of it"), strings.Fields(t.Value)[0] // "number 1.5"
+	return fmt.Errorf("%s is %s, want %s", field, cmp.Or(is[value], "a "+value), cmp.Or(names[t.Type.Kind()], "a number"))
 }
 
 // checkLines returns an error for a line of bench.txt that is none of the format: those the library's reader passes over in silence.

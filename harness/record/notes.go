@@ -56,7 +56,7 @@ func (w *Writer) Steal(d time.Duration) error {
 	return w.update(false, func(e *Env) { e.StealSec = d.Seconds() })
 }
 
-// Finish marks the run as complete and closes the writer.
+// Finish marks the run as complete, writes the sums of its files and closes the writer.
 func (w *Writer) Finish() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -79,6 +79,9 @@ func (w *Writer) Close() error {
 
 func (w *Writer) close() error {
 	err := w.flush()
+	if err == nil && w.env.Complete {
+		err = harness.Wrap(w.writeSums(), "write %s", filepath.Join(w.dir.Name(), sumsFile))
+	}
 	w.closed = true
 	return errors.Join(err, w.closeFiles())
 }

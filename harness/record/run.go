@@ -28,8 +28,11 @@ var (
 	errDamaged = errors.New("run directory is damaged")
 )
 
-// remedy says what a run directory is.
-const remedy = "name one that kxlab run wrote (--out), by default in results/scratch"
+// The remedies: for a directory that is no run, and for one that is damaged.
+const (
+	remedy  = "name one that kxlab run wrote (--out), by default in results/scratch"
+	restore = "restore it, or measure again"
+)
 
 // A Run is a run directory read back.
 type Run struct {
@@ -71,31 +74,44 @@ func Open(dir string) (*Run, error) {
 
 func open(fsys fs.FS) (*Run, error) {
 	r := &Run{}
-	if err := r.readEnv(fsys); err != nil {
+	err := r.read(fsys)
+	switch {
+	case errors.Is(err, errDamaged):
+		return nil, fmt.Errorf("%w: %s", err, restore)
+	case errors.Is(err, errVersion):
+		return nil, fmt.Errorf("%w: read it with the kxlab that wrote it, or measure again", err)
+	case err != nil:
 		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Run) read(fsys fs.FS) error {
+	if err := r.readEnv(fsys); err != nil {
+		return err
 	}
 	samples, err := r.readSamples(fsys)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.readBench(fsys, samples); err != nil {
-		return nil, err
+		return err
 	}
 	if r.Functions, err = readLines(r, fsys, functionLines); err != nil {
-		return nil, err
+		return err
 	}
 	if r.Stacks, err = readLines(r, fsys, stackLines); err != nil {
-		return nil, err
+		return err
 	}
 	if r.Env.Complete && len(r.Trials) != r.Env.Done {
-		return nil, fmt.Errorf("%w: %s has %d trials, %s says %d", errDamaged, benchFile, len(r.Trials), EnvFile, r.Env.Done)
+		return fmt.Errorf("%w: %s has %d trials, %s says %d", errDamaged, benchFile, len(r.Trials), EnvFile, r.Env.Done)
 	}
 	if r.Env.Complete {
 		if err := cmp.Or(r.Env.checkGates(r.Trials), r.Env.checkComplete()); err != nil {
-			return nil, fmt.Errorf("%w: %w", errDamaged, err)
+			return fmt.Errorf("%w: %w", errDamaged, err)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 func (r *Run) remark(format string, args ...any) {
@@ -114,7 +130,11 @@ func (r *Run) readEnv(fsys fs.FS) error {
 		Tool   string `json:"tool"`
 		Schema int    `json:"schema"`
 	}
-	if err := json.Unmarshal(data, &mark); err != nil {
+	err = json.Unmarshal(data, &mark)
+	if other := wrongType(err); other != nil {
+		return fmt.Errorf("%w: %s: %w", errDamaged, EnvFile, other)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %s is not JSON, or is cut off: %w; %s", errNotRun, EnvFile, err, remedy)
 	}
 	if mark.Tool != tool {
@@ -123,14 +143,17 @@ func (r *Run) readEnv(fsys fs.FS) error {
 	if mark.Schema != Schema {
 		return fmt.Errorf("%w: schema %d, this program reads %d", errVersion, mark.Schema, Schema)
 	}
+	if err := checkSums(fsys); err != nil {
+		return err
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	err = dec.Decode(&r.Env)
-	if err == nil {
+	if err = cmp.Or(wrongType(err), err); err == nil {
 		err = r.Env.check()
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", errDamaged, EnvFile, err)
+		return fmt.Errorf("%w: %s: %s", errDamaged, EnvFile, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	for _, s := range r.Env.Skipped {
 		r.Env.Outcomes = append(r.Env.Outcomes, CellOutcome{Cell: s.Cell, Outcome: harness.OutcomeNotSupported, Reason: s.Reason})
@@ -196,6 +219,7 @@ func (r *Run) readBench(fsys fs.FS, samples map[string][]sample) error {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	br := benchfmt.NewReader(bytes.NewReader(data), benchFile)
+	lacking := 0
 	for br.Scan() {
 		switch rec := br.Result().(type) {
 		case *benchfmt.SyntaxError:
@@ -206,12 +230,21 @@ func (r *Run) readBench(fsys fs.FS, samples map[string][]sample) error {
 			if err != nil {
 				return fmt.Errorf("%w: %s:%d: %w", errDamaged, benchFile, line, err)
 			}
-			r.join(&t, samples)
+			if !r.join(&t, samples) {
+				lacking++
+			}
 			r.Trials = append(r.Trials, t)
 		}
 	}
 	if err := br.Err(); err != nil {
 		return fmt.Errorf("%w: %s: %w", errDamaged, benchFile, err)
+	}
+	if lacking > 0 {
+		text := fmt.Sprintf("%s lacks the samples of %s in %s", samplesFile, harness.Plural(lacking, "trial"), benchFile)
+		if r.Env.Complete {
+			return fmt.Errorf("%w: %s", errDamaged, text)
+		}
+		r.remark("%s", text)
 	}
 	for _, name := range slices.Sorted(maps.Keys(samples)) {
 		if len(samples[name]) > 0 {
@@ -249,13 +282,12 @@ func (r *Run) trial(rec *benchfmt.Result) (harness.Trial, error) {
 	return t, nil
 }
 
-// join adds a trial's sample to it. Samples of a cell are in the order of its trials.
-func (r *Run) join(t *harness.Trial, samples map[string][]sample) {
+// join adds a trial's sample to it. Samples of a cell are in the order of its trials. false: there is none left.
+func (r *Run) join(t *harness.Trial, samples map[string][]sample) bool {
 	name := t.Cell.BenchName()
 	if len(samples[name]) == 0 {
 		t.Repeat = harness.Count(r.Trials, func(o harness.Trial) bool { return o.Cell.BenchName() == name })
-		r.remark("%s has no sample of %s", samplesFile, name)
-		return
+		return false
 	}
 	s := samples[name][0]
 	samples[name] = samples[name][1:]
@@ -265,6 +297,7 @@ func (r *Run) join(t *harness.Trial, samples map[string][]sample) {
 		t.Result.Metrics[i].Beyond = slices.Contains(s.Beyond, t.Result.Metrics[i].Unit)
 	}
 	t.Result.Measured = time.Duration(s.Sec * float64(time.Second))
+	return true
 }
 
 // Outcome is the outcome of a cell, named as by harness.Cell.BenchName. ok is false if the run does not have the cell or ended

@@ -84,7 +84,7 @@ func TestPlotName(t *testing.T) {
 	if raw, err = json.Marshal(env); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, raw, 0o644); err != nil {
+	if err := errors.Join(os.WriteFile(path, raw, 0o644), os.Remove(filepath.Join(dir, sumsFile))); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "../../x") {
