@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
-	"math"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness/plot"
@@ -73,30 +71,7 @@ func (colours palette) rules() template.CSS {
 	var light, dark strings.Builder
 	for _, code := range slices.Sorted(maps.Keys(colours)) {
 		fmt.Fprintf(&light, " --c%s: #%[1]s;", code)
-		fmt.Fprintf(&dark, " --c%s: #%s;", code, darkened(code))
+		fmt.Fprintf(&dark, " --c%s: #%s;", code, plot.OnDark(code))
 	}
 	return template.CSS(":root {" + light.String() + " }\n@media screen and (prefers-color-scheme: dark) { :root {" + dark.String() + " } }\n")
-}
-
-// darkened is a colour of a light page as it is on a dark one: of the same hue, as light as it was dark. White is the page's own.
-func darkened(code string) string {
-	n, err := strconv.ParseUint(code, 16, 32)
-	if err != nil || code == "ffffff" {
-		return "16181b"
-	}
-	r, g, b := float64(n>>16)/255, float64(n>>8&255)/255, float64(n&255)/255
-	hi, lo := max(r, g, b), min(r, g, b)
-	light := (hi + lo) / 2
-	to := 0.12 + 0.78*(1-light)
-	if light == 0 || light == 1 || hi == lo {
-		v := uint8(math.Round(255 * to))
-		return fmt.Sprintf("%02x%02x%02x", v, v, v)
-	}
-	if light < 0.75 {
-		to = max(to, 0.55) // no band, but a line
-	}
-	// The distance of each channel from the lightness keeps its share of what is possible.
-	room := func(l float64) float64 { return min(l, 1-l) }
-	channel := func(v float64) uint8 { return uint8(math.Round(255 * (to + (v-light)*room(to)/room(light)))) }
-	return fmt.Sprintf("%02x%02x%02x", channel(r), channel(g), channel(b))
 }

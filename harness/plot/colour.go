@@ -3,8 +3,11 @@
 package plot
 
 import (
+	"fmt"
 	"image/color"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot/vg"
@@ -15,16 +18,68 @@ import (
 )
 
 // hues are dark enough for lines on white and distinct with common colour blindness: the palette of Okabe and Ito (2008) without
-// yellow, and four more.
+// yellow and sky blue, which on a dark page is the blue, and four more.
 func hues() []color.RGBA {
 	return []color.RGBA{
 		{0x00, 0x72, 0xb2, 0xff}, {0xd5, 0x5e, 0x00, 0xff}, {0x00, 0x9e, 0x73, 0xff}, {0xcc, 0x79, 0xa7, 0xff},
-		{0xd8, 0x92, 0x00, 0xff}, {0x56, 0xb4, 0xe9, 0xff}, {0x33, 0x22, 0x88, 0xff}, {0x99, 0x99, 0x33, 0xff},
-		{0x88, 0x22, 0x55, 0xff}, {0x77, 0x44, 0x11, 0xff},
+		{0xd8, 0x92, 0x00, 0xff}, {0x33, 0x22, 0x88, 0xff}, {0x99, 0x99, 0x33, 0xff}, {0x88, 0x22, 0x55, 0xff},
+		{0x77, 0x44, 0x11, 0xff},
 	}
 }
 
-// A lineStyle is how a variant is drawn, the same in all plots of all runs of a definition.
+// relatives are variants that share a hue (an index of hues), in the order of their shades.
+type relatives struct {
+	hue      int
+	variants []string
+}
+
+// known are the variants whose colour is the same in every experiment. Relatives that stand in no experiment together may share a hue.
+func known() []relatives {
+	return []relatives{
+		{0, []string{"iptables", "iptables-nft", "iptables-rule", "iptables-flush", "iptables-nft-rule", "iptables-nft-flush"}},
+		{0, []string{"cubic", "bpf-cubic", "bpf-cubic-steep", "bpf-cubic-wrong"}},
+		{0, []string{"eevdf"}},
+		{1, []string{"xdp-nat", "xdp-ipip", "xdp-ipip-shared", "xdp-jet", "xdp-dsr"}},
+		{1, []string{"xdp-link", "xdp-netlink", "xdp-detach"}},
+		{1, []string{"bbr", "bpf-bbr"}},
+		{1, []string{"scx-interactive"}},
+		{2, []string{"nftables"}},
+		{2, []string{"nft", "nft-rule", "nft-flush"}},
+		{2, []string{"reno", "bpf-reno", "bpf-reno-mild"}},
+		{2, []string{"scx-vtime"}},
+		{3, []string{"ipvs-nat", "ipvs-nat-mh", "ipvs-tun", "ipvs-tun-mh", "ipvs-dr", "ipvs-script"}},
+		{3, []string{"dctcp", "bpf-dctcp", "bpf-dctcp-hasty"}},
+		{3, []string{"scx-percpu"}},
+		{3, []string{"map-in-map"}},
+		{4, []string{"tc-nat", "tc-ipip"}},
+		{4, []string{"tcx-link", "tcx-detach"}},
+		{4, []string{"vegas"}},
+		{4, []string{"scx-learned"}},
+		{5, []string{"sock-connect"}},
+		{5, []string{"haproxy"}},
+		{5, []string{"bpf-copa"}},
+		{5, []string{"scx-fifo"}},
+		{5, []string{"cls-bpf", "cls-bpf-delete"}},
+		{6, []string{"nginx-stream"}},
+		{6, []string{"westwood"}},
+		{6, []string{"scx-batch"}},
+		{6, []string{"tail-call", "tail-delete"}},
+		{7, []string{"scx-stall"}},
+	}
+}
+
+// knownPlace is the hue and the shade of a known variant.
+func knownPlace(variant string) (hue, shade int, ok bool) {
+	for _, r := range known() {
+		if i := slices.Index(r.variants, variant); i >= 0 {
+			return r.hue, i, true
+		}
+	}
+	return 0, 0, false
+}
+
+// A lineStyle is how a variant is drawn, the same in all plots of all runs of a definition. The colour of a known variant is the same in all
+// definitions.
 type lineStyle struct {
 	color color.RGBA
 	glyph draw.GlyphDrawer
@@ -44,38 +99,23 @@ func hueOf(e *record.Env, v harness.Variant) string {
 	return head
 }
 
-// lineStyleOf is a variant's style, by its place in the definition: variants of one hue differ in their shade and glyph, and a port is
-// dashed. Ceilings are grey and dashed.
+// lineStyleOf is a variant's style: variants of one hue differ in their shade and, by their place in the definition, in their glyph, and
+// a port is dashed. Ceilings are grey and dashed.
 func lineStyleOf(e *record.Env, variant string) lineStyle {
 	glyphs := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{},
 		draw.BoxGlyph{}, draw.RingGlyph{}, draw.PlusGlyph{}, draw.CrossGlyph{}}
 	v, _ := e.Variant(variant)
+	own := harness.Filter(e.Variants, func(o harness.Variant) bool {
+		return (o.Class == harness.ClassCeiling) == (v.Class == harness.ClassCeiling)
+	})
+	n := max(0, slices.IndexFunc(own, func(o harness.Variant) bool { return o.Name == v.Name }))
+	l := lineStyle{glyph: glyphs[n%len(glyphs)]}
 	if v.Class == harness.ClassCeiling {
-		ceilings := harness.Filter(e.Variants, func(o harness.Variant) bool { return o.Class == harness.ClassCeiling })
-		n := slices.IndexFunc(ceilings, func(o harness.Variant) bool { return o.Name == v.Name })
 		g := uint8(0x55 + 0x28*(n%3))
-		return lineStyle{color.RGBA{g, g, g, 0xff}, glyphs[n%len(glyphs)], []vg.Length{vg.Points(4), vg.Points(float64(2 + n%3))}}
+		l.color, l.dash = color.RGBA{g, g, g, 0xff}, []vg.Length{vg.Points(4), vg.Points(float64(2 + n%3))}
+		return l
 	}
-	var words []string
-	hue, shade, place := 0, 0, 0
-	for _, o := range e.Variants {
-		if o.Class == harness.ClassCeiling {
-			continue
-		}
-		word := hueOf(e, o)
-		if !slices.Contains(words, word) {
-			words = append(words, word)
-		}
-		if o.Name == v.Name {
-			hue = slices.Index(words, word)
-			break
-		}
-		if place++; word == hueOf(e, v) {
-			shade++
-		}
-	}
-	hs := hues()
-	l := lineStyle{color: shaded(hs[hue%len(hs)], shade), glyph: glyphs[place%len(glyphs)]}
+	l.color = colourOf(e, own, v)
 	switch {
 	case strings.HasSuffix(variant, harness.SuffixAA):
 		l.dash = []vg.Length{vg.Points(1), vg.Points(2)}
@@ -85,13 +125,61 @@ func lineStyleOf(e *record.Env, variant string) lineStyle {
 	return l
 }
 
-// shaded is the n-th shade of a hue: itself, darker, lighter, and so on.
-func shaded(c color.RGBA, n int) color.RGBA {
-	if step := float64((n+1)/2) / 3.2; n%2 == 0 {
-		return fade(c, max(0.3, 1-0.8*step))
-	} else {
-		return darken(c, max(0.3, 1-step))
+// colourOf is a variant's colour among those of its definition that are no ceilings. One that is not known takes a hue that no other has, or
+// that of its relatives, in the next shade.
+func colourOf(e *record.Env, own []harness.Variant, v harness.Variant) color.RGBA {
+	hs := hues()
+	if hue, shade, ok := knownPlace(v.Name); ok {
+		return shaded(hs[hue], shade)
 	}
+	taken := map[int]bool{}    // hues
+	place := map[string]int{}  // of a word: its hue
+	shades := map[string]int{} // of a word: how many of its shades are taken
+	for _, o := range own {
+		if hue, shade, ok := knownPlace(o.Name); ok {
+			taken[hue] = true
+			word := hueOf(e, o)
+			place[word], shades[word] = hue, max(shades[word], shade+1)
+		}
+	}
+	for _, o := range own {
+		if _, _, ok := knownPlace(o.Name); ok {
+			continue
+		}
+		word := hueOf(e, o)
+		if _, ok := place[word]; !ok {
+			place[word] = len(place) % len(hs)
+			for i := range hs {
+				if !taken[i] {
+					place[word] = i
+					break
+				}
+			}
+			taken[place[word]] = true
+		}
+		if o.Name == v.Name {
+			break
+		}
+		shades[word]++
+	}
+	return shaded(hs[place[hueOf(e, v)]], shades[hueOf(e, v)])
+}
+
+// shaded is the n-th shade of a hue: itself, then darker and lighter ones.
+func shaded(c color.RGBA, n int) color.RGBA {
+	switch n % 6 {
+	case 1:
+		return darken(c, 0.6)
+	case 2:
+		return fade(c, 0.62)
+	case 3:
+		return darken(c, 0.32)
+	case 4:
+		return fade(c, 0.4)
+	case 5:
+		return fade(darken(c, 0.78), 0.8)
+	}
+	return c
 }
 
 // fade mixes a colour with white, for bands behind lines.
@@ -111,4 +199,28 @@ func readable(c color.RGBA) color.RGBA {
 		c = darken(c, 0.93)
 	}
 	return c
+}
+
+// OnDark is a colour of a light page, six hexadecimal digits, as it is on a dark one: of the same hue, the lighter the darker it was. White is
+// the page's own.
+func OnDark(code string) string {
+	n, err := strconv.ParseUint(code, 16, 32)
+	if err != nil || code == "ffffff" {
+		return "16181b"
+	}
+	r, g, b := float64(n>>16)/255, float64(n>>8&255)/255, float64(n&255)/255
+	hi, lo := max(r, g, b), min(r, g, b)
+	light := (hi + lo) / 2
+	to := 0.12 + 0.78*(1-light)
+	if light == 0 || light == 1 || hi == lo {
+		v := uint8(math.Round(255 * to))
+		return fmt.Sprintf("%02x%02x%02x", v, v, v)
+	}
+	if light < 0.75 {
+		to = 0.95 - 0.62*light // no band, but a line
+	}
+	// The distance of each channel from the lightness keeps its share of what is possible.
+	room := func(l float64) float64 { return min(l, 1-l) }
+	channel := func(v float64) uint8 { return uint8(math.Round(255 * (to + (v-light)*room(to)/room(light)))) }
+	return fmt.Sprintf("%02x%02x%02x", channel(r), channel(g), channel(b))
 }

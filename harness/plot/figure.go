@@ -76,9 +76,9 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, l 
 	if spec.Kind == harness.PlotSeries || spec.Kind == harness.PlotFlows || spec.Kind == harness.PlotTimeline {
 		f.subtitle += "\nthe first trial of each"
 	} else if len(least.Values) > 1 {
-		f.subtitle += fmt.Sprintf("\nmedian of n ≥ %d with interval at %s; %s is better", len(least.Values), unit.Percent(level, false), unit.OrDash(metric.Better))
+		f.subtitle += fmt.Sprintf("\nmedian of n ≥ %d with interval at %s", len(least.Values), unit.Percent(level, false)) + betterText(metric)
 	} else {
-		f.subtitle += fmt.Sprintf("\none trial, no interval; %s is better", unit.OrDash(metric.Better))
+		f.subtitle += "\none trial, no interval" + betterText(metric)
 	}
 	f.subtitle += WhereText(spec)
 	x, single := onlyValue(chosen, spec)
@@ -105,6 +105,14 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, l 
 		return f, f.bars(e, spec, chosen, sc)
 	}
 	return f, f.lines(e, spec, chosen, sc)
+}
+
+// betterText says which way a unit is better: "; lower is better". It is empty for a unit of which neither way is.
+func betterText(m harness.MetricSpec) string {
+	if m.Better == "neither" {
+		return ""
+	}
+	return "; " + unit.OrDash(m.Better) + " is better"
 }
 
 // onlyValue is the one value of the axis of a plot of lines at which all was measured; false if there are several, or no such axis. A line
@@ -140,7 +148,7 @@ func (f *figure) format(vertical, horizontal bool) {
 	p := f.plot
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Label.TextStyle.Font, a.Label.TextStyle.Color = sans(vg.Points(9.5), false), ink
-		a.Tick.Label.Font, a.Tick.Label.Color = sans(vg.Points(8.5), false), ink
+		a.Tick.Label.Font, a.Tick.Label.Color = tickStyle().Font, ink
 		a.LineStyle.Color, a.LineStyle.Width = faint, vg.Points(0.6)
 		a.Tick.LineStyle = a.LineStyle
 	}

@@ -3,13 +3,10 @@
 package plot
 
 import (
-	"cmp"
 	"fmt"
 	"image/color"
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -93,50 +90,78 @@ type tile struct {
 	text  string
 }
 
-// heatmap draws the values of every variant (rows) over an axis whose values are words or numbers (columns).
+// heatmap draws the values of every variant (rows) over an axis whose values are words or numbers (columns). Of many rows, those that have the
+// least value in each column are left out and counted: they are not where variants differ.
 func (f *figure) heatmap(spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
-	var rows, columns []string
 	var tiles []tile
 	least, most := math.Inf(1), math.Inf(-1)
+	medians := map[*record.Sample]float64{}
 	for _, s := range chosen {
-		if c := s.Cell.Axis(spec.X); !slices.Contains(columns, c) {
-			columns = append(columns, c)
-		}
-		if !slices.Contains(rows, s.Cell.Variant) {
-			rows = append(rows, s.Cell.Variant)
-		}
+		medians[s] = stats.Summarize(s.Values).Median
+		least, most = math.Min(least, medians[s]), math.Max(most, medians[s])
 	}
-	slices.SortStableFunc(columns, func(a, b string) int {
-		x, errX := strconv.ParseFloat(a, 64)
-		y, errY := strconv.ParseFloat(b, 64)
-		if errX == nil && errY == nil {
-			return cmp.Compare(x, y)
-		}
-		return strings.Compare(a, b)
-	})
+	columns := distinct(chosen, func(s *record.Sample) string { return s.Cell.Axis(spec.X) })
+	rows := distinct(chosen, func(s *record.Sample) string { return s.Cell.Variant })
+	above := distinct(harness.Filter(chosen, func(s *record.Sample) bool { return medians[s] > least }), func(s *record.Sample) string { return s.Cell.Variant })
+	f.subtitle += "; " + labelText(spec.Labels.Y, sc) + "; " + shadeText(spec.Unit)
+	if len(rows) > mostRows && len(above) > 0 {
+		f.subtitle += fmt.Sprintf("\nnot drawn: %s with %s in each column", harness.Plural(len(rows)-len(above), "row"), sc.Format(least))
+		rows = above
+	}
+	slices.SortStableFunc(columns, byNumber)
 	slices.Sort(rows)
 	slices.Reverse(rows)
 	for _, s := range chosen {
-		t := tile{slices.Index(columns, s.Cell.Axis(spec.X)), slices.Index(rows, s.Cell.Variant), stats.Summarize(s.Values).Median, ""}
+		t := tile{slices.Index(columns, s.Cell.Axis(spec.X)), slices.Index(rows, s.Cell.Variant), medians[s], sc.Format(medians[s])}
+		if t.y < 0 {
+			continue
+		}
 		if slices.ContainsFunc(tiles, func(o tile) bool { return o.x == t.x && o.y == t.y }) {
 			return noPlot(fmt.Sprintf("several cells of %s at %s=%s are chosen: name an axis more", s.Cell.Variant, spec.X, columns[t.x]))
 		}
-		t.text = sc.Format(t.value)
-		least, most = math.Min(least, t.value), math.Max(most, t.value)
 		tiles = append(tiles, t)
 		text := valueText(s, ", "+spec.X+" "+s.Cell.Axis(spec.X), stats.Summarize(s.Values), sc)
 		f.marks = append(f.marks, mark{float64(t.x) - 0.48, float64(t.x) + 0.48, float64(t.y), 0.46, text, s.Cell.BenchName()})
 	}
 	f.format(false, false)
-	f.height = vg.Length(1.6+0.32*float64(len(rows))) * vg.Inch
-	f.plot.Add(heat{tiles, least, most})
+	row := 0.32
+	if len(rows) > mostRows/2 {
+		row = 0.2
+	}
+	f.height = vg.Length(1.8+row*float64(len(rows))) * vg.Inch
+	f.plot.Add(heat{tiles, least, most}, heads(columns))
 	f.plot.NominalX(columns...)
 	f.plot.NominalY(rows...)
 	f.plot.X.Label.Text = spec.Labels.X
 	f.plot.X.Min, f.plot.X.Max = -0.5, float64(len(columns))-0.5
-	f.plot.Y.Min, f.plot.Y.Max = -0.5, float64(len(rows))-0.5
-	f.subtitle += "; " + labelText(spec.Labels.Y, sc)
+	f.plot.Y.Min, f.plot.Y.Max = -0.5, float64(len(rows))-0.5+headRow*0.2/row
 	return nil
+}
+
+// mostRows is how many rows of a heat map are drawn without a choice. headRow is the height of the names above them, in low rows.
+const (
+	mostRows = 30
+	headRow  = 0.9
+)
+
+// shadeText says what the shades of a heat map mean.
+func shadeText(name string) string {
+	if name == harness.UnitFate {
+		return "darker: worse; white: no such program"
+	}
+	return "darker: higher; white: not measured"
+}
+
+// heads are the names of columns, above the first row too.
+type heads []string
+
+func (h heads) Plot(c draw.Canvas, p *plot.Plot) {
+	tx, _ := p.Transforms(&c)
+	st := tickStyle()
+	st.XAlign, st.YAlign = draw.XCenter, draw.YTop
+	for i, name := range h {
+		c.FillText(st, vg.Point{X: tx(float64(i)), Y: c.Max.Y}, name)
+	}
 }
 
 // heat draws tiles, darker for higher values.

@@ -76,7 +76,7 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 		f.subtitle += "\nmeasured at one value only, not drawn: " + strings.Join(left, ", ")
 	}
 	f.label(&p.Y, spec.Labels.Y, sc, spec.LogY)
-	p.X.Tick.Marker = exactTicks(xs)
+	p.X.Tick.Marker = exactTicks{xs, spec.LogX, f.width - f.margin - vg.Points(60)}
 	if spec.LogX {
 		p.X.Scale = plot.LogScale{}
 	}

@@ -11,37 +11,10 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
-	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/record/synthetic"
 )
-
-// TestColours: within a shipped definition no two variants look alike, and a port has the hue of its original whatever stands beside it.
-func TestColours(t *testing.T) {
-	for _, name := range []string{"lb", "cc", "sched"} {
-		e, err := experiments.Open(name, experiments.Vocabulary{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		env := record.Env{Variants: e.Variants}
-		seen := map[any]string{}
-		for _, v := range e.Variants {
-			l := lineStyleOf(&env, v.Name)
-			look := struct{ r, g, b, dash any }{l.color.R, l.color.G, l.color.B, len(l.dash)}
-			if v.Class == harness.ClassCeiling {
-				continue
-			}
-			if other := seen[look]; other != "" {
-				t.Errorf("%s: %s looks like %s", name, v.Name, other)
-			}
-			seen[look] = v.Name
-			if o, ok := env.Variant(v.Original); ok && hueOf(&env, v) != hueOf(&env, o) {
-				t.Errorf("%s: %s has the hue %s, its original %s", name, v.Name, hueOf(&env, v), hueOf(&env, o))
-			}
-		}
-	}
-}
 
 // TestBeside: names of points hide neither a point nor each other, also where the points are close.
 func TestBeside(t *testing.T) {

@@ -93,9 +93,13 @@ func newPlot(r *record.Run, spec harness.PlotSpec, samples []*record.Sample, l l
 	if spec.Series == "" && !slices.ContainsFunc(chosen, func(s *record.Sample) bool { return !zero(s) }) {
 		return Plot{}, noPlot(fmt.Sprintf("%s is 0 in all trials of %s", spec.Unit, harness.Plural(len(chosen), "cell")))
 	}
+	chosen, left := legible(chosen, spec)
 	f, err := newFigure(r, spec, chosen, l)
 	if err != nil {
 		return Plot{}, err
+	}
+	if len(left) > 0 {
+		f.subtitle += "\nleft out, as the plot could not be read: " + strings.Join(left, ", ")
 	}
 	more := len(f.header()) - 2 - strings.Count(f.subtitle, "\n")
 	f.height += vg.Points(11 * float64(more)) // lines that had to be broken do not take the plot's room

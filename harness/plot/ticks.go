@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/unit"
@@ -78,12 +80,30 @@ func (t timeTicks) Ticks(lo, hi float64) []plot.Tick {
 	return ticks
 }
 
-// exactTicks labels the values that were measured, and no others.
-type exactTicks map[float64]bool
+// exactTicks marks the values that were measured, and no others, and labels as many of them as have room beside each other.
+type exactTicks struct {
+	values map[float64]bool
+	log    bool
+	length vg.Length // of the axis, about
+}
 
 func (e exactTicks) Ticks(lo, hi float64) []plot.Tick {
-	return harness.Map(slices.Sorted(maps.Keys(e)), func(v float64) plot.Tick { return plot.Tick{Value: v, Label: thousands(v)} })
+	place := func(v float64) vg.Length { return e.length * vg.Length((v-lo)/(hi-lo)) }
+	if e.log {
+		place = func(v float64) vg.Length { return e.length * vg.Length(math.Log(v/lo)/math.Log(hi/lo)) }
+	}
+	free := vg.Length(math.Inf(-1))
+	return harness.Map(slices.Sorted(maps.Keys(e.values)), func(v float64) plot.Tick {
+		t, width := plot.Tick{Value: v}, tickStyle().Width(thousands(v))
+		if at := place(v); at-width/2 >= free {
+			t.Label, free = thousands(v), at+width/2+vg.Points(3)
+		}
+		return t
+	})
 }
+
+// tickStyle is the style of labels of ticks.
+func tickStyle() text.Style { return style(vg.Points(8.5), ink) }
 
 // thousands writes 30000 as 30,000.
 func thousands(v float64) string {
