@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // ErrNotSupported is wrapped by errors that mean that this machine, kernel or kind of variant lacks a feature. Only such errors
@@ -18,6 +19,15 @@ func Wrap(err error, format string, args ...any) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}
+
+// FirstLine is an error as one line: of several errors the first, with the number of the others. nil stays nil.
+func FirstLine(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "\n") {
+		return err
+	}
+	first, rest, _ := strings.Cut(err.Error(), "\n")
+	return marked{fmt.Errorf("%s (and %s more)", first, Plural(1+strings.Count(rest, "\n"), "fault")), err}
 }
 
 // ErrSetup is wrapped by errors of putting a variant in force. Where each trial puts its variant in force, it separates a

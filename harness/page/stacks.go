@@ -126,7 +126,7 @@ func writeStacks(root *os.Root, dir string, files []stackFile) error {
 		})
 	}
 	all.Wait()
-	return harness.Wrap(errors.Join(errs...), "write stacks")
+	return harness.Wrap(harness.FirstLine(errors.Join(errs...)), "write stacks")
 }
 
 // WriteStackDiffs writes a differential flame graph for each cell and kind of which both runs sampled stacks, into the directory of the

@@ -130,7 +130,7 @@ func Write(plots []Plot, root *os.Root, dir string) error {
 		})
 	}
 	all.Wait()
-	return harness.Wrap(errors.Join(errs...), "write plots")
+	return harness.Wrap(harness.FirstLine(errors.Join(errs...)), "write plots")
 }
 
 // Choose picks a plot's samples among those of its run, without the second of the A/A pair.

@@ -62,24 +62,30 @@ func (l *lineFile) append(p []byte) error {
 func (l *lineFile) Close() error { return l.f.Close() }
 
 // WriteFile replaces the named file of a directory as a whole: a reader, or the machine after a crash, sees the old content or
-// the new one. A link of that name is replaced, not followed; nothing outside the directory is written.
+// the new one. A link of that name is replaced, not followed; nothing outside the directory is written. Errors name the file, not the
+// temporary one.
 func WriteFile(root *os.Root, name string, data []byte) (err error) {
-	tmp := tempPrefix + rand.Text() + "-" + name
-	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	defer func() {
+		path, link := (*fs.PathError)(nil), (*os.LinkError)(nil)
+		switch {
+		case errors.As(err, &path):
+			err = &fs.PathError{Op: path.Op, Path: name, Err: path.Err}
+		case errors.As(err, &link):
+			err = &fs.PathError{Op: link.Op, Path: name, Err: link.Err}
+		}
+	}()
+	f, tmp, err := createTemp(root, name)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, root.Remove(tmp))
+			root.Remove(tmp) // else RemoveTemp does it later
 		}
 	}()
-	_, err = f.Write(data)
-	if err == nil {
+	defer f.Close() // holds the lock until the file has its name
+	if _, err = f.Write(data); err == nil {
 		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
 	}
 	if err == nil {
 		err = root.Rename(tmp, name)
@@ -90,7 +96,24 @@ func WriteFile(root *os.Root, name string, data []byte) (err error) {
 // tempPrefix begins the names of files that are being written. A crash may leave some.
 const tempPrefix = ".kxlab-"
 
-// tempAge is far longer than such a file is being written.
+// createTemp makes a temporary file for the content of name, with a lock that lasts as long as the file is open: RemoveTemp leaves it alone.
+func createTemp(root *os.Root, name string) (f *os.File, tmp string, err error) {
+	for {
+		tmp = tempPrefix + rand.Text() + "-" + name
+		if f, err = root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644); err != nil {
+			return nil, "", err
+		}
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX) != nil { // a file system without locks: its age has to do
+			return f, tmp, nil
+		}
+		if _, err = root.Lstat(tmp); !errors.Is(err, fs.ErrNotExist) {
+			return f, tmp, err
+		}
+		f.Close() // RemoveTemp was faster than the lock
+	}
+}
+
+// tempAge is far longer than a file is being written, on a file system without locks.
 const tempAge = time.Minute
 
 // RemoveTemp removes from a folder of root what WriteFile left when its process was killed. A folder that is missing has nothing.
@@ -105,12 +128,32 @@ func RemoveTemp(root *os.Root, folder string) error {
 	var errs []error
 	for _, e := range entries {
 		st, err := e.Info()
-		if err != nil || !strings.HasPrefix(e.Name(), tempPrefix) || !st.Mode().IsRegular() || time.Since(st.ModTime()) < tempAge {
+		if err != nil || !strings.HasPrefix(e.Name(), tempPrefix) || !st.Mode().IsRegular() {
 			continue
 		}
-		errs = append(errs, root.Remove(path.Join(folder, e.Name())))
+		if err := removeUnlocked(root, path.Join(folder, e.Name())); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// removeUnlocked removes a temporary file unless a process holds its lock.
+func removeUnlocked(root *os.Root, name string) error {
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return nil
+	case err != nil:
+		if st, err := f.Stat(); err != nil || time.Since(st.ModTime()) < tempAge {
+			return err
+		}
+	}
+	return root.Remove(name)
 }
 
 // Any reports whether a folder has a part of a record that only a run writes: it is a run directory, be it a damaged one.

@@ -153,7 +153,7 @@ func (r *Run) readEnv(fsys fs.FS) error {
 		err = r.Env.check()
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s: %s", errDamaged, EnvFile, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return fmt.Errorf("%w: %s: %w", errDamaged, EnvFile, harness.FirstLine(err))
 	}
 	for _, s := range r.Env.Skipped {
 		r.Env.Outcomes = append(r.Env.Outcomes, CellOutcome{Cell: s.Cell, Outcome: harness.OutcomeNotSupported, Reason: s.Reason})

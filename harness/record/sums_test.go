@@ -131,6 +131,7 @@ func TestRemedies(t *testing.T) {
 		{EnvFile, `"schema": 1`, `"schema": "1"`, "env.json: schema is a string, want a number: restore it, or measure again"},
 		{EnvFile, `"plan": 4`, `"plan": "4"`, "env.json: plan is a string, want a number: restore it"},
 		{EnvFile, `"complete": true`, `"complete": {}`, "env.json: complete is an object, want true or false"},
+		{EnvFile, `"experiment": "lb"`, `"experiment": "cc", "repeats": -1`, " (and 1 fault more): restore it, or measure again"},
 		{benchFile, "", "", "no bench.txt: restore it, or measure again"},
 	} {
 		text := []byte(strings.Replace(env, tt.old, tt.new, 1))
