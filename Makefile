@@ -62,9 +62,14 @@ LONG      := ./harness/cmd/kxlab ./harness/family/lb ./harness/family/sched ./vm
 test: ## all tests, kernel parts included; a few in part or not: see soak
 	@scripts/setup run
 	$(call GO_TEST) $(LONG) ./...
+	$(READERS)
 
 unit: ## the tests that need no root
 	go test -short ./...
+	$(READERS)
+
+# The readers of exported files: a module of its own, with libraries that the lab does not need.
+READERS := cd harness/export/readers && go test -count=1 ./...
 
 # Tests that make test leaves out or runs in part, and their packages.
 SOAK    := ^(TestLawsFindBugs|TestAB|TestInitInGuest|TestRunVM|TestVMRun|TestStacksExact|TestFaultyPrograms|TestWrongSchedulersInGuest|TestSwapUnderLoad|TestGateInGuest|TestIPVSOpinionInGuest|TestProgramInGuest|TestSchedulersInGuest|TestVirtme|TestSnapshotDigits|TestExactRepeats|TestOlderKernelRuns|TestAction|TestBisect|TestShards)$$

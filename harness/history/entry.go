@@ -5,6 +5,7 @@ package history
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -51,8 +52,11 @@ func (s Setting) String() string {
 // A Series names values of one unit of one cell.
 type Series struct{ Cell, Unit string }
 
+// ErrNothing says that a run measured nothing.
+var ErrNothing = errors.New("the run measured nothing")
+
 // RunOf takes what a history keeps from a run. Bounds, such as quantiles beyond a histogram, are no values and stay out, and so does the
-// second of an A/A pair.
+// second of an A/A pair. Its error wraps ErrNothing if no value is left; the run has all the rest then.
 func RunOf(r *record.Run) (Run, error) {
 	if !r.Env.Complete {
 		return Run{}, fmt.Errorf("the run is %s: a history holds complete runs only", r.State())
@@ -75,14 +79,17 @@ func RunOf(r *record.Run) (Run, error) {
 		}
 	}
 	if len(out.Values) == 0 {
-		return Run{}, fmt.Errorf("the run measured nothing")
+		return out, ErrNothing
 	}
 	return out, nil
 }
 
 // keys are the file keys of an entry and of a run, in their order.
 func (e Entry) keys() [][2]string {
-	out := [][2]string{{"commit", e.Commit}}
+	var out [][2]string
+	if e.Commit != "" { // of a file of a history it is there
+		out = append(out, [2]string{"commit", e.Commit})
+	}
 	if len(e.Parents) > 0 {
 		out = append(out, [2]string{"parents", strings.Join(e.Parents, " ")})
 	}
@@ -100,8 +107,8 @@ func (r Run) keys() [][2]string {
 		{"kernel", r.Kernel}, {"qemu", r.QEMU}, {"lab", r.Lab}, {"recorded", r.Recorded.Format(time.RFC3339)}}
 }
 
-// write writes the entry's file. The same entry gives the same bytes.
-func (e Entry) write(w io.Writer) error {
+// Write writes the entry's file. The same entry gives the same bytes.
+func (e Entry) Write(w io.Writer) error {
 	var b bytes.Buffer
 	for _, kv := range e.keys() {
 		fmt.Fprintf(&b, "%s: %s\n", kv[0], inLine(kv[1]))

@@ -65,7 +65,7 @@ func Add(dir string, e Entry, run Run, replace bool) error {
 		return fmt.Errorf("add to history: %w: %s at %.12s", ErrThere, run.Setting, e.Commit)
 	}
 	var b bytes.Buffer
-	if err := e.write(&b); err != nil {
+	if err := e.Write(&b); err != nil {
 		return fmt.Errorf("add to history: %w", err)
 	}
 	if err := record.WriteFile(root, name, b.Bytes()); err != nil {

@@ -55,7 +55,7 @@ func TestRoundTrip(t *testing.T) {
 	other.put(Series{"LB/workload=pps/class=nat/variant=w", "pkt/s"}, 1, 7e6) // repeat 0 was rejected
 	e.Runs = append(e.Runs, other)
 	var a, b bytes.Buffer
-	if err := e.write(&a); err != nil {
+	if err := e.Write(&a); err != nil {
 		t.Fatal(err)
 	}
 	got, err := read(bytes.NewReader(a.Bytes()), "x.txt", map[string]string{})
@@ -65,7 +65,7 @@ func TestRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(e, got, cmpopts.EquateNaNs(), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got)\n%s\n%s", diff, a.String())
 	}
-	if err := got.write(&b); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
+	if err := got.Write(&b); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
 		t.Errorf("written again it is\n%s, %v", b.String(), err)
 	}
 }
@@ -73,7 +73,7 @@ func TestRoundTrip(t *testing.T) {
 // TestDamaged: a file that no lab writes is an error that names the file and the line, and nothing of it is taken.
 func TestDamaged(t *testing.T) {
 	var good bytes.Buffer
-	if err := invented(1, 1, 2, harness.TargetExact, func(int, int, int) float64 { return 1 })[0].write(&good); err != nil {
+	if err := invented(1, 1, 2, harness.TargetExact, func(int, int, int) float64 { return 1 })[0].Write(&good); err != nil {
 		t.Fatal(err)
 	}
 	for name, tt := range map[string]struct{ from, to, want string }{
@@ -293,7 +293,7 @@ func BenchmarkHistory(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := errors.Join(e.write(f), f.Close()); err != nil {
+		if err := errors.Join(e.Write(f), f.Close()); err != nil {
 			b.Fatal(err)
 		}
 	}

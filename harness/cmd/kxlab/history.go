@@ -177,10 +177,18 @@ func addRun(ctx context.Context, s streams, dir, path, revision string, replace 
 			return history.Entry{}, fmt.Errorf("the run is of %s, a tree with changes of its own: name the commit with --commit if it is one", revision)
 		}
 	}
+	e, err := entryOf(ctx, revision)
+	if err != nil {
+		return history.Entry{}, err
+	}
+	return e, history.Add(dir, e, run, replace)
+}
+
+// entryOf is a commit of the repository that one stands in, without runs.
+func entryOf(ctx context.Context, revision string) (history.Entry, error) {
 	c, err := source.CommitOf(ctx, ".", revision)
 	if err != nil {
 		return history.Entry{}, err
 	}
-	e := history.Entry{Commit: c.Hash, Parents: c.Parents, Committed: c.Time.UTC(), Subject: c.Subject}
-	return e, history.Add(dir, e, run, replace)
+	return history.Entry{Commit: c.Hash, Parents: c.Parents, Committed: c.Time.UTC(), Subject: c.Subject}, nil
 }

@@ -100,7 +100,7 @@ func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {
 	root.SetErr(s.err)
 	root.PersistentFlags().String("config", "", "read settings from this file (default kxlab.yaml, if it is there)")
 	root.PersistentFlags().String("cache", "", "keep kernels and guest images here (default kxlab in the user's cache folder)")
-	root.AddCommand(newDoctor(s), newList(s, words), newRun(s, words), newBench(s, words), newAB(s, words), newInit(s, words), newInclude(s), newCompare(s), newReport(s), newSite(s), newHistory(s), newBisect(s, words), newPlan(s, words), newMerge(s, words), newClean(s), newVM(s), newVersion(s), newInside(s, words.Families), newSymbols(s))
+	root.AddCommand(newDoctor(s), newList(s, words), newRun(s, words), newBench(s, words), newAB(s, words), newInit(s, words), newInclude(s), newCompare(s), newReport(s), newSite(s), newHistory(s), newExport(s), newBisect(s, words), newPlan(s, words), newMerge(s, words), newClean(s), newVM(s), newVersion(s), newInside(s, words.Families), newSymbols(s))
 	nameArgs(root)
 	return root
 }
