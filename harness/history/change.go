@@ -72,16 +72,19 @@ func (l Line) Changes(o Options) []Change {
 				continue
 			}
 			before := runs[k-1]
-			p := place{r.at, before.at}
+			if env := environment(before.Run, r.Run); len(env) > 0 {
+				c := add(place{r.at, before.at})
+				c.Environment = append(c.Environment, env...)
+			}
+			before, ok := alike(runs[:k], r)
+			if !ok {
+				continue
+			}
 			for s := range before.Values {
 				if _, still := r.Values[s]; !still {
-					c := add(p)
+					c := add(place{r.at, before.at})
 					c.Vanished = append(c.Vanished, s)
 				}
-			}
-			if env := environment(before.Run, r.Run); len(env) > 0 {
-				c := add(p)
-				c.Environment = append(c.Environment, env...)
 			}
 		}
 		for s := range series {
@@ -120,6 +123,16 @@ func (l Line) settings() map[Setting][]placed {
 		}
 	}
 	return out
+}
+
+// alike is the last of the runs that was asked for the cells that r was: a cell that was not asked for has not vanished.
+func alike(runs []placed, r placed) (placed, bool) {
+	for i := len(runs) - 1; i >= 0; i-- {
+		if runs[i].Asked == r.Asked {
+			return runs[i], true
+		}
+	}
+	return placed{}, false
 }
 
 // environment says in what two runs of one setting differ beside the commit.

@@ -33,6 +33,7 @@ type Entry struct {
 type Run struct {
 	Setting
 	Kernel, QEMU string
+	Asked        string // the options by which it chose its cells; empty: all of the profile, or not known
 	Lab          string // the commit of the lab that measured it
 	Recorded     time.Time
 	Better       map[string]int       // of a unit: 1 if higher values are better, -1 if lower ones are
@@ -62,8 +63,8 @@ func RunOf(r *record.Run) (Run, error) {
 		return Run{}, fmt.Errorf("the run is %s: a history holds complete runs only", r.State())
 	}
 	e := &r.Env
-	out := Run{Setting: Setting{e.Experiment, e.Target, e.CPU, e.Profile, e.Seed}, Kernel: e.Kernel, QEMU: e.QEMU, Lab: e.Commit,
-		Recorded: e.Started.UTC().Round(time.Second), Better: map[string]int{}, Values: map[Series][]float64{}}
+	out := Run{Setting: Setting{e.Experiment, e.Target, e.CPU, e.Profile, e.Seed}, Kernel: e.Kernel, QEMU: e.QEMU, Asked: asked(e.Command),
+		Lab: e.Commit, Recorded: e.Started.UTC().Round(time.Second), Better: map[string]int{}, Values: map[Series][]float64{}}
 	for _, t := range r.Trials {
 		if strings.HasSuffix(t.Cell.Variant, harness.SuffixAA) {
 			continue
@@ -82,6 +83,22 @@ func RunOf(r *record.Run) (Run, error) {
 		return out, ErrNothing
 	}
 	return out, nil
+}
+
+// asked is the part of a command line that chooses cells.
+func asked(command []string) string {
+	var out []string
+	for i, word := range command {
+		name, _, whole := strings.Cut(word, "=")
+		if !slices.Contains([]string{"--workload", "--variants", "--axis"}, name) {
+			continue
+		}
+		out = append(out, word)
+		if !whole && i+1 < len(command) {
+			out = append(out, command[i+1])
+		}
+	}
+	return inLine(strings.Join(out, " "))
 }
 
 // keys are the file keys of an entry and of a run, in their order.
@@ -104,7 +121,7 @@ func (e Entry) keys() [][2]string {
 
 func (r Run) keys() [][2]string {
 	return [][2]string{{"experiment", r.Experiment}, {"target", r.Target}, {"cpu", r.CPU}, {"profile", r.Profile}, {"seed", strconv.FormatUint(r.Seed, 10)},
-		{"kernel", r.Kernel}, {"qemu", r.QEMU}, {"lab", r.Lab}, {"recorded", r.Recorded.Format(time.RFC3339)}}
+		{"kernel", r.Kernel}, {"qemu", r.QEMU}, {"asked", r.Asked}, {"lab", r.Lab}, {"recorded", r.Recorded.Format(time.RFC3339)}}
 }
 
 // Write writes the entry's file. The same entry gives the same bytes.

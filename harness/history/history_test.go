@@ -51,6 +51,7 @@ func line(entries []Entry) Line { return ByTime(entries) }
 func TestRoundTrip(t *testing.T) {
 	e := invented(2, 3, 2, harness.TargetExact, func(c, k, r int) float64 { return 1000.125 + float64(k) + 0.5*float64(r) })[1]
 	other := e.Runs[0]
+	other.Asked = "--variants w"
 	other.Target, other.Better, other.Values = harness.TargetHost, map[string]int{"pkt/s": 1}, map[Series][]float64{}
 	other.put(Series{"LB/workload=pps/class=nat/variant=w", "pkt/s"}, 1, 7e6) // repeat 0 was rejected
 	e.Runs = append(e.Runs, other)
@@ -262,6 +263,27 @@ func TestEnvironment(t *testing.T) {
 	if len(got) != 2 || got[0].At != 5 || len(got[0].Vanished) != 1 || len(got[0].Steps) != 0 || got[1].At != 3 || len(got[1].Steps) != 2 ||
 		!slices.Equal(got[1].Environment, []string{"kernel 7.2 → 7.3"}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestAsked: a series has vanished where a run lacks it that was asked for the same, and not where a run was asked for less.
+func TestAsked(t *testing.T) {
+	entries := invented(4, 2, 2, harness.TargetExact, func(int, int, int) float64 { return 1000 })
+	for _, i := range []int{1, 3} {
+		delete(entries[i].Runs[0].Values, Series{"LB/workload=pps/class=nat/variant=v1", "insn/pkt"})
+	}
+	entries[1].Runs[0].Asked = "--variants v0"
+	got := line(entries).Changes(Options{})
+	if len(got) != 1 || got[0].At != 3 || got[0].Since != 2 || len(got[0].Vanished) != 1 {
+		t.Errorf("%+v", got)
+	}
+	entries[3].Runs[0].Asked = "--variants v0"
+	if got := line(entries).Changes(Options{}); len(got) != 0 {
+		t.Errorf("nothing vanished: %+v", got)
+	}
+	command := []string{"kxlab", "run", "lb", "--target", "exact", "--workload", "pps", "--axis=flows=64", "--variants", "a,b", "--repeat", "5", "--axis"}
+	if got := asked(command); got != "--workload pps --axis=flows=64 --variants a,b --axis" {
+		t.Errorf("asked %q", got)
 	}
 }
 

@@ -77,7 +77,7 @@ func (in *reader) name(text string) string {
 
 func (in *reader) result(rec *benchfmt.Result) error {
 	var block strings.Builder
-	for _, key := range []string{"experiment", "target", "cpu", "profile", "seed", "kernel", "qemu", "lab", "recorded"} {
+	for _, key := range []string{"experiment", "target", "cpu", "profile", "seed", "kernel", "qemu", "asked", "lab", "recorded"} {
 		block.WriteString(rec.GetConfig(key) + "\n")
 	}
 	if len(in.entry.Runs) == 0 || block.String() != in.block {
@@ -136,7 +136,7 @@ func (in *reader) begin(rec *benchfmt.Result) error {
 		return fmt.Errorf("recorded %q is no time as RFC 3339 writes it", rec.GetConfig("recorded"))
 	}
 	run := Run{Setting: Setting{in.name(rec.GetConfig("experiment")), in.name(rec.GetConfig("target")), in.name(rec.GetConfig("cpu")), in.name(rec.GetConfig("profile")), seed},
-		Kernel: in.name(rec.GetConfig("kernel")), QEMU: in.name(rec.GetConfig("qemu")), Lab: rec.GetConfig("lab"), Recorded: recorded,
+		Kernel: in.name(rec.GetConfig("kernel")), QEMU: in.name(rec.GetConfig("qemu")), Asked: in.name(rec.GetConfig("asked")), Lab: rec.GetConfig("lab"), Recorded: recorded,
 		Better: map[string]int{}, Values: map[Series][]float64{}}
 	if run.Experiment == "" || run.Target == "" {
 		return errors.New("no experiment or target is named before the first trial")
