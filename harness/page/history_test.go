@@ -55,6 +55,15 @@ func TestHistory(t *testing.T) {
 	if err := xml.Unmarshal([]byte(svg), new(struct{})); err != nil || strings.Contains(svg, "%!") || strings.Count(svg, "<circle") != 6 || strings.Count(svg, "curve-step") != 1 {
 		t.Errorf("%v: %s", err, svg)
 	}
+	// Another experiment, measured at every other commit, has its step at the same one.
+	for _, i := range []int{1, 3} {
+		r := l.Entries[i].Runs[0]
+		r.Experiment = "sched"
+		l.Entries[i].Runs = append(l.Entries[i].Runs, r)
+	}
+	if v := NewHistory(l, l.Changes(history.Options{})); len(v.Changes) != 2 || v.Changes[0].ID == v.Changes[1].ID {
+		t.Errorf("two changes at one commit: %+v", v.Changes)
+	}
 	if empty := NewHistory(history.Line{}, nil); !strings.Contains(empty.Answer, "nothing changed") {
 		t.Errorf("an empty history: %+v", empty)
 	}

@@ -57,7 +57,7 @@ func NewHistory(l history.Line, changes []history.Change) HistoryView {
 	for i, c := range changes {
 		if i < mostChanges {
 			g := changeGrid(l, c, false)
-			v.Changes = append(v.Changes, ChangeView{"at-" + short(l.Entries[c.At].Commit), g.title, strings.ReplaceAll(g.footer, " (--all)", ""), g.rows, g.head})
+			v.Changes = append(v.Changes, ChangeView{"at-" + short(l.Entries[c.At].Commit) + "-after-" + short(l.Entries[c.Since].Commit), g.title, strings.ReplaceAll(g.footer, " (--all)", ""), g.rows, g.head})
 		}
 		for _, s := range c.Steps {
 			n := named{s.Setting, s.Series}
