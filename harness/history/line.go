@@ -18,6 +18,8 @@ type Line struct {
 	// entry's own index.
 	Place   []int
 	Remarks []string // what is left out, and what is odd
+	commits []string // all, by their places
+	notes   []placedNote
 }
 
 // Along puts entries in the order of a line of commits, the oldest first, such as those from a branch's first commit to its last, without
@@ -27,7 +29,7 @@ func Along(entries []Entry, commits []string) Line {
 	for i, c := range commits {
 		place[c] = i
 	}
-	var l Line
+	l := Line{commits: commits}
 	for _, e := range slices.SortedFunc(slices.Values(entries), func(x, y Entry) int { return cmp.Compare(x.Commit, y.Commit) }) {
 		if _, on := place[e.Commit]; on {
 			l.Entries = append(l.Entries, e)
@@ -53,7 +55,7 @@ func ByTime(entries []Entry) Line {
 			return slices.ContainsFunc(left, func(o Entry) bool { return slices.Contains(e.Parents, o.Commit) })
 		}
 		i := max(0, slices.IndexFunc(left, func(e Entry) bool { return !waits(e) })) // parents in a circle cannot be: hashes
-		l.Entries, l.Place = append(l.Entries, left[i]), append(l.Place, len(l.Entries))
+		l.Entries, l.Place, l.commits = append(l.Entries, left[i]), append(l.Place, len(l.Entries)), append(l.commits, left[i].Commit)
 		left = slices.Delete(left, i, i+1)
 	}
 	l.clocks()

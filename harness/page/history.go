@@ -26,7 +26,9 @@ func WriteHistory(w io.Writer, l history.Line, changes []history.Change, format 
 	}
 	p.heading(historyTitle(l, changes))
 	for _, c := range changes {
-		p.grid(changeGrid(l, c, all))
+		g := changeGrid(l, c, all)
+		g.footer = strings.Join(append(noteTexts(l, c), harness.Filter([]string{g.footer}, func(s string) bool { return s != "" })...), "; ")
+		p.grid(g)
 	}
 	p.list("Remarks", l.Remarks)
 	return p.err
@@ -99,6 +101,11 @@ func changeGrid(l history.Line, c history.Change, all bool) grid {
 	return g
 }
 
+// noteTexts are what is known about the commits of a change.
+func noteTexts(l history.Line, c history.Change) []string {
+	return harness.Map(l.NotesOf(c), func(n history.Note) string { return short(n.Commit) + ": " + n.Text })
+}
+
 // cellText is a cell with where it was measured.
 func cellText(s history.Setting, cell string) string {
 	words := []string{s.Experiment, "on", s.Target + ":"}
@@ -145,6 +152,7 @@ func jsonHistory(l history.Line, changes []history.Change) any {
 		Environment []string `json:"environment,omitempty"`
 		Steps       []step   `json:"steps"`
 		Vanished    []string `json:"vanished,omitempty"`
+		Notes       []string `json:"notes,omitempty"`
 	}
 	out := struct {
 		Commits []string `json:"commits"`
@@ -152,7 +160,7 @@ func jsonHistory(l history.Line, changes []history.Change) any {
 		Remarks []string `json:"remarks,omitempty"`
 	}{harness.Map(l.Entries, func(e history.Entry) string { return e.Commit }), []change{}, l.Remarks}
 	for _, c := range changes {
-		j := change{Commit: l.Entries[c.At].Commit, Since: l.Entries[c.Since].Commit, Commits: l.Place[c.At] - l.Place[c.Since], Environment: c.Environment, Steps: []step{}}
+		j := change{Commit: l.Entries[c.At].Commit, Since: l.Entries[c.Since].Commit, Commits: l.Place[c.At] - l.Place[c.Since], Environment: c.Environment, Steps: []step{}, Notes: noteTexts(l, c)}
 		for _, s := range c.Steps {
 			j.Steps = append(j.Steps, step{s.Cell, s.Unit, s.Target, s.Before, s.After, s.Effect, wayText(s.Way)})
 		}

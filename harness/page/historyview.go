@@ -35,6 +35,7 @@ type HistoryView struct {
 // A ChangeView is what changed at a commit.
 type ChangeView struct {
 	ID, Title, Footer string
+	Notes             []string   // what is known about its commits
 	Rows              [][]string // cell, before, after, unit, change, verdict
 	Head              []string
 }
@@ -57,7 +58,8 @@ func NewHistory(l history.Line, changes []history.Change) HistoryView {
 	for i, c := range changes {
 		if i < mostChanges {
 			g := changeGrid(l, c, false)
-			v.Changes = append(v.Changes, ChangeView{"at-" + short(l.Entries[c.At].Commit) + "-after-" + short(l.Entries[c.Since].Commit), g.title, strings.ReplaceAll(g.footer, " (--all)", ""), g.rows, g.head})
+			v.Changes = append(v.Changes, ChangeView{ID: "at-" + short(l.Entries[c.At].Commit) + "-after-" + short(l.Entries[c.Since].Commit), Title: g.title,
+				Footer: strings.ReplaceAll(g.footer, " (--all)", ""), Notes: noteTexts(l, c), Rows: g.rows, Head: g.head})
 		}
 		for _, s := range c.Steps {
 			n := named{s.Setting, s.Series}

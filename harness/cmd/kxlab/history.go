@@ -109,10 +109,13 @@ func openHistory(ctx context.Context, dir, to string) (history.Line, error) {
 	if len(entries) == 0 {
 		return history.Line{}, err
 	}
+	notes, notesErr := history.Notes(dir)
+	err = errors.Join(err, notesErr)
 	commits, lineErr := source.LineOf(ctx, ".", to)
 	switch {
 	case errors.Is(lineErr, source.ErrNoRepository):
 		l := history.ByTime(entries)
+		l.Annotate(notes)
 		l.Remarks = append([]string{"this folder is in no git repository: commits are in the order of their times"}, l.Remarks...)
 		return l, err
 	case lineErr != nil:
@@ -122,6 +125,7 @@ func openHistory(ctx context.Context, dir, to string) (history.Line, error) {
 	if len(l.Entries) == 0 {
 		return l, errors.Join(fmt.Errorf("open history: none of the %s is on the line of commits up to %s; name another with --to", harness.Plural(len(entries), "commit"), to), err)
 	}
+	l.Annotate(notes)
 	return l, err
 }
 

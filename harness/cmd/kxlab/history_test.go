@@ -95,11 +95,20 @@ func TestHistory(t *testing.T) {
 	if code, _, errs := try(t, "history", "--history", "h", "--gate", "--to", "HEAD^"); code != codeRegression || !strings.Contains(errs, "for the worse") {
 		t.Errorf("the gate of a commit that is worse: code %d, %s", code, errs)
 	}
+	notes := filepath.Join("h", "notes.txt")
+	if err := os.WriteFile(notes, []byte(three[:10]+" a <i>note\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for format, want := range map[string]string{"text": ": a <i>note", "markdown": "note", "json": ": a \\u003ci\\u003enote"} {
+		if code, out, errs := try(t, "history", "--history", "h", "--format", format); code != codeDone || !strings.Contains(out, want) {
+			t.Errorf("a note as %s: code %d, %s%s", format, code, out, errs)
+		}
+	}
 	site := filepath.Join(t.TempDir(), "site")
 	if code, out, errs := try(t, "site", site, same, "--history", "h"); code != codeDone {
 		t.Fatalf("site: code %d, %s%s", code, out, errs)
 	}
-	if page, err := os.ReadFile(filepath.Join(site, "history.html")); err != nil || !bytes.Contains(page, []byte("three &lt;b&gt;")) || !bytes.Contains(page, []byte("polyline")) {
+	if page, err := os.ReadFile(filepath.Join(site, "history.html")); err != nil || !bytes.Contains(page, []byte("three &lt;b&gt;")) || !bytes.Contains(page, []byte("polyline")) || !bytes.Contains(page, []byte(": a &lt;i&gt;note")) {
 		t.Errorf("the page of the history: %v\n%s", err, page)
 	}
 	for name, tt := range map[string]struct {
@@ -120,6 +129,12 @@ func TestHistory(t *testing.T) {
 		if code, out, errs := try(t, tt.args...); code != tt.code || !strings.Contains(errs, tt.want) {
 			t.Errorf("%s: code %d, want %d and %q:\n%s%s", name, code, tt.code, tt.want, out, errs)
 		}
+	}
+	if err := os.WriteFile(notes, []byte("of nothing\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := try(t, "history", "--history", "h"); code != codeFailed || !strings.Contains(errs, "notes.txt:1") || !strings.Contains(out, "4 measured commits") {
+		t.Errorf("a damaged note: code %d, %s%s", code, out, errs)
 	}
 	if err := os.WriteFile(filepath.Join("h", three+".txt"), []byte("commit: x\n"), 0o644); err != nil {
 		t.Fatal(err)
