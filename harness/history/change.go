@@ -41,6 +41,8 @@ type Change struct {
 	Environment []string // what else differs between both, such as the kernel: then the commit is not to blame
 	Steps       []Step   // the largest first
 	Vanished    []Series // series that the entry no longer has
+	// Renamed are cells that vanished, each with the one new cell that has all its figures, digit by digit.
+	Renamed map[string]string
 }
 
 // Worse counts the steps for the worse.
@@ -58,7 +60,7 @@ func (l Line) Changes(o Options) []Change {
 	found := map[place]*Change{}
 	add := func(p place) *Change {
 		if found[p] == nil {
-			found[p] = &Change{At: p.at, Since: p.since}
+			found[p] = &Change{At: p.at, Since: p.since, Renamed: map[string]string{}}
 		}
 		return found[p]
 	}
@@ -80,11 +82,14 @@ func (l Line) Changes(o Options) []Change {
 			if !ok {
 				continue
 			}
-			for s := range before.Values {
-				if _, still := r.Values[s]; !still {
-					c := add(place{r.at, before.at})
-					c.Vanished = append(c.Vanished, s)
-				}
+			gone := lacks(r.Run, before.Run)
+			if len(gone) == 0 {
+				continue
+			}
+			c := add(place{r.at, before.at})
+			c.Vanished = append(c.Vanished, gone...)
+			for old, cell := range renamed(before.Run, r.Run, gone) {
+				c.Renamed[old] = cell
 			}
 		}
 		for s := range series {
@@ -123,16 +128,6 @@ func (l Line) settings() map[Setting][]placed {
 		}
 	}
 	return out
-}
-
-// alike is the last of the runs that was asked for the cells that r was: a cell that was not asked for has not vanished.
-func alike(runs []placed, r placed) (placed, bool) {
-	for i := len(runs) - 1; i >= 0; i-- {
-		if runs[i].Asked == r.Asked {
-			return runs[i], true
-		}
-	}
-	return placed{}, false
 }
 
 // environment says in what two runs of one setting differ beside the commit.

@@ -287,6 +287,36 @@ func TestAsked(t *testing.T) {
 	}
 }
 
+// TestRenamed: a new cell with all figures of one that vanished is named beside it, and not if two have them or one digit differs.
+func TestRenamed(t *testing.T) {
+	const cell = "LB/workload=pps/class=nat/variant="
+	try := func(names ...string) Change {
+		entries := invented(2, 3, 2, harness.TargetExact, func(c, k, r int) float64 { return float64(1000*k + r) })
+		r := entries[1].Runs[0]
+		old := Series{cell + "v1", "insn/pkt"}
+		for _, name := range names {
+			r.Values[Series{cell + name, "insn/pkt"}] = slices.Clone(r.Values[old])
+		}
+		delete(r.Values, old)
+		if len(names) == 1 && names[0] == "other" {
+			r.Values[Series{cell + "other", "insn/pkt"}][1]++
+		}
+		got := line(entries).Changes(Options{})
+		if len(got) != 1 || len(got[0].Vanished) != 1 {
+			t.Fatalf("%+v", got)
+		}
+		return got[0]
+	}
+	if got := try("new").Renamed; len(got) != 1 || got[cell+"v1"] != cell+"new" {
+		t.Errorf("renamed %v", got)
+	}
+	for _, names := range [][]string{nil, {"other"}, {"new", "two"}} {
+		if got := try(names...).Renamed; len(got) != 0 {
+			t.Errorf("%q: renamed %v", names, got)
+		}
+	}
+}
+
 // TestLines: the order of commits decides, not their clocks; what is not on the line is named.
 func TestLines(t *testing.T) {
 	entries := invented(4, 1, 1, harness.TargetExact, func(int, int, int) float64 { return 1 })

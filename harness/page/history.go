@@ -5,6 +5,8 @@ package page
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -97,6 +99,9 @@ func changeGrid(l history.Line, c history.Change, all bool) grid {
 		}
 		more = append(more, fmt.Sprintf("%d series vanished: %s", n, strings.Join(names, ", ")))
 	}
+	for _, old := range slices.Sorted(maps.Keys(c.Renamed)) {
+		more = append(more, fmt.Sprintf("%s, which is new, has all figures of %s", c.Renamed[old], old))
+	}
 	g.footer = strings.Join(more, "; ")
 	return g
 }
@@ -146,13 +151,14 @@ func jsonHistory(l history.Line, changes []history.Change) any {
 		Way    string  `json:"verdict"`
 	}
 	type change struct {
-		Commit      string   `json:"commit"`
-		Since       string   `json:"since"`
-		Commits     int      `json:"commits"` // of which one is to blame
-		Environment []string `json:"environment,omitempty"`
-		Steps       []step   `json:"steps"`
-		Vanished    []string `json:"vanished,omitempty"`
-		Notes       []string `json:"notes,omitempty"`
+		Commit      string            `json:"commit"`
+		Since       string            `json:"since"`
+		Commits     int               `json:"commits"` // of which one is to blame
+		Environment []string          `json:"environment,omitempty"`
+		Steps       []step            `json:"steps"`
+		Vanished    []string          `json:"vanished,omitempty"`
+		Renamed     map[string]string `json:"renamed,omitempty"`
+		Notes       []string          `json:"notes,omitempty"`
 	}
 	out := struct {
 		Commits []string `json:"commits"`
@@ -160,7 +166,7 @@ func jsonHistory(l history.Line, changes []history.Change) any {
 		Remarks []string `json:"remarks,omitempty"`
 	}{harness.Map(l.Entries, func(e history.Entry) string { return e.Commit }), []change{}, l.Remarks}
 	for _, c := range changes {
-		j := change{Commit: l.Entries[c.At].Commit, Since: l.Entries[c.Since].Commit, Commits: l.Place[c.At] - l.Place[c.Since], Environment: c.Environment, Steps: []step{}, Notes: noteTexts(l, c)}
+		j := change{Commit: l.Entries[c.At].Commit, Since: l.Entries[c.Since].Commit, Commits: l.Place[c.At] - l.Place[c.Since], Environment: c.Environment, Steps: []step{}, Renamed: c.Renamed, Notes: noteTexts(l, c)}
 		for _, s := range c.Steps {
 			j.Steps = append(j.Steps, step{s.Cell, s.Unit, s.Target, s.Before, s.After, s.Effect, wayText(s.Way)})
 		}

@@ -55,6 +55,11 @@ func TestHistory(t *testing.T) {
 	if err := xml.Unmarshal([]byte(svg), new(struct{})); err != nil || strings.Contains(svg, "%!") || strings.Count(svg, "<circle") != 6 || strings.Count(svg, "curve-step") != 1 {
 		t.Errorf("%v: %s", err, svg)
 	}
+	gone := past()
+	vanished := history.Change{At: 1, Vanished: []history.Series{{Cell: "A", Unit: "u"}}, Renamed: map[string]string{"A": "B"}}
+	if g := changeGrid(gone, vanished, false); !strings.Contains(g.footer, "1 series vanished: A u; B, which is new, has all figures of A") {
+		t.Errorf("what vanished: %q", g.footer)
+	}
 	// Another experiment, measured at every other commit, has its step at the same one.
 	for _, i := range []int{1, 3} {
 		r := l.Entries[i].Runs[0]

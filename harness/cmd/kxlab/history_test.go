@@ -50,15 +50,7 @@ func TestHistory(t *testing.T) {
 	}
 	same, worse := slower(t, "insn/switch", 0), slower(t, "insn/switch", 0.01)
 	repo := t.TempDir()
-	git := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command("git", append([]string{"-C", repo, "-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"}, args...)...)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("git %q: %v\n%s", args, err, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
+	git := func(args ...string) string { return gitIn(t, repo)("", args...) }
 	git("init", "--quiet")
 	for _, subject := range []string{"one", "two", "three <b>", "four"} {
 		git("commit", "--quiet", "--allow-empty", "-m", subject)
