@@ -47,7 +47,7 @@ func invented() []Run {
 				{Cell: cell("xdp-nat", "flows=64"), Unit: "cpu-ns/conn"}: {nan, nan, -3},
 			}},
 		Missing: []Missing{
-			{cell("xdp-nat", "flows=64"), "", 1, Rejected, "steal time 12 %"}, {cell("xdp-nat", "flows=4096"), "p99-sec", 0, Beyond, "the trial could measure up to 0.5"},
+			{cell("xdp-nat", "flows=64"), "", 1, rejected, "steal time 12 %"}, {cell("xdp-nat", "flows=4096"), "p99-sec", 0, beyond, "the trial could measure up to 0.5"},
 			{cell("ipvs", "flows=64"), "", -1, string(harness.OutcomeFailed), "gate: " + nasty + "\n\x00 and \xff more"},
 			{cell("nft", "flows=64"), "", -1, string(harness.OutcomeNotSupported), "no flowtable"},
 			{cell("nginx", "flows=64"), "", -1, string(harness.OutcomeInvalid), "no trial counted"},
@@ -215,7 +215,7 @@ func TestOf(t *testing.T) {
 	if want := []float64{5}; len(got.Values) != 1 || !cmp.Equal(got.Values[history.Series{Cell: cell.BenchName(), Unit: "insn/pkt"}], want) {
 		t.Errorf("values %v", got.Values)
 	}
-	want := []Missing{{cell.BenchName() + "/flows=1", "", -1, "failed", "gate"}, {cell.BenchName(), "", 1, Rejected, "steal"}, {cell.BenchName(), "p99-sec", 0, Beyond, "the trial could measure up to 0.5"}}
+	want := []Missing{{cell.BenchName() + "/flows=1", "", -1, "failed", "gate"}, {cell.BenchName(), "", 1, rejected, "steal"}, {cell.BenchName(), "p99-sec", 0, beyond, "the trial could measure up to 0.5"}}
 	if diff := cmp.Diff(want, got.Missing); diff != "" {
 		t.Error(diff)
 	}

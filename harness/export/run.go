@@ -29,14 +29,14 @@ type Run struct {
 type Missing struct {
 	Cell, Unit string // Unit is empty if no unit of the cell has a number
 	Repeat     int    // -1: none has
-	Outcome    string // one of harness.Outcomes, Rejected or Beyond
+	Outcome    string // one of harness.Outcomes, rejected or beyond
 	Reason     string
 }
 
 // Outcomes of what is missing, beside those of cells.
 const (
-	Rejected = "rejected" // the trial was made and does not count
-	Beyond   = "beyond"   // the quantity lies beyond what the trial could measure
+	rejected = "rejected" // the trial was made and does not count
+	beyond   = "beyond"   // the quantity lies beyond what the trial could measure
 )
 
 // Of takes what is exported of a complete run directory. The second of an A/A pair is left out.
@@ -50,12 +50,12 @@ func Of(r *record.Run, commit history.Entry) (Run, error) {
 		out.Missing = append(out.Missing, Missing{o.Cell, "", -1, string(o.Outcome), o.Reason})
 	}
 	for _, t := range r.Env.Rejected {
-		out.Missing = append(out.Missing, Missing{t.Cell, "", t.Repeat, Rejected, t.Reason})
+		out.Missing = append(out.Missing, Missing{t.Cell, "", t.Repeat, rejected, t.Reason})
 	}
 	for _, t := range r.Trials {
 		for _, m := range t.Result.Metrics {
 			if m.Beyond {
-				out.Missing = append(out.Missing, Missing{t.Cell.BenchName(), m.Unit, t.Repeat, Beyond, "the trial could measure up to " + number(m.Value)})
+				out.Missing = append(out.Missing, Missing{t.Cell.BenchName(), m.Unit, t.Repeat, beyond, "the trial could measure up to " + number(m.Value)})
 			}
 		}
 	}

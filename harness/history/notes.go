@@ -15,9 +15,9 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// NotesFile holds what people know about commits of a history: a line each, of the commit's hash, or its first digits, and a sentence. Empty lines and
+// notesFile holds what people know about commits of a history: a line each, of the commit's hash, or its first digits, and a sentence. Empty lines and
 // those that begin with # say nothing.
-const NotesFile = "notes.txt"
+const notesFile = "notes.txt"
 
 // A Note is what is known about a commit.
 type Note struct {
@@ -38,8 +38,8 @@ func Notes(dir string) ([]Note, error) {
 		return nil, fmt.Errorf("read notes: %w", err)
 	}
 	defer root.Close()
-	path := filepath.Join(dir, NotesFile)
-	switch st, err := root.Lstat(NotesFile); {
+	path := filepath.Join(dir, notesFile)
+	switch st, err := root.Lstat(notesFile); {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, nil
 	case err != nil:
@@ -47,7 +47,7 @@ func Notes(dir string) ([]Note, error) {
 	case !st.Mode().IsRegular() || st.Size() > mostNotes:
 		return nil, fmt.Errorf("read notes: %s is no regular file of at most %d bytes", path, mostNotes)
 	}
-	data, err := root.ReadFile(NotesFile)
+	data, err := root.ReadFile(notesFile)
 	if err != nil {
 		return nil, fmt.Errorf("read notes: %w", err)
 	}
@@ -79,7 +79,7 @@ func (l *Line) Annotate(notes []Note) {
 			}
 		}
 		if len(at) != 1 {
-			l.Remarks = append(l.Remarks, fmt.Sprintf("%s has a note on %.12s, which names %s of this line", NotesFile, n.Commit, harness.Plural(len(at), "commit")))
+			l.Remarks = append(l.Remarks, fmt.Sprintf("%s has a note on %.12s, which names %s of this line", notesFile, n.Commit, harness.Plural(len(at), "commit")))
 			continue
 		}
 		l.notes = append(l.notes, placedNote{Note{l.commits[at[0]], n.Text}, at[0]})

@@ -20,7 +20,7 @@ func TestNotes(t *testing.T) {
 		t.Errorf("without a file: %v, %v", notes, err)
 	}
 	text := "# what is known\n\n" + commit(6) + "  the seventh <b> grew\n" + commit(7) + " another\n0000000 of all\nabcdef0 of none\nHEAD no hash\n" + commit(3) + "\n" + commit(2) + " bell \a\n"
-	path := filepath.Join(dir, NotesFile)
+	path := filepath.Join(dir, notesFile)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestNotes(t *testing.T) {
 		t.Fatalf("%v, %v", notes, err)
 	}
 	for _, want := range []string{":7:", ":8:", ":9:"} {
-		if !strings.Contains(err.Error(), NotesFile+want) {
+		if !strings.Contains(err.Error(), notesFile+want) {
 			t.Errorf("the error does not name %s: %v", want, err)
 		}
 	}
