@@ -112,6 +112,9 @@ func (o *OpsStruct) FitKernel(types *btf.Cache, mayLack ...string) error {
 	if err != nil {
 		return harness.Skip("load %s: this kernel does not describe its types (BTF): %v", o.Object, err)
 	}
+	if _, err := kernel.AnyTypeByName("bpf_struct_ops_link"); errors.Is(err, btf.ErrNotFound) {
+		return harness.Skip("load %s: this kernel has no links for structs of operations, which 6.4 brought", o.Object)
+	}
 	return o.fit(kernel, mayLack...)
 }
 
