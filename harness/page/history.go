@@ -29,7 +29,9 @@ func WriteHistory(w io.Writer, l history.Line, changes []history.Change, format 
 	p.heading(historyTitle(l, changes))
 	for _, c := range changes {
 		g := changeGrid(l, c, all)
-		g.footer = strings.Join(append(noteTexts(l, c), harness.Filter([]string{g.footer}, func(s string) bool { return s != "" })...), "; ")
+		for _, note := range slices.Backward(noteTexts(l, c)) {
+			g.footer = strings.TrimSuffix(strings.TrimSuffix(note, ".")+"; "+g.footer, "; ")
+		}
 		p.grid(g)
 	}
 	p.list("Remarks", l.Remarks)
