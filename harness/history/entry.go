@@ -60,7 +60,7 @@ var ErrNothing = errors.New("the run measured nothing")
 // second of an A/A pair. Its error wraps ErrNothing if no value is left; the run has all the rest then.
 func RunOf(r *record.Run) (Run, error) {
 	if !r.Env.Complete {
-		return Run{}, fmt.Errorf("the run is %s: a history holds complete runs only", r.State())
+		return Run{}, fmt.Errorf("the run is %s: only complete runs go into a history or an export: run it again", r.State())
 	}
 	e := &r.Env
 	out := Run{Setting: Setting{e.Experiment, e.Target, e.CPU, e.Profile, e.Seed}, Kernel: e.Kernel, QEMU: e.QEMU, Asked: asked(e.Command),
