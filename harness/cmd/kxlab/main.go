@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 
@@ -55,7 +57,7 @@ func program(words experiments.Vocabulary) {
 		<-signals
 		os.Exit(codeFailed)
 	}()
-	code := run(ctx, streams{out: os.Stdout, err: os.Stderr, columns: columns(os.Stderr), width: columns(os.Stdout), colour: colours(os.Stdout), atOnce: &atOnce}, words, os.Args[1:])
+	code := run(ctx, streams{out: os.Stdout, err: os.Stderr, columns: columns(os.Stderr), width: width(os.Stdout), colour: colours(os.Stdout), atOnce: &atOnce}, words, os.Args[1:])
 	cancel()
 	os.Exit(code)
 }
@@ -63,6 +65,9 @@ func program(words experiments.Vocabulary) {
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, s streams, words experiments.Vocabulary, args []string) int {
 	root := newRoot(s, words)
+	if cmd, err := helpOf(root, args); err != nil {
+		return end(s, cmd, err)
+	}
 	root.SetArgs(args)
 	ctx = cache.WithNote(ctx, func(text string) { s.note("%s", text) })
 	cmd, err := root.ExecuteContextC(ctx)
@@ -103,6 +108,16 @@ func newRoot(s streams, words experiments.Vocabulary) *cobra.Command {
 	root.AddCommand(newDoctor(s), newList(s, words), newRun(s, words), newBench(s, words), newAB(s, words), newInit(s, words), newInclude(s), newCompare(s), newReport(s), newSite(s), newHistory(s), newExport(s), newBisect(s, words), newPlan(s, words), newMerge(s, words), newClean(s), newVM(s), newVersion(s), newInside(s, words.Families), newSymbols(s))
 	nameArgs(root)
 	return root
+}
+
+// helpOf returns an error if help is asked for of a command that there is not: cobra would show that of the command above.
+func helpOf(root *cobra.Command, args []string) (*cobra.Command, error) {
+	cmd, rest, err := root.Find(args)
+	help := slices.Contains(rest, "--help") || slices.Contains(rest, "-h")
+	if err != nil || !help || !cmd.HasSubCommands() || strings.HasPrefix(rest[0], "-") {
+		return cmd, nil
+	}
+	return cmd, cmd.ValidateArgs(rest[:1])
 }
 
 // vocabulary holds the families, whose words definitions may use.

@@ -67,6 +67,8 @@ func TestUsage(t *testing.T) {
 		{"vm fetch forky foo", codeUsage, `kernel "foo": neither a version`},
 		{"run sched --target host", codeUsage, `target of sched`},
 		{"list bl", codeUsage, "unknown experiment"},
+		{"show --help", codeUsage, `unknown command of kxlab "show"`},
+		{"vm foo -h", codeUsage, `unknown command of kxlab vm "foo"`},
 		{"compare a", codeUsage, "missing: NEW; want kxlab compare OLD NEW"},
 		{"compare a b", codeFailed, "open run a: not a run directory: there is no such folder; name one that kxlab run wrote"},
 		{"compare a b --min-effect much", codeUsage, "not a share"},

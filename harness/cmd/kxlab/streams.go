@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"text/tabwriter"
@@ -21,7 +22,7 @@ import (
 type streams struct {
 	out, err io.Writer
 	columns  int  // of the terminal behind err; 0: there is none
-	width    int  // of the terminal that out is; 0: it is none
+	width    int  // of the terminal that out is, or as COLUMNS says of what is none; 0: not known
 	colour   bool // out may have colours
 	quiet    bool // no notes, and little of the progress
 	// atOnce says that the command has nothing to tidy up: the first signal ends it. It is nil in tests.
@@ -48,6 +49,18 @@ func columns(f *os.File) int {
 		return 80 // a terminal that does not know its own width
 	}
 	return int(size.Col)
+}
+
+// width is the width of the terminal that f is, else that of the variable COLUMNS, or 0.
+func width(f *os.File) int {
+	if n := columns(f); n > 0 {
+		return n
+	}
+	n, err := strconv.Atoi(os.Getenv("COLUMNS"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
 }
 
 // note writes a line that is not a result.

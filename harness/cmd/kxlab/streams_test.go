@@ -49,3 +49,18 @@ func TestPlain(t *testing.T) {
 		t.Errorf("%q, %v", out.String(), err)
 	}
 }
+
+// TestWidth: what is no terminal is as wide as COLUMNS says.
+func TestWidth(t *testing.T) {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for columns, want := range map[string]int{"": 0, "72": 72, "-1": 0, "many": 0} {
+		t.Setenv("COLUMNS", columns)
+		if got := width(f); got != want {
+			t.Errorf("COLUMNS=%s: %d, want %d", columns, got, want)
+		}
+	}
+}
