@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -80,7 +81,7 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, l 
 	} else {
 		f.subtitle += "\none trial, no interval" + betterText(metric)
 	}
-	f.subtitle += WhereText(spec)
+	f.subtitle += lengthText(r, chosen) + WhereText(spec)
 	x, single := onlyValue(chosen, spec)
 	if single {
 		f.subtitle += fmt.Sprintf("; %s %s", spec.X, x)
@@ -105,6 +106,25 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, l 
 		return f, f.bars(e, spec, chosen, sc)
 	}
 	return f, f.lines(e, spec, chosen, sc)
+}
+
+// lengthText says how long each trial measured: "; trials of 6 s". It is empty if they differ by over a tenth, or are not known.
+func lengthText(r *record.Run, chosen []*record.Sample) string {
+	in := map[string]bool{}
+	for _, s := range chosen {
+		in[s.Cell.BenchName()] = true
+	}
+	least, most := math.Inf(1), 0.0
+	for _, t := range r.Trials {
+		if in[t.Cell.BenchName()] {
+			least, most = math.Min(least, t.Result.Measured.Seconds()), math.Max(most, t.Result.Measured.Seconds())
+		}
+	}
+	if least <= 0 || most > 1.1*least {
+		return ""
+	}
+	sc := unit.ScaleFor("sec", []float64{least})
+	return "; trials of " + strconv.FormatFloat(least*sc.Factor, 'g', 2, 64) + " " + sc.Unit
 }
 
 // betterText says which way a unit is better: "; lower is better". It is empty for a unit of which neither way is.
@@ -170,6 +190,9 @@ func labelText(label string, sc unit.Scale) string {
 		label = label[:i]
 	}
 	name := sc.Unit[strings.LastIndex(sc.Unit, " ")+1:]
+	if label == "seconds" { // the definition's word for a time, whatever its scale
+		label = "time"
+	}
 	switch {
 	case label == "":
 		return sc.Unit

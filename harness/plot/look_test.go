@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gonum.org/v1/plot/vg"
 
@@ -97,5 +98,34 @@ func TestWrap(t *testing.T) {
 		if got := strings.Join(wrap(text, width, 4), "/"); got != want {
 			t.Errorf("wrap(%q) = %q, want %q", text, got, want)
 		}
+	}
+}
+
+// TestSubtitle: a plot says how long its trials measured, whatever its title says, and an axis of time names one unit.
+func TestSubtitle(t *testing.T) {
+	r := synthetic.Golden()
+	r.Env.Plots = []harness.PlotSpec{{Name: "p", Workload: "newflow", Unit: "sec/pkt", Where: []harness.AxisValue{{Name: "services", Value: "1"}}, Labels: struct{ X, Y string }{Y: "seconds"}}}
+	for length, want := range map[time.Duration]bool{0: false, 6 * time.Second: true} {
+		for i := range r.Trials {
+			r.Trials[i].Result.Measured = length + time.Duration(i)*time.Microsecond
+		}
+		plots, remarks, err := Plots(r)
+		if err != nil || len(plots) != 1 {
+			t.Fatal(err, remarks)
+		}
+		if got := bytes.Contains(plots[0].SVG, []byte("; trials of 6 s")); got != want {
+			t.Errorf("trials of %v: the plot says so: %v", length, got)
+		}
+		if bytes.Contains(plots[0].SVG, []byte(">seconds")) {
+			t.Error("the axis names a unit twice")
+		}
+	}
+	for i := range r.Trials {
+		if r.Trials[i].Repeat == 1 {
+			r.Trials[i].Result.Measured = time.Second
+		}
+	}
+	if plots, _, err := Plots(r); err != nil || bytes.Contains(plots[0].SVG, []byte("; trials of")) {
+		t.Errorf("trials of 1 s and 6 s: %v", err)
 	}
 }

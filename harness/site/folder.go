@@ -91,6 +91,8 @@ func check(dir string) (there bool, err error) {
 		return false, nil
 	case err != nil:
 		return false, err
+	case st.Mode()&fs.ModeSymlink != 0:
+		return true, fmt.Errorf("%w: it is a symbolic link: name the folder that it leads to", ErrNotSite)
 	case !st.IsDir():
 		return true, fmt.Errorf("%w: it is no folder", ErrNotSite)
 	}

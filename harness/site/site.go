@@ -170,7 +170,7 @@ type sheet struct {
 }
 
 func write(questions []question, past *page.HistoryView, kernels []page.KernelSet) (map[string][]byte, error) {
-	t, err := template.New("site").Parse(siteText)
+	t, err := template.New("site").Funcs(template.FuncMap{"plural": harness.Plural[int]}).Parse(siteText)
 	if err != nil {
 		return nil, fmt.Errorf("parse site: %w", err)
 	}

@@ -161,7 +161,7 @@ func TestWrite(t *testing.T) {
 		}, "precious is not of the site"},
 		{"a site of another version", func(d string) error { return os.WriteFile(filepath.Join(d, marker), []byte("kxlab site 9\n"), 0o644) }, "of another version"},
 		{"a file", func(d string) error { return errors.Join(os.Remove(d), os.WriteFile(d, nil, 0o644)) }, "it is no folder"},
-		{"a link", func(d string) error { return errors.Join(os.Remove(d), os.Symlink(dir, d)) }, "it is no folder"},
+		{"a link", func(d string) error { return errors.Join(os.Remove(d), os.Symlink(dir, d)) }, "it is a symbolic link: name the folder"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			d := t.TempDir()

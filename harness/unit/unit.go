@@ -43,7 +43,7 @@ func ScaleFor(unit string, values []float64) Scale {
 		return Scale{Factor: 1, Unit: unit, Words: harness.Fates()}
 	case head == "sec" || strings.HasSuffix(head, "-sec"):
 		name := strings.TrimSuffix(strings.TrimSuffix(head, "sec"), "-")
-		if name != "" {
+		if name = cmp.Or(sizes[name], name); name != "" {
 			name += " "
 		}
 		for _, s := range timeSteps {
@@ -59,13 +59,20 @@ func ScaleFor(unit string, values []float64) Scale {
 	case strings.HasSuffix(unit, "share"):
 		return Scale{Factor: 100, Unit: "%"}
 	}
+	name := strings.Replace(unit, "forced-switch/", involuntary+" switches/", 1)
 	for _, s := range steps {
 		if mid >= s.from && (s.name == "" || tail == "/s") {
-			return Scale{Factor: s.factor, Unit: strings.TrimSpace(s.name + " " + unit)}
+			return Scale{Factor: s.factor, Unit: strings.TrimSpace(s.name + " " + name)}
 		}
 	}
-	return Scale{Factor: 1, Unit: unit}
+	return Scale{Factor: 1, Unit: name}
 }
+
+// sizes are the parts of units of time that say after how much data.
+var sizes = map[string]string{"10k": "10 kB,", "1m": "1 MB,"}
+
+// involuntary is the kind of switches that a task does not ask for.
+const involuntary = "involuntary context"
 
 // Middle is the geometric mean of the positive values, or 1.
 func Middle(values []float64) float64 {
@@ -101,7 +108,7 @@ func (s Scale) Format(v float64) string {
 
 // words are the parts of units that sentences spell otherwise.
 var words = map[string]string{"pkt": "packet", "conn": "connection", "req": "request", "seg": "segment", "op": "operation", "insn": "instructions",
-	"sec": "time", "cpu-ns": "CPU time", "rtt": "round trip", "retrans": "retransmitted", "wnd": "window", "runq": "run-queue wait", "forced": "involuntary"}
+	"sec": "time", "cpu-ns": "CPU time", "rtt": "round trip", "retrans": "retransmitted", "wnd": "window", "runq": "run-queue wait", "forced": involuntary}
 
 // Words is the quantity that a unit measures, as a sentence names it: "packets/s" of pkt/s, "time per packet" of sec/pkt, "p95 round trip"
 // of p95-rtt-sec. Unknown parts stay as they are.
@@ -109,6 +116,9 @@ func Words(unit string) string {
 	head, per, divided := strings.Cut(unit, "/")
 	word := func(key string) string { return cmp.Or(words[key], key) }
 	parts := strings.Split(head, "-")
+	if size := sizes[parts[0]]; size != "" {
+		return "time of " + strings.TrimSuffix(size, ",")
+	}
 	if head == "cpu-ns" {
 		parts = []string{head}
 	}
@@ -137,7 +147,7 @@ func Words(unit string) string {
 // Long is from where on numbers are written with an exponent.
 const Long = 1e15
 
-// Digits writes about three significant digits, without an exponent from 0.001 to Long.
+// Digits writes about three significant digits, without an exponent from 0.001 to Long, and from 10,000 on with commas.
 func Digits(v float64) string {
 	a := math.Abs(v)
 	switch {
@@ -145,6 +155,8 @@ func Digits(v float64) string {
 		return "0"
 	case a >= Long:
 		return strconv.FormatFloat(v, 'g', 3, 64)
+	case a >= 1e4:
+		return commas(strconv.FormatFloat(v, 'f', 0, 64))
 	case a >= 100 || a != a:
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	case a >= 10:
@@ -155,6 +167,26 @@ func Digits(v float64) string {
 		return strconv.FormatFloat(v, 'f', 3, 64)
 	}
 	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// Beside writes a value as Digits does, with as many digits more as show on which side of a figure it is: 1.2504 beside 1.25.
+func Beside(v, figure float64) string {
+	text := Digits(v)
+	for digits := 4; v != figure && digits < 17; digits++ {
+		if shown, err := strconv.ParseFloat(strings.ReplaceAll(text, ",", ""), 64); err != nil || shown != figure {
+			break
+		}
+		text = strconv.FormatFloat(v, 'g', digits, 64)
+	}
+	return text
+}
+
+// commas writes the digits of a whole number in groups of three: -132,649.
+func commas(text string) string {
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // Percent writes a share as a percentage, with a sign if signed.

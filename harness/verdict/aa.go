@@ -144,6 +144,12 @@ func noiseFor(pairs []Noise, g group, exact bool) (most float64) {
 	return most
 }
 
+// where is the pair's cell in words that a line can be broken between.
+func (n Noise) where() string {
+	_, parts, _ := strings.Cut(n.Cell, "/")
+	return strings.ReplaceAll(parts, "/", " ")
+}
+
 // BrokenGates lists the A/A pairs on which a gate at minEffect would have fired.
 func BrokenGates(pairs []Noise, minEffect float64) []string {
 	var out []string
@@ -151,10 +157,11 @@ func BrokenGates(pairs []Noise, minEffect float64) []string {
 		switch {
 		case !n.significant:
 		case n.Difference && n.Broken:
-			out = append(out, fmt.Sprintf("gate is broken for %s: it would fire on A/A (%s, %s)", n.Unit, n.Cell, n.ShiftText()))
+			out = append(out, fmt.Sprintf("%s is too noisy here: one variant measured twice differed by %s, so a gate on it is useless (%s)",
+				n.Unit, strings.TrimPrefix(n.ShiftText(), "+"), n.where()))
 		case !n.Difference && math.Abs(n.Shift) >= minEffect:
-			out = append(out, fmt.Sprintf("gate at %s is broken for %s: it would fire on A/A (%s, %s)",
-				unit.Percent(minEffect, false), n.Unit, n.Cell, unit.Percent(n.Shift, true)))
+			out = append(out, fmt.Sprintf("%s is too noisy here: one variant measured twice differed by %s, so a gate at %s on it is useless (%s)",
+				n.Unit, unit.Percent(math.Abs(n.Shift), false), unit.Percent(minEffect, false), n.where()))
 		}
 	}
 	return out

@@ -67,7 +67,7 @@ func (a *Analysis) Evaluate(c harness.Claim) Finding {
 		holds = func(x float64) bool { return x <= c.Figure }
 	}
 	lo, hi := holds(q.Lo), holds(q.Hi)
-	at := fmt.Sprintf("%s [%s, %s] at %s, claimed %s %s", unit.Digits(q.Median), unit.Digits(q.Lo), unit.Digits(q.Hi),
+	at := fmt.Sprintf("%s [%s, %s] at %s, claimed %s %s", unit.Beside(q.Median, c.Figure), unit.Beside(q.Lo, c.Figure), unit.Beside(q.Hi, c.Figure),
 		unit.Percent(q.Confidence, false), c.Relation, unit.Digits(c.Figure))
 	switch {
 	case q.Confidence < stats.Enough:

@@ -32,7 +32,7 @@ func (a *Analysis) worst(c harness.Claim) Finding {
 	worse := map[harness.Fate][]string{}
 	most := harness.FateRefused
 	for _, s := range a.Samples {
-		if s.Unit != harness.UnitFate || !in(s.Cell) {
+		if s.Unit != harness.UnitFate || !in(s.Cell) || s.Cell.Variant == a.Run.Env.Baseline { // which has no fault
 			continue
 		}
 		f.Ratio.N++

@@ -23,16 +23,17 @@ func TestWorst(t *testing.T) {
 		verdict string
 		why     string
 	}{
-		{"none is worse", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateLeak}, "", Shown, "the worst is leak"},
+		{"none is worse", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateLeak}, "", Shown, "the worst is leak, of 2 faults"},
 		{"one hangs", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateHang}, "", Contradicted, "hang: b"},
 		{"one hangs, one failed", map[string]harness.Fate{"a": harness.FateHang}, "b", Contradicted, "hang: a"},
 		{"one failed", map[string]harness.Fate{"a": harness.FateRefused}, "b", NotShown, "1 have no fate"},
 		{"nothing", nil, "", CannotTest, "no fate"},
 	} {
-		a := &Analysis{Run: &record.Run{Env: record.Env{Experiment: "x"}}}
+		a := &Analysis{Run: &record.Run{Env: record.Env{Experiment: "x", Baseline: "sound"}}}
 		for v, fate := range c.fates {
 			a.Samples = append(a.Samples, &record.Sample{Cell: cell(v, "root"), Unit: harness.UnitFate, Values: []float64{float64(fate)}})
 		}
+		a.Samples = append(a.Samples, &record.Sample{Cell: cell("sound", "root"), Unit: harness.UnitFate, Values: []float64{float64(harness.FateHarmless)}}) // no fault
 		a.Samples = append(a.Samples, &record.Sample{Cell: cell("m", "module"), Unit: harness.UnitFate, Values: []float64{float64(harness.FateOops)}})
 		if c.failed != "" {
 			a.Run.Env.Outcomes = []record.CellOutcome{{Cell: cell(c.failed, "root").BenchName(), Outcome: harness.OutcomeFailed}}
