@@ -3,6 +3,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -21,7 +22,7 @@ import (
 //     each other class, which do other work.
 //  2. Without such needs: of all other panels, the largest ratio by which a variant of the baseline's class is better is named.
 //  3. The cells in which the best of 1 is worse than the baseline are counted, and the worst is named.
-//  4. It is said how many trials there were, and how far apart one variant measured twice is.
+//  4. It is said how many trials there were, and how far apart one variant measured twice is at most in the units of these sentences.
 //  5. Claims, scores and laws are counted by their verdicts. On a page, which has a table of each, this sentence stands there.
 //
 // A run with fates (harness.Fate) says instead how many faults had which.
@@ -47,24 +48,31 @@ func (b board) answer() []string {
 	}
 	if needs := b.needs(); len(needs) > 0 {
 		lead, out := b.byNeed(needs)
+		spoken := harness.Map(needs, func(n need) panel { return n.panel })
 		if lead != nil {
 			out = append(out, b.cost(*lead, tested))
+			spoken = append(spoken, panelsOfEffects(worst(*lead, tested))...)
 		}
-		return append(out, b.sure(tested, weak))
+		return append(out, b.sure(tested, weak, spoken))
 	}
 	var out []string
+	var spoken []panel
 	lead, first := b.lead()
 	if lead == nil {
 		out = append(out, fmt.Sprintf("No variant is shown better than %s in any of %s.", b.baseline, plural(len(tested), "comparison")))
 		if len(weak) > 0 {
 			out = append(out, b.sides(2)...)
 		}
+		for _, w := range b.workloads {
+			spoken = append(spoken, b.main[w]...)
+		}
 	} else {
+		spoken = append([]panel{lead.panel}, panelsOfEffects(append(gained(*lead, tested), worst(*lead, tested)...))...)
 		out = append(out, first)
 		out = append(out, b.largest(*lead, tested)...)
 		out = append(out, b.cost(*lead, tested))
 	}
-	return append(out, b.sure(tested, weak))
+	return append(out, b.sure(tested, weak, spoken))
 }
 
 // compared are the effects in the main panels and in the other units of each workload's first, with enough trials and without.
@@ -113,6 +121,13 @@ func (b board) lead() (*effect, string) {
 
 // largest is the sentence about the largest ratio by which a variant of the lead's class is better elsewhere.
 func (b board) largest(lead effect, tested []effect) []string {
+	return harness.Map(gained(lead, tested), func(most effect) string {
+		return fmt.Sprintf("Most is gained in %s: %s.", most.place(), most.text(b.baseline, true))
+	})
+}
+
+// gained is the effect with the largest ratio by which a variant of the lead's class is better elsewhere, if there is one.
+func gained(lead effect, tested []effect) []effect {
 	var most effect
 	for _, e := range tested {
 		elsewhere := e.panel.workload != lead.panel.workload || e.panel.where != lead.panel.where
@@ -123,7 +138,7 @@ func (b board) largest(lead effect, tested []effect) []string {
 	if most.size() == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("Most is gained in %s: %s.", most.place(), most.text(b.baseline, true))}
+	return []effect{most}
 }
 
 // size is how far a quotient is from 1.
@@ -136,45 +151,39 @@ func (e effect) size() float64 {
 
 // cost is the sentence about where the lead is worse.
 func (b board) cost(lead effect, tested []effect) string {
-	own := harness.Filter(tested, func(e effect) bool { return e.variant.Name == lead.variant.Name })
-	worse := harness.Filter(own, func(e effect) bool { return e.Verdict == verdict.Worse })
+	own, worse := shownWorse(lead, tested)
 	if len(worse) == 0 {
 		return fmt.Sprintf("%s is shown worse in none of %s.", lead.variant.Name, plural(len(own), "comparison"))
 	}
-	worst := slices.MaxFunc(worse, func(x, y effect) int {
-		switch d := x.size() - y.size(); {
-		case d > 0:
-			return 1
-		case d < 0:
-			return -1
-		}
-		return 0
-	})
+	worst := worst(lead, tested)[0]
 	return fmt.Sprintf("%s is worse in %d of %s, such as %s: %s.", lead.variant.Name, len(worse), plural(len(own), "comparison"), worst.place(), worst.text(b.baseline, true))
+}
+
+// shownWorse are the comparisons of the lead, and those in which it is shown worse.
+func shownWorse(lead effect, tested []effect) (own, worse []effect) {
+	own = harness.Filter(tested, func(e effect) bool { return e.variant.Name == lead.variant.Name })
+	return own, harness.Filter(own, func(e effect) bool { return e.Verdict == verdict.Worse })
+}
+
+// worst is the effect in which the lead is worst, if it is shown worse in any.
+func worst(lead effect, tested []effect) []effect {
+	_, worse := shownWorse(lead, tested)
+	if len(worse) == 0 {
+		return nil
+	}
+	return []effect{slices.MaxFunc(worse, func(x, y effect) int { return cmp.Compare(x.size(), y.size()) })}
 }
 
 func plural(n int, noun string) string { return harness.Plural(n, noun) }
 
-// sure is the sentence about how sure the others are.
-func (b board) sure(tested, weak []effect) string {
+// sure is the sentence about how sure the others are, which speak of those panels.
+func (b board) sure(tested, weak []effect, spoken []panel) string {
 	least, level := math.MaxInt, 1.0
 	for _, e := range tested {
 		least, level = min(least, e.Effect.N), min(level, e.Effect.Confidence)
 	}
 	text := fmt.Sprintf("Intervals are of %s of trials or more, at %s", plural(least, "pair"), unit.Percent(level, false))
-	var most verdict.Noise
-	var where string
-	for _, w := range b.workloads {
-		p := b.main[w][0]
-		for _, n := range b.a.Noise {
-			if n.Unit == p.unit && strings.Contains(n.Cell, "workload="+w+"/") && !n.Difference && math.Abs(n.Shift) > math.Abs(most.Shift) {
-				most, where = n, w+", "+unit.Words(n.Unit)
-			}
-		}
-	}
-	if where != "" {
-		text += fmt.Sprintf("; one variant measured twice differs by up to %s (%s)", unit.Percent(math.Abs(most.Shift), false), where)
-	}
+	text += b.noise(spoken)
 	if len(weak) > 0 {
 		text += fmt.Sprintf("; %s had too few trials: nothing there is called a difference or none", plural(len(weak), "comparison"))
 	}
@@ -216,9 +225,9 @@ func (b board) side(p panel) string {
 	}
 	for _, class := range harness.GroupBy(b.sorted(p), func(name string) string { return p.cells[name].Cell.Class }) {
 		if name := class[0]; name == b.baseline {
-			parts[0] += fmt.Sprintf(" (in front in class %s)", p.cells[name].Cell.Class)
+			parts[0] += fmt.Sprintf(" (%s)", b.front(p, class))
 		} else {
-			parts = append(parts, fmt.Sprintf("%s %s (in front in class %s)", name, value(name), p.cells[name].Cell.Class))
+			parts = append(parts, fmt.Sprintf("%s %s (%s)", name, value(name), b.front(p, class)))
 		}
 	}
 	return fmt.Sprintf("%s: %s.", p.scale.Unit, strings.Join(parts, ", "))

@@ -53,9 +53,9 @@ func NewClaim(f verdict.Finding) Claim {
 	}
 	c.Verdict, c.Style = verdictOf(f)
 	if f.Ratio.N > 0 {
-		c.Here = unit.Digits(f.Ratio.Median)
+		c.Here = unit.Beside(f.Ratio.Median, f.Claim.Figure)
 		if f.Ratio.N > 1 {
-			c.Here += fmt.Sprintf(" [%s, %s]", unit.Digits(f.Ratio.Lo), unit.Digits(f.Ratio.Hi))
+			c.Here += fmt.Sprintf(" [%s, %s]", unit.Beside(f.Ratio.Lo, f.Claim.Figure), unit.Beside(f.Ratio.Hi, f.Claim.Figure))
 		}
 		c.Bar = bar(f, c.Style)
 	}

@@ -93,7 +93,7 @@ func TestLongNumbers(t *testing.T) {
 			}
 		}
 	}
-	if got := unit.Digits(123456789012345); got != "123456789012345" {
+	if got := unit.Digits(123456789012345); got != "123,456,789,012,345" {
 		t.Errorf("%s", got)
 	}
 }

@@ -150,7 +150,7 @@ func New(a *verdict.Analysis) (*Page, error) {
 
 // Write writes the page as one self-contained file, without links to other files but those of the frame.
 func (p *Page) Write(w io.Writer, frame Frame) error {
-	t, err := template.New("page").Funcs(template.FuncMap{"verdict": verdictStyle, "upper": upper, "pair": pair}).Parse(pageText)
+	t, err := template.New("page").Funcs(template.FuncMap{"verdict": verdictStyle, "upper": upper, "plural": plural, "pair": pair}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("parse page: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/verdict"
@@ -39,25 +40,39 @@ func (b board) needs() (out []need) {
 	return out[:min(mostNeeds, len(out))]
 }
 
-// cited are the panels of a workload that the answer speaks of, and the variants that it names there, the most important first.
-func (b board) cited(workload string) (panels []panel, names []string) {
+// cited are the panels of a workload that the answer speaks of, the variants that it names there, and those that it names elsewhere, in the
+// order in which it does.
+func (b board) cited(workload string) (panels []panel, own, others []string) {
+	here := map[string]bool{} // sentences about the workload
 	for _, n := range b.needs() {
 		if n.Workload != workload {
 			continue
 		}
 		panels = append(panels, n.panel)
-		better := harness.Filter(b.effects(n.panel), func(e effect) bool { return e.Verdict == verdict.Better })
-		for _, same := range harness.GroupBy(better, func(e effect) string { return e.variant.Class }) {
-			most := 1
-			if same[0].variant.Class == b.class() {
-				most = named
-			}
-			for _, e := range same[:min(most, len(same))] {
-				names = append(names, e.variant.Name)
+		for _, sentence := range b.told {
+			here[sentence] = here[sentence] || strings.HasPrefix(sentence, n.Need+": ")
+		}
+	}
+	for _, sentence := range b.told {
+		for _, name := range b.mentioned(sentence) {
+			if here[sentence] && !slices.Contains(own, name) {
+				own = append(own, name)
+			} else if !here[sentence] && !slices.Contains(others, name) {
+				others = append(others, name)
 			}
 		}
 	}
-	return panels, names
+	own = harness.Filter(own, func(name string) bool { return name != b.baseline })
+	return panels, own, others
+}
+
+// mentioned are the variants that a sentence names.
+func (b board) mentioned(sentence string) []string {
+	names := strings.FieldsFunc(sentence, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(",;()[]", r) })
+	return harness.Filter(harness.Map(names, func(n string) string { return strings.TrimRight(n, ".:") }), func(n string) bool {
+		_, ok := b.a.Run.Env.Variant(n)
+		return ok
+	})
 }
 
 // byNeed is a sentence for each need, and the best of the baseline's class in the first need that has one; nil if none has.
@@ -99,11 +114,7 @@ func (b board) ranking(own []effect) string {
 		return text + "; of the best median, " + best.text(b.baseline, true)
 	}
 	text := better[0].text(b.baseline, true)
-	var next []string
-	for _, e := range better[1:min(named, len(better))] {
-		next = append(next, e.brief())
-	}
-	if len(next) > 0 {
+	if next := b.next(better[:min(named, len(better))]); len(next) > 0 {
 		text += ", then " + strings.Join(next, ", ")
 	}
 	return text

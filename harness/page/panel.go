@@ -28,6 +28,7 @@ type panel struct {
 type board struct {
 	a         *verdict.Analysis
 	baseline  string
+	told      []string // the answer, once it was made
 	workloads []string
 	main      map[string][]panel // a panel for each combination of axis values, in its main unit; the first has most to compare
 	more      map[string][]panel // the first panel's other units of which one way is better

@@ -107,6 +107,9 @@ func (b board) panelTable(p panel) panelTable {
 	} else {
 		t.Footer += "; median"
 	}
+	if level < 1 && t.Baseline != "" {
+		t.Footer += fmt.Sprintf("; against %s: median of paired quotients, not the quotient of the medians", t.Baseline)
+	}
 	return t
 }
 
@@ -155,6 +158,9 @@ func (t panelTable) grid() grid {
 	return grid{title: t.Title, head: t.Head(), rows: harness.Map(t.Rows, t.row), footer: t.Footer}
 }
 
+// leastQuotient is the quotient below which its inverse says more: 1/141 for 0.007.
+const leastQuotient = 0.1
+
 // mostPercent is the factor from which on the end of an interval is no longer written as a percentage.
 const mostPercent = 10
 
@@ -175,6 +181,9 @@ func effectText(v verdict.Against, name string) (text, says, colour string) {
 		if strings.HasSuffix(name, "share") {
 			write = func(x float64) string { return verdict.DifferenceText(name, x) }
 		}
+	case v.Effect.Median > 0 && v.Effect.Median < leastQuotient:
+		write = func(x float64) string { return "x 1/" + unit.Digits(1/x) }
+		plain = func(x float64) string { return "1/" + unit.Digits(1/x) }
 	case inPercent(v):
 		write = func(x float64) string { return unit.Percent(x-1, true) }
 		plain = func(x float64) string { return strings.TrimSuffix(write(x), " %") }

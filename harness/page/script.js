@@ -41,7 +41,7 @@
     const names = [...new Set(rows.map(base))];
     const show = () => {
       const on = new Set(all("input:checked", chips).map((b) => b.value));
-      rows.forEach((r) => { r.hidden = on.size > 0 && !on.has(base(r)); });
+      rows.forEach((r) => { r.hidden = on.size > 0 && !on.has(base(r)) && !r.classList.contains("base"); }); // effects are against the baseline
     };
     names.forEach((name) => {
       const label = document.createElement("label"), box = document.createElement("input");

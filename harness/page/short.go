@@ -29,23 +29,23 @@ const ShortLines = 60
 const (
 	shortWidth = 118
 	leastWidth = 60
-	leastLines = 13 // for the answer, one table and where to read on
-	leastRows  = 3  // of a table: the baseline, the best, and one to compare it with
+	leastLines = 13            // for the answer, one table and where to read on
+	leastRows  = 3             // of a table: the baseline, the best, and one to compare it with
+	leastTable = leastRows + 4 // its lines with its head, the legend, and empty lines around it
 )
 
 // WriteShort writes what a terminal shows of a run: the answer, a table a workload, what has no number, and where the rest is. Tables hold the baseline, the best of each class, and what else there is room for.
 func WriteShort(w io.Writer, a *verdict.Analysis, o Short) error {
 	o.Lines, o.Width = max(cmp.Or(o.Lines, ShortLines), leastLines), min(max(cmp.Or(o.Width, shortWidth), leastWidth), shortWidth)
 	b, id := newBoard(a), a.ID
-	head := []string{o.paint(bold, fmt.Sprintf("%s on %s, kernel %s: %s", id.Experiment, id.Target, id.Kernel, id.State))}
-	for _, sentence := range slices.Concat(b.answer(), b.judged()) {
-		head = append(head, wrap(sentence, o.Width, 3)...)
-	}
+	b.told = b.answer()
 	tail := b.without(o.Width)
-	tail = append(tail, fmt.Sprintf("All tables: kxlab report --all %s", a.Run.Dir))
+	tail = append(tail, inLine(fmt.Sprintf("All tables: kxlab report --all %s", a.Run.Dir)))
 	if !o.NoPage {
-		tail = append(tail, "Page: "+Path(a.Run.Dir))
+		tail = append(tail, inLine("Page: "+Path(a.Run.Dir)))
 	}
+	head := []string{o.paint(bold, fmt.Sprintf("%s on %s, kernel %s: %s", id.Experiment, id.Target, id.Kernel, id.State))}
+	head = append(head, whole(slices.Concat(b.told, b.judged()), o.Width, o.Lines-len(head)-len(tail)-leastTable)...)
 	body := b.fateLines(o, o.Lines-len(head)-len(tail)-2)
 	if body == nil {
 		body = b.tables(o, o.Lines-len(head)-len(tail)-2)
@@ -71,34 +71,42 @@ func (o Short) paint(colour, text string) string {
 	return "\x1b[" + colour + "m" + text + "\x1b[0m"
 }
 
-// tables are the tables that fit in so many lines, an empty line behind each, and a line about how to read them.
+// tables are the tables that fit in so many lines, an empty line behind each, and lines about how to read them. A table has room for the
+// variants that the answer names of it.
 func (b board) tables(o Short, lines int) []string {
-	lines-- // the legend
-	shown, rows := b.workloads, 0
-	for ; len(shown) > 0; shown = shown[:len(shown)-1] {
-		if rows = (lines - 2*len(shown)) / len(shown); rows >= leastRows {
-			break
+	lines -= legendLines(o.Width)
+	rows := harness.Map(b.workloads, func(w string) int {
+		_, own, _ := b.cited(w)
+		return max(leastRows, 1+len(own))
+	})
+	spare := func() (left int) {
+		for _, n := range rows {
+			left += n + 2
 		}
+		return lines - left
 	}
-	if len(shown) == 0 {
+	for len(rows) > 1 && spare() < 0 {
+		rows = rows[:len(rows)-1]
+	}
+	if len(rows) == 0 || lines-2 < leastRows {
 		return nil
 	}
-	spare := lines - len(shown)*(rows+2)
+	rows[0] = min(rows[0], lines-2)
+	shown, free := b.workloads[:len(rows)], spare()
 	var out []string
 	omitted := 0
 	for i, w := range shown {
-		most := rows + spare
-		if i < len(shown)-1 { // the last takes what is left over
-			most = rows + spare/(len(shown)-i)
-		}
-		table, more := b.table(o, w, most)
-		spare += rows - (len(table) - 1)
+		table, more := b.table(o, w, rows[i]+free/(len(shown)-i)) // the last takes what is left over
+		free += rows[i] - (len(table) - 1)
 		omitted += more
 		out = append(append(out, table...), "")
 	}
 	legend := "Medians"
-	if b.baseline != "" {
-		legend += "; against " + b.baseline + " by paired repeats [interval]; ~: no difference shown"
+	if text := strings.Join(out, "\n"); strings.Contains(text, " [") {
+		legend += "; against " + b.baseline + ": median of paired quotients [interval], not the quotient of medians"
+		if strings.Contains(text, "] ~") {
+			legend += "; ~: no difference shown"
+		}
 	}
 	if omitted > 0 {
 		legend += fmt.Sprintf("; %s left out", plural(omitted, "row"))
@@ -106,8 +114,11 @@ func (b board) tables(o Short, lines int) []string {
 	if left := b.workloads[len(shown):]; len(left) > 0 {
 		legend += "; tables left out: " + strings.Join(left, ", ")
 	}
-	return append(out, clip(legend+".", o.Width))
+	return append(out, wrap(legend+".", o.Width, legendLines(o.Width))...)
 }
+
+// legendLines is how many lines the legend below the tables has at most.
+func legendLines(width int) int { return 1 + 130/width }
 
 // A column is a panel's values, or the effects against the baseline.
 type column struct {
@@ -124,7 +135,7 @@ func (c *column) add(text, colour string) {
 
 // table is the table of a workload with at most so many rows, and how many of its rows were left out.
 func (b board) table(o Short, workload string, rows int) ([]string, int) {
-	panels, cited := b.cited(workload)
+	panels, own, others := b.cited(workload)
 	said := func(p panel) bool {
 		return slices.ContainsFunc(panels, func(o panel) bool { return o.unit == p.unit && o.where == p.where })
 	}
@@ -133,7 +144,7 @@ func (b board) table(o Short, workload string, rows int) ([]string, int) {
 			panels = append(panels, p)
 		}
 	}
-	names, more := b.rows(panels[0], cited, rows)
+	names, more := b.rows(panels[0], slices.Concat(own, others), rows)
 	first := column{head: workload, width: len(workload)}
 	for _, n := range names {
 		first.add(n, "")
@@ -173,8 +184,8 @@ func pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
 }
 
-// rows are the variants that a table shows, in the order of the definition: the baseline, those that the answer cites, the best other one of
-// the baseline's class, the best of each class, the best of the rest; and how many are left out.
+// rows are the variants that a table shows, in the order of the definition: the baseline, those that the answer cites of the workload and then
+// those of others, the best other one of the baseline's class, the best of each class, the best of the rest; and how many are left out.
 func (b board) rows(p panel, cited []string, most int) ([]string, int) {
 	ranked := b.sorted(p)
 	var order []string
@@ -290,9 +301,25 @@ func (b board) without(width int) (out []string) {
 	return out
 }
 
+// whole breaks sentences into lines, each into as many as it needs if all together have room, else into three at most.
+func whole(sentences []string, width, room int) []string {
+	var out []string
+	for most := max(room, 3); most >= 3; most-- {
+		out = nil
+		for _, s := range sentences {
+			out = append(out, wrap(s, width, most)...)
+		}
+		if len(out) <= room {
+			return out
+		}
+	}
+	return out
+}
+
 // clip cuts a text to one line of so many columns.
 func clip(text string, width int) string {
 	text, _, _ = strings.Cut(text, "\n")
+	text = inLine(text)
 	if r := []rune(text); len(r) > width {
 		return string(r[:width-1]) + "…"
 	}
@@ -303,7 +330,7 @@ func clip(text string, width int) string {
 func wrap(text string, width, most int) []string {
 	var out []string
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(inLine(text)) {
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			if len(out) == most-1 {
 				return append(out, clip(line+" …", width))

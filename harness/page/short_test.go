@@ -208,3 +208,78 @@ func TestWideInterval(t *testing.T) {
 		}
 	}
 }
+
+// answered is a published run with the needs of the definition of its experiment.
+func answered(t *testing.T, name string) *record.Run {
+	t.Helper()
+	r := opened(t, "../../results/"+name).Run
+	e, err := experiments.Open(r.Env.Experiment, experiments.Vocabulary{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Env.Answers, r.Env.Baseline = e.Answers, e.Baseline
+	return r
+}
+
+// TestShortNarrow: at 60 columns the answer is whole as long as there are lines for it, and a sequence in a record that a terminal would obey
+// reaches none.
+func TestShortNarrow(t *testing.T) {
+	r := answered(t, "lb-quick")
+	r.Env.Answers[0].Need = "Established\x1b[31m flows"
+	r.Dir += "\x1b[32m"
+	a := verdict.Analyze(r)
+	var b bytes.Buffer
+	if err := WriteShort(&b, a, Short{Width: leastWidth}); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	if n := strings.Count(text, "\n"); n > ShortLines || strings.Contains(text[:strings.Index(text, "\n\n")], "…") || strings.Contains(text, "\x1b") {
+		t.Errorf("%d lines:\n%q", n, text)
+	}
+	for _, sentence := range Answer(a) {
+		if want := strings.Join(strings.Fields(inLine(sentence)), " "); !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
+			t.Errorf("it lacks %q:\n%s", want, text)
+		}
+	}
+	var gate strings.Builder
+	p := &printer{w: &gate}
+	p.block("Gate", "a\x1b[31mb\n\tc\n")
+	if gate.String() != "Gate\n  a[31mb\n  \tc\n\n" {
+		t.Errorf("a block: %q", gate.String())
+	}
+}
+
+// TestShortSubjects: the table of a need has a row for each variant that the sentence about it names.
+func TestShortSubjects(t *testing.T) {
+	for _, name := range []string{"lb-quick", "sched-five", "swap-exact", "cc-quick"} {
+		a := verdict.Analyze(answered(t, name))
+		b := newBoard(a)
+		b.told = b.answer()
+		text := strings.Join(b.tables(Short{Width: shortWidth}, 40), "\n")
+		for _, n := range b.needs() {
+			_, table, ok := strings.Cut("\n"+text, "\n"+n.Workload+" ")
+			table, _, _ = strings.Cut(table, "\n\n")
+			_, own, _ := b.cited(n.Workload)
+			if !ok || len(own) == 0 {
+				t.Errorf("%s: no table of %s, %q:\n%s", name, n.Workload, own, text)
+			}
+			for _, v := range own {
+				if !strings.Contains(table, "\n"+v+" ") {
+					t.Errorf("%s: the table of %s lacks %s:\n%s", name, n.Workload, v, table)
+				}
+			}
+		}
+	}
+}
+
+// TestLegend: a legend explains the marks that the tables have, and no others.
+func TestLegend(t *testing.T) {
+	for repeats, want := range map[int]bool{1: false, 5: true} {
+		r := synthetic.Spec{Seed: 1, Repeats: repeats, Noise: 0.02}.Run()
+		r.Env.Baseline = "iptables"
+		text := strings.Join(newBoard(verdict.Analyze(r)).tables(Short{Width: shortWidth}, 40), "\n")
+		if strings.Contains(text, "[interval]") != want || !strings.Contains(text, "\nMedians") {
+			t.Errorf("%d repeats:\n%s", repeats, text)
+		}
+	}
+}

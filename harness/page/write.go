@@ -76,8 +76,13 @@ func WriteTables(w io.Writer, a *verdict.Analysis, format string) error {
 func (p *printer) answer(b board) {
 	for _, sentence := range slices.Concat(b.answer(), b.judged()) {
 		p.printf("%s\n", p.line(sentence))
+		if p.markdown { // else the sentences are one paragraph
+			p.printf("\n")
+		}
 	}
-	p.printf("\n")
+	if !p.markdown {
+		p.printf("\n")
+	}
 	if plot := namedPlot(&b.a.Run.Env); p.markdown && plot != "" {
 		p.printf("![%s](%s)\n\n", p.line(plot), destination(filepath.ToSlash(filepath.Join(b.a.Run.Dir, plotsDir, plot+".svg"))))
 	}
@@ -187,9 +192,9 @@ func (p *printer) list(title string, lines []string) {
 	p.printf("\n")
 }
 
-// block writes text of several lines unchanged.
+// block writes text of several lines as it is, but for control characters.
 func (p *printer) block(title, text string) {
-	text = strings.TrimRight(text, "\n")
+	text = strings.TrimRight(string(Clean([]byte(text))), "\n")
 	p.subheading(title)
 	if p.markdown {
 		mark := fence(text)

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package page
+
+import (
+	"bytes"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness/record/synthetic"
+	"github.com/kxlab/kxlab/harness/verdict"
+)
+
+// TestCounts: no page of the published runs counts one thing as several.
+func TestCounts(t *testing.T) {
+	wrong := regexp.MustCompile(`[^\d.,]1 (rows|more tables|more plots|plots|tables|cells|parts|more claims|runs)\b`)
+	for _, name := range []string{"lb-exact", "swap-exact", "cc-loss", "sched-fair"} {
+		p, err := New(opened(t, "../../results/"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := p.Write(&b, Frame{}); err != nil {
+			t.Fatal(err)
+		}
+		if found := wrong.FindAllString(b.String(), -1); len(found) > 0 {
+			t.Errorf("%s: %q", name, found)
+		}
+	}
+}
+
+// TestMarkdownParagraphs: each sentence of an answer is a paragraph.
+func TestMarkdownParagraphs(t *testing.T) {
+	a := verdict.Analyze(synthetic.Golden())
+	var b strings.Builder
+	if err := WriteTables(&b, a, "markdown"); err != nil {
+		t.Fatal(err)
+	}
+	for _, sentence := range Answer(a) {
+		if !strings.Contains(b.String(), "\n\n"+markdown(sentence)+"\n\n") {
+			t.Errorf("no paragraph of its own: %s", sentence)
+		}
+	}
+}
+
+// TestBanner: a banner about noise says what is useless, in words that a narrow page can break.
+func TestBanner(t *testing.T) {
+	broken := verdict.BrokenGates(opened(t, "../../results/swap-exact").Noise, verdict.DefaultMinEffect)
+	if !strings.Contains("\n"+strings.Join(broken, "\n"), "\np50-force-sec is too noisy here: one variant measured twice differed by 65.4 %, so a gate at 3.0 % on it is useless (workload=replace ") {
+		t.Errorf("%q", broken)
+	}
+	for _, text := range broken {
+		for _, word := range strings.Fields(text) {
+			if len(word) > 30 {
+				t.Errorf("a word of %d letters: %s", len(word), word)
+			}
+		}
+	}
+}
+
+// TestFilter: a choice of variants leaves the rows of the baseline, which the others are held against.
+func TestFilter(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("no node, which runs the script of a page")
+	}
+	const stage = `
+const row = (name, base) => ({ dataset: { variant: name }, hidden: false, classList: { contains: (c) => c === "base" && base } });
+const rows = [row("iptables", true), row("xdp-nat", false), row("tc-nat", false), row("xdp-nat+aa", false)], boxes = [];
+const element = () => ({ style: {}, append(...all) { this.all = all; }, addEventListener(what, f) { this.on = f; }, className: "" });
+const chips = { append: () => {}, querySelectorAll: () => boxes.filter((b) => b.checked), hidden: true };
+globalThis.document = {
+  querySelector: () => chips, body: element(), getElementById: () => null,
+  querySelectorAll: (sel) => sel === "tr[data-variant]" ? rows : [],
+  createElement: (tag) => { const e = element(); if (tag === "input") boxes.push(e); return e; },
+};
+globalThis.location = { hash: "" };
+globalThis.addEventListener = () => {};
+`
+	cmd := exec.Command(node, "-e", stage+string(Script())+`
+boxes[1].checked = true;
+boxes[1].on();
+console.log(rows.filter((r) => !r.hidden).map((r) => r.dataset.variant).join(" "));`)
+	out, err := cmd.CombinedOutput()
+	if got := strings.TrimSpace(string(out)); err != nil || got != "iptables xdp-nat xdp-nat+aa" {
+		t.Errorf("%v: %q", err, got)
+	}
+}
