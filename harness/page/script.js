@@ -2,9 +2,9 @@
 // What a page can do with scripts on: sort tables, choose variants, read values off plots. Without scripts nothing is missing.
 (() => {
   const all = (sel, of = document) => [...of.querySelectorAll(sel)];
-  // A number in a cell: "x 2.1", "1/61", "+3.4 %", "1.95 [1.9, 2.0]"; texts sort behind.
+  // A number in a cell: "x 2.1", "x 1/61", "+3.4 %", "1.95 [1.9, 2.0]", "132,649"; texts sort behind.
   const number = (text) => {
-    const m = text.match(/^(?:x |at least |[^\d+\-.]*?)?([+\-]?[\d.]+(?:e[+\-]?\d+)?)(\/([\d.]+))?( ?%| points)?/);
+    const m = text.replace(/(\d),(?=\d{3})/g, "$1").match(/^(?:x |at least |[^\d+\-.]*?)?([+\-]?[\d.]+(?:e[+\-]?\d+)?)(\/([\d.]+))?( ?%| points)?/);
     if (!m || m[1] === "-" || m[1] === ".") return NaN;
     const v = m[3] ? m[1] / m[3] : +m[1];
     return text.startsWith("x ") ? Math.log(v) : m[4] && /^[+\-]/.test(text) ? Math.log1p(Math.max(v, -99.999) / 100) : v;

@@ -60,31 +60,41 @@ func TestBanner(t *testing.T) {
 	}
 }
 
-// TestFilter: a choice of variants leaves the rows of the baseline, which the others are held against.
-func TestFilter(t *testing.T) {
+// TestScript: a choice of variants leaves the rows of the baseline, which the others are held against, and a column of numbers is sorted by
+// their size.
+func TestScript(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("no node, which runs the script of a page")
 	}
-	const stage = `
+	for _, tt := range []struct{ script, want string }{{`
+boxes[1].checked = true;
+boxes[1].on();
+console.log(rows.filter((r) => !r.hidden).map((r) => r.dataset.variant).join(" "));`, "iptables xdp-nat xdp-nat+aa"}, {`
+ths[1].click();
+console.log(body.rows.map((r) => r.cells[1].textContent).join("; "));`, "x 1/141; -49.1 % [-67.3, -28.5]; x 500; x 132,649; refused"}} {
+		out, err := exec.Command(node, "-e", stage+string(Script())+tt.script).CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != tt.want {
+			t.Errorf("%v: %q, want %q", err, got, tt.want)
+		}
+	}
+}
+
+// stage is as much of a browser as the script of a page needs.
+const stage = `
 const row = (name, base) => ({ dataset: { variant: name }, hidden: false, classList: { contains: (c) => c === "base" && base } });
 const rows = [row("iptables", true), row("xdp-nat", false), row("tc-nat", false), row("xdp-nat+aa", false)], boxes = [];
 const element = () => ({ style: {}, append(...all) { this.all = all; }, addEventListener(what, f) { this.on = f; }, className: "" });
+const th = () => ({ classList: { add() {} }, addEventListener(what, f) { this[what] = f; }, setAttribute() {}, removeAttribute() {}, parentNode: { querySelectorAll: () => [] } });
+const ths = [th(), th()];
+const body = { rows: ["x 132,649", "x 500", "refused", "x 1/141", "-49.1 % [-67.3, -28.5]"].map((t) => ({ cells: [{ textContent: "v" }, { textContent: t }] })), append(...all) { this.rows = all; } };
+const table = { tBodies: [body], querySelectorAll: () => ths };
 const chips = { append: () => {}, querySelectorAll: () => boxes.filter((b) => b.checked), hidden: true };
 globalThis.document = {
   querySelector: () => chips, body: element(), getElementById: () => null,
-  querySelectorAll: (sel) => sel === "tr[data-variant]" ? rows : [],
+  querySelectorAll: (sel) => sel === "tr[data-variant]" ? rows : sel === "table.sort" ? [table] : [],
   createElement: (tag) => { const e = element(); if (tag === "input") boxes.push(e); return e; },
 };
 globalThis.location = { hash: "" };
 globalThis.addEventListener = () => {};
 `
-	cmd := exec.Command(node, "-e", stage+string(Script())+`
-boxes[1].checked = true;
-boxes[1].on();
-console.log(rows.filter((r) => !r.hidden).map((r) => r.dataset.variant).join(" "));`)
-	out, err := cmd.CombinedOutput()
-	if got := strings.TrimSpace(string(out)); err != nil || got != "iptables xdp-nat xdp-nat+aa" {
-		t.Errorf("%v: %q", err, got)
-	}
-}

@@ -5,7 +5,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -82,12 +84,22 @@ func showIn(s streams, dir, format string, lines int) (*verdict.Analysis, error)
 		return nil, fmt.Errorf("write tables of %s: %w", dir, err)
 	}
 	if pageErr != nil {
-		return nil, fmt.Errorf("make report of %s: %w", dir, pageErr)
+		return nil, fmt.Errorf("make report of %s: %w%s", dir, pageErr, elsewhere(pageErr))
 	}
 	if format != shortFormat { // which names the page itself
 		s.note("the report is in %s", path)
 	}
 	return a, nil
+}
+
+// elsewhere is the remedy where a folder cannot be written.
+func elsewhere(err error) string {
+	for _, no := range []error{syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, fs.ErrPermission} {
+		if errors.Is(err, no) {
+			return ": copy the run directory to a folder with room that you can write, and report that"
+		}
+	}
+	return ""
 }
 
 // scoreError names the scores and laws that a run failed; nil if there are none.
