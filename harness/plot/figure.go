@@ -124,7 +124,8 @@ func lengthText(r *record.Run, chosen []*record.Sample) string {
 		return ""
 	}
 	sc := unit.ScaleFor("sec", []float64{least})
-	return "; trials of " + strconv.FormatFloat(least*sc.Factor, 'g', 2, 64) + " " + sc.Unit
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(least*sc.Factor, 'e', 1, 64), 64) // what FormatFloat wrote
+	return "; trials of " + strconv.FormatFloat(rounded, 'f', -1, 64) + " " + sc.Unit
 }
 
 // betterText says which way a unit is better: "; lower is better". It is empty for a unit of which neither way is.

@@ -105,7 +105,7 @@ func TestWrap(t *testing.T) {
 func TestSubtitle(t *testing.T) {
 	r := synthetic.Golden()
 	r.Env.Plots = []harness.PlotSpec{{Name: "p", Workload: "newflow", Unit: "sec/pkt", Where: []harness.AxisValue{{Name: "services", Value: "1"}}, Labels: struct{ X, Y string }{Y: "seconds"}}}
-	for length, want := range map[time.Duration]bool{0: false, 6 * time.Second: true} {
+	for length, want := range map[time.Duration]string{0: "", 6 * time.Second: "; trials of 6 s", 304 * time.Millisecond: "; trials of 300 ms", 1240 * time.Millisecond: "; trials of 1.2 s"} {
 		for i := range r.Trials {
 			r.Trials[i].Result.Measured = length + time.Duration(i)*time.Microsecond
 		}
@@ -113,8 +113,8 @@ func TestSubtitle(t *testing.T) {
 		if err != nil || len(plots) != 1 {
 			t.Fatal(err, remarks)
 		}
-		if got := bytes.Contains(plots[0].SVG, []byte("; trials of 6 s")); got != want {
-			t.Errorf("trials of %v: the plot says so: %v", length, got)
+		if !bytes.Contains(plots[0].SVG, []byte(want)) || want == "" && bytes.Contains(plots[0].SVG, []byte("trials of")) {
+			t.Errorf("trials of %v: the plot does not say %q", length, want)
 		}
 		if bytes.Contains(plots[0].SVG, []byte(">seconds")) {
 			t.Error("the axis names a unit twice")
