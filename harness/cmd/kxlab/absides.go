@@ -140,7 +140,7 @@ func (m *sides) recorded(i, repeats int) {
 	m.said = done
 	m.saying.Go(func() {
 		if text := m.preliminary(done); text != "" {
-			m.progress.Answer(fmt.Sprintf("after %d of %d seeds, preliminary: %s", done, all, text))
+			m.progress.Answer(fmt.Sprintf("after %d of %s, preliminary: %s", done, harness.Plural(all, "seed"), text))
 		}
 	})
 }
