@@ -71,7 +71,10 @@ func (t *tree) prune(out, root *yaml.Node, e harness.Experiment) {
 		if !has(text(a, "workload"), workloads) {
 			return nil
 		}
-		return a
+		if a = only(a, "of", true); a == nil {
+			return nil
+		}
+		return only(a, "over", false)
 	})
 	if value(root, "answerplot") == nil && !has(text(out, "answerplot"), namesOf(items(out, "plots"))) {
 		set(out, "answerplot", scalar(""))

@@ -82,6 +82,10 @@ func checkAnswer(e harness.Experiment, a harness.Answer) error {
 		at(err, "workload"),
 		at(harness.Known("unit", a.Unit, w.Units()), "unit"),
 		checkWhere(w, a.Where),
+		refuse((len(a.Of) > 0) != (len(a.Over) > 0), "of and over: a need that has one has both"),
+		refuse(harness.Count([]bool{a.Price, a.Whole != 0, len(a.Of) > 0}, func(has bool) bool { return has }) > 1, "price, whole, and of with over: a need has one of them at most"),
+		in("of", at(knownVariants(e, a.Of), "of")),
+		in("over", at(knownVariants(e, a.Over), "over")),
 	)
 }
 

@@ -281,6 +281,14 @@ type Answer struct {
 	Workload string
 	Unit     string
 	Where    []AxisValue // only cells with these axis values; of several combinations that are left, a report takes one
+	// Price marks a need that is not chosen by: it says what the best variant of the first need costs here.
+	Price bool `json:",omitempty"`
+	// Whole is the value in the unit at which a variant serves the need wholly. If it is not 0, the answer is yes or no, with the variants
+	// that reach it in every trial.
+	Whole float64 `json:",omitempty"`
+	// Of are the variants that the question is about, and Over those that each is held against. Empty: all, against the baseline.
+	Of   []string `json:",omitempty"`
+	Over []string `json:",omitempty"`
 }
 
 // A PlotSpec declares one plot of the trials of a workload in a unit.

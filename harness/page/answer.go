@@ -18,17 +18,19 @@ import (
 // Answer is what a run says, in two to six sentences that are made from its data by these rules:
 //
 //  1. Of each need that the definition names (harness.Answer) and the run measured, three at most, it is said which variants are shown
-//     better than the baseline, those of its own class before the best of others. Without such needs, the first panel in which a variant is shown better than the baseline names the best of the baseline's class, and the best of
-//     each other class, which do other work.
+//     better than the baseline, those of its own class before the best of others; or whether any variant serves the need wholly; or how
+//     the variants that the question names lie to those that they are held against. Then follows what the best costs. Without such needs,
+//     the first panel in which a variant is shown better than the baseline names the best of the baseline's class, and the best of each other
+//     class, which do other work.
 //  2. Without such needs: of all other panels, the largest ratio by which a variant of the baseline's class is better is named.
-//  3. The cells in which the best of 1 is worse than the baseline are counted, and the worst is named.
+//  3. The cells in which the best of 1 is worse than the baseline are counted, and the worst is named if no price was.
 //  4. It is said how many trials there were, and how far apart one variant measured twice is at most in the units of these sentences.
 //  5. Claims, scores and laws are counted by their verdicts. On a page, which has a table of each, this sentence stands there.
 //
-// A run with fates (harness.Fate) says instead how many faults had which.
+// A run with fates (harness.Fate) says instead how many faults did harm.
 //
-// Where the trials are too few to show a difference, values of the first two workloads stand side by side, and nothing is called a
-// difference or none.
+// Where the trials are too few to show a difference, values of the first two workloads stand side by side in the order of the definition, and
+// nothing is called a difference, none or the best.
 func Answer(a *verdict.Analysis) []string {
 	b := newBoard(a)
 	return slices.Concat(b.answer(), b.judged())
@@ -44,14 +46,16 @@ func (b board) answer() []string {
 	}
 	tested, weak := b.compared()
 	if len(tested) == 0 {
-		return b.values(len(weak))
+		return b.weak(len(weak))
 	}
 	if needs := b.needs(); len(needs) > 0 {
-		lead, out := b.byNeed(needs)
+		lead, out, priced := b.byNeed(needs)
 		spoken := harness.Map(needs, func(n need) panel { return n.panel })
 		if lead != nil {
-			out = append(out, b.cost(*lead, tested))
-			spoken = append(spoken, panelsOfEffects(worst(*lead, tested))...)
+			out = append(out, b.cost(*lead, tested, priced))
+			if !priced {
+				spoken = append(spoken, panelsOfEffects(worst(*lead, tested))...)
+			}
 		}
 		return append(out, b.sure(tested, weak, spoken))
 	}
@@ -70,7 +74,7 @@ func (b board) answer() []string {
 		spoken = append([]panel{lead.panel}, panelsOfEffects(append(gained(*lead, tested), worst(*lead, tested)...))...)
 		out = append(out, first)
 		out = append(out, b.largest(*lead, tested)...)
-		out = append(out, b.cost(*lead, tested))
+		out = append(out, b.cost(*lead, tested, false))
 	}
 	return append(out, b.sure(tested, weak, spoken))
 }
@@ -111,9 +115,7 @@ func (b board) lead() (*effect, string) {
 				continue
 			}
 			best := own[0]
-			text := fmt.Sprintf("%s: %s, the best median of class %s", best.place(), best.text(b.baseline, true), best.variant.Class)
-			text += b.others(all, best.variant.Class)
-			return &best, text + "."
+			return &best, fmt.Sprintf("%s: %s%s.", best.heading(), best.text(b.baseline, false), b.others(all, best))
 		}
 	}
 	return nil, ""
@@ -122,7 +124,7 @@ func (b board) lead() (*effect, string) {
 // largest is the sentence about the largest ratio by which a variant of the lead's class is better elsewhere.
 func (b board) largest(lead effect, tested []effect) []string {
 	return harness.Map(gained(lead, tested), func(most effect) string {
-		return fmt.Sprintf("Most is gained in %s: %s.", most.place(), most.text(b.baseline, true))
+		return fmt.Sprintf("Most is gained in %s: %s.", most.heading(), most.text(b.baseline, false))
 	})
 }
 
@@ -149,14 +151,18 @@ func (e effect) size() float64 {
 	return math.Abs(math.Log(e.Effect.Median))
 }
 
-// cost is the sentence about where the lead is worse.
-func (b board) cost(lead effect, tested []effect) string {
+// cost is the sentence about where the lead is worse. It names the worst place unless a price has been named.
+func (b board) cost(lead effect, tested []effect, priced bool) string {
 	own, worse := shownWorse(lead, tested)
 	if len(worse) == 0 {
 		return fmt.Sprintf("%s is shown worse in none of %s.", lead.variant.Name, plural(len(own), "comparison"))
 	}
+	text := fmt.Sprintf("%s is shown worse in %d of %s", lead.variant.Name, len(worse), plural(len(own), "comparison"))
+	if priced {
+		return text + "."
+	}
 	worst := worst(lead, tested)[0]
-	return fmt.Sprintf("%s is worse in %d of %s, such as %s: %s.", lead.variant.Name, len(worse), plural(len(own), "comparison"), worst.place(), worst.text(b.baseline, true))
+	return fmt.Sprintf("%s, such as %s: %s.", text, worst.heading(), worst.text(b.baseline, false))
 }
 
 // shownWorse are the comparisons of the lead, and those in which it is shown worse.
@@ -188,49 +194,6 @@ func (b board) sure(tested, weak []effect, spoken []panel) string {
 		text += fmt.Sprintf("; %s had too few trials: nothing there is called a difference or none", plural(len(weak), "comparison"))
 	}
 	return text + "."
-}
-
-// values are the sentences of a run with too few trials for a verdict: values side by side.
-func (b board) values(compared int) []string {
-	trials := 0
-	for _, s := range b.a.Samples {
-		trials = max(trials, len(s.Values))
-	}
-	out := []string{fmt.Sprintf("%s a cell: nothing here is called a difference or none.", plural(trials, "trial"))}
-	if compared == 0 {
-		out[0] = fmt.Sprintf("There is no cell of %s with another variant beside it: nothing is compared.", b.baseline)
-	}
-	if needs := b.needs(); len(needs) > 0 {
-		_, sentences := b.byNeed(needs)
-		return append(out, sentences...)
-	}
-	return append(out, b.sides(2)...)
-}
-
-// sides are the values of the baseline and of the one in front in each class in the first workloads.
-func (b board) sides(workloads int) (out []string) {
-	for _, w := range b.workloads[:min(workloads, len(b.workloads))] {
-		p := b.main[w][0]
-		out = append(out, place(p)+", "+b.side(p))
-	}
-	return out
-}
-
-// side is the values of the baseline and of the one in front in each class of a panel: "M pkt/s: iptables 1.95 (nat), …."
-func (b board) side(p panel) string {
-	var parts []string
-	value := func(name string) string { return p.scale.Format(medianOf(p.cells[name])) }
-	if p.cells[b.baseline] != nil {
-		parts = append(parts, b.baseline+" "+value(b.baseline))
-	}
-	for _, class := range harness.GroupBy(b.sorted(p), func(name string) string { return p.cells[name].Cell.Class }) {
-		if name := class[0]; name == b.baseline {
-			parts[0] += fmt.Sprintf(" (%s)", b.front(p, class))
-		} else {
-			parts = append(parts, fmt.Sprintf("%s %s (%s)", name, value(name), b.front(p, class)))
-		}
-	}
-	return fmt.Sprintf("%s: %s.", p.scale.Unit, strings.Join(parts, ", "))
 }
 
 // judged is the sentence about claims, scores and laws that the run speaks to.
@@ -266,37 +229,10 @@ func place(p panel) string {
 	return p.workload + " at " + p.where
 }
 
-func (e effect) place() string { return place(e.panel) }
-
-// text says an effect in words: "pkt/s of xdp-nat is 4.71 times [4.6, 4.8] that of iptables".
-func (e effect) text(baseline string, interval bool) string {
-	return fmt.Sprintf("%s of %s is %s that of %s", unit.Words(e.panel.unit), e.variant.Name, factor(e.Against, e.panel.unit, interval), baseline)
-}
-
-// factor says how one value lies to another: "4.71 times", "1/61 of", "12.0 % above", each with its interval if asked for.
-func factor(v verdict.Against, name string, interval bool) string {
-	m, lo, hi := v.Effect.Median, v.Effect.Lo, v.Effect.Hi
-	digits := func(x float64) string { return unit.Digits(x) }
-	head, tail := "", " times"
-	switch {
-	case v.Difference:
-		digits = func(x float64) string { return strings.TrimPrefix(verdict.DifferenceText(name, x), "+") }
-		if tail = " above"; m < 0 {
-			m, lo, hi, tail = -m, -hi, -lo, " below"
-		}
-	case m <= 0:
-	case m < 0.5:
-		m, lo, hi, head, tail = 1/m, 1/hi, 1/lo, "1/", " of"
-	case inPercent(v):
-		digits = func(x float64) string { return unit.Percent(x, false) }
-		m, lo, hi, tail = m-1, lo-1, hi-1, " above"
-		if m < 0 {
-			m, lo, hi, tail = -m, -hi, -lo, " below"
-		}
+// heading is an effect's place, and what was measured there if text does not say it: "pipe, time per operation".
+func (e effect) heading() string {
+	if time, _ := kindOf(e.panel.unit); time && !e.Difference {
+		return place(e.panel) + ", " + unit.Words(e.panel.unit)
 	}
-	text := head + digits(m)
-	if interval {
-		text += fmt.Sprintf(" [%s%s, %s%s]", head, digits(lo), head, digits(hi))
-	}
-	return text + tail
+	return place(e.panel)
 }

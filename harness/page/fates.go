@@ -19,8 +19,8 @@ type fated struct {
 	words string
 }
 
-// fatesOf are the fates of a run, of the workload whose faults went furthest: what was only loaded is accepted at most. Nil: no workload
-// has any.
+// fatesOf takes the workload that ran its programs furthest, as a program that is only loaded gets no further than accepted; nil if no
+// workload has fates.
 func fatesOf(a *verdict.Analysis) []fated {
 	by := map[string][]fated{}
 	furthest, chosen := harness.Fate(-1), ""
@@ -44,32 +44,71 @@ func fatesOf(a *verdict.Analysis) []fated {
 }
 
 // mostNamed is how many variants of a fate a sentence names.
-const mostNamed = 6
+const mostNamed = 3
 
-// fates are the sentences about fates, one for each combination of axis values: how many faults had which, and which had the worst. The
-// baseline has no fault.
+// fates are the sentences about fates, one for each combination of axis values: how many faults did which harm, and what became of the
+// others. Those that the definition's needs name come first, and the first of them begins with yes or no. The baseline has no fault.
 func (b board) fates() (out []string) {
 	faults := harness.Filter(fatesOf(b.a), func(f fated) bool { return f.cell.Variant != b.baseline })
-	for _, same := range harness.GroupBy(faults, func(f fated) string { return f.cell.AxesText() }) {
-		var parts []string
-		for fate := range len(harness.Fates()) {
-			had := harness.Filter(same, func(f fated) bool { return int(f.fate) == fate })
-			if len(had) == 0 {
-				continue
-			}
-			text := fmt.Sprintf("%d %v", len(had), harness.Fate(fate))
-			if names := b.inOrder(had); harness.Fate(fate).Harmful() {
-				if more := len(names) - mostNamed; more > 0 {
-					names = append(names[:mostNamed:mostNamed], fmt.Sprintf("and %d more", more))
-				}
-				text += " (" + strings.Join(names, ", ") + ")"
-			}
-			parts = append(parts, text)
+	groups := harness.GroupBy(faults, func(f fated) string { return f.cell.AxesText() })
+	slices.SortFunc(groups, func(x, y []fated) int { return strings.Compare(x[0].cell.AxesText(), y[0].cell.AxesText()) })
+	for _, a := range b.a.Run.Env.Answers {
+		fit := func(g []fated) bool {
+			return a.Unit == harness.UnitFate && g[0].cell.Workload == a.Workload && fits(a, g[0].cell.Axes)
 		}
-		out = append(out, fmt.Sprintf("%s: %s: %s.", same[0].cell.At(), plural(len(same), "fault"), strings.Join(parts, ", ")))
+		for _, same := range harness.Filter(groups, fit) {
+			text, harm := b.fatesOfOne(same)
+			if len(out) == 0 {
+				out = append(out, yesOrNo(harm, a.Need+": "+text))
+			} else {
+				out = append(out, a.Need+": "+text)
+			}
+		}
+		groups = slices.DeleteFunc(groups, fit)
 	}
-	slices.Sort(out)
+	for _, same := range groups {
+		text, _ := b.fatesOfOne(same)
+		out = append(out, same[0].cell.At()+": "+text)
+	}
 	return out
+}
+
+// endings are the nouns and adjectives of fates in a sentence, for one fault and for several.
+var endings = [...][2]string{
+	harness.FateRefused: {"refused", "refused"}, harness.FateAccepted: {"accepted and not run", "accepted and not run"},
+	harness.FateHarmless: {"harmless", "harmless"}, harness.FateUnnoticed: {"unnoticed", "unnoticed"},
+	harness.FateLeak:       {"leak of kernel memory or an address", "leaks of kernel memory or addresses"},
+	harness.FateCorruption: {"corruption of kernel memory", "corruptions of kernel memory"},
+	harness.FateOops:       {"crash with an oops", "crashes with an oops"}, harness.FateHang: {"hang", "hangs"},
+}
+
+// fatesOfOne is the sentence about faults with the same axis values, the worst fate first; harm says whether the kernel suffered any.
+func (b board) fatesOfOne(same []fated) (text string, harm bool) {
+	var bad, rest []string
+	harmed := 0
+	for fate := len(harness.Fates()) - 1; fate >= 0; fate-- {
+		had := harness.Filter(same, func(f fated) bool { return int(f.fate) == fate })
+		text := fmt.Sprintf("%d %s", len(had), endings[fate][min(1, max(0, len(had)-1))])
+		switch names := b.inOrder(had); {
+		case len(had) == 0:
+		case !harness.Fate(fate).Harmful():
+			rest = append([]string{text}, rest...)
+		default:
+			if more := len(names) - mostNamed; more > 0 {
+				names = append(names[:mostNamed:mostNamed], fmt.Sprintf("and %d more", more))
+			}
+			bad = append(bad, text+" ("+strings.Join(names, ", ")+")")
+			harmed += len(had)
+		}
+	}
+	text = fmt.Sprintf("of %s none did harm", plural(len(same), "fault"))
+	if harmed > 0 {
+		text = fmt.Sprintf("of %s %d did harm: %s", plural(len(same), "fault"), harmed, strings.Join(bad, ", "))
+	}
+	if len(rest) > 0 {
+		text += ". The others: " + strings.Join(rest, ", ")
+	}
+	return text + ".", harmed > 0
 }
 
 // inOrder are the variants of fates in the order of the definition.

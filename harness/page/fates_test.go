@@ -57,8 +57,21 @@ func TestFateGrid(t *testing.T) {
 // TestFateSentences: the baseline is no fault, and harmful ones are named.
 func TestFateSentences(t *testing.T) {
 	a := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "b": harness.FateHang, "c": harness.FateHang})
-	got := board{a: a, baseline: "sound"}.fates()
-	if want := "fault by=root: 3 faults: 1 refused, 2 hang (b, c)."; len(got) != 1 || got[0] != want {
-		t.Errorf("%q, want %q", got, want)
+	by := []harness.AxisValue{{Name: "by", Value: "root"}}
+	need := []harness.Answer{{Need: "by root", Workload: "fault", Unit: harness.UnitFate, Where: by}}
+	safe := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "b": harness.FateUnnoticed})
+	for _, tt := range []struct {
+		of    *verdict.Analysis
+		needs []harness.Answer
+		want  string
+	}{
+		{a, nil, "fault by=root: of 3 faults 2 did harm: 2 hangs (b, c). The others: 1 refused."},
+		{a, need, "Yes: by root: of 3 faults 2 did harm: 2 hangs (b, c). The others: 1 refused."},
+		{safe, need, "No: by root: of 2 faults none did harm. The others: 1 refused, 1 unnoticed."},
+	} {
+		tt.of.Run.Env.Answers = tt.needs
+		if got := (board{a: tt.of, baseline: "sound"}).fates(); len(got) != 1 || got[0] != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
 	}
 }

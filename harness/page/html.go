@@ -267,10 +267,11 @@ func leadPlot(e *record.Env, plots []plot.Plot) string {
 
 // sentences are those of the answer, with the needs apart.
 func (b board) sentences() []Sentence {
+	heads := append([]string{sayYes, sayNo}, harness.Map(b.a.Run.Env.Answers, func(a harness.Answer) string { return a.Need })...)
 	return harness.Map(b.answer(), func(text string) Sentence {
-		for _, a := range b.a.Run.Env.Answers {
-			if rest, ok := strings.CutPrefix(text, a.Need+": "); ok {
-				return Sentence{a.Need, rest}
+		for _, head := range heads {
+			if rest, ok := strings.CutPrefix(text, head+": "); ok {
+				return Sentence{head, rest}
 			}
 		}
 		return Sentence{"", text}

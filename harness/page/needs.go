@@ -28,16 +28,18 @@ type need struct {
 func (b board) needs() (out []need) {
 	for _, a := range b.a.Run.Env.Answers {
 		for _, p := range b.all(a.Workload) {
-			fits := func(w harness.AxisValue) bool {
-				return slices.ContainsFunc(p.axes, func(v harness.AxisValue) bool { return v == w })
-			}
-			if p.unit == a.Unit && !slices.ContainsFunc(a.Where, func(w harness.AxisValue) bool { return !fits(w) }) {
+			if p.unit == a.Unit && fits(a, p.axes) {
 				out = append(out, need{a, p})
 				break
 			}
 		}
 	}
-	return out[:min(mostNeeds, len(out))]
+	return out
+}
+
+// fits reports whether axis values are those that a need names.
+func fits(a harness.Answer, axes []harness.AxisValue) bool {
+	return !slices.ContainsFunc(a.Where, func(w harness.AxisValue) bool { return !slices.Contains(axes, w) })
 }
 
 // cited are the panels of a workload that the answer speaks of, the variants that it names there, and those that it names elsewhere, in the
@@ -50,7 +52,8 @@ func (b board) cited(workload string) (panels []panel, own, others []string) {
 		}
 		panels = append(panels, n.panel)
 		for _, sentence := range b.told {
-			here[sentence] = here[sentence] || strings.HasPrefix(sentence, n.Need+": ")
+			said := strings.TrimPrefix(strings.TrimPrefix(sentence, sayYes+": "), sayNo+": ")
+			here[sentence] = here[sentence] || strings.HasPrefix(said, n.Need+": ")
 		}
 	}
 	for _, sentence := range b.told {
@@ -75,72 +78,185 @@ func (b board) mentioned(sentence string) []string {
 	})
 }
 
-// byNeed is a sentence for each need, and the best of the baseline's class in the first need that has one; nil if none has.
-func (b board) byNeed(needs []need) (lead *effect, out []string) {
-	for _, n := range needs {
-		effects := b.effects(n.panel)
-		tested := harness.Filter(effects, func(e effect) bool { return e.Tested() })
-		if len(tested) == 0 {
-			if side := b.side(n.panel); side != "" {
-				out = append(out, n.Need+": "+side)
+// byNeed is a sentence for each need, then what the best of the baseline's class in the first need that has one costs; lead is that one, nil
+// if none has. priced says whether a price was named.
+func (b board) byNeed(needs []need) (lead *effect, out []string, priced bool) {
+	chosen := harness.Filter(needs, func(n need) bool { return !n.Price })
+	for _, n := range chosen[:min(mostNeeds, len(chosen))] {
+		var text string
+		switch {
+		case n.Whole != 0:
+			out = append(out, b.whole(n))
+		case len(n.Of) > 0:
+			text = b.named(n)
+		default:
+			var best *effect
+			if text, best = b.chosen(n); lead == nil {
+				lead = best
 			}
-			continue
 		}
-		own := harness.Filter(tested, func(e effect) bool { return e.variant.Class == b.class() })
-		if len(own) == 0 {
-			own = tested
-		}
-		out = append(out, n.Need+": "+b.ranking(own)+b.others(tested, own[0].variant.Class)+".")
-		if best := own[0]; lead == nil && best.Verdict == verdict.Better {
-			lead = &best
+		if text != "" {
+			out = append(out, n.Need+": "+text+".")
 		}
 	}
-	return lead, out
+	if lead == nil {
+		return lead, out, false
+	}
+	for _, n := range harness.Filter(needs, func(n need) bool { return n.Price }) {
+		if text := b.price(n, lead.variant.Name); text != "" {
+			out, priced = append(out, n.Need+": "+text+"."), true
+		}
+	}
+	return lead, out, priced
+}
+
+// chosen says which variants serve a need better than the baseline, and returns the best of its class; nil if none is shown better. Where the
+// trials are too few, it says values.
+func (b board) chosen(n need) (text string, best *effect) {
+	tested := harness.Filter(b.effects(n.panel), func(e effect) bool { return e.Tested() })
+	if len(tested) == 0 {
+		return b.side(n.panel), nil
+	}
+	own := harness.Filter(tested, func(e effect) bool { return e.variant.Class == b.class() })
+	if len(own) == 0 {
+		own = tested
+	}
+	if own[0].Verdict == verdict.Better {
+		best = &own[0]
+	}
+	return b.ranking(own) + b.others(tested, own[0]), best
+}
+
+// price is what a variant is worse by than the baseline; "" if nothing is shown. Shares, which are fair or not by themselves, are said as
+// values.
+func (b board) price(n need, name string) string {
+	e, ok := harness.Find(b.effects(n.panel), func(e effect) bool { return e.variant.Name == name })
+	if !ok || !e.Tested() {
+		return ""
+	}
+	if e.Verdict != verdict.Worse {
+		return fmt.Sprintf("%s is not shown worse than %s", name, b.baseline)
+	}
+	if e.Difference {
+		return fmt.Sprintf("%s %s, %s %s", name, n.panel.value(name), b.baseline, n.panel.value(b.baseline))
+	}
+	return e.text(b.baseline, false)
+}
+
+// whole says whether any variant reaches the value that serves a need wholly, in every trial, and what the others reach.
+func (b board) whole(n need) string {
+	var reach, fail []string
+	for _, name := range b.sorted(n.panel) {
+		if slices.ContainsFunc(n.panel.cells[name].Values, func(v float64) bool { return v != n.Whole }) {
+			fail = append(fail, name)
+		} else {
+			reach = append(reach, name)
+		}
+	}
+	write := func(v float64) string { return n.panel.scale.Format(v) + " " + n.panel.scale.Unit }
+	text := fmt.Sprintf("%s: %d of %s reach %s in every trial", n.Need, len(reach), plural(len(reach)+len(fail), "variant"), write(n.Whole))
+	if len(reach) > 0 {
+		text += " (" + strings.Join(reach, ", ") + ")"
+	}
+	if len(fail) > 0 {
+		worst := fail[len(fail)-1]
+		text += fmt.Sprintf("; the others fall short, down to %s (%s)", write(slices.Min(n.panel.cells[worst].Values)), worst)
+	}
+	return yesOrNo(len(reach) > 0, text+".")
+}
+
+// yesOrNo begins a sentence with yes or no.
+func yesOrNo(yes bool, text string) string {
+	if yes {
+		return sayYes + ": " + text
+	}
+	return sayNo + ": " + text
+}
+
+// The words of a question that is answered by yes or no.
+const (
+	sayYes = "Yes"
+	sayNo  = "No"
+)
+
+// named says how the variants that a question is about lie to those that they are held against; "" if the run has none of these pairs.
+func (b board) named(n need) string {
+	var parts []string
+	for _, name := range n.Of {
+		s := n.panel.cells[name]
+		v, known := b.a.Run.Env.Variant(name)
+		if s == nil || !known {
+			continue
+		}
+		var against []string
+		for _, over := range n.Over {
+			if a, ok := b.a.Against(s, over); ok && a.Tested() {
+				against = append(against, effect{n.panel, v, a}.text(over, len(against) > 0))
+			}
+		}
+		if len(against) > 0 {
+			parts = append(parts, strings.Join(against, ", and "))
+		}
+	}
+	if len(parts) == 0 {
+		return b.values(n.panel, slices.Concat(n.Of, n.Over))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // ranking says of variants of one class, the best first, which are better than the baseline, or that none is.
 func (b board) ranking(own []effect) string {
 	better := harness.Filter(own, func(e effect) bool { return e.Verdict == verdict.Better })
+	best := own[0]
 	if len(better) == 0 {
-		worse := harness.Filter(own, func(e effect) bool { return e.Verdict == verdict.Worse })
-		text := fmt.Sprintf("no variant is shown better than %s", b.baseline)
+		worse := harness.Map(harness.Filter(own, func(e effect) bool { return e.Verdict == verdict.Worse }), func(e effect) string { return e.variant.Name })
 		if len(worse) == len(own) {
-			text += "; all are shown worse"
-		} else if len(worse) > 0 {
-			names := harness.Map(worse, func(e effect) string { return e.variant.Name })
-			text += fmt.Sprintf("; shown worse: %s", strings.Join(names, ", "))
+			return fmt.Sprintf("all others are shown worse than %s; the least so: %s", b.baseline, best.text(b.baseline, false))
 		}
-		best := own[0]
-		return text + "; of the best median, " + best.text(b.baseline, true)
+		text := fmt.Sprintf("no variant is shown better than %s (%s)", b.baseline, strings.Join(b.undecided(own), ", "))
+		if len(worse) > 0 {
+			text += "; shown worse: " + strings.Join(worse, ", ")
+		}
+		return text
 	}
-	text := better[0].text(b.baseline, true)
-	if next := b.next(better[:min(named, len(better))]); len(next) > 0 {
-		text += ", then " + strings.Join(next, ", ")
+	text, form := best.text(b.baseline, false), formOf(best.Against)
+	for i, e := range better[1:min(named, len(better))] {
+		text += ", " + b.behind(better[i], e, form)
 	}
 	return text
 }
 
-// others names the best of each other class, which does other work.
-func (b board) others(tested []effect, class string) string {
+// undecided are the first effects, in the order of the definition, of which no difference is shown.
+func (b board) undecided(own []effect) (out []string) {
+	for _, v := range b.a.Run.Env.Variants {
+		e, ok := harness.Find(own, func(e effect) bool { return e.variant.Name == v.Name })
+		switch {
+		case !ok || e.Verdict == verdict.Worse || len(out) == named:
+		case len(out) == 0:
+			out = append(out, e.text(b.baseline, false))
+		default:
+			out = append(out, e.brief(inWords))
+		}
+	}
+	return out
+}
+
+// others names the best of each class but that of the effect that was named before, which does other work.
+func (b board) others(tested []effect, first effect) string {
 	var best []string
 	for _, same := range harness.GroupBy(tested, func(e effect) string { return e.variant.Class }) {
-		if e := same[0]; e.variant.Class != class && e.Verdict == verdict.Better {
-			best = append(best, fmt.Sprintf("%s, class %s", e.brief(), e.variant.Class))
+		if e := same[0]; e.variant.Class != first.variant.Class && e.Verdict == verdict.Better {
+			best = append(best, fmt.Sprintf("%s (class %s)", e.brief(formOf(first.Against)), e.variant.Class))
 		}
 	}
 	if len(best) == 0 {
 		return ""
 	}
-	return "; other classes do other work: " + strings.Join(best, "; ")
+	return "; other classes, which do other work: " + strings.Join(best, ", ")
 }
 
-// brief is the variant and its effect without the interval: "tc-nat 4.7 % above".
-func (e effect) brief() string {
-	return e.variant.Name + " " + strings.TrimSuffix(factor(e.Against, e.panel.unit, false), " of")
-}
-
-// Weight is how much a run says about its question: the needs that it answers with enough trials, those for which it shows a difference,
-// then the comparisons that it has.
+// Weight is how much a run says about its question: the needs that it answers with enough trials, then whether its commit is known, then the
+// needs for which it shows a difference, then the comparisons that it has.
 func Weight(a *verdict.Analysis) int {
 	b := newBoard(a)
 	tested, _ := b.compared()
@@ -150,5 +266,9 @@ func Weight(a *verdict.Analysis) int {
 		answered += min(1, len(effects))
 		decided += min(1, harness.Count(effects, func(e effect) bool { return e.Verdict == verdict.Better || e.Verdict == verdict.Worse }))
 	}
-	return 1_000_000*answered + 10_000*decided + len(tested)
+	known := 0
+	if a.Run.Env.Commit != "" {
+		known = 1
+	}
+	return 10_000_000*answered + 1_000_000*known + 10_000*decided + len(tested)
 }

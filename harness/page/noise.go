@@ -51,25 +51,13 @@ func (b board) alike(p panel, x, y float64) bool {
 	return x > 0 && y > 0 && math.Abs(math.Log(x/y)) <= math.Log1p(noise)
 }
 
-// front says how the first variant of a class, the best first, stands to the next: in front of it, unless no difference is shown.
-func (b board) front(p panel, names []string) string {
-	class := p.cells[names[0]].Cell.Class
-	if len(names) > 1 && b.alike(p, medianOf(p.cells[names[0]]), medianOf(p.cells[names[1]])) {
-		return "class " + class + "; to " + names[1] + " no difference is shown"
+// behind is a variant behind another in a ranking, and says so if no difference is shown between them.
+func (b board) behind(before, e effect, f form) string {
+	text := e.brief(f)
+	if b.alike(e.panel, medianOf(e.panel.cells[e.variant.Name]), medianOf(e.panel.cells[before.variant.Name])) {
+		text += " (to " + before.variant.Name + " no difference is shown)"
 	}
-	return "in front in class " + class
-}
-
-// next are the variants behind the best, and whether each is shown to differ from the one before it.
-func (b board) next(better []effect) (out []string) {
-	for i, e := range better[1:] {
-		text := e.brief()
-		if b.alike(e.panel, medianOf(e.panel.cells[e.variant.Name]), medianOf(e.panel.cells[better[i].variant.Name])) {
-			text += " (to " + better[i].variant.Name + " no difference is shown)"
-		}
-		out = append(out, text)
-	}
-	return out
+	return text
 }
 
 // panelsOfEffects are the panels of effects.

@@ -164,9 +164,9 @@ const leastQuotient = 0.1
 // mostPercent is the factor from which on the end of an interval is no longer written as a percentage.
 const mostPercent = 10
 
-// inPercent reports whether a quotient is written as so many percent above or below: it is between a half and two, and its interval
+// percents reports whether a quotient is written as so many percent above or below: it is between a half and two, and its interval
 // does not go far beyond.
-func inPercent(v verdict.Against) bool {
+func percents(v verdict.Against) bool {
 	return v.Effect.Median >= 0.5 && v.Effect.Median < 2 && v.Effect.Hi < mostPercent
 }
 
@@ -184,7 +184,7 @@ func effectText(v verdict.Against, name string) (text, says, colour string) {
 	case v.Effect.Median > 0 && v.Effect.Median < leastQuotient:
 		write = func(x float64) string { return "x 1/" + unit.Digits(1/x) }
 		plain = func(x float64) string { return "1/" + unit.Digits(1/x) }
-	case inPercent(v):
+	case percents(v):
 		write = func(x float64) string { return unit.Percent(x-1, true) }
 		plain = func(x float64) string { return strings.TrimSuffix(write(x), " %") }
 	}

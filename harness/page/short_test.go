@@ -143,17 +143,17 @@ func TestAnswer(t *testing.T) {
 		want, not []string
 	}{
 		{"enough trials", run(5, nil), []string{
-			"packets/s of xdp-nat is 4.7", "times that of iptables, the best median of class nat; other classes do other work: xdp-dsr 6.", "Most is gained in newflow at services=10000: time per packet of xdp-nat is 1/7",
+			"xdp-nat carries 4.7", "] as many packets/s as iptables; other classes, which do other work: xdp-dsr 6.", "Most is gained in newflow at services=10000, time per packet: iptables takes 72.0 times [71.3, 73.2] as long as xdp-nat.",
 			"xdp-nat is shown worse in none of 7 comparisons.", "5 pairs of trials or more, at 93.8 %; one variant measured twice differs by up to"}, []string{"too few"}},
-		{"one trial", run(1, nil), []string{"1 trial a cell: nothing here is called a difference or none.", "iptables 1.5", "xdp-nat 7.1"}, []string{"times", "median of class nat;", "better", "worse", "gained"}},
+		{"one trial", run(1, nil), []string{"1 trial a cell: nothing here is called a difference or none.", "iptables 1.5", "xdp-nat 7.1"}, []string{"times", "in front", "better", "worse", "gained"}},
 		{"three trials", run(3, nil), []string{"3 trials a cell: nothing here"}, []string{"times", "gained"}},
 		{"all are worse", worse, []string{"No variant is shown better than iptables in any of "}, []string{"gained", "is shown worse in"}},
-		{"a price elsewhere", mixed, []string{"xdp-nat is worse in 1 of 7 comparisons, such as newflow at services=1: time per packet of xdp-nat is 6"}, nil},
+		{"a price elsewhere", mixed, []string{"xdp-nat is shown worse in 1 of 7 comparisons, such as newflow at services=1, time per packet: xdp-nat takes 6", "as long as iptables."}, nil},
 		{"nothing beside the baseline", alone, []string{"There is no cell of xdp-dsr with another variant beside it"}, []string{"times"}},
-		{"needs", needs(run(5, nil)), []string{"Many services: time per packet of xdp-nat is 1/7", "of that of iptables, then tc-nat 1/2", "; other classes do other work: xdp-dsr 1/9", "One service: packets/s of xdp-nat is 4.7",
+		{"needs", needs(run(5, nil)), []string{"Many services: iptables takes 7", "] as long as xdp-nat, 2", " times as long as tc-nat", "; other classes, which do other work: 9", "as long as xdp-dsr (class dsr)", "One service: xdp-nat carries 4.7",
 			"xdp-nat is shown worse in none of 7 comparisons."}, []string{"More than there are", "Most is gained"}},
-		{"needs, all are worse", needs(worse), []string{"One service: no variant is shown better than iptables; all are shown worse; of the best median, packets/s of tc-nat is 1/3"}, []string{"Many services", "more than"}},
-		{"needs, one trial", needs(run(1, nil)), []string{"1 trial a cell", "Many services: µs/pkt: iptables 2", "One service: M pkt/s: iptables 1.5"}, []string{"times", "better"}},
+		{"needs, all are worse", needs(worse), []string{"One service: all others are shown worse than iptables; the least so: iptables carries 3"}, []string{"Many services", "more than"}},
+		{"needs, one trial", needs(run(1, nil)), []string{"1 trial a cell", "Many services: iptables 2", "One service: iptables 1.50 M pkt/s, iptables-nft 1.23"}, []string{"times", "better"}},
 		{"nothing at all", nothing, []string{"Nothing was measured."}, nil},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
@@ -173,6 +173,58 @@ func TestAnswer(t *testing.T) {
 				t.Errorf("%d sentences: %q", len(sentences), sentences)
 			}
 		})
+	}
+}
+
+// TestAnswerKinds: a need with a price, one that is served wholly or not, and one about named variants.
+func TestAnswerKinds(t *testing.T) {
+	at := []harness.AxisValue{{Name: "services", Value: "1"}}
+	chosen := harness.Answer{Need: "Packets", Workload: "pps", Unit: "pkt/s", Where: at}
+	price := harness.Answer{Need: "The price", Workload: "newflow", Unit: "sec/pkt", Where: at, Price: true}
+	whole := func(value float64) harness.Answer {
+		return harness.Answer{Need: "packets", Workload: "pps", Unit: "pkt/s", Where: at, Whole: value}
+	}
+	named := harness.Answer{Need: "The two", Workload: "pps", Unit: "pkt/s", Where: at, Of: []string{"nftables", "tc-nat"}, Over: []string{"xdp-nat", "xdp-dsr"}}
+	for _, tt := range []struct {
+		what    string
+		repeats int
+		answers []harness.Answer
+		change  func(*harness.Trial) // of each trial of workload pps
+		want    []string
+		not     string
+	}{
+		{"a price that is none", 5, []harness.Answer{chosen, price}, nil, []string{"The price: xdp-nat is not shown worse than iptables.", "xdp-nat is shown worse in none"}, ""},
+		{"a price", 5, []harness.Answer{chosen, price}, func(tr *harness.Trial) {
+			if tr.Cell.Variant == "xdp-nat" && tr.Cell.Workload == "newflow" {
+				tr.Result.Metrics = []harness.Metric{{Unit: "sec/pkt", Value: 1}}
+			}
+		}, []string{"The price: xdp-nat takes 6", "xdp-nat is shown worse in 3 of 7 comparisons."}, "such as"},
+		{"a price of one trial", 1, []harness.Answer{chosen, price}, nil, []string{"Packets: iptables"}, "price"},
+		{"none reaches it", 5, []harness.Answer{whole(1)}, nil, []string{"No: packets: 0 of 9 variants reach 1e-06 M pkt/s in every trial; the others fall short, down to "}, "Yes"},
+		{"one reaches it", 5, []harness.Answer{whole(9e6)}, func(tr *harness.Trial) {
+			if tr.Cell.Variant == "nftables" || tr.Cell.Variant == "tc-nat" && tr.Repeat > 0 {
+				tr.Result.Metrics = []harness.Metric{{Unit: "pkt/s", Value: 9e6}}
+			}
+		}, []string{"Yes: packets: 1 of 9 variants reach 9.00 M pkt/s in every trial (nftables); the others fall short"}, "No"},
+		{"named variants", 5, []harness.Answer{named}, nil, []string{"The two: xdp-nat carries 4.", "] as many packets/s as nftables, and xdp-dsr carries 6.", "; xdp-nat carries ", " as many packets/s as tc-nat, and "}, "iptables"},
+		{"named variants, one trial", 1, []harness.Answer{named}, nil, []string{"The two: nftables 1.", " M pkt/s, tc-nat 2."}, "times"},
+	} {
+		r := synthetic.Spec{Seed: 1, Repeats: tt.repeats, Noise: 0.005}.Run()
+		r.Env.Baseline, r.Env.Answers = "iptables", tt.answers
+		for i := range r.Trials {
+			if tt.change != nil {
+				tt.change(&r.Trials[i])
+			}
+		}
+		text := strings.Join(Answer(verdict.Analyze(r)), " ")
+		for _, w := range tt.want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: it does not say %q: %s", tt.what, w, text)
+			}
+		}
+		if tt.not != "" && strings.Contains(text, tt.not) {
+			t.Errorf("%s: it says %q: %s", tt.what, tt.not, text)
+		}
 	}
 }
 
@@ -197,10 +249,10 @@ func TestWideInterval(t *testing.T) {
 		v           verdict.Against
 		said, table string
 	}{
-		{of(0.885, 0.823, 1.2), "11.5 % [-20.0 %, 17.7 %] below", "-11.5 % [-17.7, +20.0]"},
-		{of(0.885, 0.823, 340), "0.885 [0.823, 340] times", "x 0.885 [0.823, 340]"},
+		{of(0.885, 0.823, 1.2), "v takes 0.823 to 1.20 times as long as base", "-11.5 % [-17.7, +20.0]"},
+		{of(0.885, 0.823, 340), "v takes 0.823 to 340 times as long as base", "x 0.885 [0.823, 340]"},
 	} {
-		if got := factor(c.v, "p99-sec", true); got != c.said {
+		if got := (effect{panel{unit: "p99-sec"}, harness.Variant{Name: "v"}, c.v}).text("base", false); got != c.said {
 			t.Errorf("%q, want %q", got, c.said)
 		}
 		if got, _, _ := effectText(c.v, "p99-sec"); got != c.table {
@@ -260,6 +312,9 @@ func TestShortSubjects(t *testing.T) {
 			_, table, ok := strings.Cut("\n"+text, "\n"+n.Workload+" ")
 			table, _, _ = strings.Cut(table, "\n\n")
 			_, own, _ := b.cited(n.Workload)
+			if n.Price && len(own) == 0 { // a price is named only of a variant that is shown better
+				continue
+			}
 			if !ok || len(own) == 0 {
 				t.Errorf("%s: no table of %s, %q:\n%s", name, n.Workload, own, text)
 			}

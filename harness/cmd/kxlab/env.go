@@ -9,6 +9,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/kxlab/kxlab/bpf"
@@ -94,11 +96,15 @@ func budgets(p *runner.Plan) map[string]string {
 	return out
 }
 
-// complement gives a record of an older version what the shipped definition of its name says about how it is shown: the baseline, the needs
-// that are answered first, and the plot beside the answer. Nothing of it changes a measured value.
+// complement has a record of a shipped definition shown with what the definition of its name says about how: the question, the needs that are
+// answered first, the plot beside the answer, and, where the record has none, the baseline and the addresses of claims. Nothing of it changes a
+// measured value or a claimed figure. A definition of the user's own, and one that kxlab ab made, keeps its words.
 func complement(env *record.Env) {
 	e, err := experiments.Open(env.Experiment, experiments.Vocabulary{})
-	if err != nil || experiments.IsPath(env.Experiment) { // not a shipped one
+	own := func(word string) bool {
+		return word == "ab" || filepath.Ext(word) == ".yaml" || filepath.Ext(word) == ".yml"
+	}
+	if err != nil || experiments.IsPath(env.Experiment) || slices.ContainsFunc(env.Command, own) {
 		return
 	}
 	_, known := env.Variant(e.Baseline)
@@ -109,7 +115,5 @@ func complement(env *record.Env) {
 		of, _ := harness.Find(e.Variants, func(o harness.Variant) bool { return o.Name == v.Name })
 		env.Variants[i].Hue = cmp.Or(v.Hue, of.Hue)
 	}
-	if env.Ask == "" && len(env.Answers) == 0 && env.AnswerPlot == "" {
-		env.Ask, env.Answers, env.AnswerPlot = e.Ask, e.Answers, e.AnswerPlot
-	}
+	env.Ask, env.Answers, env.AnswerPlot = e.Ask, e.Answers, e.AnswerPlot
 }

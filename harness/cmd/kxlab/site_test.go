@@ -8,6 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // TestSiteBadRuns: each run directory that cannot be read is named, and the site stays as it is; what is no run is passed over.
@@ -81,15 +85,28 @@ func TestSiteBadRuns(t *testing.T) {
 
 // TestComplement: a record from before a definition named a baseline and needs is shown with those of today.
 func TestComplement(t *testing.T) {
-	r, err := openRun(streams{out: os.Stdout, err: os.Stderr, quiet: true}, "../../../results/cc-quick")
+	r, err := openRun(streams{out: os.Stdout, err: os.Stderr, quiet: true}, "../../../results/cc-swap")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Env.Baseline != "cubic" || len(r.Env.Answers) == 0 || r.Env.Ask == "" || r.Env.AnswerPlot == "" {
 		t.Errorf("baseline %q, %d answers, ask %q, plot %q", r.Env.Baseline, len(r.Env.Answers), r.Env.Ask, r.Env.AnswerPlot)
 	}
-	r.Env.Experiment, r.Env.Ask, r.Env.Answers = "mine", "", nil
-	if complement(&r.Env); r.Env.Ask != "" || r.Env.Answers != nil {
-		t.Error("an experiment of another name has the words of a shipped one")
+	now := r.Env.Answers
+	own := []harness.Answer{{Need: "mine"}}
+	for _, tt := range []struct {
+		what, experiment string
+		command          []string
+		want             []harness.Answer
+	}{
+		{"needs of an older version", "cc", []string{"kxlab", "run", "cc"}, now},
+		{"a definition of the user's own", "cc", []string{"kxlab", "run", "./cc.yaml"}, own},
+		{"a comparison of two", "cc", []string{"kxlab", "ab", "cubic", "bbr"}, own},
+		{"an experiment of another name", "mine", []string{"kxlab", "run", "mine"}, own},
+	} {
+		r.Env.Experiment, r.Env.Command, r.Env.Answers = tt.experiment, tt.command, own
+		if complement(&r.Env); !cmp.Equal(r.Env.Answers, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.what, r.Env.Answers, tt.want)
+		}
 	}
 }
