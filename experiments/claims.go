@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"net/url"
 	"path"
 	"slices"
 
@@ -56,6 +57,7 @@ func checkClaim(c harness.Claim, known map[string]harness.Experiment) error {
 	cells := c.Figure != 0 || c.Relation != "" || c.Unit != "" || c.Numerator.Workload != "" || c.Denominator.Workload != ""
 	err := cmp.Or(
 		refuse(c.Text == "" || c.Source == "" || c.Measured == "", "text, source and measured must be given"),
+		at(checkURL(c.URL), "url"),
 		refuse(c.Cannot != "" && cells, "it has a reason why it cannot be tested, and cells that speak to it"),
 	)
 	if err != nil || c.Cannot != "" {
@@ -72,6 +74,12 @@ func checkClaim(c harness.Claim, known map[string]harness.Experiment) error {
 		in("numerator", at(checkSelector(e, c.Numerator, c.Unit), "numerator")),
 		in("denominator", at(checkSelector(e, c.Denominator, c.Unit), "denominator")),
 	)
+}
+
+// checkURL checks the address of a source, if it has one.
+func checkURL(address string) error {
+	u, err := url.Parse(address)
+	return refuse(address != "" && (err != nil || u.Scheme != "https" || u.Host == ""), "url is %q, must begin with https://", address)
 }
 
 // checkWorst checks a claim about fates.

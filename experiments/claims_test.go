@@ -25,6 +25,7 @@ claims:
   - id: elsewhere
     text: half the CPU
     source: a page
+    url: https://example.org/page
     measured: two machines
     cannot: needs two machines
 `
@@ -43,11 +44,13 @@ func TestParseClaims(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(claims) != 2 || claims[0].Figure != 6 || claims[0].Numerator.Where[0].Value != "1" || claims[1].Cannot == "" {
+	if len(claims) != 2 || claims[0].Figure != 6 || claims[0].Numerator.Where[0].Value != "1" || claims[1].Cannot == "" || claims[1].URL != "https://example.org/page" {
 		t.Errorf("%+v", claims)
 	}
 	for _, tt := range []struct{ old, new, want string }{
 		{"figure: 6", "figures: 6", "figures"},
+		{"source: a talk", "source: a talk\n    url: http://example.org/", `url is "http://example.org/", must begin with https://`},
+		{"source: a talk", "source: a talk\n    url: a talk", `must begin with https://`},
 		{"id: elsewhere", "id: lb-six-times", "twice"},
 		{"source: a talk", "source: ''", "claim lb-six-times: text, source"},
 		{"experiment: lb", "experiment: bl", "unknown experiment"},

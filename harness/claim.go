@@ -10,6 +10,7 @@ type Claim struct {
 	Experiment string // whose cells can test it
 	Text       string
 	Source     string // author and publication
+	URL        string `json:",omitempty"` // where the source is, https; "" if no address is known
 	Measured   string // what the source measured
 	// Figure is the number claimed for Numerator divided by Denominator, both in Unit. The claim holds if the quotient is
 	// Relation (">=" or "<=") Figure.

@@ -19,8 +19,10 @@ import (
 // A Claim is a row of the score board: what was said, what was measured, and the verdict.
 type Claim struct {
 	ID, Text, Source, There string        // There is what was really measured by the source
+	URL                     string        // where the source is, https; or ""
 	Said, Here              string        // ">= 6", "2.76 [2.70, 2.86]"
 	Of                      string        // what the figures are a quotient of
+	At                      string        // the conditions that both cells share: "pps services=1 rate=400000"
 	Bar                     template.HTML // the interval against the claimed figure
 	Verdict, Style, Why     string        // Style is a class of the page: good, bad, warn, none
 }
@@ -37,6 +39,9 @@ func asked(a *verdict.Analysis) []verdict.Finding {
 // NewClaim is the row of one finding.
 func NewClaim(f verdict.Finding) Claim {
 	c := Claim{ID: f.Claim.ID, Text: f.Claim.Text, Source: f.Claim.Source, There: f.Claim.Measured, Why: f.Why, Here: "-", Said: "-"}
+	if strings.HasPrefix(f.Claim.URL, "https://") {
+		c.URL = f.Claim.URL
+	}
 	if f.Claim.Worst != "" {
 		c.Said, c.Of = "≤ "+f.Claim.Worst, fmt.Sprintf("worst %s in %s", harness.UnitFate, f.Claim.Numerator.Workload)
 		for _, v := range f.Claim.Numerator.Where {
@@ -49,7 +54,8 @@ func NewClaim(f verdict.Finding) Claim {
 	}
 	if f.Claim.Cannot == "" {
 		c.Said = map[string]string{">=": "≥ ", "<=": "≤ "}[f.Claim.Relation] + plain(f.Claim.Figure)
-		c.Of = fmt.Sprintf("%s of %s over %s", f.Claim.Unit, selected(f.Claim.Numerator, f.Claim.Denominator), selected(f.Claim.Denominator, f.Claim.Numerator))
+		c.At = sharedBy(f.Claim.Numerator, f.Claim.Denominator)
+		c.Of = fmt.Sprintf("%s of %s over %s", unit.Words(f.Claim.Unit), selected(f.Claim.Numerator, f.Claim.Denominator), selected(f.Claim.Denominator, f.Claim.Numerator))
 	}
 	c.Verdict, c.Style = verdictOf(f)
 	if f.Ratio.N > 0 {
@@ -62,11 +68,25 @@ func NewClaim(f verdict.Finding) Claim {
 	return c
 }
 
+// sharedBy is the workload and the axis values that both selectors have.
+func sharedBy(a, b harness.CellSelector) string {
+	var words []string
+	for _, v := range a.Where {
+		if slices.Contains(b.Where, v) {
+			words = append(words, v.Name+"="+v.Value)
+		}
+	}
+	if a.Workload == b.Workload {
+		words = append([]string{a.Workload}, words...)
+	}
+	return strings.Join(words, " ")
+}
+
 // selected names a selector's variant, with the axis values that the other one lacks.
 func selected(s, other harness.CellSelector) string {
 	words := []string{s.Variant}
 	for _, v := range s.Where {
-		if s.Variant == other.Variant && !slices.Contains(other.Where, v) {
+		if !slices.Contains(other.Where, v) {
 			words = append(words, v.Name+"="+v.Value)
 		}
 	}

@@ -73,6 +73,33 @@ func TestAsked(t *testing.T) {
 	}
 }
 
+// TestClaimConditions: a claim names what its cells share and what they differ in, and has no link but one of a source's address.
+func TestClaimConditions(t *testing.T) {
+	sel := func(workload, variant string, where ...string) (s harness.CellSelector) {
+		s = harness.CellSelector{Workload: workload, Variant: variant}
+		for _, w := range where {
+			name, value, _ := strings.Cut(w, "=")
+			s.Where = append(s.Where, harness.AxisValue{Name: name, Value: value})
+		}
+		return s
+	}
+	for _, tt := range []struct {
+		a, b           harness.CellSelector
+		url            string
+		of, at, linked string
+	}{
+		{sel("newflow", "nftables", "services=10000", "ip=4"), sel("newflow", "iptables", "services=1", "ip=4"), "https://example.org/",
+			"time per packet of nftables services=10000 over iptables services=1", "newflow ip=4", "https://example.org/"},
+		{sel("pps", "a", "rate=1000"), sel("pps", "b", "rate=1000"), "javascript:alert(1)", "time per packet of a over b", "pps rate=1000", ""},
+		{sel("pps", "a"), sel("crr", "a"), "", "time per packet of a in pps over a in crr", "", ""},
+	} {
+		c := NewClaim(verdict.Finding{Claim: harness.Claim{Figure: 2, Relation: ">=", Unit: "sec/pkt", Numerator: tt.a, Denominator: tt.b, URL: tt.url}})
+		if c.Of != tt.of || c.At != tt.at || c.URL != tt.linked {
+			t.Errorf("%q, %q, %q, want %q, %q, %q", c.Of, c.At, c.URL, tt.of, tt.at, tt.linked)
+		}
+	}
+}
+
 // TestClaimWithoutCells: a claim whose selectors name nothing, of a run of any size, is no row and no error.
 func TestClaimWithoutCells(t *testing.T) {
 	r := synthetic.Golden()

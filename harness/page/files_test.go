@@ -105,3 +105,16 @@ func TestDollarInTitle(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// TestCommitText: a page says which commit made the run, that there were changes, or that the commit is not known.
+func TestCommitText(t *testing.T) {
+	const hash = "0123456789abcdef0123456789abcdef01234567"
+	for commit, want := range map[string]string{
+		"": "commit not known", hash: "commit 0123456789ab", "short": "commit short",
+		hash + "+dirty": "commit 0123456789ab with changes that were not committed",
+	} {
+		if got := commitText(commit); got != want {
+			t.Errorf("%q: %q, want %q", commit, got, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -208,9 +209,7 @@ func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
 	p := &Page{Run: r, ID: a.ID, Facts: facts(r), Noise: a.Noise, Gates: gatesOfNote(r), Without: a.Unmeasured, Warnings: a.Warnings,
 		Claims: Claims(a), Workloads: shortened(b.tablesOf()), Missing: missing(r), Undrawn: remarks, Script: Script()}
 	p.Shown = fmt.Sprintf("%s, kernel %s, %s; %s", a.ID.Target, a.ID.Kernel, a.ID.CPU, a.ID.Date)
-	if r.Env.Commit != "" {
-		p.Shown += "; commit " + r.Env.Commit[:min(12, len(r.Env.Commit))]
-	}
+	p.Shown += "; " + commitText(r.Env.Commit)
 	p.Answer, p.Judged = b.sentences(), strings.Join(b.judged(), " ")
 	p.Unasked = len(a.Findings) - len(p.Claims)
 	p.Causes = map[string][]Link{}
@@ -265,6 +264,28 @@ func leadPlot(e *record.Env, plots []plot.Plot) string {
 	return ""
 }
 
+// commitText says of which commit the program was that made a run. A hash may be of a commit that was never published.
+func commitText(commit string) string {
+	if commit == "" {
+		return "commit not known"
+	}
+	hash, dirty := strings.CutSuffix(commit, "+dirty")
+	text := "commit " + hash[:min(12, len(hash))]
+	if dirty {
+		text += " with changes that were not committed"
+	}
+	return text
+}
+
+// openSentences is how many sentences of an answer a page shows at once where it is narrow; the others are folded.
+const openSentences = 3
+
+// First are the sentences of the answer that are never folded.
+func (p *Page) First() []Sentence { return p.Answer[:min(openSentences, len(p.Answer))] }
+
+// Rest are those that are folded on a narrow page.
+func (p *Page) Rest() []Sentence { return p.Answer[len(p.First()):] }
+
 // sentences are those of the answer, with the needs apart.
 func (b board) sentences() []Sentence {
 	heads := append([]string{sayYes, sayNo}, harness.Map(b.a.Run.Env.Answers, func(a harness.Answer) string { return a.Need })...)
@@ -283,7 +304,7 @@ func facts(r *record.Run) [][2]string {
 	e := &r.Env
 	out := [][2]string{
 		{"Target", e.Target}, {"Kernel", e.Kernel}, {"CPU", e.CPU}, {"State", r.State()},
-		{"Date", e.Started.Format("2006-01-02 15:04:05 MST")}, {"Commit", unit.OrDash(e.Commit)}, {"Profile", unit.OrDash(e.Profile)},
+		{"Date", e.Started.Format("2006-01-02 15:04:05 MST")}, {"Commit", cmp.Or(e.Commit, "not known")}, {"Profile", unit.OrDash(e.Profile)},
 		{"Seed", fmt.Sprint(e.Seed)}, {"Command", unit.OrDash(strings.Join(e.Command, " "))},
 		{"Trials", fmt.Sprintf("%d counted, %d rejected, %s without a number", len(r.Trials), len(e.Rejected), plural(len(r.Unmeasured()), "cell"))},
 		{"Time", timeSpent(e)},

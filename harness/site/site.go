@@ -62,6 +62,14 @@ type result struct {
 	Run shown
 }
 
+// Link leads to the claim on the run's page, or to the page if the run, of an experiment that extends the claim's, has no such row.
+func (r result) Link() string {
+	if slices.ContainsFunc(r.Run.Page.Claims, func(c page.Claim) bool { return c.ID == r.ID }) {
+		return r.Run.File + "#claim-" + r.ID
+	}
+	return r.Run.File
+}
+
 // Make returns the files of the site, by their paths. past is what the page of the history shows; nil: nothing is recorded. kernels are what
 // the page of kernels shows; without any there is no such page.
 func Make(runs []Run, claims []harness.Claim, past *page.HistoryView, kernels []page.KernelSet) (map[string][]byte, error) {
@@ -163,7 +171,8 @@ type sheet struct {
 	Questions []question
 	Question  question
 	Runs      int
-	Words     []word
+	Words     []word // of the lab
+	Terms     []word // of the field
 	Lead      []page.Picture
 	History   *page.HistoryView
 	Kernels   []page.KernelSet
@@ -174,20 +183,20 @@ func write(questions []question, past *page.HistoryView, kernels []page.KernelSe
 	if err != nil {
 		return nil, fmt.Errorf("parse site: %w", err)
 	}
-	links := []page.Link{{Text: "All claims", To: "index.html"}}
+	links := []page.Link{{Text: "Answers and claims", To: "index.html"}}
 	runs := 0
 	for _, q := range questions {
 		links = append(links, page.Link{Text: q.Ask, To: q.File})
 		runs += len(q.Runs)
 	}
-	pages := [][3]string{{"index.html", "index", "kxlab: all claims"}, {"history.html", "history", "kxlab: history"}, {"method.html", "method", "kxlab: method"}, {"words.html", "words", "kxlab: words"}}
+	pages := [][3]string{{"index.html", "index", "kxlab: answers and claims"}, {"history.html", "history", "kxlab: history"}, {"method.html", "method", "kxlab: method"}, {"words.html", "words", "kxlab: words"}}
 	if len(kernels) > 0 {
 		links = append(links, page.Link{Text: "Kernels", To: "kernels.html"})
 		pages = append(pages, [3]string{"kernels.html", "kernels", "kxlab: kernels"})
 	}
 	links = append(links, page.Link{Text: "History", To: "history.html"}, page.Link{Text: "Method", To: "method.html"}, page.Link{Text: "Words", To: "words.html"})
 	files := map[string][]byte{}
-	base := sheet{Links: links, Style: page.Style(), Script: page.Script(), Questions: questions, Runs: runs, Words: words(), History: past, Kernels: kernels}
+	base := sheet{Links: links, Style: page.Style(), Script: page.Script(), Questions: questions, Runs: runs, Words: words(), Terms: terms(), History: past, Kernels: kernels}
 	add := func(file, name, title string, s sheet) error {
 		var b bytes.Buffer
 		s.Title = title

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +26,7 @@ func invented() []Run {
 	const markup = `</style><script>alert("x")</script>`
 	odd := synthetic.Golden()
 	odd.Env.Experiment, odd.Env.Title, odd.Env.Question, odd.Env.Ask = "odd", markup, markup, markup
-	odd.Env.Kernel, odd.Env.Complete = markup, false
+	odd.Env.Kernel, odd.Env.Complete, odd.Env.Commit = markup, false, ""
 	odd.Env.Answers = []harness.Answer{{Need: markup, Workload: "pps", Unit: "pkt/s"}}
 	for i := range odd.Env.Claims {
 		c := &odd.Env.Claims[i]
@@ -66,7 +67,7 @@ func TestSite(t *testing.T) {
 		runs = append(runs, Run{name, verdict.Analyze(r)})
 	}
 	files := made(t, runs)
-	for _, fault := range brokenLinks(files) {
+	for _, fault := range BrokenLinks(files) {
 		t.Error(fault)
 	}
 	for name, text := range files {
@@ -82,9 +83,16 @@ func TestSite(t *testing.T) {
 			t.Errorf("there is no %s", want)
 		}
 	}
-	for _, want := range []string{`<a href="run-sched-nginx.html">`, "✗ contradicted", "xdp-nat is", "This run is incomplete", "is worse in", "Intervals are of"} {
-		if !bytes.Contains(files["index.html"], []byte(want)) {
-			t.Errorf("the index does not say %q", want)
+	for name, wants := range map[string][]string{
+		"index.html":          {`<a href="run-sched-nginx.html">`, "✗ contradicted", "xdp-nat carries", ", incomplete", "rate=0"},
+		"question-odd.html":   {"This run is incomplete", "commit not known"},
+		"question-lb.html":    {"xdp-nat is shown worse in"},
+		"question-sched.html": {"Intervals are of", `<details class="more">`, `<a href="https://github.com/sched-ext/scx/blob/main/OVERVIEW.md" rel="external noopener">`},
+	} {
+		for _, want := range wants {
+			if !bytes.Contains(files[name], []byte(want)) {
+				t.Errorf("%s does not say %q", name, want)
+			}
 		}
 	}
 	again := made(t, append(runs[3:], runs[:3]...))
@@ -95,6 +103,33 @@ func TestSite(t *testing.T) {
 	}
 	if _, err := Make([]Run{runs[0], runs[0]}, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "would have the same page") {
 		t.Errorf("two runs of one name: %v", err)
+	}
+}
+
+// TestExtending: a run of a definition that extends a shipped one has results of its claims, and no link to rows that its page lacks.
+func TestExtending(t *testing.T) {
+	claim := harness.Claim{ID: "four", Experiment: "lb", Text: "four times", Source: "s", Measured: "m", Figure: 4, Relation: ">=", Unit: "pkt/s",
+		Numerator:   harness.CellSelector{Workload: "pps", Variant: "xdp-nat", Where: []harness.AxisValue{{Name: "services", Value: "1"}, {Name: "rate", Value: "0"}}},
+		Denominator: harness.CellSelector{Workload: "pps", Variant: "iptables", Where: []harness.AxisValue{{Name: "services", Value: "1"}, {Name: "rate", Value: "0"}}}}
+	shipped, own := synthetic.Golden(), synthetic.Golden()
+	own.Env.Experiment = "mine"
+	for _, r := range []*record.Run{shipped, own} {
+		r.Env.Ask, r.Env.Claims = "Which?", []harness.Claim{claim}
+	}
+	for i := range own.Trials {
+		own.Trials[i].Cell.Experiment = "mine"
+	}
+	files, err := Make([]Run{{"a", verdict.Analyze(shipped)}, {"b", verdict.Analyze(own)}}, []harness.Claim{claim}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if faults := BrokenLinks(files); len(faults) > 0 {
+		t.Error(faults)
+	}
+	for _, want := range []string{`<a href="run-a.html#claim-four">`, `<td data-name="run"><a href="run-b.html">`} {
+		if !bytes.Contains(files["index.html"], []byte(want)) {
+			t.Errorf("the index has no %s", want)
+		}
 	}
 }
 
@@ -109,6 +144,13 @@ func TestWords(t *testing.T) {
 	rows := regexp.MustCompile(`(?m)^\| ([a-z-]+(?: axis)?) \| `).FindAllStringSubmatch(table, -1)
 	if len(rows) < 8 {
 		t.Fatalf("%d words in docs/design.md", len(rows))
+	}
+	ids := map[string]bool{}
+	for _, w := range slices.Concat(words(), terms()) {
+		if ids[w.ID] {
+			t.Errorf("the word %s stands there twice", w.ID)
+		}
+		ids[w.ID] = true
 	}
 	for _, row := range rows {
 		if _, ok := harness.Find(words(), func(w word) bool { return w.Word == row[1] || row[1] == "word" }); !ok {

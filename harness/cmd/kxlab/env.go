@@ -116,4 +116,12 @@ func complement(env *record.Env) {
 		env.Variants[i].Hue = cmp.Or(v.Hue, of.Hue)
 	}
 	env.Ask, env.Answers, env.AnswerPlot = e.Ask, e.Answers, e.AnswerPlot
+	claims, err := experiments.Claims()
+	if err != nil {
+		return // the record's claims have their sources without addresses
+	}
+	for i, c := range env.Claims {
+		now, _ := harness.Find(claims, func(o harness.Claim) bool { return o.ID == c.ID })
+		env.Claims[i].URL = cmp.Or(c.URL, now.URL)
+	}
 }
