@@ -76,6 +76,8 @@ func newFigure(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, l 
 	f.subtitle = fmt.Sprintf("%s, kernel %s, %s", e.Target, e.Kernel, e.CPU)
 	if spec.Kind == harness.PlotSeries || spec.Kind == harness.PlotFlows || spec.Kind == harness.PlotTimeline {
 		f.subtitle += "\nthe first trial of each"
+	} else if spec.Kind == harness.PlotScatter {
+		f.subtitle += fmt.Sprintf("\nmedians of n ≥ %d, without intervals; %s", len(least.Values), betterCorner(e, spec))
 	} else if len(least.Values) > 1 {
 		f.subtitle += fmt.Sprintf("\nmedian of n ≥ %d with interval at %s", len(least.Values), unit.Percent(level, false)) + betterText(metric)
 	} else {
@@ -134,6 +136,24 @@ func betterText(m harness.MetricSpec) string {
 		return ""
 	}
 	return "; " + unit.OrDash(m.Better) + " is better"
+}
+
+// betterCorner says which way both axes of a scatter plot are better: "better: up (requests/s) and left (p99 time)".
+func betterCorner(e *record.Env, spec harness.PlotSpec) string {
+	way := func(name string, higher, lower string) string {
+		switch e.Better(spec.Workload, name) {
+		case 1:
+			return higher + " (" + unit.Words(name) + ")"
+		case -1:
+			return lower + " (" + unit.Words(name) + ")"
+		}
+		return ""
+	}
+	ways := slices.DeleteFunc([]string{way(spec.Unit, "up", "down"), way(spec.Against, "right", "left")}, func(w string) bool { return w == "" })
+	if len(ways) == 0 {
+		return "neither axis is better one way"
+	}
+	return "better: " + strings.Join(ways, " and ")
 }
 
 // onlyValue is the one value of the axis of a plot of lines at which all was measured; false if there are several, or no such axis. A line

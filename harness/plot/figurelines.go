@@ -18,8 +18,8 @@ import (
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// lines draws one line a variant over an axis, with the interval of each point, and its name at its end. Variants measured at one
-// value of the axis are left out and named, if others were measured at several.
+// lines draws one line a variant over an axis, with the interval of each point, and its name at its end. A variant measured at one value of the
+// axis, where others were measured at several, is a point if that is the last value, else it is left out and named.
 func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
 	ls, err := lines(chosen, spec.X)
 	if err != nil {
@@ -28,14 +28,14 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 	f.format(false, true)
 	p := f.plot
 	xs := map[float64]bool{}
-	most := 0
+	most, last := 0, math.Inf(-1)
 	for _, l := range ls {
-		most = max(most, len(l.points))
+		most, last = max(most, len(l.points)), max(last, l.points[len(l.points)-1].x)
 	}
 	var left []string
 	var drawn []plot.Plotter // above the intervals of all
 	for _, l := range ls {
-		if len(l.points) == 1 && most > 1 {
+		if len(l.points) == 1 && most > 1 && l.points[0].x < last {
 			left = append(left, l.variant)
 			continue
 		}
@@ -73,7 +73,7 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 	}
 	p.X.Label.Text = cmp.Or(spec.Labels.X, spec.X)
 	if len(left) > 0 {
-		f.subtitle += "\nmeasured at one value only, not drawn: " + strings.Join(left, ", ")
+		f.subtitle += "\nmeasured at one value that is not the last, not drawn: " + strings.Join(left, ", ")
 	}
 	f.label(&p.Y, spec.Labels.Y, sc, spec.LogY)
 	p.X.Tick.Marker = exactTicks{xs, spec.LogX, f.width - f.margin - vg.Points(60)}
@@ -82,7 +82,7 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 	}
 	if spec.LogY {
 		p.Y.Scale = plot.LogScale{}
-		p.Y.Min, p.Y.Max = p.Y.Min/1.15, p.Y.Max*1.15
+		coverLog(&p.Y)
 	} else {
 		p.Y.Min, p.Y.Max = math.Min(0, p.Y.Min), p.Y.Max*1.05
 	}

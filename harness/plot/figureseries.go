@@ -66,10 +66,11 @@ func (f *figure) axes(spec harness.PlotSpec) {
 	p := f.plot
 	if spec.LogX {
 		p.X.Scale = plot.LogScale{}
+		coverLog(&p.X)
 	}
 	if spec.LogY {
 		p.Y.Scale = plot.LogScale{}
-		p.Y.Min, p.Y.Max = p.Y.Min/1.15, p.Y.Max*1.15
+		coverLog(&p.Y)
 	} else {
 		p.Y.Min, p.Y.Max = math.Min(0, p.Y.Min), p.Y.Max*1.05
 	}

@@ -46,12 +46,12 @@ func (niceTicks) Ticks(lo, hi float64) []plot.Tick {
 type logTicks struct{}
 
 func (logTicks) Ticks(lo, hi float64) []plot.Tick {
-	wide := math.Log10(hi/lo) > 2.5
+	wide := sparse(lo, hi)
 	var out []plot.Tick
-	for d := math.Pow(10, math.Floor(math.Log10(lo))); d <= hi; d *= 10 {
+	for d := decade(lo); d <= hi*(1+rounding); d *= 10 {
 		for m := 1; m <= 9; m++ {
 			v := float64(m) * d
-			if v < lo || v > hi {
+			if v < lo*(1-rounding) || v > hi*(1+rounding) {
 				continue
 			}
 			t := plot.Tick{Value: v}

@@ -119,7 +119,7 @@ func TestExtending(t *testing.T) {
 	for i := range own.Trials {
 		own.Trials[i].Cell.Experiment = "mine"
 	}
-	files, err := Make([]Run{{"a", verdict.Analyze(shipped)}, {"b", verdict.Analyze(own)}}, []harness.Claim{claim}, nil)
+	files, err := Make([]Run{{"a", verdict.Analyze(shipped)}, {"b", verdict.Analyze(own)}}, []harness.Claim{claim}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
