@@ -84,7 +84,7 @@ func LoadSched(types *btf.Cache, o *OpsStruct, name string, knobs []harness.Knob
 	return coll, coll.Maps[o.m.Name], nil
 }
 
-// setSchedOps sets the members of the ops struct that knobs name and returns the other knobs.
+// setSchedOps applies the knobs that match fields of sched_ext_ops and returns the rest.
 func setSchedOps(o *OpsStruct, knobs []harness.Knob) (rest []harness.Knob, err error) {
 	seen := map[string]bool{}
 	for _, k := range knobs {

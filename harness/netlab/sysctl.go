@@ -69,7 +69,7 @@ var fabrics = []setting{
 	{path: "ipv6/conf/*/disable_ipv6", value: "1"},
 }
 
-// small holds for the fabric once the client, the namespace with sockets in TIME_WAIT, is made.
+// small applies to the fabric after the client's namespace, which has the sockets in TIME_WAIT, exists.
 var small = []setting{{path: "ipv4/tcp_child_ehash_entries", value: "16384", optional: true}}
 
 // apply writes settings in the namespace of the calling thread.

@@ -26,7 +26,7 @@ const (
 // bpfSuffix ends the names of functions of BPF programs, as in /proc/kallsyms.
 const bpfSuffix = " [bpf]"
 
-// The kernel's address space on amd64 without randomization.
+// The kernel's address range on amd64 with KASLR off.
 const (
 	userEnd    = 1 << 47
 	kernelText = 0xffffffff80000000

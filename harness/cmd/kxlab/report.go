@@ -65,7 +65,7 @@ func show(s streams, dir, format string) (*verdict.Analysis, error) {
 	return showIn(s, dir, format, page.ShortLines)
 }
 
-// showIn is show with as many lines as the short form may have.
+// showIn prints like show, in at most so many lines.
 func showIn(s streams, dir, format string, lines int) (*verdict.Analysis, error) {
 	r, err := openRun(s, dir)
 	if err != nil {

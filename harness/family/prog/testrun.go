@@ -36,7 +36,7 @@ const room = 512
 
 // A call runs one program on one input, on a thread of a place. Its system call does not tell Go's scheduler, whose threads would cost
 // instructions within the measurement; so it must be short. The runtime takes the thread for one that does not yield, and sends it a signal
-// after 10 ms: one that were not blocked would end the test run (EINTR), every time that it is begun again. It is not safe for concurrent use.
+// after 10 ms. The thread blocks the signal; otherwise it would interrupt each test run (EINTR). It is not safe for concurrent use.
 type call struct {
 	attr                  testAttr
 	in, out, ctx, ctxWork []byte
