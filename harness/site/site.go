@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"math"
 	"regexp"
 	"runtime"
 	"slices"
@@ -27,6 +28,7 @@ var siteText string
 type Run struct {
 	Name     string
 	Analysis *verdict.Analysis
+	Lost     bool // its commit is not in the repository of the site, so readers cannot get it
 }
 
 // A shown run is one with its page.
@@ -36,6 +38,18 @@ type shown struct {
 	Where string // "host, kernel 6.18"
 	Page  *page.Page
 	rank  int // how much it says about its question
+}
+
+// Trials is how many trials a cell has: "5", or "1 to 5".
+func (s shown) Trials() string {
+	least, most := math.MaxInt, 0
+	for _, o := range s.Analysis.Samples {
+		least, most = min(least, len(o.Values)), max(most, len(o.Values))
+	}
+	if least >= most {
+		return fmt.Sprint(most)
+	}
+	return fmt.Sprintf("%d to %d", least, most)
 }
 
 // A question is an experiment with all its runs, the one that says most first.
@@ -115,6 +129,9 @@ func draw(runs []Run) ([]shown, error) {
 			room <- struct{}{}
 			defer func() { <-room }()
 			all[i].Page, errs[i] = page.New(all[i].Analysis)
+			if errs[i] == nil && all[i].Lost {
+				all[i].Page.Shown += ", which is not in the repository"
+			}
 			if errs[i] == nil {
 				all[i].rank = page.Weight(all[i].Analysis)
 			}

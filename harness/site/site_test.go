@@ -40,7 +40,7 @@ func invented() []Run {
 	}
 	empty := synthetic.Golden()
 	empty.Trials = nil
-	return []Run{{"one", verdict.Analyze(synthetic.Golden())}, {`o"dd <run>#1`, verdict.Analyze(odd)}, {"empty", verdict.Analyze(empty)}}
+	return []Run{{Name: "one", Analysis: verdict.Analyze(synthetic.Golden())}, {Name: `o"dd <run>#1`, Analysis: verdict.Analyze(odd)}, {Name: "empty", Analysis: verdict.Analyze(empty)}}
 }
 
 func made(t *testing.T, runs []Run) map[string][]byte {
@@ -64,7 +64,7 @@ func TestSite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		runs = append(runs, Run{name, verdict.Analyze(r)})
+		runs = append(runs, Run{Name: name, Analysis: verdict.Analyze(r), Lost: name == "sched-pipe"})
 	}
 	files := made(t, runs)
 	for _, fault := range BrokenLinks(files) {
@@ -84,9 +84,10 @@ func TestSite(t *testing.T) {
 		}
 	}
 	for name, wants := range map[string][]string{
-		"index.html":          {`<a href="run-sched-nginx.html">`, "✗ contradicted", "xdp-nat carries", ", incomplete", "rate=0"},
+		"index.html":          {`<a href="run-sched-nginx.html">`, "✗ contradicted", "xdp-nat carries", `<td class="num">5</td>`, `<td class="num">0</td>`, ", incomplete", "rate=0"},
 		"question-odd.html":   {"This run is incomplete", "commit not known"},
 		"question-lb.html":    {"xdp-nat is shown worse in"},
+		"run-sched-pipe.html": {", which is not in the repository"},
 		"question-sched.html": {"Intervals are of", `<details class="more">`, `<a href="https://github.com/sched-ext/scx/blob/main/OVERVIEW.md" rel="external noopener">`},
 	} {
 		for _, want := range wants {
@@ -119,7 +120,7 @@ func TestExtending(t *testing.T) {
 	for i := range own.Trials {
 		own.Trials[i].Cell.Experiment = "mine"
 	}
-	files, err := Make([]Run{{"a", verdict.Analyze(shipped)}, {"b", verdict.Analyze(own)}}, []harness.Claim{claim}, nil, nil)
+	files, err := Make([]Run{{Name: "a", Analysis: verdict.Analyze(shipped)}, {Name: "b", Analysis: verdict.Analyze(own)}}, []harness.Claim{claim}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,3 +95,16 @@ func parse(fields []string) (c Commit, err error) {
 	c.Time, err = time.Parse(time.RFC3339, fields[2])
 	return c, err
 }
+
+// Has reports whether the repository that dir is in has a commit, by its full hash. It is an error that wraps ErrNoRepository if dir is in none.
+// A repository with a part of its history has what it has.
+func Has(ctx context.Context, dir, hash string) (bool, error) {
+	if _, err := git(ctx, dir, "rev-parse", "--git-dir"); err != nil {
+		return false, fmt.Errorf("find commit: %w", ErrNoRepository)
+	}
+	if strings.HasPrefix(hash, "-") {
+		return false, nil
+	}
+	_, err := git(ctx, dir, "cat-file", "-e", hash+"^{commit}")
+	return err == nil, nil
+}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/site"
+	"github.com/kxlab/kxlab/harness/source"
 	"github.com/kxlab/kxlab/harness/sys"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
@@ -57,6 +59,7 @@ func newSite(s streams) *cobra.Command {
 			if len(errs) > 0 {
 				return fmt.Errorf("make site: %d of %s cannot be read, and the site stays as it is:\n%w", len(errs), harness.Plural(len(dirs), "run"), errors.Join(errs...))
 			}
+			findCommits(cmd.Context(), runs)
 			claims, err := experiments.Claims()
 			if err != nil {
 				return err
@@ -104,6 +107,25 @@ func kernelSets(s streams, dir string, asked bool) ([]page.KernelSet, error) {
 		all = append(all, verdict.Analyze(r))
 	}
 	return page.KernelSets(all)
+}
+
+// findCommits marks the runs whose commit the repository here lacks, if it has that of another run: else it is not the lab's.
+func findCommits(ctx context.Context, runs []site.Run) {
+	lacks, has := make([]bool, len(runs)), false
+	for i, r := range runs {
+		hash, _ := strings.CutSuffix(r.Analysis.Run.Env.Commit, "+dirty")
+		if hash == "" {
+			continue
+		}
+		found, err := source.Has(ctx, ".", hash)
+		if err != nil { // no repository, so nothing is said
+			return
+		}
+		lacks[i], has = !found, has || found
+	}
+	for i := range runs {
+		runs[i].Lost = has && lacks[i]
+	}
 }
 
 // pastOf is what a site shows of a history; nil if there is none and none was asked for.

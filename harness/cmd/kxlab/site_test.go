@@ -4,7 +4,10 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +15,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
+	"github.com/kxlab/kxlab/harness/site"
+	"github.com/kxlab/kxlab/harness/verdict"
 )
 
 // TestSiteBadRuns: each run directory that cannot be read is named, and the site stays as it is; what is no run is passed over.
@@ -107,6 +113,37 @@ func TestComplement(t *testing.T) {
 		r.Env.Experiment, r.Env.Command, r.Env.Answers = tt.experiment, tt.command, own
 		if complement(&r.Env); !cmp.Equal(r.Env.Answers, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.what, r.Env.Answers, tt.want)
+		}
+	}
+}
+
+// TestFindCommits: a commit that the repository lacks is marked if it has that of another run; a run of no known commit never is.
+func TestFindCommits(t *testing.T) {
+	out, err := exec.Command("git", "rev-parse", "HEAD").Output()
+	if err != nil {
+		t.Skip("the sources are in no git repository")
+	}
+	head := strings.TrimSpace(string(out))
+	for _, tt := range []struct {
+		commits string
+		lost    string
+	}{
+		{head + " 1111111 none " + head + "+dirty", "false true false false"},
+		{"1111111 2222222", "false false"}, // another repository
+		{"none", "false"},
+	} {
+		var runs []site.Run
+		for commit := range strings.FieldsSeq(tt.commits) {
+			r := &record.Run{}
+			if commit != "none" {
+				r.Env.Commit = commit
+			}
+			runs = append(runs, site.Run{Analysis: &verdict.Analysis{Run: r}})
+		}
+		findCommits(context.Background(), runs)
+		lost := strings.Join(harness.Map(runs, func(r site.Run) string { return fmt.Sprint(r.Lost) }), " ")
+		if lost != tt.lost {
+			t.Errorf("%s: lost %s, want %s", tt.commits, lost, tt.lost)
 		}
 	}
 }
