@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/kxlab/kxlab/harness/site"
 )
 
 var (
@@ -52,6 +54,31 @@ func links(root fs.FS, file, text string) []finding {
 		}
 	}
 	return out
+}
+
+// publishedSite is the folder of the site that is published with the repository.
+const publishedSite = "results/site/"
+
+// siteLinks returns the faults of the published site's links.
+func siteLinks(root fs.FS, files []string) ([]finding, error) {
+	pages := map[string][]byte{}
+	for _, file := range files {
+		name, ok := strings.CutPrefix(file, publishedSite)
+		if !ok || path.Ext(name) != ".html" {
+			continue
+		}
+		raw, err := fs.ReadFile(root, file)
+		if err != nil {
+			return nil, err
+		}
+		pages[name] = raw
+	}
+	var out []finding
+	for _, fault := range site.BrokenLinks(pages) {
+		name, text, _ := strings.Cut(fault, ": ")
+		out = append(out, finding{publishedSite + name, 1, "link", text})
+	}
+	return out, nil
 }
 
 // mentions returns the documents and definitions that a file names and that are not there.

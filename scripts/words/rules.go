@@ -88,7 +88,10 @@ func check(root fs.FS, files []string) ([]finding, error) {
 	for _, f := range files {
 		all[f] = true
 	}
-	var out []finding
+	out, err := siteLinks(root, files)
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range files {
 		var blocks []block
 		switch path.Ext(file) {
