@@ -228,6 +228,20 @@ func TestAnswerKinds(t *testing.T) {
 	}
 }
 
+// TestWeight: of runs that answer the same needs, one whose commit is known says more; one that answers more needs says more than both.
+func TestWeight(t *testing.T) {
+	weigh := func(commit string, answers ...harness.Answer) int {
+		r := synthetic.Golden()
+		r.Env.Commit, r.Env.Answers = commit, answers
+		return Weight(verdict.Analyze(r))
+	}
+	packets, first := harness.Answer{Need: "p", Workload: "pps", Unit: "pkt/s"}, harness.Answer{Need: "f", Workload: "newflow", Unit: "sec/pkt"}
+	one, known, two := weigh("", packets), weigh("c", packets), weigh("", packets, first)
+	if !(one < known && known < two) {
+		t.Errorf("%d, with a commit %d, with two needs %d", one, known, two)
+	}
+}
+
 // TestShortRows: a table of three rows has the best variant that does the baseline's work, before the best of other classes.
 func TestShortRows(t *testing.T) {
 	b := newBoard(verdict.Analyze(synthetic.Golden()))
