@@ -3,9 +3,8 @@
  * Shared by the kernel modules of the corpus of faults (bpf/safety/NAME.mod.c): the same mistakes as in the BPF programs of the
  * same names, made in C, where nothing stops them.
  *
- * The modules are compiled once, without a kernel's headers: they declare what they use. Before a module is loaded,
- * harness/family/safety moves its init and its name to where the running kernel's struct module has them, by the kernel's types.
- * Functions that kernels have under several names are weak, and reached through pointers, which are null where there is none.
+ * The modules declare what they use of the kernel. Functions that kernels have under several names are weak, and reached through
+ * pointers, which are null where there is none.
  *
  * fault() makes the mistake and returns what it noticed of it. EXPECT is that of safety.bpf.h, with BY module and one more FATE:
  * unnoticed.
@@ -13,19 +12,15 @@
 #ifndef KXLAB_SAFETY_MOD_H
 #define KXLAB_SAFETY_MOD_H
 
+#include "module.mod.h"
+
 typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long u64;
 
-#define NOINLINE    __attribute__((noinline))
+#define NOINLINE     __attribute__((noinline))
 
-#define GLUE_(a, b) a##b
-#define GLUE(a, b)  GLUE_(a, b)
-#define INFO(text)                                                                                                     \
-	static const char GLUE(info_, __COUNTER__)[] __attribute__((section(".modinfo"), used, aligned(1))) = text
 #define EXPECT(what) INFO("expect=" what)
-
-INFO("license=GPL");
 
 /* Return values of fault(): errors that no loader gives, so that the module does not stay. */
 #define UNNOTICED (-125) /* ECANCELED: the mistake was made, and nothing noticed */
@@ -92,11 +87,6 @@ int start(void)
 	return fault();
 }
 
-/* The beginning of struct module as it is compiled: the loader moves both members. */
-struct {
-	int (*init)(void);
-	char name[56];
-	char room[4096];
-} this_module __attribute__((section(".gnu.linkonce.this_module"), used)) = {start, "kxlab_fault", {0}};
+MODULE(start, "kxlab_fault");
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package safety
+package kmod
 
 import (
 	"bytes"
@@ -19,15 +19,15 @@ const (
 	sectionInfo   = ".modinfo"
 )
 
-// As compiled (bpf/include/safety.mod.h), init is the first member of the section and name the second.
+// As compiled (bpf/include/module.mod.h), init is the first member of the section and name the second.
 const (
 	nameAt  = 8
 	nameMax = 56
 )
 
-// fit returns a module for a kernel of this layout: init, which is a relocation, and the name move to where the kernel looks for them, and
+// move returns a module for a kernel of this layout: init, which is a relocation, and the name move to where the kernel looks for them, and
 // the section gets the size of the kernel's struct.
-func fit(module []byte, l layout) ([]byte, error) {
+func move(module []byte, l layout) ([]byte, error) {
 	out := bytes.Clone(module)
 	f, err := elf.NewFile(bytes.NewReader(out))
 	if err != nil {
@@ -69,8 +69,8 @@ func sizeAt(file []byte, section int) uint64 {
 	return table + uint64(section)*entry + 0x20
 }
 
-// moduleInfo lists the values of a module's information of a name, "expect" of "expect=module oops".
-func moduleInfo(module []byte, name string) (out []string, err error) {
+// Info lists the values of a module's information of a name, "expect" of "expect=module oops".
+func Info(module []byte, name string) (out []string, err error) {
 	f, err := elf.NewFile(bytes.NewReader(module))
 	if err != nil {
 		return nil, fmt.Errorf("read module: %w", err)
