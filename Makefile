@@ -19,18 +19,23 @@ export GOFLAGS     := $(strip $(filter-out -trimpath,$(shell go env GOFLAGS 2>/d
 REVISION = $(shell git rev-parse HEAD 2>/dev/null)$(shell git status --porcelain --untracked-files=no -- . ':!results' 2>/dev/null | grep -q . && echo +dirty)
 
 SRC    := $(wildcard bpf/*/*.bpf.c harness/labtest/testdata/*.bpf.c harness/family/*/testdata/*.bpf.c)
-HDR    := $(wildcard bpf/include/*.h harness/family/sched/testdata/*.h)
+HDR    := $(wildcard bpf/include/*.h bpf/jit/*.h harness/family/sched/testdata/*.h)
 OBJ    := $(SRC:.bpf.c=.bpf.o)
-# Kernel modules for x86-64 that need no kernel's headers: see bpf/include/safety.mod.h.
+# Kernel modules for x86-64 that need no kernel's headers (bpf/include/module.mod.h), and programs of user space without a library.
 MOD    := $(wildcard bpf/*/*.mod.c)
 MODOBJ := $(MOD:.mod.c=.mod.o)
+USR    := $(wildcard bpf/*/*.user.c)
+USROBJ := $(USR:.user.c=.user)
 # Debian and Ubuntu keep asm/ in a folder of the machine's kind, which the bpf target does not search.
 CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -Ibpf/include \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu -fdebug-prefix-map=$(CURDIR)=.
 
-MODFLAGS := -O2 --target=x86_64-linux-gnu -Wall -Wextra -Werror -Ibpf/include -std=gnu11 -ffreestanding -fno-builtin -nostdinc -mcmodel=kernel \
-	-fno-pic -mno-red-zone -mno-sse -mno-mmx -mno-80387 -fno-stack-protector -fno-asynchronous-unwind-tables -fno-addrsig -fno-strict-aliasing \
+# Modules and programs of user space are compiled alike, so that their figures can be compared.
+NATIVE   := -O2 --target=x86_64-linux-gnu -Wall -Wextra -Werror -Ibpf/include -std=gnu11 -ffreestanding -fno-builtin -fno-pic -mno-red-zone \
+	-mno-sse -mno-mmx -mno-80387 -fno-stack-protector -fno-asynchronous-unwind-tables -fno-addrsig -fno-strict-aliasing \
 	-fno-delete-null-pointer-checks -fwrapv -fcf-protection=branch -fno-jump-tables -fno-ident
+MODFLAGS := $(NATIVE) -nostdinc -mcmodel=kernel
+USRFLAGS := $(NATIVE) -idirafter /usr/include/x86_64-linux-gnu -nostdlib -static -Wl,--build-id=none,-s
 
 # QEMU's plug-in, without any library.
 PLUGIN := vm/plugin/counts.so
@@ -93,15 +98,25 @@ race: ## the unit tests under the race detector, but for those that wait for BPF
 fuzz: ## each fuzz target for a minute
 	scripts/fuzz 60s
 
-bpf: $(OBJ) $(MODOBJ) $(PLUGIN) ## compile the BPF programs and QEMU's plug-in, and write down in Go what the programs share with it (bpf/abi)
+bpf: $(OBJ) $(MODOBJ) $(USROBJ) $(PLUGIN) ## compile the BPF programs and QEMU's plug-in, and write down in Go what the programs share with it (bpf/abi)
 	go generate ./bpf/abi
 
 %.bpf.o: %.bpf.c $(HDR) Makefile
-	$(CLANG) $(CFLAGS) -c $< -o $@
+	$(CLANG) $(CFLAGS) $(ISA) -c $< -o $@
 	$(STRIP) -g $@
+
+# The instruction set of these is that which their names end in.
+bpf/jit/functions_v%.bpf.o: ISA = -mcpu=v$(lastword $(subst _v, ,$*))
 
 %.mod.o: %.mod.c $(HDR) Makefile
 	$(CLANG) $(MODFLAGS) -c $< -o $@
+
+# Compiled as programs of user space usually are, with vector instructions; and without unrolled loops.
+bpf/jit/functions_sse.user: ISA := -msse2
+bpf/jit/functions_rolled.user: ISA := -fno-unroll-loops
+
+%.user: %.user.c $(HDR) Makefile
+	$(CLANG) $(USRFLAGS) $(ISA) $< -o $@
 
 %.so: %.c Makefile
 	$(CLANG) $(PLUGIN_FLAGS) $< -o $@
@@ -115,9 +130,9 @@ lint: ## formatting, vet, import directions, licences, shell scripts, words and 
 
 verify-objects: ## the committed objects, QEMU's plug-in and bpf/abi are what their sources give
 	@scripts/setup dev
-	touch $(SRC) $(MOD) $(PLUGIN:.so=.c)
+	touch $(SRC) $(MOD) $(USR) $(PLUGIN:.so=.c)
 	$(MAKE) --no-print-directory -s -j2 bpf
-	git diff --exit-code --stat -- '*.bpf.o' '*.mod.o' '*.so' bpf/abi
+	git diff --exit-code --stat -- '*.bpf.o' '*.mod.o' '*.user' '*.so' bpf/abi
 
 clean: ## remove what an interrupted run left, and the binary
 	@if [ -x bin/kxlab ]; then $(SUDO) bin/kxlab clean; fi

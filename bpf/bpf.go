@@ -75,6 +75,13 @@ func Modules() []string {
 	return paths
 }
 
+//go:embed */*.user
+var programs embed.FS
+
+// User returns the named program of user space as it was linked: jit/functions is bpf/jit/functions.user.c. An unknown name wraps
+// fs.ErrNotExist.
+func User(name string) ([]byte, error) { return programs.ReadFile(name + ".user") }
+
 //go:embed include/*.h
 var headers embed.FS
 

@@ -11,6 +11,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/cc"
+	"github.com/kxlab/kxlab/harness/family/jit"
 	"github.com/kxlab/kxlab/harness/family/lb"
 	"github.com/kxlab/kxlab/harness/family/objects"
 	"github.com/kxlab/kxlab/harness/family/prog"
@@ -23,7 +24,7 @@ import (
 func All(o bpfobj.Options) map[string]harness.Family {
 	l := bpfobj.New(o)
 	return map[string]harness.Family{
-		"cc": cc.Family{Loader: l}, "lb": lb.Family{Loader: l}, "objects": objects.Family{Loader: l},
+		"cc": cc.Family{Loader: l}, "jit": jit.Family{Loader: l}, "lb": lb.Family{Loader: l}, "objects": objects.Family{Loader: l},
 		"prog": prog.Family{Loader: l}, "safety": safety.Family{Loader: l}, "sched": sched.Family{Loader: l},
 		"swap": swap.Family{Loader: l},
 	}
