@@ -30,10 +30,11 @@ const (
 	JitFragment = 258   // not the first fragment
 )
 
-// JitJob is struct jit_job, 230944 bytes.
+// JitJob is struct jit_job, 230952 bytes.
 type JitJob struct {
 	Function uint64       // its number
-	Rounds   uint64       // how often a turn calls the function with each input
+	Inputs   uint64       // of a turn: the first turn has the first ones, the next turn those that follow
+	Rounds   uint64       // how often a turn calls the function with each of its inputs
 	Turns    uint64       // at most JIT_TURNS
 	Took     [1024]uint64 // times of the function's turns, ns
 	Idle     [1024]uint64 // times of the empty function's turns, ns

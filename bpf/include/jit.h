@@ -35,7 +35,8 @@
 /* A trial: what is to be done, what came of it, and what the functions work on. */
 struct jit_job {
 	__u64 function; /* its number */
-	__u64 rounds; /* how often a turn calls the function with each input */
+	__u64 inputs; /* of a turn: the first turn has the first ones, the next turn those that follow */
+	__u64 rounds; /* how often a turn calls the function with each of its inputs */
 	__u64 turns; /* at most JIT_TURNS */
 	__u64 took[JIT_TURNS]; /* times of the function's turns, ns */
 	__u64 idle[JIT_TURNS]; /* times of the empty function's turns, ns */

@@ -20,8 +20,10 @@ static __always_inline __u64 now(void)
 
 char _license[] SEC("license") = "GPL";
 
-/* How often a turn calls the function with each input: known to the verifier, which follows every call. */
+/* As in struct jit_job. The verifier knows them, and follows every call. */
+const volatile u64 inputs = 1;
 const volatile u64 rounds = 1;
+u64 first; /* input of the turn */
 
 /* The keys and values of the hash table in job, in a hash table of the kernel's. */
 struct {
@@ -48,7 +50,7 @@ TURN(map)
 	SEC("syscall")                                                                                                 \
 	int run_##name(void *ctx)                                                                                      \
 	{                                                                                                              \
-		return turn_##name(rounds);                                                                            \
+		return turn_##name(first, inputs, rounds);                                                             \
 	}
 
 PROGRAM(empty)

@@ -220,19 +220,19 @@ FUNCTION(sort)
 }
 
 /*
- * TURN(name): turn_name calls the function with every input, rounds times, and returns how long that took, ns. A call needs the result
- * of the one before, so that a CPU cannot begin it earlier.
+ * TURN(name): turn_name calls the function with some inputs from the first on, rounds times each, and returns how long that took, ns. A
+ * call needs the result of the one before, so that a CPU cannot begin it earlier.
  */
 #define TURN(name)                                                                                                     \
-	static inline u64 turn_##name(u64 rounds)                                                                      \
+	static inline u64 turn_##name(u64 first, u64 inputs, u64 rounds)                                               \
 	{                                                                                                              \
 		u64 began = now(), zero = 0, result = 0;                                                               \
                                                                                                                        \
 		HIDE(zero);                                                                                            \
 		for (u64 round = 0; round < rounds; round++) {                                                         \
-			for (u64 at = 0; at < JIT_INPUTS; at++) {                                                      \
-				result = name(at | (result & zero));                                                   \
-				job.results[at] = result;                                                              \
+			for (u64 at = 0; at < inputs; at++) {                                                          \
+				result = name((first + at) | (result & zero));                                         \
+				job.results[(first + at) % JIT_INPUTS] = result;                                       \
 			}                                                                                              \
 		}                                                                                                      \
 		return now() - began;                                                                                  \

@@ -3,11 +3,13 @@
 #ifndef KXLAB_TRIAL_H
 #define KXLAB_TRIAL_H
 
-/* The turns of one function and the empty one. The function comes second, so that its results stay. */
+/* The turns of one function and the empty one. */
 #define TRIAL(name)                                                                                                    \
 	for (u64 turn = 0; turn < job.turns && turn < JIT_TURNS; turn++) {                                             \
-		job.idle[turn] = turn_empty(job.rounds);                                                               \
-		job.took[turn] = turn_##name(job.rounds);                                                              \
+		u64 first = turn * job.inputs % JIT_INPUTS;                                                            \
+                                                                                                                       \
+		job.idle[turn] = turn_empty(first, job.inputs, job.rounds);                                            \
+		job.took[turn] = turn_##name(first, job.inputs, job.rounds);                                           \
 	}                                                                                                              \
 	break
 

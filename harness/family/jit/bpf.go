@@ -42,7 +42,7 @@ func openBPF(l *bpfobj.Loader, v harness.Variant, guest bool) (place, error) {
 // A bpfSession is a function and the empty one, each with a job of its own.
 type bpfSession struct{ function, empty *bpfobj.Alone }
 
-func (p bpfPlace) open(f function, rounds int) (_ session, err error) {
+func (p bpfPlace) open(f function, o order) (_ session, err error) {
 	if p.interpret {
 		restore, err := noCompiler()
 		if err != nil {
@@ -56,22 +56,23 @@ func (p bpfPlace) open(f function, rounds int) (_ session, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.function, err = p.load("run_"+f.name, rounds); err != nil {
+	if s.function, err = p.load("run_"+f.name, o); err != nil {
 		return nil, err
 	}
-	if s.empty, err = p.load("run_empty", rounds); err != nil {
+	if s.empty, err = p.load("run_empty", o); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
 // load loads one program and looks whether the kernel compiled it.
-func (p bpfPlace) load(program string, rounds int) (*bpfobj.Alone, error) {
+func (p bpfPlace) load(program string, o order) (*bpfobj.Alone, error) {
 	spec, err := bpf.Open(p.object)
 	if err != nil {
 		return nil, err
 	}
-	a, err := bpfobj.LoadAlone(p.loader.Types, p.object, spec, program, []harness.Knob{{Name: "rounds", Value: uint64(rounds)}})
+	knobs := []harness.Knob{{Name: "inputs", Value: uint64(o.inputs)}, {Name: "rounds", Value: uint64(o.rounds)}}
+	a, err := bpfobj.LoadAlone(p.loader.Types, p.object, spec, program, knobs)
 	if err != nil {
 		return nil, err
 	}
@@ -113,25 +114,29 @@ func noCompiler() (restore func() error, err error) {
 
 // run makes the turns one by one: a program makes one turn and returns its time.
 func (s *bpfSession) run(ctx context.Context, j *abi.JitJob) error {
-	for _, a := range []*bpfobj.Alone{s.empty, s.function} {
-		if err := a.Coll.Variables["job"].Set(bytesOf(j)); err != nil {
+	sides := []struct {
+		*bpfobj.Alone
+		took []uint64
+	}{{s.empty, j.Idle[:]}, {s.function, j.Took[:]}}
+	for _, side := range sides {
+		if err := side.Coll.Variables["job"].Set(bytesOf(j)); err != nil {
 			return err
 		}
-		if err := fillEntries(a.Coll.Maps["entries"], j); err != nil {
+		if err := fillEntries(side.Coll.Maps["entries"], j); err != nil {
 			return err
 		}
 	}
 	var o ebpf.RunOptions
 	for turn := range j.Turns {
-		for _, side := range []struct {
-			program *ebpf.Program
-			took    *uint64
-		}{{s.empty.Program, &j.Idle[turn]}, {s.function.Program, &j.Took[turn]}} {
-			ns, err := side.program.Run(&o)
+		for _, side := range sides {
+			if err := side.Coll.Variables["first"].Set(turn * j.Inputs % abi.JitInputs); err != nil {
+				return err
+			}
+			ns, err := side.Program.Run(&o)
 			if err != nil {
 				return fmt.Errorf("run program: %w", err)
 			}
-			*side.took = uint64(ns)
+			side.took[turn] = uint64(ns)
 		}
 		if err := ctx.Err(); err != nil {
 			return err

@@ -60,8 +60,11 @@ func (Family) CheckAxis(name, value string) error {
 type place interface {
 	// open makes a function ready. An error that wraps harness.ErrNotSupported means that this machine has no such place, or the place no
 	// such function.
-	open(f function, rounds int) (session, error)
+	open(f function, o order) (session, error)
 }
+
+// An order says what turns a trial has, as in struct jit_job.
+type order struct{ inputs, rounds, turns int }
 
 // A session is a function that is ready to run.
 type session interface {
@@ -95,7 +98,7 @@ func (f Family) Prepare(_ context.Context, g harness.Group) (harness.Stage, erro
 }
 
 func tryOpen(p place) error {
-	s, err := p.open(functions[0], 1)
+	s, err := p.open(functions[0], order{1, 1, 1})
 	if err != nil {
 		return err
 	}

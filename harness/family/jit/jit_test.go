@@ -70,7 +70,7 @@ func TestMapIsForBPF(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range []place{p, modulePlace{}} {
-		if _, err := p.open(f, 1); !errors.Is(err, harness.ErrNotSupported) {
+		if _, err := p.open(f, order{1, 1, 1}); !errors.Is(err, harness.ErrNotSupported) {
 			t.Errorf("%T: %v, want a skip", p, err)
 		}
 	}
@@ -108,7 +108,7 @@ func TestGateFindsWrongCode(t *testing.T) {
 // A lazy place does nothing: results that were there before stay.
 type lazy struct{}
 
-func (lazy) open(function, int) (session, error)        { return lazy{}, nil }
+func (lazy) open(function, order) (session, error)      { return lazy{}, nil }
 func (lazy) run(_ context.Context, j *abi.JitJob) error { return nil }
 func (lazy) Close() error                               { return nil }
 
@@ -124,7 +124,7 @@ func TestGateFindsLazyCode(t *testing.T) {
 // TestJudge: each result counts, the last one too.
 func TestJudge(t *testing.T) {
 	for _, f := range functions {
-		j := newJob(f, 1, 1, 1)
+		j := newJob(f, 1, order{1, 1, 1})
 		for i := range j.Results {
 			j.Results[i] = f.expect(j, i)
 		}

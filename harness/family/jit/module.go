@@ -35,7 +35,7 @@ func openModule(guest bool) (place, error) {
 	return modulePlace{raw}, err
 }
 
-func (p modulePlace) open(f function, _ int) (session, error) {
+func (p modulePlace) open(f function, _ order) (session, error) {
 	if f.onlyBPF {
 		return nil, errOnlyBPF(f)
 	}

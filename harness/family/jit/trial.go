@@ -17,10 +17,12 @@ import (
 const (
 	// gateSeeds is how many sets of inputs the gate gives each function.
 	gateSeeds = 4
-	// exactTurns is how many turns a trial has on target exact, where undisturbed turns are alike to the digit; on others it is the least.
-	exactTurns = 31
+	// exactTimes is how many turns each input has on target exact, where a turn is one call and others that run there only add to it.
+	exactTimes = 5
 	// hostRounds is how often a turn gives each input on the other targets, so that the clock's own time is small against it.
 	hostRounds = 16
+	// leastTurns is how many turns a trial has there at least.
+	leastTurns = 31
 )
 
 // Check is the gate: each function must give the results of the second implementation, for several sets of inputs.
@@ -39,13 +41,14 @@ func (s *stage) Check(ctx context.Context, member string) error {
 }
 
 func check(ctx context.Context, p place, f function) (err error) {
-	s, err := p.open(f, 1)
+	once := order{inputs: abi.JitInputs, rounds: 1, turns: 1}
+	s, err := p.open(f, once)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	for seed := range uint64(gateSeeds) {
-		j := newJob(f, seed, 1, 1)
+		j := newJob(f, seed, once)
 		if err := s.run(ctx, j); err != nil {
 			return err
 		}
@@ -57,8 +60,8 @@ func check(ctx context.Context, p place, f function) (err error) {
 }
 
 // newJob is a trial of a function with the inputs of a seed. Results that no function gives stand in it.
-func newJob(f function, seed uint64, rounds, turns int) *abi.JitJob {
-	j := &abi.JitJob{Function: f.number, Rounds: uint64(rounds), Turns: uint64(turns)}
+func newJob(f function, seed uint64, o order) *abi.JitJob {
+	j := &abi.JitJob{Function: f.number, Inputs: uint64(o.inputs), Rounds: uint64(o.rounds), Turns: uint64(o.turns)}
 	fill(j, seed)
 	for i := range j.Results {
 		j.Results[i] = ^f.expect(j, i)
@@ -85,48 +88,61 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	return r, err
 }
 
-// measure makes the turns of a trial. Function and empty function take turns, and the medians count; on target exact the lowest number
-// that a tenth of the turns has, as anything else that runs there only adds.
+// measure makes a trial: turns of the function and of the empty one, one after the other.
 func measure(ctx context.Context, p place, f function, b harness.Budget) (r harness.Result, err error) {
-	rounds, turns, typical := hostRounds, exactTurns, stats.Median
+	o, unit, cost := order{abi.JitInputs, hostRounds, leastTurns}, "cpu-ns/op", medians
 	if b.Exact {
-		rounds, typical = 1, func(v []float64) float64 { return stats.Floor(v, 0.1) }
+		o, unit, cost = order{1, 1, exactTimes * abi.JitInputs}, "insn/op", lowest
 	}
-	s, err := p.open(f, rounds)
+	s, err := p.open(f, o)
 	if err != nil {
 		return r, harness.SetupError(err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	if !b.Exact {
-		j := newJob(f, b.Seed, rounds, exactTurns)
+		j := newJob(f, b.Seed, o)
 		if err := s.run(ctx, j); err != nil {
 			return r, err
 		}
-		turn := stats.Median(nanoseconds(j.Took[:exactTurns])) + stats.Median(nanoseconds(j.Idle[:exactTurns]))
-		turns = int(min(abi.JitTurns, max(exactTurns, float64(b.Measure.Nanoseconds())/turn)))
+		o.turns = int(min(abi.JitTurns, max(leastTurns, int64(leastTurns*b.Measure/spent(j)))))
 	}
-	j := newJob(f, b.Seed, rounds, turns)
+	j := newJob(f, b.Seed, o)
 	if err := s.run(ctx, j); err != nil {
 		return r, err
 	}
 	if err := judge(f, j); err != nil {
 		return r, harness.SetupError(err)
 	}
-	took, idle := nanoseconds(j.Took[:turns]), nanoseconds(j.Idle[:turns])
-	calls := float64(rounds * abi.JitInputs)
-	unit := "cpu-ns/op"
-	if b.Exact {
-		unit = "insn/op"
-	}
-	for i := range took {
-		r.Measured += time.Duration(took[i] + idle[i])
-	}
-	r.Iterations = int64(calls) * int64(turns)
-	r.Metrics = []harness.Metric{{Unit: unit, Value: (typical(took) - typical(idle)) / calls}}
-	r.Series = []harness.Series{{Name: "empty", Unit: unit, Y: []float64{typical(idle) / calls}, Notes: "what a call of the empty function takes, with its share of the loop and of the clock"}}
+	calls := float64(o.inputs * o.rounds)
+	took, idle := cost(j.Took[:o.turns])/calls, cost(j.Idle[:o.turns])/calls
+	r.Measured, r.Iterations = spent(j), int64(calls)*int64(o.turns)
+	r.Metrics = []harness.Metric{{Unit: unit, Value: took - idle}}
+	r.Series = []harness.Series{{Name: "empty", Unit: unit, Y: []float64{idle}, Notes: "a call of the empty function, with its share of the loop and of the clock"}}
 	return r, nil
 }
 
-func nanoseconds(v []uint64) []float64 {
-	return harness.Map(v, func(n uint64) float64 { return float64(n) })
+// spent is the time of all turns.
+func spent(j *abi.JitJob) (d time.Duration) {
+	for i := range j.Turns {
+		d += time.Duration(j.Took[i] + j.Idle[i])
+	}
+	return max(d, 1)
+}
+
+// medians is the time of the median turn, ns.
+func medians(turns []uint64) float64 {
+	return stats.Median(harness.Map(turns, func(n uint64) float64 { return float64(n) }))
+}
+
+// lowest is the mean over the inputs, whose turns follow one another, of the shortest turn of each, ns.
+func lowest(turns []uint64) float64 {
+	sum := uint64(0)
+	for at := range abi.JitInputs {
+		least := turns[at]
+		for i := at; i < len(turns); i += abi.JitInputs {
+			least = min(least, turns[i])
+		}
+		sum += least
+	}
+	return float64(sum) / abi.JitInputs
 }

@@ -30,7 +30,7 @@ func openUser(name string) (place, error) {
 	return userPlace{raw}, err
 }
 
-func (p userPlace) open(f function, _ int) (session, error) {
+func (p userPlace) open(f function, _ order) (session, error) {
 	if f.onlyBPF {
 		return nil, errOnlyBPF(f)
 	}
