@@ -52,7 +52,7 @@ build: ## bin/kxlab
 	@scripts/setup run
 	go build -ldflags "-X main.revision=$(REVISION)" -o bin/kxlab ./harness/cmd/kxlab
 
-bench: build ## compare load balancers (here and in exact guests), replacements, congestion controls, schedulers and faults, profile quick; 10 minutes with 2 cores, the first answer in 1
+bench: build ## compare load balancers (here and in exact guests), replacements, congestion controls, schedulers, faults, and C with BPF, profile quick; 10 minutes with 2 cores, the first answer in 1
 	$(SUDO) bin/kxlab bench
 
 regress: ## what did this tree change against BASE (default: the last commit), counted in exact guests? Exits 3 if for the worse

@@ -24,7 +24,7 @@ import (
 )
 
 const benchLong = `bench compares load balancers on this kernel and in exact guests, ways to replace programs on this kernel, congestion controls and
-schedulers, and faulty programs and modules, in exact guests. It prints its plan with an estimate first, then the answer of each run as it is known, and at the end
+schedulers, faulty programs and modules, and C with BPF, in exact guests. It prints its plan with an estimate first, then the answer of each run as it is known, and at the end
 what was found and where to read on: 150 lines at most, unless --all is given.
 
 A run that fails does not stop the others. The exit code is the worst: 1 if a run failed, else 4 if this machine lacks what a
@@ -47,19 +47,20 @@ func benchItems() []benchItem {
 		{title: "congestion controls in guests", experiment: "cc", target: harness.TargetExact},
 		{title: "schedulers in guests", experiment: "sched", target: harness.TargetExact},
 		{title: "faulty programs and modules in guests", experiment: "safety", target: harness.TargetExact},
+		{title: "functions in C and in BPF in guests", experiment: "jit", target: harness.TargetExact},
 	}
 }
 
 // benchLines is how many lines the answer of one run has; the first, which shows what tables look like, has more.
 const (
-	benchLines      = 13
+	benchLines      = 10
 	firstBenchLines = 17
 )
 
 func newBench(s streams, words experiments.Vocabulary) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use: "bench", Short: "Compare load balancers, replacements, congestion controls, schedulers and faults", Long: benchLong, Args: cobra.NoArgs,
+		Use: "bench", Short: "Compare load balancers, replacements, congestion controls, schedulers, faults, C and BPF", Long: benchLong, Args: cobra.NoArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			return bench(cmd.Context(), s, words, f, benchItems(), time.Now)
 		}),

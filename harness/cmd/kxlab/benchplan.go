@@ -88,4 +88,5 @@ var prices = map[string]price{
 	"sched exact": {once: 10 * time.Second, gate: 4 * time.Second, setup: 800 * time.Millisecond, trial: time.Second, second: 1.2},
 	// Its trials are short, but for those that end their guest; both hangs take four seconds.
 	"safety exact": {once: 30 * time.Second, trial: 300 * time.Millisecond, second: 1},
+	"jit exact":    {once: 15 * time.Second, gate: 2 * time.Second, trial: 50 * time.Millisecond, second: 1},
 }

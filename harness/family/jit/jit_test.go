@@ -168,6 +168,18 @@ func TestInputs(t *testing.T) {
 	}
 }
 
+// TestLowest: of each input the shortest turn counts, and of the inputs the mean.
+func TestLowest(t *testing.T) {
+	turns := make([]uint64, 2*abi.JitInputs)
+	for i := range turns {
+		turns[i] = 100 + uint64(i%abi.JitInputs)
+	}
+	turns[5], turns[abi.JitInputs+7] = 9000, 9000
+	if got, want := lowest(turns), 100+float64(abi.JitInputs-1)/2; got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 // TestSetPointer: the module gets the address where its init looks for it; an object without the variable is refused.
 func TestSetPointer(t *testing.T) {
 	raw, err := bpf.Module("jit/functions")
