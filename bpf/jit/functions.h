@@ -195,13 +195,22 @@ FUNCTION(loop)
 
 static u32 sorted[JIT_NUMBERS];
 
-/* Puts a number among those that are sorted. By itself, so that a verifier goes through it once and not for each number. */
+/*
+ * Puts a number among those that are sorted. By itself, so that a verifier goes through it once and not for each number, and with a count,
+ * as verifiers before Linux 6.8 do not see that an index which falls to 0 ends a loop.
+ */
 u64 place(u64 number, u64 to);
 __attribute__((noinline)) u64 place(u64 number, u64 to)
 {
 	to %= JIT_NUMBERS;
-	for (; to > 0 && sorted[(to - 1) % JIT_NUMBERS] > number; to--)
-		sorted[to % JIT_NUMBERS] = sorted[(to - 1) % JIT_NUMBERS];
+	for (u64 i = 0; i < JIT_NUMBERS; i++) {
+		u64 below = sorted[(to - 1) % JIT_NUMBERS];
+
+		if (!to || below <= number)
+			break;
+		sorted[to % JIT_NUMBERS] = below;
+		to--;
+	}
 	sorted[to % JIT_NUMBERS] = number;
 	return to;
 }
