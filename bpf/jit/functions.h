@@ -197,7 +197,7 @@ static u32 sorted[JIT_NUMBERS];
 
 /*
  * Puts a number among those that are sorted. By itself, so that a verifier goes through it once and not for each number, and with a count,
- * as verifiers before Linux 6.8 do not see that an index which falls to 0 ends a loop.
+ * as the verifier of Linux 6.1 does not see that an index which falls to 0 ends a loop.
  */
 u64 place(u64 number, u64 to);
 __attribute__((noinline)) u64 place(u64 number, u64 to)
