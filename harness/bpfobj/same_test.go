@@ -8,7 +8,8 @@ import (
 	"github.com/kxlab/kxlab/bpf"
 )
 
-// TestSameObjects: every object is the same code as itself, and as no other.
+// TestSameObjects: every object is the same code as itself, and as no other but one: clang finds no use for what instruction set v4 has more
+// than v3 in jit/functions.
 func TestSameObjects(t *testing.T) {
 	names := bpf.Names()
 	for i, name := range names {
@@ -20,8 +21,8 @@ func TestSameObjects(t *testing.T) {
 		if !Same(a, b) {
 			t.Errorf("%s is not the same as itself", name)
 		}
-		if other, _ := bpf.Open(names[(i+1)%len(names)]); Same(a, other) {
-			t.Errorf("%s is the same as %s", name, names[(i+1)%len(names)])
+		if other, _ := bpf.Open(names[(i+1)%len(names)]); Same(a, other) != (name == "jit/functions_v3") {
+			t.Errorf("%s is wrongly the same as %s, or not", name, names[(i+1)%len(names)])
 		}
 	}
 }
