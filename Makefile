@@ -43,7 +43,7 @@ PLUGIN_FLAGS := -O2 -Wall -Wextra -Werror -fPIC -shared -nostdlib -fvisibility=h
 	--target=x86_64-linux-gnu -Wl,--build-id=none,-s,--hash-style=gnu
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench regress test unit soak endurance mutants race fuzz bpf exported lint verify-objects clean
+.PHONY: help build bench regress test unit soak deploy-test endurance mutants race fuzz bpf exported lint verify-objects clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -80,9 +80,15 @@ READERS := cd harness/export/readers && go test -count=1 ./...
 SOAK    := ^(TestLawsFindBugs|TestAB|TestInitInGuest|TestRunVM|TestVMRun|TestStacksExact|TestFaultyPrograms|TestWrongSchedulersInGuest|TestSwapUnderLoad|TestGateInGuest|TestIPVSOpinionInGuest|TestProgramInGuest|TestSchedulersInGuest|TestVirtme|TestSnapshotDigits|TestExactRepeats|TestOlderKernelRuns|TestAction|TestBisect|TestShards|TestLargeHistory|TestMatrixWorkflow)$$
 SOAK_IN := ./harness/cmd/kxlab ./harness/family/sched ./harness/family/lb ./harness/family/lb/kernel ./vm ./harness/family/cc
 
+# Modules that no build of kxlab needs.
+DEPLOY  := deploy/test
+
 soak: ## the tests that make test leaves out or runs in part, as a whole
 	@scripts/setup run
 	$(call GO_TEST, env LABTEST_SOAK=1) -run '$(SOAK)' $(SOAK_IN)
+
+deploy-test: ## what deploy has for Kubernetes, which modules of their own test: on a bare machine 500 packages are compiled first
+	$(foreach m,$(DEPLOY),go -C $(m) vet ./... && go -C $(m) test ./... &&) true
 
 endurance: ## every scheduler under the whole gate for 60 s of the guest's time, on one and on two CPUs: 24 minutes
 	@scripts/setup run
