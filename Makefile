@@ -43,7 +43,7 @@ PLUGIN_FLAGS := -O2 -Wall -Wextra -Werror -fPIC -shared -nostdlib -fvisibility=h
 	--target=x86_64-linux-gnu -Wl,--build-id=none,-s,--hash-style=gnu
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench regress test unit soak deploy-test endurance mutants race fuzz bpf exported lint verify-objects clean
+.PHONY: help build bench regress test unit soak deploy-test store endurance mutants race fuzz bpf exported lint verify-objects clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ help: ## what there is to make
 build: ## bin/kxlab
 	@scripts/setup run
 	go build -ldflags "-X main.revision=$(REVISION)" -o bin/kxlab ./harness/cmd/kxlab
+
+store: ## bin/kxlab-store, which copies shards to object storage and back
+	go -C deploy/store build -o ../../bin/kxlab-store .
 
 bench: build ## compare load balancers (here and in exact guests), replacements, congestion controls, schedulers, faults, and C with BPF, profile quick; 10 minutes with 2 cores, the first answer in 1
 	$(SUDO) bin/kxlab bench
@@ -81,13 +84,13 @@ SOAK    := ^(TestLawsFindBugs|TestAB|TestInitInGuest|TestRunVM|TestVMRun|TestSta
 SOAK_IN := ./harness/cmd/kxlab ./harness/family/sched ./harness/family/lb ./harness/family/lb/kernel ./vm ./harness/family/cc
 
 # Modules that no build of kxlab needs.
-DEPLOY  := deploy/test
+DEPLOY  := deploy/test deploy/store
 
 soak: ## the tests that make test leaves out or runs in part, as a whole
 	@scripts/setup run
 	$(call GO_TEST, env LABTEST_SOAK=1) -run '$(SOAK)' $(SOAK_IN)
 
-deploy-test: ## what deploy has for Kubernetes, which modules of their own test: on a bare machine 500 packages are compiled first
+deploy-test: ## what deploy has for Kubernetes, and kxlab-store; on a bare machine 900 packages are compiled first
 	$(foreach m,$(DEPLOY),go -C $(m) vet ./... && go -C $(m) test ./... &&) true
 
 endurance: ## every scheduler under the whole gate for 60 s of the guest's time, on one and on two CPUs: 24 minutes

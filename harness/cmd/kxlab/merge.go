@@ -22,7 +22,8 @@ import (
 )
 
 const mergeLong = `merge puts the shards of a plan together: one run directory, or one for each run of the plan. Its bench.txt is to the byte that of
-one machine which ran everything. DIR is a folder that kxlab run --shard wrote, or holds some.
+one machine which ran everything. DIR is a folder that kxlab run --shard wrote, or holds some, or a place from which kxlab-store gets them, such as
+s3://BUCKET/PREFIX.
 
 A shard that is missing, twice there, half made, damaged, of another plan, or made by another version of kxlab, kernel or QEMU is named, and
 nothing is put together. With --allow-partial the rest is, and the record says what it lacks: cells without their gate or a trial are
@@ -35,9 +36,18 @@ func newMerge(s streams, words experiments.Vocabulary) *cobra.Command {
 		Use: "merge DIR...", Short: "Put the shards of a plan together", Long: mergeLong, Args: cobra.MinimumNArgs(1),
 		Example: `  kxlab merge shards
   kxlab merge shards/1 shards/2 --out results/scratch/merged
+  kxlab merge s3://bucket/run/shards
   kxlab merge shards --allow-partial`,
 		RunE: action(func(cmd *cobra.Command, args []string) error {
-			set, faults, err := fleet.Gather(args)
+			if isRemote(f.out) {
+				return usage(fmt.Errorf("--out %s: merge writes to a folder; %s put copies it from there", f.out, storeTool))
+			}
+			dirs, done, err := fetched(cmd.Context(), s, args)
+			defer done()
+			if err != nil {
+				return err
+			}
+			set, faults, err := fleet.Gather(dirs)
 			if err != nil {
 				return err
 			}

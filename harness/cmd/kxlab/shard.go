@@ -87,7 +87,10 @@ func runShard(ctx context.Context, s streams, words experiments.Vocabulary, f ru
 	if err != nil {
 		return err
 	}
-	dir := cmp.Or(f.out, scratch(fmt.Sprintf("shard-%d-of-%d", shard, p.Shards), time.Now()))
+	dir := f.out
+	if dir == "" || isRemote(dir) {
+		dir = scratch(fmt.Sprintf("shard-%d-of-%d", shard, p.Shards), time.Now())
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		return err
@@ -129,6 +132,11 @@ func runShard(ctx context.Context, s streams, words experiments.Vocabulary, f ru
 	}
 	if err := sh.Finish(); err != nil {
 		return err
+	}
+	if isRemote(f.out) {
+		if err := store(ctx, s, "put", dir, f.out); err != nil {
+			return fmt.Errorf("%v is complete, but not at its place, where the same command puts it: %w", sh, err)
+		}
 	}
 	guests, trials := p.Of(shard)
 	s.note("%v is complete: %s, %s; when all shards are there: kxlab merge", sh, harness.Plural(guests, "guest"), harness.Plural(trials, "trial"))

@@ -21,9 +21,15 @@ func TestShards(t *testing.T) {
 	dir := t.TempDir()
 	fresh := fmt.Sprintf("--fresh=%v", labtest.Soak())
 	what := []string{"cc", "--profile", "smoke", "--variants", "reno,bpf-cubic", "--repeat", "2", "--seed", "7"}
+	tools := t.TempDir()
+	// Stands in for kxlab-store, whose places are folders here.
+	store := "#!/bin/sh\nfrom=${2#file://} to=${3#file://}\nmkdir -p \"${to%/*}\" && cp -rT \"$from\" \"$to\"\n"
+	if err := os.WriteFile(filepath.Join(tools, storeTool), []byte(store), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	do := func(args ...string) (string, error) {
 		cmd, errs := command(t, dir, args...)
-		cmd.Env = append(cmd.Env, "KXLAB_FRESH=false")
+		cmd.Env = append(cmd.Env, "KXLAB_FRESH=false", "PATH="+tools+":"+os.Getenv("PATH"))
 		err := cmd.Run()
 		return errs.String(), err
 	}
@@ -36,6 +42,9 @@ func TestShards(t *testing.T) {
 	must(append([]string{"run", "--target", "exact", "--out", "whole"}, what...)...)
 	for _, shards := range []string{"1", "2", "7"} {
 		plan, folder := "plan"+shards, "shards"+shards
+		if shards == "1" {
+			folder = "file://" + filepath.Join(dir, folder)
+		}
 		must(append([]string{"plan", "--shards", shards, "--out", plan}, what...)...)
 		for n := 1; fmt.Sprint(n-1) != shards; n++ {
 			args := []string{"run", "--plan", plan, "--shard", fmt.Sprint(n), "--out", fmt.Sprint(folder, "/", n), fresh}
@@ -74,6 +83,25 @@ func TestShards(t *testing.T) {
 	}
 	if raw, err := os.ReadFile(filepath.Join(dir, "lost", "env.json")); err != nil || !bytes.Contains(raw, []byte("shard 2 of 2 is missing: ")) {
 		t.Errorf("the record does not say that a shard is lost: %v", err)
+	}
+}
+
+// TestStoreMissing: a word with a scheme needs kxlab-store, which the error names, and is no folder of results.
+func TestStoreMissing(t *testing.T) {
+	for want, args := range map[string][]string{
+		"program kxlab-store is not installed: `make store`": {"merge", "s3://bucket/run"},
+		"merge writes to a folder":                           {"merge", "shards", "--out", "s3://bucket/run"},
+	} {
+		cmd, errs := command(t, t.TempDir(), args...)
+		cmd.Env = append(cmd.Env, "PATH=/nowhere")
+		if err := cmd.Run(); err == nil || !strings.Contains(errs.String(), want) {
+			t.Errorf("%q: %v: %s", args, err, errs)
+		}
+	}
+	for word, want := range map[string]bool{"s3://b/x": true, "oci://r/x:1": true, "shards": false, "./s3://b": false, "/a://b": false, "": false} {
+		if isRemote(word) != want {
+			t.Errorf("%q is a place: %v", word, !want)
+		}
 	}
 }
 

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/credentials"
+	"oras.land/oras-go/v2/registry/remote/retry"
+)
+
+// Media types of a folder in a registry, and of its files.
+const (
+	folderType = "application/vnd.kxlab.folder.v1"
+	fileType   = "application/vnd.kxlab.file.v1"
+)
+
+// A registryPlace is a repository of an OCI registry: a folder is the manifest of a tag, and its files are layers. The tag is set last.
+type registryPlace struct{ repo *remote.Repository }
+
+func newRegistry(u *url.URL) (place, error) {
+	repo, err := remote.NewRepository(u.Host + u.Path)
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("%s: want oci://REGISTRY/REPOSITORY:TAG: %w", u.Redacted(), err)}
+	}
+	for key, values := range u.Query() {
+		if key != "plain_http" || len(values) != 1 || values[0] != "true" {
+			return nil, &usageError{fmt.Errorf("%s: want no other parameter than plain_http=true", u.Redacted())}
+		}
+		repo.PlainHTTP = true
+	}
+	store, err := credentials.NewStoreFromDocker(credentials.StoreOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read credentials of registries: %w", err)
+	}
+	repo.Client = &auth.Client{Client: retry.DefaultClient, Cache: auth.NewCache(), Credential: credentials.Credential(store)}
+	return registryPlace{repo}, nil
+}
+
+func (r registryPlace) put(ctx context.Context, from folder) error {
+	tag := r.repo.Reference.Reference
+	if tag == "" {
+		return &usageError{errors.New("want oci://REGISTRY/REPOSITORY:TAG")}
+	}
+	var layers []ocispec.Descriptor
+	for _, f := range from.Files {
+		d := ocispec.Descriptor{MediaType: fileType, Digest: digest.NewDigestFromEncoded(digest.SHA256, f.Sum), Size: f.Size,
+			Annotations: map[string]string{ocispec.AnnotationTitle: f.Name}}
+		if err := r.push(ctx, filepath.Join(from.dir, f.Name), d); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		layers = append(layers, d)
+	}
+	// A fixed date gives equal folders equal manifests.
+	m, err := oras.PackManifest(ctx, r.repo, oras.PackManifestVersion1_1, folderType, oras.PackManifestOptions{Layers: layers,
+		ManifestAnnotations: map[string]string{ocispec.AnnotationCreated: "1970-01-01T00:00:00Z"}})
+	if err != nil {
+		return err
+	}
+	return r.repo.Tag(ctx, m, tag)
+}
+
+// push copies a file unless the registry has it.
+func (r registryPlace) push(ctx context.Context, path string, d ocispec.Descriptor) error {
+	if there, err := r.repo.Blobs().Exists(ctx, d); err != nil || there {
+		return err
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return r.repo.Blobs().Push(ctx, d, in)
+}
+
+func (r registryPlace) get(ctx context.Context, into string) error {
+	if tag := r.repo.Reference.Reference; tag != "" {
+		return r.download(ctx, tag, into)
+	}
+	found := false
+	err := r.repo.Tags(ctx, "", func(tags []string) error {
+		for _, tag := range tags {
+			found = true
+			if err := r.download(ctx, tag, filepath.Join(into, tag)); err != nil {
+				return fmt.Errorf("tag %s: %w", tag, err)
+			}
+		}
+		return nil
+	})
+	if err == nil && !found {
+		err = errors.New("there is nothing")
+	}
+	return err
+}
+
+func (r registryPlace) download(ctx context.Context, tag, into string) error {
+	d, err := r.repo.Resolve(ctx, tag)
+	if err != nil {
+		return err
+	}
+	raw, err := content.FetchAll(ctx, r.repo, d)
+	if err != nil {
+		return err
+	}
+	var m ocispec.Manifest
+	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(&m); err != nil {
+		return fmt.Errorf("the manifest is damaged: %w", err)
+	}
+	if m.ArtifactType != folderType {
+		return fmt.Errorf("it is no folder of kxlab-store, but of type %q", m.ArtifactType)
+	}
+	for _, layer := range m.Layers {
+		f := file{layer.Annotations[ocispec.AnnotationTitle], layer.Size, strings.TrimPrefix(layer.Digest.String(), "sha256:")}
+		if err := f.check(); err != nil {
+			return err
+		}
+		in, err := r.repo.Blobs().Fetch(ctx, layer)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+		err = f.write(into, in)
+		in.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
