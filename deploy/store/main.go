@@ -6,8 +6,8 @@
 //	kxlab-store get URL DIR
 //
 // kxlab itself, which every guest carries, has none of the libraries that this needs; it calls the command for words with a scheme. A folder is
-// there as a whole or not at all: a list with the sum of each file goes last, and get writes nothing unless every file came. A command that failed is done by
-// running the same command again.
+// there as a whole or not at all: a list with the sum of each file goes last, and get writes nothing unless every file came. A command that failed
+// is run again.
 package main
 
 import (

@@ -200,6 +200,8 @@ func (f runFlags) check() error {
 		return fmt.Errorf("--cpus %d: want 0 to %d", f.cpus, maxCPUs)
 	case f.root != "" && f.root != rootHost && f.root != rootImage:
 		return harness.Known("root", f.root, []string{rootHost, rootImage})
+	case isRemote(f.out) && f.plan == "" && f.shard == "":
+		return fmt.Errorf("--out %s: only shards go there; a run is written to a folder, and %s put copies it from there", f.out, storeTool)
 	case f.silence <= 0:
 		return fmt.Errorf("--silence %v: want more than 0, such as 30s", f.silence)
 	}

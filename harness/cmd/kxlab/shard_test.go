@@ -91,6 +91,7 @@ func TestStoreMissing(t *testing.T) {
 	for want, args := range map[string][]string{
 		"program kxlab-store is not installed: `make store`": {"merge", "s3://bucket/run"},
 		"merge writes to a folder":                           {"merge", "shards", "--out", "s3://bucket/run"},
+		"only shards go there":                               {"run", "prog", "--out", "s3://bucket/run"},
 	} {
 		cmd, errs := command(t, t.TempDir(), args...)
 		cmd.Env = append(cmd.Env, "PATH=/nowhere")
