@@ -43,14 +43,15 @@ type Options struct {
 
 // A Command is the programs of one variant with what they left. It is not safe for concurrent use.
 type Command struct {
-	spec  harness.Command
-	opts  Options
-	dir   string
-	group *group
-	out   *output
-	main  *process // Up, if it stayed; nil: it has ended, or has not run
-	up    bool     // Up was ready, and nothing was ended since
-	lives bool     // processes were left when Up was ready
+	spec   harness.Command
+	opts   Options
+	dir    string
+	group  *group
+	mounts *mounts
+	out    *output
+	main   *process // Up, if it stayed; nil: it has ended, or has not run
+	up     bool     // Up was ready, and nothing was ended since
+	lives  bool     // processes were left when Up was ready
 }
 
 // number makes names of this process's commands different.
@@ -78,6 +79,9 @@ func New(spec harness.Command, opts Options) (_ *Command, err error) {
 		if err := os.WriteFile(filepath.Join(c.dir, filepath.Base(f.Name)), f.Content, f.Mode.Perm()); err != nil {
 			return nil, fmt.Errorf("make folder of a command: %w", err)
 		}
+	}
+	if c.mounts, err = makeMounts(); err != nil {
+		return nil, err
 	}
 	c.group, err = makeGroup(name)
 	return c, err
@@ -279,6 +283,9 @@ func (c *Command) Close() error {
 		}
 		errs = append(errs, c.group.close())
 	}
-	c.group, c.main = nil, nil
-	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
+	if c.mounts != nil {
+		c.mounts.close()
+	}
+	c.group, c.mounts, c.main = nil, nil, nil
+	return errors.Join(append(errs, sys.RemoveAll(c.dir))...)
 }

@@ -247,3 +247,33 @@ func TestNeeds(t *testing.T) {
 		}
 	}
 }
+
+// TestMounts: what programs mount, and the namespaces that they name, are seen by the variant's programs alone and end with them. Immutable files
+// go.
+func TestMounts(t *testing.T) {
+	o := open(t, script(map[string]string{
+		"up":   "mkdir m && mount -t tmpfs none m && touch m/inside && ip netns add kxtest && touch fixed && { chattr +i fixed || true; }",
+		"sync": "[ -e m/inside ] && ip netns list | grep -q kxtest && [ $(readlink /proc/self/ns/mnt) != " + ownMounts(t) + " ]",
+	}), Options{})
+	if err := o.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Run(t.Context(), "sync"); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{filepath.Join(o.State(), "m", "inside"), "/run/netns/kxtest"} {
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is outside, too: %v", path, err)
+		}
+	}
+}
+
+// ownMounts names the mount namespace of this process.
+func ownMounts(t *testing.T) string {
+	t.Helper()
+	name, err := os.Readlink("/proc/self/ns/mnt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
@@ -64,16 +65,8 @@ func (c *Command) start(action, path string) (*process, error) {
 	started := make(chan error, 1)
 	go func() { // the thread lives as long as the program: Pdeathsig refers to it
 		defer close(p.done)
-		in := func(f func() error) error {
-			if c.opts.NS != "" {
-				return sys.InNS(c.opts.NS, f)
-			}
-			var err error
-			sys.OnThread(func() { err = f() })
-			return err
-		}
 		begun := false
-		err := in(func() error {
+		err := c.inside(func() error {
 			if err := startFree(cmd); err != nil {
 				return err
 			}
@@ -98,6 +91,29 @@ func (c *Command) start(action, path string) (*process, error) {
 		out.read(r, func() { _ = group.kill() })
 	}()
 	return p, nil
+}
+
+// inside runs f on a thread of its own in the command's network and mount namespaces.
+func (c *Command) inside(f func() error) (err error) {
+	sys.OnThread(func() {
+		in := func() error {
+			if err := c.mounts.enter(); err != nil {
+				return err
+			}
+			return f()
+		}
+		if c.opts.NS == "" {
+			err = in()
+			return
+		}
+		fd, oerr := unix.Open(c.opts.NS, unix.O_RDONLY|unix.O_CLOEXEC, 0) // before the namespace's name is out of sight
+		if err = oerr; err != nil {
+			return
+		}
+		defer unix.Close(fd)
+		err = sys.InNSOf(fd, in)
+	})
+	return harness.Wrap(err, "network namespace %s", c.opts.NS)
 }
 
 // startFree starts a command. A file that was just written is busy while another thread, between fork and exec, still has its descriptor.

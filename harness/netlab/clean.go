@@ -50,7 +50,7 @@ func Clean(ctx context.Context) (removed []string, err error) {
 }
 
 // cleanFolder removes a dead owner's folder.
-func cleanFolder(_ context.Context, path string) error { return os.RemoveAll(path) }
+func cleanFolder(_ context.Context, path string) error { return sys.RemoveAll(path) }
 
 // cleanCgroup kills the processes in a dead owner's cgroup and removes it with the cgroups below.
 func cleanCgroup(ctx context.Context, path string) error {

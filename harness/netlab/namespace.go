@@ -59,10 +59,36 @@ func removeNS(name string) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) { // nothing is mounted there any more
 		err = os.Remove(path)
 	}
+	if errors.Is(err, unix.EBUSY) {
+		err = removeCovered(path)
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	return harness.Wrap(err, "remove namespace %s", name)
+}
+
+// removeCovered removes a name on which a namespace is mounted out of sight: the first `ip netns add` of a machine mounts nsDir over itself. Seen
+// from a mount namespace in which nothing is mounted there, the name is free, and its removal unmounts it in all others. The mounts over nsDir
+// stay, since other names may be theirs.
+func removeCovered(path string) (err error) {
+	sys.OnThread(func() {
+		if err = unix.Unshare(unix.CLONE_NEWNS); err == nil {
+			err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
+		}
+		for _, at := range []string{nsDir, path} {
+			for err == nil {
+				err = unix.Unmount(at, unix.MNT_DETACH)
+			}
+			if errors.Is(err, unix.EINVAL) { // nothing is mounted there any more
+				err = nil
+			}
+		}
+		if err == nil {
+			err = os.Remove(path)
+		}
+	})
+	return err
 }
 
 // markUnsupported wraps harness.ErrNotSupported around errors by which a kernel says that it lacks a feature.
