@@ -45,6 +45,7 @@ type Options struct {
 type Command struct {
 	spec   harness.Command
 	opts   Options
+	name   string // of the folder and the cgroup
 	dir    string
 	group  *group
 	mounts *mounts
@@ -66,7 +67,7 @@ func New(spec harness.Command, opts Options) (_ *Command, err error) {
 		}
 	}
 	name := groupName(number.Add(1))
-	c := &Command{spec: spec, opts: opts, dir: filepath.Join(os.TempDir(), name)}
+	c := &Command{spec: spec, opts: opts, name: name, dir: filepath.Join(os.TempDir(), name)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
@@ -138,7 +139,7 @@ func (c *Command) Up(ctx context.Context) (err error) {
 			}
 			c.up = true
 			c.settle()
-			return c.Fault()
+			return c.ready(c.Fault())
 		case <-c.out.ready:
 			answers = true
 		case <-ctx.Done():
@@ -148,11 +149,19 @@ func (c *Command) Up(ctx context.Context) (err error) {
 		switch {
 		case answers:
 			c.main, c.up, c.lives = p, true, true
-			return nil
+			return c.ready(nil)
 		case time.Now().After(deadline):
 			return c.failed("up", fmt.Errorf("not ready after %v: it has neither printed %q nor ended, and its sockets do not answer", limit, readyLine))
 		}
 	}
+}
+
+// ready is the fault of a program that is ready, also if a process of it left the cgroup.
+func (c *Command) ready(fault error) error {
+	if err := c.left(); err != nil {
+		return c.failed("up", err)
+	}
+	return fault
 }
 
 // settle notes whether Up, which has ended, left processes.
@@ -240,12 +249,15 @@ func (c *Command) Fault() error {
 			case err != nil:
 				return c.failed("up", fmt.Errorf("it has ended: %w", err))
 			case !c.group.populated(): // else it went into the background after it was ready
-				return c.failed("up", errors.New("it has ended: exit status 0"))
+				return c.failed("up", cmp.Or(c.left(), errors.New("it has ended: exit status 0")))
 			}
 		default:
+			if !c.group.populated() {
+				return harness.Wrap(c.left(), "run up")
+			}
 		}
 	case c.lives && !c.group.populated():
-		return c.failed("up", errors.New("all processes that it left have ended"))
+		return c.failed("up", cmp.Or(c.left(), errors.New("all processes that it left have ended")))
 	}
 	return nil
 }
@@ -271,7 +283,7 @@ func (c *Command) end() error {
 		return nil
 	}
 	c.main, c.up, c.lives = nil, false, false
-	return c.group.kill()
+	return errors.Join(c.group.kill(), c.endOutside())
 }
 
 // Close runs Down if Up was ready, ends all processes and removes the folder and the cgroup. A second call does nothing.
@@ -281,7 +293,10 @@ func (c *Command) Close() error {
 		if c.up && c.Has("down") {
 			errs = append(errs, c.Run(context.Background(), "down"))
 		}
-		errs = append(errs, c.group.close())
+		if err := c.left(); err != nil {
+			errs = append(errs, c.failed("up", err))
+		}
+		errs = append(errs, c.group.close(), c.endOutside())
 	}
 	if c.mounts != nil {
 		c.mounts.close()

@@ -69,6 +69,8 @@ func TestUp(t *testing.T) {
 		{"one that is killed", "kill -9 $$", "signal: killed; it printed nothing", false},
 		{"one that never gets ready", "echo unready; exec sleep 1000", "not ready after 2s", false},
 		{"one that only forks and never ends", "sleep 1000 & sleep 1000 & wait", "not ready after 2s", false},
+		{"a server outside its cgroup", escape + "; sleep 1000 </dev/null & exit 0", "(sleep) left the cgroup of its variant", false},
+		{"a server outside that says it is ready", escape + "; echo ready; exec sleep 1000", "left the cgroup of its variant", false},
 		{"a flood", "exec yes flooding", "more than 4 MiB", false},
 		{"a flood of one line", "exec tr '\\0' x </dev/zero", "more than 4 MiB", false},
 		{"a flood from a fork", "(yes) & exec sleep 1000", "more than 4 MiB", false},
@@ -101,6 +103,40 @@ func TestUp(t *testing.T) {
 				t.Errorf("fault: %v", err)
 			}
 		})
+	}
+}
+
+// escape moves a shell to the top of the tree of cgroups v2.
+const escape = "echo $$ >$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - cgroup2 .*/\\1/p' /proc/self/mountinfo | head -n 1)/cgroup.procs"
+
+// TestLeft: a process that leaves the cgroup when the variant is in force is an error of Close, and is ended.
+func TestLeft(t *testing.T) {
+	labtest.AsRoot(t)
+	o, err := New(script(map[string]string{"up": "echo ready; read -r _ <go; " + escape + "; echo $$ >pid; exec sleep 1000"}), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	pipe := filepath.Join(o.State(), "go")
+	if err := errors.Join(unix.Mkfifo(pipe, 0o600), o.Up(t.Context()), os.WriteFile(pipe, []byte("go\n"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	var pid string
+	for range 2000 {
+		raw, _ := os.ReadFile(filepath.Join(o.State(), "pid"))
+		if pid = strings.TrimSpace(string(raw)); pid != "" {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := o.Fault(); err == nil || !strings.Contains(err.Error(), "left the cgroup") {
+		t.Errorf("fault %v", err)
+	}
+	if err := o.Close(); err == nil || !strings.Contains(err.Error(), "left the cgroup") {
+		t.Errorf("close: %v", err)
+	}
+	if lives(pid) {
+		t.Errorf("process %s lives", pid)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,8 +58,14 @@ func TestCleanAfterKill(t *testing.T) {
 	if len(said) != 3 {
 		t.Fatalf("it says %q", line)
 	}
-	if procs, _ := os.ReadFile(said[1] + "/cgroup.procs"); len(strings.Fields(string(procs))) != 3 {
-		t.Errorf("processes in the cgroup: %q, want three", procs)
+	procs, _ := os.ReadFile(said[1] + "/cgroup.procs")
+	pids := strings.Fields(string(procs))
+	if len(pids) != 3 {
+		t.Fatalf("processes in the cgroup: %q, want three", pids)
+	}
+	escaped := pids[slices.IndexFunc(pids, func(pid string) bool { return pid != said[2] })]
+	if err := os.WriteFile(filepath.Dir(said[1])+"/cgroup.procs", []byte(escaped), 0); err != nil {
+		t.Fatal(err)
 	}
 	_ = child.Process.Kill()
 	_ = child.Wait()
@@ -87,7 +94,21 @@ func TestCleanAfterKill(t *testing.T) {
 			t.Logf("%s was removed by another cleaner: %s", path, all) // every run begins with Clean
 		}
 	}
+	if lives(escaped) {
+		t.Errorf("process %s, which left the cgroup, lives", escaped)
+	}
 	if _, err := os.Stat(other); err != nil {
 		t.Errorf("the folder of another role: %v", err)
 	}
+}
+
+// lives reports whether a process has not ended within a moment.
+func lives(pid string) bool {
+	for range 400 {
+		if raw, err := os.ReadFile("/proc/" + pid + "/environ"); err != nil || len(raw) == 0 { // a zombie has none
+			return false
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return true
 }

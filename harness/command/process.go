@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/owner"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
@@ -58,7 +59,7 @@ func (c *Command) start(action, path string) (*process, error) {
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.State(), w, w
 	cmd.Env = append([]string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=" + c.State(), "TMPDIR=" + c.State(),
-		"KXLAB_ACTION=" + action, "KXLAB_STATE=" + c.State(), "KXLAB_FILES=" + c.dir,
+		owner.Variable + "=" + c.name, "KXLAB_ACTION=" + action, "KXLAB_STATE=" + c.State(), "KXLAB_FILES=" + c.dir,
 	}, c.opts.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, UseCgroupFD: true, CgroupFD: c.group.fd}
 	p := &process{done: make(chan struct{}), read: make(chan struct{})}

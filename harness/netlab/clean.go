@@ -18,11 +18,16 @@ import (
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
-// Clean removes the objects of dead owners: processes in their cgroups and namespaces, cgroups, links, namespaces, folders. It leaves
+// Clean removes the objects of dead owners: processes in their cgroups and namespaces or marked as theirs, cgroups, links, namespaces, folders. It leaves
 // those of live owners alone and returns the names of the removed objects. Two cleaners may run at the same time.
 func Clean(ctx context.Context) (removed []string, err error) {
 	removed, err = owner.RemoveTemp()
 	errs := []error{err}
+	for _, pid := range owner.Marked(owner.Dead) {
+		if unix.Kill(pid, unix.SIGKILL) == nil {
+			removed = append(removed, fmt.Sprintf("process %d", pid))
+		}
+	}
 	mount, _, _ := sys.Cgroup2()
 	for _, dir := range []struct {
 		path   string
