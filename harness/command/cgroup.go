@@ -34,13 +34,30 @@ func makeGroup(name string) (*group, error) {
 		return nil, harness.Skip("attach: command needs cgroup v2, by which the lab ends all processes of a program: %v", err)
 	}
 	g := &group{path: filepath.Join(mount, name)}
-	if err := os.Mkdir(g.path, 0o755); err != nil {
-		return nil, fmt.Errorf("make cgroup: %w", err)
-	}
-	if g.fd, err = unix.Open(g.path, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("open cgroup: %w", err), os.Remove(g.path))
+	if err := g.open(); err != nil {
+		return nil, err
 	}
 	return g, nil
+}
+
+// open makes the cgroup and opens it.
+func (g *group) open() (err error) {
+	if err := os.Mkdir(g.path, 0o755); err != nil {
+		return fmt.Errorf("make cgroup: %w", err)
+	}
+	if g.fd, err = unix.Open(g.path, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return errors.Join(fmt.Errorf("open cgroup: %w", err), os.Remove(g.path))
+	}
+	return nil
+}
+
+// renew ends all processes and makes the cgroup anew. Linux 6.18 kills each process that another cgroup's starts in a cgroup (CLONE_INTO_CGROUP)
+// after a write to its cgroup.kill: the kernel compares the counts of kills of both (kill_seq in kernel/cgroup/cgroup.c).
+func (g *group) renew() error {
+	if err := g.close(); err != nil {
+		return err
+	}
+	return g.open()
 }
 
 // groupName is a name that no other folder or cgroup of this process has.

@@ -277,13 +277,13 @@ func (c *Command) failed(action string, err error) error {
 	return fmt.Errorf("run %s: %w; it printed nothing", action, err)
 }
 
-// end ends all processes.
+// end ends all processes. Others may be started then.
 func (c *Command) end() error {
 	if c.group == nil {
 		return nil
 	}
 	c.main, c.up, c.lives = nil, false, false
-	return errors.Join(c.group.kill(), c.endOutside())
+	return errors.Join(c.group.renew(), c.endOutside())
 }
 
 // Close runs Down if Up was ready, ends all processes and removes the folder and the cgroup. A second call does nothing.

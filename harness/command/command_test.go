@@ -221,6 +221,32 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestAgain: a program that stays begins anew, after it was in force and after it failed.
+func TestAgain(t *testing.T) {
+	o := open(t, script(map[string]string{"up": "echo x >>starts; [ -e bad ] && exit 3; echo ready; exec sleep 1000", "flush": "exit 0"}), Options{})
+	for _, step := range []func(context.Context) error{o.Up, o.Again} {
+		if err := step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := filepath.Join(o.State(), "bad")
+	if err := os.WriteFile(bad, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Again(t.Context()); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("error %v", err)
+	}
+	if err := o.Run(t.Context(), "flush"); err != nil { // as down of cc after an up that failed
+		t.Error(err)
+	}
+	if err := errors.Join(os.Remove(bad), o.Again(t.Context())); err != nil {
+		t.Error(err)
+	}
+	if starts, _ := os.ReadFile(filepath.Join(o.State(), "starts")); len(starts) != 2*4 {
+		t.Errorf("started %d times, want 4", len(starts)/2)
+	}
+}
+
 // TestDown: down runs after a variant was in force, and only then; one that fails is said, and all is removed.
 func TestDown(t *testing.T) {
 	labtest.AsRoot(t)
