@@ -53,7 +53,11 @@ func (s *Segment) addHost(role Role, i int) (*Host, error) {
 		if other == h {
 			continue
 		}
-		if err := errors.Join(h.addNeighbour(other), other.addNeighbour(h)); err != nil {
+		err := other.addNeighbour(h)
+		if other.Role == RoleBalancer && role == RoleBalancer {
+			err = nil // no balancer sends to another, and a variant may have removed the other's link
+		}
+		if err = errors.Join(h.addNeighbour(other), err); err != nil {
 			return h, fmt.Errorf("add neighbours of %s: %w", name, err)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/kxlab/kxlab/harness/owner"
 )
 
@@ -45,6 +47,31 @@ func newSegment(t testing.TB, opts Options, balancers int) *Segment {
 	}
 	t.Logf("built in %v", time.Since(start))
 	return s
+}
+
+// TestBalancerWithoutLink: a variant may have removed its link, or shrunk it so that it has no IPv6; others are added after it.
+func TestBalancerWithoutLink(t *testing.T) {
+	s := newSegment(t, Options{Reals: 1}, 2)
+	for i, change := range []func(*Host, netlink.Link) error{
+		func(h *Host, l netlink.Link) error { return h.handle.LinkDel(l) },
+		func(h *Host, l netlink.Link) error { return h.handle.LinkSetMTU(l, 1000) },
+	} {
+		h := s.Balancers[i]
+		l, err := h.handle.LinkByIndex(h.Ifindex)
+		if err == nil {
+			err = change(h, l)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := s.AddBalancer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Client.Do(func() error { return reach(b.Addr4.Addr()) }); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestEverybodyKnowsEverybody(t *testing.T) {

@@ -85,7 +85,7 @@ func newBalancer(v harness.Variant, at harness.Site, opts command.Options) (_ se
 	if err := b.configure(); err != nil {
 		return nil, err
 	}
-	b.before, err = takePicture(b.handle, at.Ifindex)
+	b.before, err = takePicture(b.handle, at)
 	return b, err
 }
 
@@ -131,6 +131,9 @@ func (b *balancer) Sync(ctx context.Context, services []service.Service) error {
 	default:
 		b.running = false
 		err = b.program.Again(ctx)
+	}
+	if changed := b.before.changedNow(b); changed != nil && !errors.Is(err, harness.ErrNotSupported) {
+		err = errors.Join(changed, err) // what failed may have failed for the change
 	}
 	if err != nil {
 		return err
@@ -181,7 +184,7 @@ func (b *balancer) makeLocal(services []service.Service) error {
 		}
 		b.local[v4] = want
 		var err error
-		if b.before, err = takePicture(b.handle, b.at.Ifindex); err != nil {
+		if b.before, err = takePicture(b.handle, b.at); err != nil {
 			return err
 		}
 	}
@@ -265,7 +268,7 @@ func (b *balancer) InForce() error {
 
 // changedNow compares the place with a picture.
 func (p picture) changedNow(b *balancer) error {
-	now, err := takePicture(b.handle, b.at.Ifindex)
+	now, err := takePicture(b.handle, b.at)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
 )
 
@@ -19,14 +21,23 @@ import (
 type picture map[string]netip.Prefix
 
 // takePicture reads the namespace. Two pictures of an unchanged place are equal.
-func takePicture(h *netlink.Handle, ifindex int) (picture, error) {
+func takePicture(h *netlink.Handle, at harness.Site) (picture, error) {
 	p := picture{}
-	link, err := h.LinkByIndex(ifindex)
+	links, err := h.LinkList()
 	if err != nil {
-		return nil, fmt.Errorf("read link: %w", err)
+		return nil, fmt.Errorf("read links: %w", err)
 	}
-	a := link.Attrs()
+	names := map[int]string{}
+	for _, l := range links {
+		names[l.Attrs().Index] = l.Attrs().Name
+	}
+	i := slices.IndexFunc(links, func(l netlink.Link) bool { return l.Attrs().Index == at.Ifindex })
+	if i < 0 {
+		return nil, fmt.Errorf("its program removed the link %s from the namespace", at.Link)
+	}
+	a := links[i].Attrs()
 	p[fmt.Sprintf("link %s: MAC %s, MTU %d, up %v", a.Name, a.HardwareAddr, a.MTU, a.Flags&net.FlagUp != 0)] = netip.Prefix{}
+	names[at.Ifindex] = at.Link // also if the program renamed it
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		addrs, err := h.AddrList(nil, family)
 		if err != nil {
@@ -35,7 +46,7 @@ func takePicture(h *netlink.Handle, ifindex int) (picture, error) {
 		own := map[netip.Addr]int{}
 		for _, a := range addrs {
 			own[prefixOf(a.IPNet).Addr()] = a.LinkIndex
-			p[fmt.Sprintf("address %s on link %d", a.IPNet, a.LinkIndex)] = prefixOf(a.IPNet)
+			p[fmt.Sprintf("address %s on link %s", a.IPNet, names[a.LinkIndex])] = prefixOf(a.IPNet)
 		}
 		routes, err := h.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
 		if err != nil {
@@ -48,10 +59,33 @@ func takePicture(h *netlink.Handle, ifindex int) (picture, error) {
 			if to := prefixOf(r.Dst); r.Type == unix.RTN_LOCAL && to.IsSingleIP() && own[to.Addr()] == r.LinkIndex { // comes with its address, late with IPv6
 				continue
 			}
-			p[fmt.Sprintf("route %s via %v on link %d, table %d, type %d, MTU %d", r.Dst, r.Gw, r.LinkIndex, r.Table, r.Type, r.MTU)] = prefixOf(r.Dst)
+			p[routeText(r, names[r.LinkIndex])] = prefixOf(r.Dst)
 		}
 	}
 	return p, nil
+}
+
+// routeText is a route in the manner of ip route.
+func routeText(r netlink.Route, link string) string {
+	to := prefixOf(r.Dst)
+	text := "route " + to.String()
+	if !to.IsValid() || to.Bits() == 0 {
+		text = "route default"
+	}
+	if r.Type == unix.RTN_LOCAL {
+		text = "local " + text
+	}
+	if r.Gw != nil {
+		text += " via " + r.Gw.String()
+	}
+	text += " on link " + link
+	if r.Table != unix.RT_TABLE_MAIN && r.Table != unix.RT_TABLE_LOCAL {
+		text += fmt.Sprintf(", table %d", r.Table)
+	}
+	if r.MTU != 0 {
+		text += fmt.Sprintf(", MTU %d", r.MTU)
+	}
+	return text
 }
 
 // prefixOf is a network; the zero Prefix for none, as of a default route.
@@ -83,8 +117,11 @@ func (p picture) changed(now picture, services []service.Service) error {
 	if len(lost)+len(added) == 0 {
 		return nil
 	}
-	slices.Sort(lost)
-	slices.Sort(added)
+	linkFirst := func(a, b string) int { // the rest may be lost with it
+		return cmp.Or(-cmp.Compare(strings.Count(a, ": link "), strings.Count(b, ": link ")), cmp.Compare(a, b))
+	}
+	slices.SortFunc(lost, linkFirst)
+	slices.SortFunc(added, linkFirst)
 	all := append(lost, added...)
 	if more := len(all) - faultsShown; more > 0 {
 		all = append(all[:faultsShown], fmt.Sprintf("and %d more", more))
