@@ -158,6 +158,7 @@ type Stage interface {
 	// Measure measures one cell. An error that wraps ErrNotSupported or ErrSetup decides the cell: it is not supported, or
 	// has failed. Any other error makes the trial invalid unless ctx is done.
 	Measure(ctx context.Context, c Cell, b Budget) (Result, error)
+	// Close undoes all of it. An error that TakeDown marks is its member's alone: the member has failed. Any other ends the run.
 	Close() error
 }
 
@@ -205,10 +206,11 @@ func Outcomes() []Outcome {
 
 // Stages at which an outcome is decided.
 const (
-	AtSetup = "set-up" // while the place was built or the variant put in force
-	AtGate  = "gate"   // by the correctness gate
-	AtTrial = "trial"  // while it was measured
-	AtGuest = "guest"  // by the death of a guest
+	AtSetup    = "set-up"    // while the place was built or the variant put in force
+	AtGate     = "gate"      // by the correctness gate
+	AtTrial    = "trial"     // while it was measured
+	AtTakeDown = "take-down" // while it was taken out of force
+	AtGuest    = "guest"     // by the death of a guest
 )
 
 // A Death is the end of a guest in a trial.

@@ -272,7 +272,7 @@ func (c *Command) failed(action string, err error) error {
 		return harness.Skip("%s", cmp.Or(c.out.String(), "its program up says that this machine lacks something, and not what"))
 	}
 	if text := c.out.String(); text != "" {
-		return fmt.Errorf("run %s: %w; it printed:\n%s", action, err, text)
+		return fmt.Errorf("run %s: %w; it printed: %s", action, err, text)
 	}
 	return fmt.Errorf("run %s: %w; it printed nothing", action, err)
 }

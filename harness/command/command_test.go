@@ -5,12 +5,15 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/kxlab/kxlab/harness"
@@ -64,7 +67,7 @@ func TestUp(t *testing.T) {
 		{"a server that says so", "echo ready; exec sleep 1000", "", true},
 		{"a server that says so after other lines", "echo starting; echo already; echo ready; exec sleep 1000", "", true},
 		{"a daemon", "setsid sleep 1000 </dev/null & exit 0", "", true},
-		{"a script that fails", "echo no backend >&2; exit 3", "exit status 3; it printed:\nno backend", false},
+		{"a script that fails", "echo no backend >&2; exit 3", "exit status 3; it printed: no backend", false},
 		{"a script that lacks something", "echo no IPVS here; exit 77", "no IPVS here", false},
 		{"one that is killed", "kill -9 $$", "signal: killed; it printed nothing", false},
 		{"one that never gets ready", "echo unready; exec sleep 1000", "not ready after 2s", false},
@@ -109,6 +112,25 @@ func TestUp(t *testing.T) {
 // escape moves a shell to the top of the tree of cgroups v2.
 const escape = "echo $$ >$(sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - cgroup2 .*/\\1/p' /proc/self/mountinfo | head -n 1)/cgroup.procs"
 
+// TestOutput: an error has a few lines of what was printed.
+func TestOutput(t *testing.T) {
+	y := func(n int) string { return strings.Repeat("y\n", n) }
+	for _, tt := range []struct{ printed, want string }{
+		{"", ""}, {"one\n", "one"}, {"a\tb\n\xff\n", "a b\n?"}, {y(10), strings.TrimSpace(y(10))},
+		{y(11), y(5) + "… 3 bytes …\n" + strings.TrimSpace(y(5))},
+		{y(outputKept) + "end\n", y(5) + fmt.Sprintf("… %d bytes …\n", 2*outputKept+4-2*5-(2*4+3)) + y(4) + "end"},
+		{strings.Repeat("x", 3*outputKept), strings.Repeat("x", outputKept) + fmt.Sprintf("\n… %d bytes …\n", outputKept) + strings.Repeat("x", outputKept)},
+	} {
+		o := newOutput()
+		for chunk := range slices.Chunk([]byte(tt.printed), 1000) {
+			o.add(chunk)
+		}
+		if diff := cmp.Diff(tt.want, o.String()); diff != "" {
+			t.Errorf("%.20q (-want +got):\n%s", tt.printed, diff)
+		}
+	}
+}
+
 // TestLeft: a process that leaves the cgroup when the variant is in force is an error of Close, and is ended.
 func TestLeft(t *testing.T) {
 	labtest.AsRoot(t)
@@ -143,7 +165,7 @@ func TestLeft(t *testing.T) {
 // TestFault: a program that dies, or all of whose daemons do, or that floods after it was ready.
 func TestFault(t *testing.T) {
 	for _, tt := range []struct{ name, up, want string }{
-		{"a server dies", "echo ready; read -r _ <go; echo oops >&2; exit 7", "it has ended: exit status 7; it printed:\nready\noops"},
+		{"a server dies", "echo ready; read -r _ <go; echo oops >&2; exit 7", "it has ended: exit status 7; it printed: ready\noops"},
 		{"a server ends", "echo ready; read -r _ <go", "it has ended: exit status 0"},
 		{"a daemon dies", "(read -r _ <go) </dev/null & exit 0", "all processes that it left have ended"},
 		{"a server floods", "echo ready; read -r _ <go; exec yes", "more than 4 MiB"},

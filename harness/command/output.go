@@ -3,8 +3,10 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -87,19 +89,30 @@ func (o *output) isFlood() bool {
 	return o.total > outputMax
 }
 
+// linesKept is how many lines of the beginning and of the end String has, each.
+const linesKept = 5
+
 // String is what was printed, with what was left out of its middle, and control characters but line ends as spaces.
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	text := string(o.head)
-	if cut := o.total - int64(len(o.head)+len(o.tail)); cut > 0 {
-		text += fmt.Sprintf("\n… %d bytes …\n", cut)
+	head, tail := o.head, o.tail
+	if int64(len(head)+len(tail)) == o.total { // nothing is lost between them
+		head = slices.Concat(o.head, o.tail)
+		tail = head
+	}
+	lines, ends := bytes.SplitAfter(head, []byte("\n")), bytes.SplitAfter(bytes.TrimRight(tail, "\n"), []byte("\n"))
+	first := bytes.Join(lines[:min(linesKept, len(lines))], nil)
+	last := bytes.Join(ends[max(0, len(ends)-linesKept):], nil)
+	text := string(head)
+	if cut := o.total - int64(len(first)+len(last)); cut > 1 { // one is the last line end
+		text = fmt.Sprintf("%s\n… %d bytes …\n%s", bytes.TrimSpace(first), cut, last)
 	}
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(text+string(o.tail), "?"))
+	}, strings.ToValidUTF8(text, "?"))
 	return strings.TrimSpace(text)
 }

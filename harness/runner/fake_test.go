@@ -68,6 +68,7 @@ type fake struct {
 	gates    []record.Gate
 	members  [][]string
 	recorder error // returned by Trial
+	close    error // returned by Close
 }
 
 func newFake() *fake {
@@ -114,7 +115,7 @@ func (f *fake) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (h
 	return result(), nil
 }
 
-func (f *fake) Close() error { f.open--; return nil }
+func (f *fake) Close() error { f.open--; return f.close }
 
 func result() harness.Result {
 	return harness.Result{

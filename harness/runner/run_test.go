@@ -48,6 +48,29 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestTakeDown: a member that does not go out of force as it should has failed, and the run is complete. Another error of a stage's end ends it.
+func TestTakeDown(t *testing.T) {
+	down := fmt.Errorf("run down: %w", errors.New("exit status 5"))
+	f, p := newFake(), plan(t, runner.Selection{Workloads: []string{"rr"}})
+	f.close = errors.Join(nil, errors.Join(harness.TakeDown("a", down), harness.TakeDown("c", nil)))
+	sum, err := f.run(t, t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := sum.Wrong()
+	if len(failed) != 1 || !strings.Contains(failed[0].Cell, "variant=a/") || failed[0].Where != harness.AtTakeDown || failed[0].Reason != down.Error() {
+		t.Errorf("failed: %+v", failed)
+	}
+	if len(f.trials) != p.Trials() || len(of(sum, harness.OutcomeMeasured)) != p.Cells()-1 {
+		t.Errorf("%d trials of %d, outcomes %+v", len(f.trials), p.Trials(), sum.Outcomes)
+	}
+	f = newFake()
+	f.close = errors.Join(harness.TakeDown("a", down), errors.New("remove segment"))
+	if _, err := f.run(t, t.Context(), p); err == nil || !strings.Contains(err.Error(), "remove segment") || strings.Contains(err.Error(), "exit status 5") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestRunRetries(t *testing.T) {
 	f := newFake()
 	f.measure = func(_ context.Context, c harness.Cell, n int) (harness.Result, error) {

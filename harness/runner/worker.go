@@ -69,7 +69,7 @@ func (w *worker) group(ctx context.Context, g *Group) (err error) {
 	}
 	defer func() {
 		perr := w.phase("take down " + name)
-		if cerr := stage.Close(); cerr != nil {
+		if cerr := w.takeDown(g, stage); cerr != nil {
 			err = errors.Join(err, fmt.Errorf("take down %s: %w", g, cerr))
 		}
 		if err == nil {
@@ -94,6 +94,16 @@ func (w *worker) group(ctx context.Context, g *Group) (err error) {
 		}
 	}
 	return nil
+}
+
+// takeDown closes a stage. A member that does not go out of force as it should has failed; the trials of others count.
+func (w *worker) takeDown(g *Group, stage harness.Stage) error {
+	failed, errs := harness.TakeDowns(stage.Close())
+	for _, f := range failed {
+		o := record.CellOutcome{Outcome: harness.OutcomeFailed, Where: harness.AtTakeDown, Reason: f.Err.Error()}
+		errs = append(errs, w.decide(g, o, f.Member))
+	}
+	return errors.Join(errs...)
 }
 
 func (w *worker) prepare(g *Group) harness.Group {

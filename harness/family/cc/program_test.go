@@ -176,7 +176,7 @@ func TestBadProgram(t *testing.T) {
 	}{
 		{"makes none", "t_mine", "exit 0", remove, false, "does not list t_mine (new: none)", false},
 		{"makes others", "t_mine", insert, remove, false, "does not list t_mine (new: t_one, t_two)", false},
-		{"fails after it made some", "t_one", insert + "echo oops; exit 3", remove, false, "run up: exit status 3; it printed:\noops", false},
+		{"fails after it made some", "t_one", insert + "echo oops; exit 3", remove, false, "run up: exit status 3; it printed: oops", false},
 		{"dies after it made some", "t_one", insert + "kill -9 $$", remove, false, "run up: signal: killed", false},
 		{"down does nothing", "t_mine", insert, "exit 0", false, "still lists t_one, t_two: the program down has to remove", true},
 		{"no down", "t_mine", insert, "", false, "still lists t_one, t_two", true},

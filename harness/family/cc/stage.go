@@ -144,8 +144,8 @@ func (s *stage) algorithm(name string) string {
 // Close unregisters every member and removes the chain.
 func (s *stage) Close() error {
 	var errs []error
-	for _, m := range s.members {
-		errs = append(errs, m.control.Close())
+	for name, m := range s.members {
+		errs = append(errs, harness.TakeDown(name, m.control.Close()))
 	}
 	if s.chain != nil {
 		errs = append(errs, s.chain.Close())

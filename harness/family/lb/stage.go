@@ -247,8 +247,8 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 // Close detaches every member and removes the segment.
 func (s *stage) Close() error {
 	var errs []error
-	for _, m := range s.members {
-		errs = append(errs, m.balancer.Close())
+	for name, m := range s.members {
+		errs = append(errs, harness.TakeDown(name, m.balancer.Close()))
 	}
 	if s.servers != nil {
 		errs = append(errs, s.servers.Close())
