@@ -152,7 +152,7 @@ func (r *engine) conclude(ended bool) error {
 			for _, c := range b.Cells {
 				name := c.BenchName()
 				s := r.cells.of(name)
-				if s.decided == nil || s.decided.Outcome == harness.OutcomeInvalid {
+				if s.decided == nil || s.decided.Outcome == harness.OutcomeInvalid || s.valid > 0 {
 					r.Planned += b.Repeats
 				}
 				o, made := s.outcome(ended)

@@ -61,7 +61,7 @@ func TestTakeDown(t *testing.T) {
 	if len(failed) != 1 || !strings.Contains(failed[0].Cell, "variant=a/") || failed[0].Where != harness.AtTakeDown || failed[0].Reason != down.Error() {
 		t.Errorf("failed: %+v", failed)
 	}
-	if len(f.trials) != p.Trials() || len(of(sum, harness.OutcomeMeasured)) != p.Cells()-1 {
+	if len(f.trials) != p.Trials() || sum.Planned != sum.Valid || len(of(sum, harness.OutcomeMeasured)) != p.Cells()-1 {
 		t.Errorf("%d trials of %d, outcomes %+v", len(f.trials), p.Trials(), sum.Outcomes)
 	}
 	f = newFake()
