@@ -11,7 +11,8 @@
  * Few stacks differ there, so a map by their hash does; those without a place are counted.
  *
  * Both happen in a window only, whose number user space writes. A task that left the CPU before the window, or returns after it, is
- * not counted. On a machine of others only the lab's tasks are: a process, what it started, and threads of the kernel that run.
+ * not counted. On a machine of others only the lab's tasks are: a process, what it started, tasks in its cgroups, such as daemons that the
+ * kernel gave another parent, and threads of the kernel that run.
  *
  * Known weakness: where interrupts are off the perf event comes late, with the stack of the place where they are turned on again.
  * Stacks of programs are read by their frame pointers; a program without ends after one or two functions.
@@ -19,29 +20,53 @@
 #include <stdbool.h>
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include "stacks.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define PF_EXITING  0x00000004
-#define PF_KTHREAD  0x00200000
-#define GENERATIONS 16
-#define NO_STACK    0xffff
+#define PF_EXITING    0x00000004
+#define PF_KTHREAD    0x00200000
+#define GENERATIONS   16
+#define CGROUP_LEVELS 8
+#define CGROUP_NAME   64
+#define NO_STACK      0xffff
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct kernfs_node {
+	const char *name;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self; /* the first member in the kernel, too */
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
 
 struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
+	struct css_set *cgroups;
 };
 
 #pragma clang attribute pop
 
 /* The process whose tasks, and whose children's, are sampled; 0: all tasks. Written by user space, as the next. */
 __u32 lab;
+
+/* The beginning of the names of the cgroups v2 whose tasks are sampled, too; empty: none. */
+char group[CGROUP_NAME];
 
 /* Number of the open window; 0: none is open. */
 __u32 window;
@@ -101,19 +126,41 @@ static __always_inline void count_lost(enum stack_lost why)
 	__sync_fetch_and_add(&lost[why], 1);
 }
 
-/* Whether a task is of the lab: its process, or one that this started. */
+/* Whether a task is in one of the lab's cgroups, or below one. */
+static __always_inline bool in_group(struct task_struct *task)
+{
+	struct cgroup *cgrp = task->cgroups->dfl_cgrp;
+	char name[CGROUP_NAME];
+
+	for (int i = 0; i < CGROUP_LEVELS && cgrp; i++) {
+		if (bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(cgrp, kn, name)) > 0) {
+			int n = 0;
+
+			while (n < CGROUP_NAME - 1 && group[n] && group[n] == name[n])
+				n++;
+			if (!group[n])
+				return n > 0;
+		}
+		cgrp = (struct cgroup *)BPF_CORE_READ(cgrp, self.parent);
+	}
+	return false;
+}
+
+/* Whether a task is of the lab: its process, one that this started, or one in its cgroups. */
 static __always_inline bool is_ours(struct task_struct *task)
 {
+	struct task_struct *of = task;
+
 	if (!lab)
 		return true;
 	for (int i = 0; i < GENERATIONS; i++) {
 		if (task->tgid == (int)lab)
 			return true;
 		if (task->tgid <= 1)
-			return false;
+			break;
 		task = task->real_parent;
 	}
-	return false;
+	return in_group(of);
 }
 
 /* The number of the process that runs this by the kernel's test run: in a PID namespace it has another for itself. */

@@ -23,14 +23,19 @@ import (
 // Options of a Sampler.
 type Options struct {
 	Period time.Duration // between two samples on a CPU
-	// All samples all tasks: the machine is a guest. Else those of this process, of what it started and of the kernel.
+	// All samples all tasks: the machine is a guest. Else those of this process, of what it started, of cgroups (Group) and of the kernel.
 	All bool
+	// Group begins the names of the cgroups v2 whose tasks are this process's, too: daemons have another parent. "": none.
+	Group string
 	// Symbols has the kernel's symbols read, which takes a guest of target exact seconds.
 	Symbols bool
 }
 
 // pollTime is how often the samples are fetched, and new programs looked at, which may end soon.
 const pollTime = 50 * time.Millisecond
+
+// groupBytes is the size of the variable group of the programs.
+const groupBytes = 64
 
 // ringBytes is the size of the ring buffer: 4,000 samples of 1 KB on each of 64 CPUs fill it in 60 ms.
 const ringBytes = 16 << 20
@@ -76,6 +81,13 @@ func Open(o Options) (_ *Sampler, err error) {
 	if !o.All {
 		if err := s.coll.Variables["lab"].Set(s.self); err != nil {
 			return nil, fmt.Errorf("set process of sampler: %w", err)
+		}
+		var group [groupBytes]byte
+		if copy(group[:groupBytes-1], o.Group) < len(o.Group) {
+			return nil, fmt.Errorf("set cgroups of sampler: %q has more than %d bytes", o.Group, groupBytes-1)
+		}
+		if err := s.coll.Variables["group"].Set(group); err != nil {
+			return nil, fmt.Errorf("set cgroups of sampler: %w", err)
 		}
 	}
 	perr, terr := s.openEvents(), s.openSwitches()

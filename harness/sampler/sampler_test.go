@@ -6,7 +6,9 @@ import (
 	"bufio"
 	"fmt"
 	"math"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -55,10 +57,10 @@ func start(t *testing.T, script string) *exec.Cmd {
 	return cmd
 }
 
-// orphan starts a shell that spins and is no child of this process any more.
-func orphan(t *testing.T) {
+// orphan starts a shell that spins, after commands, and is no child of this process any more.
+func orphan(t *testing.T, first string) {
 	t.Helper()
-	cmd := exec.Command("sh", "-c", "sh -c 'echo $$; while :; do :; done' &")
+	cmd := exec.Command("sh", "-c", "sh -c '"+first+" echo $$; while :; do :; done' &")
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -102,7 +104,7 @@ func TestSample(t *testing.T) {
 	for range runtime.NumCPU() { // with spinHere there is one task more than CPUs
 		start(t, "while :; do :; done")
 	}
-	orphan(t)
+	orphan(t, "")
 	var pipe [2]int
 	if err := unix.Pipe(pipe[:]); err != nil {
 		t.Fatal(err)
@@ -155,6 +157,48 @@ func TestSample(t *testing.T) {
 				t.Errorf("%s: %s", p.Kind, st.Folded)
 			}
 		}
+	}
+}
+
+// TestGroup: a daemon, which has another parent, is seen by its cgroup, and so is one in a cgroup below. Others are not.
+func TestGroup(t *testing.T) {
+	labtest.AsRoot(t)
+	dir := labtest.BpfCgroup(t)
+	below := filepath.Join(dir, "below")
+	if err := os.Mkdir(below, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 400 { // until the daemons have ended
+			if os.Remove(below) == nil {
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	s, err := Open(Options{Period: 250 * time.Microsecond, Symbols: true, Group: filepath.Base(dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphan(t, "printf other >/proc/self/comm;")
+	orphan(t, "printf inside >/proc/self/comm; echo $$ >"+dir+"/cgroup.procs;")
+	orphan(t, "printf below >/proc/self/comm; echo $$ >"+below+"/cgroup.procs;")
+	s.Begin()
+	time.Sleep(600 * time.Millisecond)
+	s.End()
+	stacks, err := s.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int64{}
+	for _, sample := range stacks.OnCPU {
+		seen[sample.Task] += sample.Value
+	}
+	if seen["inside"] == 0 || seen["below"] == 0 || seen["other"] != 0 {
+		t.Errorf("samples: %v, want those of inside and below alone", seen)
+	}
+	if _, err := Open(Options{Period: time.Second, Group: strings.Repeat("x", groupBytes)}); err == nil || !strings.Contains(err.Error(), "more than 63 bytes") {
+		t.Errorf("error %v", err)
 	}
 }
 

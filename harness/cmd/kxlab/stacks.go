@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/owner"
 	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/profile"
 	"github.com/kxlab/kxlab/harness/record"
@@ -47,7 +48,7 @@ func sampleGuest(exact bool) (runner.Recording, error) {
 
 // sampleHost is the runner.OpenSampler of this machine.
 func sampleHost(bool) (runner.Recording, error) {
-	return openSampler(sampler.Options{Period: periodHost, Symbols: true})
+	return openSampler(sampler.Options{Period: periodHost, Symbols: true, Group: owner.Prefix + owner.Self() + "-"})
 }
 
 func openSampler(o sampler.Options) (runner.Recording, error) {
