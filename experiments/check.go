@@ -118,6 +118,7 @@ func checkVariant(v harness.Variant, family harness.Family) error {
 		at(refuse(v.Object != "" && v.Source != "", "source: it has an object, too: name one of them"), "source"),
 		at(refuse(v.Object == "" && v.Source == "" && len(v.Knobs) > 0, "knobs are variables of a BPF object, and it has none"), "knobs"),
 		at(settings, "settings"),
+		at(refuse(v.Algorithm != "" && v.Attach != "tcp-cc" && v.Attach != harness.AttachCommand, "algorithm: only with attach: tcp-cc or command"), "algorithm"),
 		at(checkCommand(v), "command"),
 		at(unique("setting", v.Settings, func(s harness.Setting) string { return s.Name }), "settings"),
 		at(unique("knob", v.Knobs, func(k harness.Knob) string { return k.Name }), "knobs"),

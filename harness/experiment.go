@@ -120,6 +120,8 @@ type Variant struct {
 	Control bool
 	// Settings are options of a method without an object.
 	Settings []Setting
+	// Algorithm is the kernel's name of a congestion control without an object, where Name is another; "": Name.
+	Algorithm string `json:",omitempty"`
 	// Command is the program of AttachCommand, and nil with all other methods.
 	Command *Command `json:",omitempty"`
 	// Hue names the variants that plots draw in shades of one colour; "": the original of a port, or what the name begins with, up to a hyphen.

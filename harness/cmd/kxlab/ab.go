@@ -29,6 +29,7 @@ const abLong = `ab says whether B is better than A, by how much and how sure tha
   a BPF source, which is compiled here           mine.bpf.c  mine.bpf.c,slice_us=2000
   a BPF object                                   mine.bpf.o
   either at a git revision                       HEAD^:mine.bpf.c  (the path from this folder)
+  a variant of a definition, as a program        mine.yaml:mine
 
 Trials are paired: on target exact by seed, in guests that differ in the program alone, so that any machine gives the
 same figures; on others they take turns in one run. A source or object stands in the place of a variant of the lab, which
@@ -64,6 +65,8 @@ const abExample = `  kxlab ab eevdf scx-vtime --workload pipe
   kxlab ab HEAD:mine.bpf.c mine.bpf.c --like xdp-nat --gate --format markdown
   kxlab ab HEAD:mine.bpf.c mine.bpf.c --kernel 6.12,7.2 --gate
   kxlab ab mine.bpf.o --kernel 6.12,7.2
+  kxlab ab haproxy nginx-stream --workload rr
+  kxlab ab haproxy mine.yaml:mine --target host
   kxlab ab old.bpf.o new.bpf.o --program xdp_main --input traffic.pcap --maps maps.yaml
   kxlab ab count-array xdp_mine.bpf.c --like prog --target host --allow-difference`
 
@@ -112,7 +115,7 @@ func (f *abFlags) addABTo(fl *pflag.FlagSet) {
 const abRepeats = 5
 
 // leads are the workloads that answer first on target exact, of experiments whose profile smoke takes minutes there.
-var leads = map[string]string{"lb": "pps", "sched": "pipe", "cc": "random-loss"}
+var leads = map[string]string{"lb": "pps", "proxy": "rr", "sched": "pipe", "cc": "random-loss"}
 
 // ab answers for A and B, or for A alone.
 func ab(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, args []string) error {

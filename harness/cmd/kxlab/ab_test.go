@@ -58,7 +58,8 @@ func TestABRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(os.Mkdir("full", 0o755), os.WriteFile("full/theirs", nil, 0o644)); err != nil {
+	const own = "name: mine\nextends: proxy\nkeep: [xdp-nat]\nvariants:\n  - {name: own, class: proxy, attach: command, command: {up: ./own.sh}, about: x}\n"
+	if err := errors.Join(os.WriteFile("own.sh", []byte("#!/bin/sh\n"), 0o755), os.WriteFile("own.yaml", []byte(own), 0o644), os.Mkdir("full", 0o755), os.WriteFile("full/theirs", nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -71,6 +72,12 @@ func TestABRefuses(t *testing.T) {
 		{"a b c", codeUsage, `too many words, the last "c"; want kxlab ab A [B]`},
 		{"xdp-nut xdp-nat", codeUsage, `unknown variant "xdp-nut"`},
 		{"xdp-nat xdp-dsr", codeUsage, "A is of class nat and B of class dsr"},
+		{"iptables haproxy", codeUsage, "they do not do the same work; one table shows both: kxlab run proxy --variants iptables,haproxy"},
+		{"haproxy nginx-stream --kernel /nowhere", codeFailed, "open kernel: /nowhere: no such file"},
+		{"ipvs-script ipvs-nat --kernel /nowhere", codeFailed, "open kernel: /nowhere: no such file"},
+		{"haproxy own.yaml:own --kernel /nowhere", codeFailed, "open kernel: /nowhere: no such file"},
+		{"haproxy own.yaml:owm", codeUsage, `unknown variant "owm", did you mean "own"?`},
+		{"haproxy none.yaml:own", codeFailed, "none.yaml: no such file"},
 		{"xdp-nat scx-fifo", codeUsage, "A belongs to experiment lb and B to sched"},
 		{"scx-vtime,slice=1 scx-vtime", codeUsage, `unknown knob of scx-vtime "slice", did you mean "slice_us"?`},
 		{"scx-vtime,slice_us scx-vtime", codeUsage, `"slice_us" is not KNOB=NUMBER`},

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,8 +35,11 @@ type side struct {
 	object     *source.Object // nil: the lab's
 }
 
-// abExperiments are those whose variants can be held against one another.
+// abExperiments are those whose variants have places for objects.
 var abExperiments = []string{"lb", "cc", "sched", progExperiment}
+
+// variantExperiments are those whose variants can be held against one another: the first with a name has the variant of that name.
+var variantExperiments = append(abExperiments[:len(abExperiments):len(abExperiments)], "proxy", "swap", "objects")
 
 // openPair resolves both words before anything is touched.
 func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b string) (*pair, error) {
@@ -96,11 +100,18 @@ func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b
 			}
 		}
 	}
+	if err := together(words, &sides); err != nil {
+		return nil, err
+	}
 	if x, y := sides[0].experiment, sides[1].experiment; x != y {
 		return nil, usage(fmt.Errorf("A belongs to experiment %s and B to %s: they do not do the same work", x, y))
 	}
 	if x, y := sides[0].variant.Class, sides[1].variant.Class; x != y && sides[0].experiment != progExperiment {
-		return nil, usage(fmt.Errorf("A is of class %s and B of class %s: they do not do the same work", x, y))
+		err := fmt.Errorf("A is of class %s and B of class %s: they do not do the same work", x, y)
+		if sides[0].object == nil && sides[1].object == nil {
+			err = fmt.Errorf("%w; one table shows both: kxlab run %s --variants %s,%s", err, sides[0].experiment, sides[0].variant.Name, sides[1].variant.Name)
+		}
+		return nil, usage(err)
 	}
 	e, err := open(sides[0].experiment, words)
 	if err != nil {
@@ -198,12 +209,42 @@ func (p *pair) order(runs int) []int {
 	return []int{0, 1}[:runs]
 }
 
+// together makes two sides of different experiments be of one that measures both: of the one in which the other's variant stands, too, or else,
+// if both are of one family, of B's.
+func together(words experiments.Vocabulary, sides *[2]side) error {
+	var has [2]bool // the experiment of this side has the variant of the other
+	var of [2]harness.Experiment
+	for i := range sides {
+		if sides[i].experiment == sides[1-i].experiment {
+			return nil
+		}
+		var err error
+		if of[i], err = open(sides[i].experiment, words); err != nil {
+			return err
+		}
+		other := sides[1-i]
+		has[i] = slices.ContainsFunc(of[i].Variants, func(v harness.Variant) bool {
+			return v.Name == other.variant.Name || other.object != nil && v.Attach == other.variant.Attach && v.Class == other.variant.Class
+		})
+	}
+	switch {
+	case has[1] || !has[0] && of[0].Family == of[1].Family:
+		sides[0].experiment = sides[1].experiment
+	case has[0]:
+		sides[1].experiment = sides[0].experiment
+	}
+	return nil
+}
+
 // openVariant reads NAME or NAME,KNOB=VALUE,….
 func openVariant(words experiments.Vocabulary, word string) (side, error) {
 	name, knobs, more := cutKnobs(word)
+	if file, variant, ok := strings.Cut(word, ".yaml:"); ok {
+		return findVariantOf(words, variant, file+".yaml")
+	}
 	s, err := findVariant(words, name)
 	if err != nil && strings.ContainsAny(name, "/.") {
-		return s, fmt.Errorf("%s: it is no variant of the lab, and names of sources and objects end in .c and .o", word)
+		return s, fmt.Errorf("%s: it is no variant of the lab, and names of sources and objects end in .c and .o; one of a definition is FILE.yaml:VARIANT", word)
 	}
 	if err != nil || !more {
 		return s, err
@@ -218,8 +259,13 @@ func openVariant(words experiments.Vocabulary, word string) (side, error) {
 
 // findVariant finds a variant of the lab.
 func findVariant(words experiments.Vocabulary, name string) (side, error) {
+	return findVariantOf(words, name, variantExperiments...)
+}
+
+// findVariantOf finds a variant of some experiments.
+func findVariantOf(words experiments.Vocabulary, name string, of ...string) (side, error) {
 	var all []string
-	for _, x := range abExperiments {
+	for _, x := range of {
 		e, err := open(x, words)
 		if err != nil {
 			return side{}, err
@@ -227,6 +273,9 @@ func findVariant(words experiments.Vocabulary, name string) (side, error) {
 		for _, v := range e.Variants {
 			if v.Name == name {
 				v.Original, v.Control = "", false
+				if e.Family == "cc" && v.Object == "" { // the name may become another
+					v.Algorithm = cmp.Or(v.Algorithm, v.Name)
+				}
 				return side{variant: v, experiment: x}, nil
 			}
 			all = append(all, v.Name)

@@ -37,6 +37,19 @@ func TestObjectsOf(t *testing.T) {
 }
 
 // TestOrder: a program of the user's is measured before one of the lab's, and of two B, so that its faults cost one guest.
+// TestAlone: on target exact, where both sides have A's name, a congestion control of the kernel's keeps its own.
+func TestAlone(t *testing.T) {
+	p, err := openPair(t.Context(), vocabulary(), abFlags{}, "cubic", "reno")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"cubic", "reno"} {
+		if v := p.alone()[i].Variants[0]; v.Name != "cubic" || v.Algorithm != want {
+			t.Errorf("side %d: name %s, algorithm %q; want cubic, %q", i, v.Name, v.Algorithm, want)
+		}
+	}
+}
+
 func TestOrder(t *testing.T) {
 	for want, objects := range map[int]map[string][]byte{0: {"a.o": {1}}, 1: {"a.o": {1}, "b.o": {1}}} {
 		p := &pair{a: harness.Variant{Object: "a.o"}, b: harness.Variant{Object: "b.o"}, objects: objects}

@@ -199,7 +199,7 @@ func TestKernelCC(t *testing.T) {
 	wantError(t, err, true, "needs the module tcp_nonesuch: run in a guest")
 	_, err = methods(a).Put(ctx, harness.Variant{Name: "reno", Attach: "tcp-cc", Knobs: []harness.Knob{{Name: "beta"}}}, harness.Site{})
 	wantError(t, err, false, "no knobs")
-	e, err := methods(a).Put(ctx, harness.Variant{Name: "reno", Attach: "tcp-cc"}, labtest.BpfSite(t))
+	e, err := methods(a).Put(ctx, harness.Variant{Name: "a", Algorithm: "reno", Attach: "tcp-cc"}, labtest.BpfSite(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package cc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func newKernelCC(v harness.Variant, at harness.Site) (CongestionControl, error) 
 	if v.Object != "" || len(v.Knobs) != 0 {
 		return nil, errors.New("the kernel's own congestion controls take no object and no knobs: remove them from the variant")
 	}
-	c := &kernelCC{name: v.Name}
+	c := &kernelCC{name: cmp.Or(v.Algorithm, v.Name)}
 	names, err := availableCC()
 	if err != nil {
 		return nil, err

@@ -31,14 +31,15 @@ type programCC struct {
 // newProgramCC runs the program of a variant, and returns when the kernel lists the algorithm. Note: a program that stays has to say that it is
 // ready. The list alone would take a script that is about to end for a program that stays.
 func newProgramCC(ctx context.Context, v harness.Variant, at harness.Site) (_ CongestionControl, err error) {
+	name := cmp.Or(v.Algorithm, v.Name)
 	before, err := availableCC()
 	switch {
 	case err != nil:
 		return nil, err
 	case v.Command == nil:
 		return nil, errors.New("attach: command without a command")
-	case slices.Contains(before, v.Name):
-		return nil, fmt.Errorf("the kernel lists %s before the program up runs: remove its module, or use attach: tcp-cc", v.Name)
+	case slices.Contains(before, name):
+		return nil, fmt.Errorf("the kernel lists %s before the program up runs: remove its module, or use attach: tcp-cc", name)
 	}
 	c := &programCC{}
 	if c.program, err = programs.New(*v.Command, programs.Options{NS: at.NS}); err != nil {
@@ -56,9 +57,9 @@ func newProgramCC(ctx context.Context, v harness.Variant, at harness.Site) (_ Co
 	switch err := errors.Join(err, listErr); {
 	case err != nil:
 		return nil, err
-	case !slices.Contains(c.made, v.Name):
+	case !slices.Contains(c.made, name):
 		return nil, fmt.Errorf("its program up is ready, and the kernel does not list %s (new: %s): the variant's name must be the algorithm's",
-			v.Name, cmp.Or(strings.Join(c.made, ", "), "none"))
+			name, cmp.Or(strings.Join(c.made, ", "), "none"))
 	}
 	if c.CongestionControl, err = newKernelCC(v, at); err != nil {
 		return nil, err
