@@ -3,10 +3,12 @@
 package vm
 
 import (
+	"bytes"
 	"debug/elf"
 	_ "embed"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -18,8 +20,22 @@ import (
 //go:embed plugin/counts.so
 var countsPlugin []byte
 
-// countsNeeds is the function of QEMU that other versions of its plug-in interface than the first lack.
-const countsNeeds = "qemu_plugin_register_vcpu_insn_exec_inline"
+// pluginPrefix begins the names of QEMU's functions for plug-ins.
+const pluginPrefix = "qemu_plugin_"
+
+// countsNeeds are the functions of QEMU that the plug-in calls.
+func countsNeeds() ([]string, error) {
+	f, err := elf.NewFile(bytes.NewReader(countsPlugin))
+	if err != nil {
+		return nil, fmt.Errorf("read plug-in: %w", err)
+	}
+	imported, err := f.ImportedSymbols()
+	if err != nil {
+		return nil, fmt.Errorf("read plug-in: %w", err)
+	}
+	names := harness.Map(imported, func(s elf.ImportedSymbol) string { return s.Name })
+	return harness.Filter(names, func(name string) bool { return strings.HasPrefix(name, pluginPrefix) }), nil
+}
 
 // CanCount returns an error that wraps harness.ErrNotSupported if this machine's QEMU cannot count instructions by address: see Cmd.Counts.
 func CanCount() error {
@@ -29,19 +45,27 @@ func CanCount() error {
 	}
 	f, err := elf.Open(path)
 	if err != nil {
-		return harness.Skip("count instructions by function: %s is no ELF file", path)
+		return harness.Skip("count instructions by function: %s is no ELF file, and does not say whether it has plug-ins; --stacks shows functions by samples", path)
 	}
 	defer f.Close()
 	symbols, err := f.DynamicSymbols()
 	if err != nil {
 		return harness.Skip("count instructions by function: read symbols of %s: %v", path, err)
 	}
+	has := map[string]bool{}
 	for _, s := range symbols {
-		if s.Name == countsNeeds && s.Section != elf.SHN_UNDEF {
-			return nil
+		has[s.Name] = has[s.Name] || s.Section != elf.SHN_UNDEF
+	}
+	needs, err := countsNeeds()
+	if err != nil {
+		return err
+	}
+	for _, name := range needs {
+		if !has[name] {
+			return harness.Skip("count instructions by function: this QEMU has no plug-ins, or not version 1 of their interface (QEMU 7.2 of Debian 12 has): no %s; --stacks shows functions by samples", name)
 		}
 	}
-	return harness.Skip("count instructions by function: this QEMU has no plug-ins, or not version 1 of their interface (QEMU 7.2 of Debian 12 has)")
+	return nil
 }
 
 // counter is the plug-in, with the file that it writes to.

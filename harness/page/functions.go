@@ -31,6 +31,8 @@ type Cause struct {
 	Measured []float64
 	// Shown: the row of the cell differs, and functions are named.
 	Shown bool
+	// Sampled: the tables are of samples, since this machine's QEMU cannot count.
+	Sampled bool
 	// Programs are the functions of the programs of A and B.
 	Programs []profile.ProgramChange
 }
@@ -69,6 +71,10 @@ func (c Cause) grid() grid {
 	}
 	g.rows = append(g.rows, causeRow(profile.Change{Name: wholeRow, A: c.A.Whole, B: c.B.Whole}))
 	g.footer = fmt.Sprintf("executed instructions of one %s, counted in one more guest of each side", wordOf(c.A.Unit))
+	if c.Sampled {
+		g.footer = fmt.Sprintf("instructions of one %s by samples in one more guest of each side, sampling itself among them: this QEMU cannot count them by function",
+			wordOf(c.A.Unit))
+	}
 	if m := c.Measured; len(m) == 2 && !(writtenAlike(m[0], c.A.Whole) && writtenAlike(m[1], c.B.Whole)) {
 		g.footer += fmt.Sprintf(". That is another trial than those measured, whose medians are %.1f and %.1f", m[0], m[1])
 	}

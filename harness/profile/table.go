@@ -28,6 +28,16 @@ type Function struct {
 	Value float64 `json:"value"` // instructions of one unit of work
 }
 
+// Table is what was sampled on the CPU as a table, with each sample at its innermost function. ok is false if the units of work are not known.
+func (p Profile) Table() (t Table, ok bool) {
+	factor, unit := p.Scale()
+	t = Table{Cell: p.Cell, Unit: unit, Whole: factor * p.Total(), Functions: p.Self()}
+	for i := range t.Functions {
+		t.Functions[i].Value *= factor
+	}
+	return t, p.Kind == OnCPU && p.Work > 0 && p.Per != ""
+}
+
 // NewTable resolves what was counted in a window. Amounts below a thousandth of an instruction are summed up as rest.
 func NewTable(cell string, w Window, is harness.CountedWindow, s *Space) Table {
 	values, amounts := map[string]float64{}, map[uint64]float64{}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/kxlab/kxlab/harness/profile"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/harness/verdict"
 )
 
 // writeCause writes the functions that differ in the row of an answer that says most, and what a call of the programs takes: from one more
@@ -38,17 +40,19 @@ func (p *pair) writeCause(ctx context.Context, s streams, f abFlags, answer page
 	var errs [2]error
 	var all sync.WaitGroup
 	for i, j := range sides {
-		cell := row.Cell
-		if i == 1 && sides[0] == sides[1] {
-			cell.Variant = p.b.Name
-		}
-		all.Go(func() { tables[i], errs[i] = j.countFunctions(ctx, f.runFlags, cell.BenchName(), row.Unit) })
+		cell := p.cellOf(row, sides, i)
+		all.Go(func() { tables[i], errs[i] = j.countFunctions(ctx, f.runFlags, cell, row.Unit) })
 	}
 	all.Wait()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if err := cmp.Or(errs[:]...); err != nil {
+	err := cmp.Or(errs[:]...)
+	if shown && errors.Is(err, harness.ErrNotSupported) {
+		cause.Sampled = true
+		tables, err = p.sampledTables(ctx, f, row, sides)
+	}
+	if err != nil {
 		if !shown {
 			return nil
 		}
@@ -62,6 +66,32 @@ func (p *pair) writeCause(ctx context.Context, s streams, f abFlags, answer page
 	cause.A, cause.B = tables[0], tables[1]
 	cause.Programs = profile.ComparePrograms(tables[0], tables[1], func(name string) bool { return own[name] })
 	return page.WriteCause(s.out, cause, f.format)
+}
+
+// cellOf is the cell of a row in the run of a side.
+func (p *pair) cellOf(row verdict.Row, sides [2]*job, i int) string {
+	cell := row.Cell
+	if i == 1 && sides[0] == sides[1] {
+		cell.Variant = p.b.Name
+	}
+	return cell.BenchName()
+}
+
+// sampledTables are the functions of a row by sampled stacks, from one more guest of each side.
+func (p *pair) sampledTables(ctx context.Context, f abFlags, row verdict.Row, sides [2]*job) (tables [2]profile.Table, err error) {
+	for i, j := range sides {
+		all, errs := j.sampleStacks(ctx, f.runFlags, []string{p.cellOf(row, sides, i)})
+		on, _ := harness.Find(all, func(s profile.Profile) bool { return s.Kind == profile.OnCPU })
+		t, ok := on.Table()
+		switch {
+		case len(all) == 0 && len(errs) > 0:
+			return tables, errs[0]
+		case !ok || t.Unit != row.Unit:
+			return tables, fmt.Errorf("this QEMU cannot count instructions by function, and samples are not of %s; --stacks shows them", row.Unit)
+		}
+		tables[i] = t
+	}
+	return tables, nil
 }
 
 // functions are the names of all functions of the programs of A and B.

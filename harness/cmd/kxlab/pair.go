@@ -278,7 +278,9 @@ func findVariantOf(words experiments.Vocabulary, name string, of ...string) (sid
 				}
 				return side{variant: v, experiment: x}, nil
 			}
-			all = append(all, v.Name)
+			if !slices.Contains(all, v.Name) {
+				all = append(all, v.Name)
+			}
 		}
 	}
 	return side{}, harness.Known("variant", name, all)
