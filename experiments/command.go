@@ -130,7 +130,7 @@ func readCommand(name string, program bool) (harness.CommandFile, error) {
 		return f, sys.Missing("file", name, err)
 	}
 	if f.Mode = st.Mode().Perm(); program && st.Mode().IsRegular() && f.Mode&0o111 == 0 {
-		return f, fmt.Errorf("%s is not executable: chmod +x makes it so", name)
+		return f, &sys.FileError{Path: name, Why: "not executable: chmod +x makes it so"}
 	}
 	f.Content, err = sys.ReadRegular(name, maxCommand)
 	return f, err

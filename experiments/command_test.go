@@ -74,7 +74,7 @@ func TestCommandRefuses(t *testing.T) {
 		{"an object", "attach: command, object: t/b, command: {up: ./up}", "neither object nor settings"},
 		{"does not exist", "attach: command, command: {up: ./none}", "variant c: command: "},
 		{"does not exist, by name", "attach: command, command: {up: ./none}", "none: no such file"},
-		{"not executable", "attach: command, command: {up: ./plain}", "plain is not executable: chmod +x"},
+		{"not executable", "attach: command, command: {up: ./plain}", "plain: not executable: chmod +x"},
 		{"not a file", "attach: command, command: {up: ./}", "not a regular file"},
 		{"unknown program of the lab", "attach: command, command: {up: haproxi.sh}", `unknown program of the lab "haproxi.sh", did you mean "haproxy.sh"?`},
 		{"same names", "attach: command, command: {up: ./up, files: [./x/up]}", "have the same name"},

@@ -35,8 +35,8 @@ const (
 type Options struct {
 	NS  string   // path of the network namespace; "": this process's
 	Env []string // KEY=value, beside those that every program has
-	// Ready reports whether the variant is in force by now. It is asked again and again while Up stays. Nil: only Up says so.
-	Ready func() bool
+	// Ready returns why the variant is not in force yet; nil: it is. It is asked again and again while Up stays. Without, only Up says so.
+	Ready func() error
 	// The longest time for Up and for Sync and Flush; 0: upTime and syncTime.
 	UpTime, SyncTime time.Duration
 }
@@ -131,7 +131,12 @@ func (c *Command) Up(ctx context.Context) (err error) {
 	}
 	limit := cmp.Or(c.opts.UpTime, upTime)
 	for deadline := time.Now().Add(limit); ; {
-		answers := c.opts.Ready != nil && c.opts.Ready()
+		waits := errors.New("it has neither printed " + readyLine + " nor ended")
+		if c.opts.Ready != nil {
+			if waits = c.opts.Ready(); waits != nil {
+				waits = fmt.Errorf("it has neither printed %s nor ended: %w", readyLine, waits)
+			}
+		}
 		select {
 		case <-p.done:
 			if err := p.result(c.out); err != nil {
@@ -141,17 +146,17 @@ func (c *Command) Up(ctx context.Context) (err error) {
 			c.settle()
 			return c.ready(c.Fault())
 		case <-c.out.ready:
-			answers = true
+			waits = nil
 		case <-ctx.Done():
 			return fmt.Errorf("run up: %w", ctx.Err())
 		case <-time.After(pollTime):
 		}
 		switch {
-		case answers:
+		case waits == nil:
 			c.main, c.up, c.lives = p, true, true
 			return c.ready(nil)
 		case time.Now().After(deadline):
-			return c.failed("up", fmt.Errorf("not ready after %v: it has neither printed %q nor ended, and its sockets do not answer", limit, readyLine))
+			return c.failed("up", fmt.Errorf("not ready after %v: %w", limit, waits))
 		}
 	}
 }
@@ -265,11 +270,20 @@ func (c *Command) Fault() error {
 // skipCode is the exit status by which Up says that this machine or kernel lacks something; what it printed says what.
 const skipCode = 77
 
+// notFoundCode is the exit status of a shell that did not find a program.
+const notFoundCode = 127
+
+// Explain is an error about a variant that Up put in force, with what its programs printed.
+func (c *Command) Explain(err error) error { return c.failed("up", err) }
+
 // failed is an error of a program, with what the variant's programs printed.
 func (c *Command) failed(action string, err error) error {
 	var exit *exec.ExitError
 	if action == "up" && !c.up && errors.As(err, &exit) && exit.ExitCode() == skipCode {
 		return harness.Skip("%s", cmp.Or(c.out.String(), "its program up says that this machine lacks something, and not what"))
+	}
+	if errors.As(err, &exit) && exit.ExitCode() == notFoundCode {
+		err = fmt.Errorf("%w: a program was not found: name it in needs", err)
 	}
 	if text := c.out.String(); text != "" {
 		return fmt.Errorf("run %s: %w; it printed: %s", action, err, text)

@@ -77,7 +77,8 @@ func TestUp(t *testing.T) {
 		{"a flood", "exec yes flooding", "more than 4 MiB", false},
 		{"a flood of one line", "exec tr '\\0' x </dev/zero", "more than 4 MiB", false},
 		{"a flood from a fork", "(yes) & exec sleep 1000", "more than 4 MiB", false},
-		{"an unknown interpreter", "", "no such file", false},
+		{"one that needs a program", "exec kxlab-none", "exit status 127: a program was not found: name it in needs; it printed: ", false},
+		{"an unknown interpreter", "", "its interpreter /no/such/program is not there: install it, and name it in needs", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := script(map[string]string{"up": tt.up})
@@ -299,7 +300,12 @@ func TestDown(t *testing.T) {
 // TestReady: a program is ready when its sockets answer, which the caller asks.
 func TestReady(t *testing.T) {
 	asked := 0
-	o := open(t, script(map[string]string{"up": "exec sleep 1000"}), Options{Ready: func() bool { asked++; return asked == 3 }})
+	o := open(t, script(map[string]string{"up": "exec sleep 1000"}), Options{Ready: func() error {
+		if asked++; asked < 3 {
+			return errors.New("nothing listens")
+		}
+		return nil
+	}})
 	if err := o.Up(t.Context()); err != nil || asked != 3 {
 		t.Errorf("error %v after %d questions", err, asked)
 	}

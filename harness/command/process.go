@@ -5,9 +5,11 @@ package command
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -69,7 +71,7 @@ func (c *Command) start(action, path string) (*process, error) {
 		begun := false
 		err := c.inside(func() error {
 			if err := startFree(cmd); err != nil {
-				return err
+				return explainStart(cmd.Path, err)
 			}
 			p.pid, begun = cmd.Process.Pid, true
 			started <- nil
@@ -115,6 +117,19 @@ func (c *Command) inside(f func() error) (err error) {
 		err = sys.InNSOf(fd, in)
 	})
 	return harness.Wrap(err, "network namespace %s", c.opts.NS)
+}
+
+// explainStart names the interpreter of a script if that is what is not there.
+func explainStart(path string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	raw, rerr := os.ReadFile(path)
+	line, _, _ := strings.Cut(string(raw), "\n")
+	if words := strings.Fields(strings.TrimPrefix(line, "#!")); rerr == nil && strings.HasPrefix(line, "#!") && len(words) > 0 {
+		return fmt.Errorf("its interpreter %s is not there: install it, and name it in needs", words[0])
+	}
+	return err
 }
 
 // startFree starts a command. A file that was just written is busy while another thread, between fork and exec, still has its descriptor.

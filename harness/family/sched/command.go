@@ -34,9 +34,12 @@ func newSchedProgram(ctx context.Context, guest bool, v harness.Variant) (_ Sche
 		return nil, errors.New("attach: command without a command")
 	}
 	s := &schedProgram{}
-	s.program, err = programs.New(*v.Command, programs.Options{Ready: func() bool {
+	s.program, err = programs.New(*v.Command, programs.Options{Ready: func() error {
 		now, err := sys.ReadSchedState(sys.SysSchedExt)
-		return err == nil && now.State == "enabled" && now.Seq > before.Seq
+		if err == nil && (now.State != "enabled" || now.Seq <= before.Seq) {
+			err = fmt.Errorf("sched_ext has no scheduler in force (state %s)", now.State)
+		}
+		return err
 	}})
 	if err != nil {
 		return nil, err

@@ -77,7 +77,7 @@ func newBalancer(v harness.Variant, at harness.Site, opts command.Options) (_ se
 	}
 	opts.NS, opts.Env = at.NS, environment(v, at)
 	if b.class == service.ClassProxy {
-		opts.Ready = func() bool { return b.answers() == nil }
+		opts.Ready = b.answers
 	}
 	if b.program, err = command.New(*v.Command, opts); err != nil {
 		return nil, err
@@ -260,10 +260,14 @@ func (b *balancer) InForce() error {
 			return err
 		}
 	}
-	if b.class == service.ClassProxy {
-		return b.answers()
+	if b.class != service.ClassProxy {
+		return nil
 	}
-	return nil
+	err := b.answers()
+	if err != nil && b.program.Pid() == 0 {
+		err = b.program.Explain(fmt.Errorf("it ended with exit status 0, but nothing accepts connections: %w", err))
+	}
+	return err
 }
 
 // changedNow compares the place with a picture.

@@ -132,8 +132,8 @@ func TestBadPrograms(t *testing.T) {
 		{"moves the link", "nat", "ip link set eth0 down; ip link set eth0 name other; unshare -n sleep 100 & sleep 0.1; ip link set other netns $!", "its program removed the link eth0"},
 		{"renames the link", "nat", "ip link set eth0 down; ip link set eth0 name other", "changed the place that the lab made: lost: link eth0"},
 		{"fails as it removed the link", "nat", "ip link del eth0; exit 5", "its program removed the link eth0 from the namespace\nrun up: exit status 5"},
-		{"is a proxy that listens nowhere", "proxy", "sleep 1000", "not ready after 2s"},
-		{"is a proxy that ends and listens nowhere", "proxy", "exit 0", "connect to 198.19.128.1:80: connection refused"},
+		{"is a proxy that listens nowhere", "proxy", "sleep 1000", "connect to 198.19.128.1:80: connection refused"},
+		{"is a proxy that ends and listens nowhere", "proxy", "echo hm", "run up: it ended with exit status 0, but nothing accepts connections: network namespace"},
 		{"fails", "nat", "echo why >&2; exit 5", "exit status 5; it printed: why"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
