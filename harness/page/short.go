@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -40,9 +41,16 @@ func WriteShort(w io.Writer, a *verdict.Analysis, o Short) error {
 	b, id := newBoard(a), a.ID
 	b.told = b.answer()
 	tail := b.without(o.Width)
-	tail = append(tail, inLine(fmt.Sprintf("All tables: kxlab report --all %s", a.Run.Dir)))
+	all := "All tables"
+	if len(a.Run.Functions) > 0 {
+		all += ", functions too"
+	}
+	tail = append(tail, inLine(fmt.Sprintf("%s: kxlab report --all %s", all, a.Run.Dir)))
 	if !o.NoPage {
 		tail = append(tail, inLine("Page: "+Path(a.Run.Dir)))
+		if len(a.Run.Stacks) > 0 {
+			tail = append(tail, inLine("Flame graphs: "+filepath.Join(a.Run.Dir, stacksDir)))
+		}
 	}
 	head := []string{o.paint(bold, fmt.Sprintf("%s on %s, kernel %s: %s", id.Experiment, id.Target, id.Kernel, id.State))}
 	head = append(head, whole(slices.Concat(b.told, b.judged()), o.Width, o.Lines-len(head)-len(tail)-leastTable)...)

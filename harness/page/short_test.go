@@ -12,6 +12,7 @@ import (
 
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/profile"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/record/synthetic"
 	"github.com/kxlab/kxlab/harness/runner"
@@ -50,6 +51,25 @@ func invented(t *testing.T, name, profile string) *record.Run {
 		}
 	}
 	return r
+}
+
+// TestShortNamesMore: what one more trial recorded is named with its place.
+func TestShortNamesMore(t *testing.T) {
+	r := invented(t, "lb", "smoke")
+	for _, more := range []bool{false, true} {
+		if more {
+			r.Functions, r.Stacks = []profile.Table{{}}, []profile.Profile{{}}
+		}
+		var b bytes.Buffer
+		if err := WriteShort(&b, verdict.Analyze(r), Short{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"All tables, functions too: kxlab report --all " + r.Dir, "Flame graphs: " + r.Dir + "/stacks"} {
+			if strings.Contains(b.String(), want) != more {
+				t.Errorf("with more trials %v: %q in\n%s", more, want, b.String())
+			}
+		}
+	}
 }
 
 // TestShortIsShort: no run prints more lines than it may, none of them is wider than a terminal, and the answer comes before the tables.
