@@ -282,10 +282,11 @@ func (c *Command) failed(action string, err error) error {
 	if action == "up" && !c.up && errors.As(err, &exit) && exit.ExitCode() == skipCode {
 		return harness.Skip("%s", cmp.Or(c.out.String(), "its program up says that this machine lacks something, and not what"))
 	}
-	if errors.As(err, &exit) && exit.ExitCode() == notFoundCode {
+	text := c.out.String()
+	if errors.As(err, &exit) && exit.ExitCode() == notFoundCode || strings.Contains(text+"\n", ": not found\n") {
 		err = fmt.Errorf("%w: a program was not found: name it in needs", err)
 	}
-	if text := c.out.String(); text != "" {
+	if text != "" {
 		return fmt.Errorf("run %s: %w; it printed: %s", action, err, text)
 	}
 	return fmt.Errorf("run %s: %w; it printed nothing", action, err)

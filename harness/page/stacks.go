@@ -129,6 +129,17 @@ func writeStacks(root *os.Root, dir string, files []stackFile) error {
 	return harness.Wrap(harness.FirstLine(errors.Join(errs...)), "write stacks")
 }
 
+// WriteStackFiles writes the flame graphs and pprof files of a run into its directory, as Write does with the page.
+func WriteStackFiles(r *record.Run) error {
+	files, _ := stackFiles(verdict.Analyze(r))
+	root, err := os.OpenRoot(r.Dir)
+	if err != nil {
+		return fmt.Errorf("write stacks: %w", err)
+	}
+	defer root.Close()
+	return writeStacks(root, stacksDir, files)
+}
+
 // WriteStackDiffs writes a differential flame graph for each cell and kind of which both runs sampled stacks, into the directory of the
 // new one. a and b name the runs. It returns the folder, or "" if there are none.
 func WriteStackDiffs(before, after *record.Run, a, b string) (string, error) {
@@ -143,6 +154,9 @@ func WriteStackDiffs(before, after *record.Run, a, b string) (string, error) {
 		text := fmt.Sprintf("%s: %s against %s", c.At(), b, a)
 		if c.Variant != a && c.Variant != b {
 			text = fmt.Sprintf("%s, %s: %s against %s", c.At(), c.Variant, b, a)
+		}
+		if c.Variant == a { // B's run has it under A's name
+			c.Variant = b
 		}
 		files = append(files, stackFile{fileName(c, p.Kind, used) + ".svg", func(out *bytes.Buffer) error { return flame.DrawDiff(out, text, a, b, old, p) }})
 	}

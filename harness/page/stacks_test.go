@@ -121,6 +121,12 @@ func TestWriteStackDiffs(t *testing.T) {
 	}
 	withStacks(before, base)
 	withStacks(after, base)
+	if err := WriteStackFiles(after); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := filepath.Glob(filepath.Join(after.Dir, "stacks", "*.pb.gz")); err != nil || len(files) == 0 {
+		t.Errorf("pprof files: %q, %v", files, err)
+	}
 	before.Stacks = slices.DeleteFunc(before.Stacks, func(p profile.Profile) bool { return p.Kind == profile.OffCPU })
 	dir, err := WriteStackDiffs(before, after, "HEAD^:a.c", "new")
 	if err != nil || filepath.Base(dir) != "against-HEAD--a.c" {

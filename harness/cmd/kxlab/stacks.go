@@ -203,6 +203,9 @@ func profilesOf(a runner.CountedTrial, unit string, kernel profile.Kernel) []pro
 	out := profile.Profiles(a.Cell, unit, s, kernel)
 	per := unitOfWork(a.Result.Metrics)
 	for i := range out {
+		if unit == "insn" && out[i].Kind == profile.OnCPU {
+			out[i].Notes = append(out[i].Notes, "the sampler's own instructions are among them: take shares from here, and amounts from the run's tables")
+		}
 		if per != "" && a.Result.Iterations > 0 {
 			out[i].Per, out[i].Work = per, float64(a.Result.Iterations)
 		}
