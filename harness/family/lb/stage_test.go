@@ -36,6 +36,18 @@ func TestOffRate(t *testing.T) {
 	}
 }
 
+// TestLapsLost: laps of packets that were lost time nothing of the balancer's.
+func TestLapsLost(t *testing.T) {
+	for _, c := range []struct {
+		arrived, sent uint64
+		holds         bool
+	}{{9217, 9217, true}, {9130, 9217, true}, {9100, 9217, false}, {256, 9217, false}} {
+		if why := lapsLost(c.arrived, c.sent); (why == "") != c.holds {
+			t.Errorf("%d of %d packets: %q", c.arrived, c.sent, why)
+		}
+	}
+}
+
 // TestNextBurst: bursts grow to what fills the time, never by more than newflowGrowth, and in target exact by four alone.
 func TestNextBurst(t *testing.T) {
 	budget := harness.Budget{Measure: 400 * time.Millisecond}
