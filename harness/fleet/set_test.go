@@ -155,10 +155,10 @@ func TestFaultySets(t *testing.T) {
 		"a damaged guest": {func(t *testing.T, dir string, _ *Plan) { flip(t, at(dir, "3", guest)) }, "DIR/3/" + guest + " is damaged", false},
 		"a guest of another's": {func(t *testing.T, dir string, _ *Plan) {
 			must(t, os.Rename(at(dir, "4", "run2-guest002-1.json.gz"), at(dir, "3", guest)))
-			write2 := at(dir, "4", "run2-guest002-1.json.gz")
+			path := at(dir, "4", "run2-guest002-1.json.gz")
 			raw, err := os.ReadFile(at(dir, "3", guest))
 			must(t, err)
-			must(t, os.WriteFile(write2, raw, 0o644))
+			must(t, os.WriteFile(path, raw, 0o644))
 		}, guest + ` is damaged: it is of the guest "repeat 2"`, false},
 		"a foreign file": {func(t *testing.T, dir string, _ *Plan) {
 			must(t, os.WriteFile(at(dir, "3", "run1-guest001-1.json.gz"), nil, 0o644))

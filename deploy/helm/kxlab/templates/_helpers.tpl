@@ -68,7 +68,7 @@ volumes:
 
 {{- define "kxlab.container" -}}
 image: {{ .Values.image }}
-workingDir: /work
+workingDir: /var/lib/kxlab
 resources: {{ toJson .Values.resources }}
 {{- with .Values.results.secret }}
 envFrom:
@@ -83,7 +83,7 @@ securityContext:
 securityContext: {privileged: true, runAsUser: 0}
 {{- end }}
 volumeMounts:
-  - {name: work, mountPath: /work}
+  - {name: work, mountPath: /var/lib/kxlab}
   - {name: tmp, mountPath: /tmp}
 {{- if not .Values.results.url }}
   - {name: results, mountPath: /results}
