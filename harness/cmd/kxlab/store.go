@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 
+	"github.com/kxlab/kxlab/harness/owner"
 	"github.com/kxlab/kxlab/harness/sys"
 )
 
@@ -44,7 +45,7 @@ func fetched(ctx context.Context, s streams, words []string) (dirs []string, don
 		dir := word
 		if isRemote(word) {
 			if tmp == "" {
-				if tmp, err = os.MkdirTemp("", "kxlab-merge-"); err != nil {
+				if tmp, err = owner.TempDir("merge"); err != nil {
 					return nil, done, err
 				}
 			}
