@@ -166,19 +166,24 @@ func TestSamePacket(t *testing.T) {
 	}
 }
 
-// turning is an XDP program that drops one packet in eight once it has seen many.
+// turning is an XDP program that drops one packet in eight once it has seen many. Its multiplications make it take many times as long as
+// the loop that calls it, whose own time varies.
 func turning(t *testing.T) (*ebpf.Program, func() error) {
 	t.Helper()
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL", Instructions: asm.Instructions{
+	ins := asm.Instructions{asm.Mov.Imm(asm.R6, 3)}
+	for range 400 {
+		ins = append(ins, asm.Mul.Imm(asm.R6, 5))
+	}
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.XDP, AttachType: ebpf.AttachXDP, License: "GPL", Instructions: append(ins,
 		asm.StoreImm(asm.RFP, -4, 0, asm.Word), asm.Mov.Reg(asm.R2, asm.RFP), asm.Add.Imm(asm.R2, -4), asm.LoadMapPtr(asm.R1, m.FD()), asm.FnMapLookupElem.Call(),
 		asm.JEq.Imm(asm.R0, 0, "forward"), asm.LoadMem(asm.R6, asm.R0, 0, asm.DWord), asm.Add.Imm(asm.R6, 1), asm.StoreMem(asm.R0, 0, asm.R6, asm.DWord),
 		asm.JLT.Imm(asm.R6, 50_000, "forward"), asm.And.Imm(asm.R6, 7), asm.JNE.Imm(asm.R6, 0, "forward"), asm.Mov.Imm(asm.R0, 1), asm.Return(),
 		asm.Mov.Imm(asm.R0, 3).WithSymbol("forward"), asm.Return(),
-	}})
+	)})
 	if err != nil {
 		t.Fatal(err)
 	}
