@@ -177,7 +177,7 @@ func (p *Progress) phase(what string) {
 
 func round(d time.Duration) string { return d.Round(time.Second).String() }
 
-// Assumed until one has ended: the time of a trial beside its budget, and of a set-up.
+// First guesses: the time of a trial beyond its budget, of a set-up, and of a guest's start.
 const (
 	guessTrial = 150 * time.Millisecond
 	guessSetup = 15 * time.Second

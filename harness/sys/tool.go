@@ -53,7 +53,7 @@ func LookTool(name string, pkg ...string) (path string, err error) {
 	return "", harness.Skip("program %s is not installed: `apt-get install %s` adds it", name, strings.Join(pkg, " "))
 }
 
-// lookPath is LookTool of a name with a slash.
+// lookPath is LookTool for a path.
 func lookPath(name string) (string, error) {
 	path, err := filepath.Abs(name)
 	if err != nil {

@@ -111,7 +111,8 @@ func (m Missing) String() string {
 	return fmt.Sprintf("%s %s: %s", m.Name, m.Unit, m.Why())
 }
 
-// counts reports whether the values of a cell count: not if it failed, such as at its gate under another seed.
+// counts reports whether the values of a cell count: not if its outcome is known and is another than measured, as of one that failed at its
+// gate under another seed.
 func counts(r *record.Run, cell string) bool {
 	o, decided := harness.Find(r.Env.Outcomes, func(o record.CellOutcome) bool { return o.Cell == cell })
 	return !decided || o.Outcome == harness.OutcomeMeasured

@@ -25,7 +25,7 @@ import (
 const bisectLong = `bisect finds the commit that moved a figure of a BPF program: it compiles PROGRAM at commits between GOOD and BAD, measures it on
 target exact as ab does, and halves the range until one commit is left. It ends with the functions that changed there. GOOD and BAD
 are revisions of the repository that one stands in; of a merge the first side is searched. A commit whose program is the same code
-as one that was measured is not measured, and one that cannot be compiled, or fails its gate, is passed over.
+as GOOD's is not measured, and one that cannot be compiled, or fails its gate, is passed over.
 
 The figure is the one that differs most between GOOD and BAD; --cell chooses another by words of its cell and unit.
 

@@ -41,7 +41,7 @@ var abExperiments = []string{"lb", "cc", "sched", progExperiment}
 // variantExperiments are those whose variants can be held against one another: the first with a name has the variant of that name.
 var variantExperiments = append(abExperiments[:len(abExperiments):len(abExperiments)], "proxy", "swap", "objects")
 
-// openPair resolves both words before anything is touched.
+// openPair resolves A and B, and compiles what is a source, before anything is made.
 func openPair(ctx context.Context, words experiments.Vocabulary, f abFlags, a, b string) (*pair, error) {
 	if f.like != "" && f.like != progExperiment {
 		if _, err := findVariant(words, f.like); err != nil {

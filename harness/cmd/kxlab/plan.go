@@ -68,7 +68,7 @@ func newPlan(s streams, words experiments.Vocabulary) *cobra.Command {
 		}),
 	}
 	fl := cmd.Flags()
-	f.addChoice(fl, "", "quick")
+	f.addChoice(fl, harness.TargetExact, "quick")
 	f.addVariants(fl)
 	fl.IntVar(&shards, "shards", 1, "how many shards")
 	fl.StringVar(&out, "out", "", "the plan's file (default: standard output)")

@@ -148,8 +148,8 @@ func (r *bulkRun) result(report *tcp.BulkReport) harness.Result {
 	return res
 }
 
-// flowMetrics returns the metrics of some of a report's flows: their joint goodput since the first of them started,
-// round-trip times and retransmissions.
+// flowMetrics returns the metrics of the flows given: their total goodput since the first one's start, round-trip times and the share
+// retransmitted.
 func flowMetrics(report *tcp.BulkReport, flows []tcp.FlowReport) []harness.Metric {
 	var received int64
 	var sent, resent uint64

@@ -92,7 +92,7 @@ func explainRegister(object, name string, err error) error {
 
 func (c *bpfCC) Algorithm() string { return c.name }
 
-// Replace updates the link: sockets that select the name from now on get the new operations.
+// Replace updates the link: sockets that select c.name afterwards get the new operations.
 func (c *bpfCC) Replace(ctx context.Context, v harness.Variant) error {
 	if err := c.replace(ctx, v); err != nil {
 		return fmt.Errorf("replace %s: %w", c.name, err)
