@@ -47,7 +47,7 @@ func TestRemoveCovered(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(nsDir, name)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the name is left: %v", err)
 	}
-	if err := unix.Unmount(nsDir, 0); err != nil {
+	if err := unix.Unmount(nsDir, unix.MNT_DETACH); err != nil { // namespaces that others made lie in it
 		t.Errorf("the mount over the folder, which was not the lab's: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(nsDir, name)); !errors.Is(err, os.ErrNotExist) {
