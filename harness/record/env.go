@@ -112,7 +112,7 @@ type Rejected struct {
 	Cell    string             `json:"cell"`
 	Repeat  int                `json:"repeat"`
 	Reason  string             `json:"reason"`
-	Start   time.Time          `json:"start"`
+	Start   time.Time          `json:"start,omitzero"`    // zero of one that never began
 	Metrics map[string]float64 `json:"metrics,omitempty"` // for diagnosis, never for results
 }
 

@@ -39,10 +39,10 @@ func (w *worker) step(ctx context.Context, stage harness.Stage, s Step) error {
 		tries = 1
 	}
 	for range tries {
-		if err := w.send(event{Begin: &mark}); err != nil {
+		t := harness.Trial{Cell: s.Cell, Repeat: s.Repeat, Seed: s.Seed, Start: time.Now()}
+		if err := w.send(event{Begin: &mark, Start: t.Start}); err != nil {
 			return err
 		}
-		t := harness.Trial{Cell: s.Cell, Repeat: s.Repeat, Seed: s.Seed, Start: time.Now()}
 		var err error
 		t.Result, err = w.measure(ctx, stage, s)
 		if ctx.Err() != nil {

@@ -27,9 +27,10 @@ type Guest struct {
 	limit   int     // of a line, bytes; 0: maxLine
 	group   *string // the group that is set up or measured
 	entered time.Time
-	current *Mark // the trial that is being made
-	since   time.Time
-	at      point // what the guest is doing with a member
+	current *Mark     // the trial that is being made
+	since   time.Time // of current, by the clock here
+	start   time.Time // of the attempt, by the guest's clock
+	at      point     // what the guest is doing with a member
 	end     *ending
 	faulty  bool   // an event was
 	watch   *watch // nil: none
@@ -93,6 +94,7 @@ func (g *Guest) take(e event) error {
 		if g.current == nil {
 			g.current, g.since = e.Begin, time.Now()
 		}
+		g.start = e.Start
 		g.watch.trial(step)
 		r.Progress.trial(step)
 		return nil
@@ -169,7 +171,7 @@ func (g *Guest) mourn(death error) bool {
 		g.piece.again[m] = true
 		return again
 	}
-	e := event{Trial: &harness.Trial{Cell: step.Cell, Repeat: step.Repeat, Seed: step.Seed, Start: time.Now(), Result: res}}
+	e := event{Trial: &harness.Trial{Cell: step.Cell, Repeat: step.Repeat, Seed: step.Seed, Start: g.start, Result: res}}
 	if decided {
 		o.Cell = m.Cell
 		e = event{Outcome: &o}
@@ -189,7 +191,10 @@ func (g *Guest) mourn(death error) bool {
 // lose rejects a step that has no number because its guest died.
 func (g *Guest) lose(m Mark, reason string) {
 	step := g.run.steps[m]
-	t := harness.Trial{Cell: step.Cell, Repeat: step.Repeat, Seed: step.Seed, Start: time.Now()}
+	t := harness.Trial{Cell: step.Cell, Repeat: step.Repeat, Seed: step.Seed}
+	if g.current != nil && *g.current == m {
+		t.Start = g.start
+	}
 	g.run.mu.Lock()
 	defer g.run.mu.Unlock()
 	g.run.Progress.remark("rejected %s: %s", m.Cell, cut(reason))

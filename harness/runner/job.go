@@ -141,6 +141,7 @@ type event struct {
 	Enter   *string             `json:"enter,omitempty"` // a group, by Group.String, that is set up next
 	Ready   bool                `json:"ready,omitempty"` // the group is set up and its gates are checked
 	Begin   *Mark               `json:"begin,omitempty"` // an attempt at a trial
+	Start   time.Time           `json:"start,omitzero"`  // of the attempt, by the worker's clock
 	Trial   *harness.Trial      `json:"trial,omitempty"` // a trial that counts
 	Reject  *rejection          `json:"reject,omitempty"`
 	Outcome *record.CellOutcome `json:"outcome,omitempty"` // of a cell that is not, or no longer, measured

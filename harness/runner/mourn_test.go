@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/runner"
@@ -35,6 +36,7 @@ func TestRunGuestsMourns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			deaths := 0
+			var died []time.Time
 			o := runner.GuestOptions{Together: true, Died: func(v harness.Variant, cell harness.Cell, death error) (harness.Result, bool, error) {
 				if v.Name != "b" || cell.BenchName() != deadly || !strings.Contains(death.Error(), "divide error") {
 					t.Errorf("%s in %s died of %v", v.Name, cell.BenchName(), death)
@@ -45,6 +47,7 @@ func TestRunGuestsMourns(t *testing.T) {
 				dead := die(j, cell)
 				if dead != nil {
 					deaths++
+					died = append(died, time.Now())
 				}
 				return dead
 			})
@@ -57,6 +60,11 @@ func TestRunGuestsMourns(t *testing.T) {
 			valid := harness.Count(f.trials, func(tr harness.Trial) bool { return tr.Cell.BenchName() == deadly })
 			if all := plan(t, runner.Selection{}).Trials(); valid != c.valid || sum.Rejected != c.rejected || len(f.trials) != all-3+c.valid {
 				t.Errorf("%d valid and %d rejected of the deadly cell, %d trials of %d", valid, sum.Rejected, len(f.trials), all)
+			}
+			for _, tr := range f.trials { // which began before the guest died, by the guest's clock
+				if i := tr.Repeat; tr.Cell.BenchName() == deadly && (tr.Start.IsZero() || tr.Start.After(died[i])) {
+					t.Errorf("the trial in which a guest died at %v began at %v", died[i], tr.Start)
+				}
 			}
 			if n := len(of(sum, harness.OutcomeFailed)); n != c.outcome {
 				t.Errorf("%d cells failed, want %d", n, c.outcome)
