@@ -108,7 +108,7 @@ func stepAnswer(before, after string, c *verdict.Comparison) string {
 	text := fmt.Sprintf("%s after %s: of %s ", after, before, plural(len(c.Rows), "cost"))
 	var parts []string
 	for _, way := range [][2]string{{verdict.Worse, "higher"}, {verdict.Better, "lower"}} {
-		rows := harness.Filter(c.Rows, func(r verdict.Row) bool { return r.Verdict == way[0] && !holdsNone(r) })
+		rows := harness.Filter(c.Rows, func(r verdict.Row) bool { return r.Verdict == way[0] })
 		part := fmt.Sprintf("%d %s", len(rows), way[1])
 		if len(rows) > 0 {
 			top := slices.MaxFunc(rows, func(a, b verdict.Row) int { return cmp.Compare(max(a.Delta, -a.Delta), max(b.Delta, -b.Delta)) })
@@ -117,12 +117,6 @@ func stepAnswer(before, after string, c *verdict.Comparison) string {
 		parts = append(parts, part)
 	}
 	return text + strings.Join(parts, "; ") + "."
-}
-
-// holdsNone reports whether a row's interval over the seeds holds no difference, as that of few seeds may, whatever the verdict.
-func holdsNone(r verdict.Row) bool {
-	low, high, ok := r.Interval()
-	return ok && low <= 0 && high >= 0
 }
 
 // costName names a cost: "iptables in newflow".

@@ -66,7 +66,8 @@ type Row struct {
 	Note     string  `json:"note,omitempty"`
 
 	group  group
-	d, se  float64 // log of new/old with the drift taken off, or the difference; its standard error from the spread within the runs
+	d      float64 // log of new/old with the drift taken off, or the difference; not on target exact
+	se, df float64 // standard error of d, or of the mean of the pairs, and on target exact its degrees of freedom
 	same   bool    // a control: the program is the same in both runs
 	beyond bool
 	// values of the two runs, and on target exact the pairs by seed: logarithms of new/old, or differences

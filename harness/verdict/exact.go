@@ -57,8 +57,9 @@ func (c *Comparison) judgeExact(before, after *Analysis) {
 	for _, rows := range harness.GroupBy(moved, func(r *Row) key { return key{r.group, r.Compare} }) {
 		prior := priorOf(rows)
 		for _, r := range rows {
-			family, p = append(family, r), append(p, r.pairedP(prior))
-			r.setFindable(prior, c.Options.Alpha)
+			r.spread(prior)
+			family, p = append(family, r), append(p, r.pairedP())
+			r.setFindable(c.Options.Alpha)
 		}
 	}
 	for i, q := range stats.BenjaminiHochberg(p) {
@@ -94,25 +95,28 @@ func priorOf(rows []*Row) stats.Prior {
 	return stats.NewPrior(v, df)
 }
 
-// pairedP is the p value of a t test of the mean of the pairs, with the variance moderated.
-func (r *Row) pairedP(prior stats.Prior) float64 {
+// spread sets the standard error of the mean of the pairs and its degrees of freedom, with the variance moderated.
+func (r *Row) spread(prior stats.Prior) {
 	n := float64(len(r.pairs))
 	v, df := prior.Moderate(variance(r.pairs), n-1)
+	r.se, r.df = math.Sqrt(v/n), df
+}
+
+// pairedP is the p value of a t test of the mean of the pairs.
+func (r *Row) pairedP() float64 {
 	m := mean(r.pairs)
-	if v == 0 { // the same difference under every seed
+	if r.se == 0 { // the same difference under every seed
 		if m == 0 {
 			return 1
 		}
 		return 0
 	}
-	return stats.TailT(math.Abs(m)/math.Sqrt(v/n), df)
+	return stats.TailT(math.Abs(m)/r.se, r.df)
 }
 
 // setFindable sets the least difference that the row could have shown.
-func (r *Row) setFindable(prior stats.Prior, alpha float64) {
-	n := float64(len(r.pairs))
-	v, df := prior.Moderate(variance(r.pairs), n-1)
-	least := stats.CriticalT(alpha, df) * math.Sqrt(v/n)
+func (r *Row) setFindable(alpha float64) {
+	least := stats.CriticalT(alpha, r.df) * r.se
 	if !r.difference() {
 		least = relative(least)
 	}

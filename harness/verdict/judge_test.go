@@ -100,6 +100,31 @@ func TestExactNoisyRow(t *testing.T) {
 	}
 }
 
+// TestExactInterval: where a difference is shown, the interval excludes none, also of two seeds whose variance is their group's.
+func TestExactInterval(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 1))
+	var a, b []cell
+	for i := range 12 {
+		n := []float64{1050 * math.Exp(1e-2*rng.NormFloat64()), 1050 * math.Exp(1e-2*rng.NormFloat64())}
+		name := string(rune('a' + i))
+		a, b = append(a, cell{name, "c", "", []float64{1000, 1000}}), append(b, cell{name, "c", "", n})
+	}
+	c := mustCompare(t, small("exact", insn, "", a...), small("exact", insn, "", b...), CompareOptions{})
+	shown := 0
+	for _, r := range c.Rows {
+		low, high, ok := r.Interval()
+		if r.Verdict == Worse {
+			shown++
+		}
+		if r.Verdict == Worse && (!ok || low <= 0) || !(low <= r.Delta && r.Delta <= high) {
+			t.Errorf("%s: %s, %v [%v, %v], p %v", r.Name, r.Verdict, r.Delta, low, high, *r.P)
+		}
+	}
+	if shown != 12 {
+		t.Errorf("%d of 12 rows are worse", shown)
+	}
+}
+
 func TestExactSeeds(t *testing.T) {
 	run := func(v ...float64) *record.Run { return small("exact", insn, "", cell{"a", "c", "", v}) }
 	one := mustCompare(t, run(1000), run(1650), CompareOptions{})

@@ -109,7 +109,7 @@ func (r *Row) change() change {
 		return change{}
 	}
 	if n := float64(len(r.pairs)); n >= 2 {
-		return change{mean(r.pairs), math.Sqrt(variance(r.pairs) / n), n - 1, true}
+		return change{mean(r.pairs), r.se, max(r.df, n-1), true} // rows without any difference have no spread
 	}
 	if r.Old.N < 2 || r.New.N < 2 || len(r.pairs) > 0 {
 		return change{}
@@ -118,7 +118,7 @@ func (r *Row) change() change {
 }
 
 // Interval is where the difference lies, in the terms of Delta, with 95 % confidence: on target exact Student's interval of the mean
-// over the seeds, on others of the difference of the medians, from the spread within the runs. ok is false where that is not known, as
+// over the seeds, with the variance of the test, on others of the difference of the medians, from the spread within the runs. ok is false where that is not known, as
 // with one trial, and off target exact where the trials do not spread.
 func (r *Row) Interval() (low, high float64, ok bool) {
 	c := r.change()
