@@ -43,7 +43,7 @@ PLUGIN_FLAGS := -O2 -Wall -Wextra -Werror -fPIC -shared -nostdlib -fvisibility=h
 	--target=x86_64-linux-gnu -Wl,--build-id=none,-s,--hash-style=gnu
 
 .DEFAULT_GOAL := help
-.PHONY: help build bench regress test unit soak deploy-test store endurance mutants race fuzz bpf exported lint verify-objects clean
+.PHONY: help build bench regress test unit soak deploy-test store endurance mutants race fuzz bpf uplot exported lint verify-objects clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -129,6 +129,9 @@ bpf/jit/functions_rolled.user: ISA := -fno-unroll-loops
 
 %.so: %.c Makefile
 	$(CLANG) $(PLUGIN_FLAGS) $< -o $@
+
+uplot: ## fetch the plotting library of pages from npm, if it is what SHA256SUMS pins; a build uses the committed files
+	scripts/uplot
 
 exported: ## exported names that no other package uses
 	@go run ./scripts/exported ./harness/... ./vm

@@ -86,7 +86,7 @@ func TestSBOM(t *testing.T) {
 	}
 	root, tools := t.TempDir(), t.TempDir()
 	// Stands in for go version -m; the binary of a test does not name its modules.
-	said := "#!/bin/sh\nprintf '%s: go1.26.8\\n\\tpath\\ta/b\\n\\tmod\\ta/b\\t(devel)\\t\\n\\tdep\\tk8s.io/api\\tv0.37.0\\th1:x=\\n' \"$3\"\n"
+	said := "#!/bin/sh\nprintf '%s: go1.26.8\\n\\tpath\\tgithub.com/kxlab/kxlab/harness/cmd/kxlab\\n\\tmod\\ta/b\\t(devel)\\t\\n\\tdep\\tk8s.io/api\\tv0.37.0\\th1:x=\\n' \"$3\"\n"
 	entry := "Package: %s\nStatus: %s\nMaintainer: a <a@b>\nArchitecture: amd64\nVersion: %s\nDescription: x\n\n"
 	status := fmt.Sprintf(entry, "hello", "install ok installed", "1:2.10-3+b1") + fmt.Sprintf(entry, "gone", "deinstall ok config-files", "1.0")
 	for path, raw := range map[string]string{filepath.Join(tools, "go"): said, filepath.Join(root, "var/lib/dpkg/status"): status} {
@@ -117,15 +117,18 @@ func TestSBOM(t *testing.T) {
 	if faults := s.check(); len(faults) > 0 {
 		t.Errorf("%q", faults)
 	}
-	have := map[string]string{}
+	have, licence := map[string]string{}, map[string]string{}
 	for _, p := range s.Packages {
-		have[p.Name] = p.ExternalRefs[0].ReferenceLocator
+		have[p.Name], licence[p.Name] = p.ExternalRefs[0].ReferenceLocator, p.LicenseDeclared
 	}
 	if got := have["hello"]; got != "pkg:deb/debian/hello@1%3A2.10-3%2Bb1?arch=amd64" || have["gone"] != "" {
 		t.Errorf("packages of Debian: %q, and of one that is not installed %q", got, have["gone"])
 	}
-	if have["k8s.io/api"] != "pkg:golang/k8s.io/api@v0.37.0" || have["stdlib"] != "pkg:golang/stdlib@1.26.8" || len(s.Packages) != 4 {
+	if have["k8s.io/api"] != "pkg:golang/k8s.io/api@v0.37.0" || have["stdlib"] != "pkg:golang/stdlib@1.26.8" || len(s.Packages) != 5 {
 		t.Errorf("%q", have)
+	}
+	if !strings.HasPrefix(have["uplot"], "pkg:npm/uplot@1") || licence["uplot"] != "MIT" || licence["stdlib"] != "NOASSERTION" {
+		t.Errorf("the plotting library of pages: %q; licences %q", have["uplot"], licence)
 	}
 	if s.CreationInfo.Created != "2025-06-15T15:06:40Z" || !bytes.Equal(list(), raw) {
 		t.Errorf("created %s; or made again it is another", s.CreationInfo.Created)
