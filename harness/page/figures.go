@@ -18,10 +18,35 @@ type Picture struct {
 	Name, Title string
 	SVG         template.HTML
 	Narrow      template.HTML // the same for narrow pages; "" if it has none
+	Chart       *plot.Chart   // what takes its place on pages that run scripts; nil if nothing does
+}
+
+// Class is how the style of a page names the picture.
+func (p Picture) Class() string {
+	words := []string{}
+	if p.Narrow != "" {
+		words = append(words, "two")
+	}
+	if p.Chart != nil {
+		words = append(words, "live")
+	}
+	return strings.Join(words, " ")
+}
+
+// Data is the picture's chart as data for the page's script, "" without a chart. It returns an error if a value of it is infinite.
+func (p Picture) Data() (template.HTML, error) {
+	if p.Chart == nil {
+		return "", nil
+	}
+	return inData(p.Chart, "chart-data")
 }
 
 // On is the picture on another page: its values lead to trials on the page at that address.
 func (p Picture) On(address string) Picture {
+	if p.Chart != nil {
+		own := *p.Chart
+		own.Page, p.Chart = address, &own
+	}
 	for _, svg := range []*template.HTML{&p.SVG, &p.Narrow} {
 		*svg = template.HTML(strings.ReplaceAll(string(*svg), `<a href="#`, `<a href="`+template.HTMLEscapeString(address)+`#`))
 	}

@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kxlab/kxlab/harness/history"
+	"github.com/kxlab/kxlab/harness/plot"
 )
 
 // past is an invented line of commits with one step.
@@ -28,8 +30,8 @@ func past() history.Line {
 	return l
 }
 
-// TestHistory: a step is named with its range of commits in each format, a cell as people name it, and the curve is a picture whose values
-// stand at it.
+// TestHistory: a step is named with its range of commits in each format, a cell as people name it, and the curve is a picture and
+// a chart.
 func TestHistory(t *testing.T) {
 	l := past()
 	changes := l.Changes(history.Options{})
@@ -48,12 +50,18 @@ func TestHistory(t *testing.T) {
 		}
 	}
 	v := NewHistory(l, changes)
-	if len(v.Drawn) != 1 || v.Drawn[0].Name != "lb on exact: pps xdp-nat flows=64, insn/pkt" || len(v.Changes) != 1 {
+	if len(v.Drawn) != 1 || v.Drawn[0].Title != "lb on exact: pps xdp-nat flows=64, insn/pkt" || len(v.Changes) != 1 {
 		t.Fatalf("%+v", v)
 	}
 	svg := string(v.Drawn[0].SVG)
 	if err := xml.Unmarshal([]byte(svg), new(struct{})); err != nil || strings.Contains(svg, "%!") || strings.Count(svg, "<circle") != 6 || strings.Count(svg, "curve-step") != 1 {
 		t.Errorf("%v: %s", err, svg)
+	}
+	if c := v.Drawn[0].Chart; len(c.Lines) != 1 || len(c.Lines[0].Y) != 6 || !c.X.Commits || !slices.Equal(c.Marks[0].X, plot.Values{2.5}) {
+		t.Errorf("the chart %+v", c)
+	}
+	if commits, err := v.Commits(); err != nil || !strings.Contains(string(commits), `["0000000003","a \u003cb\u003e \u0026 c"]`) {
+		t.Errorf("%s, %v", commits, err)
 	}
 	gone := past()
 	vanished := history.Change{At: 1, Vanished: []history.Series{{Cell: "A", Unit: "u"}}, Renamed: map[string]string{"A": "B"}}

@@ -12,10 +12,11 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/history"
+	"github.com/kxlab/kxlab/harness/plot"
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// Limits of a page of a history: changes, series that are drawn, and points of a series that say their commit.
+// Limits of a page of a history: changes, series that are drawn, and points of a series that are dots.
 const (
 	mostChanges = 100
 	mostDrawn   = 40
@@ -27,8 +28,9 @@ type HistoryView struct {
 	Answer  string
 	Changes []ChangeView
 	More    int // changes left out
-	Drawn   []SeriesView
-	Left    int // series that changed and are not drawn
+	Drawn   []Picture
+	Subject [][2]string // hash and subject of each commit, if series are drawn
+	Left    int         // series that changed and are not drawn
 	Remarks []string
 }
 
@@ -40,10 +42,12 @@ type ChangeView struct {
 	Head              []string
 }
 
-// A SeriesView is one series, commit by commit.
-type SeriesView struct {
-	Name string
-	SVG  template.HTML
+// Commits are the commits as data for the page's script; "" if no series is drawn.
+func (v HistoryView) Commits() (template.HTML, error) {
+	if len(v.Drawn) == 0 {
+		return "", nil
+	}
+	return inData(v.Subject, "commits")
 }
 
 // NewHistory makes the view of a history. The series drawn are those with the largest steps.
@@ -74,8 +78,10 @@ func NewHistory(l history.Line, changes []history.Change) HistoryView {
 	})
 	for _, d := range drawn[:min(mostDrawn, len(drawn))] {
 		sc := unit.ScaleFor(d.Unit, harness.Map(d.Points, func(p history.Point) float64 { return p.Median }))
-		v.Drawn = append(v.Drawn, SeriesView{cellText(d.Setting, d.Cell) + ", " + sc.Column(d.Unit), curve(l, d, sc, steps[named{d.Setting, d.Series}])})
+		svg, chart := curve(l, d, sc, steps[named{d.Setting, d.Series}])
+		v.Drawn = append(v.Drawn, Picture{Title: cellText(d.Setting, d.Cell) + ", " + sc.Column(d.Unit), SVG: svg, Chart: chart})
 	}
+	v.Subject = harness.Map(l.Entries, func(e history.Entry) [2]string { return [2]string{short(e.Commit), e.Subject} })
 	v.Left = max(0, len(drawn)-mostDrawn)
 	return v
 }
@@ -87,7 +93,7 @@ const (
 )
 
 // curve draws the medians of a series over its commits, with an upright line at each step. Commits stand at equal distances.
-func curve(l history.Line, d history.Drawn, sc unit.Scale, steps []int) template.HTML {
+func curve(l history.Line, d history.Drawn, sc unit.Scale, steps []int) (template.HTML, *plot.Chart) {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, p := range d.Points {
 		lo, hi = min(lo, p.Median), max(hi, p.Median)
@@ -112,18 +118,25 @@ func curve(l history.Line, d history.Drawn, sc unit.Scale, steps []int) template
 		fmt.Fprintf(&b, `<line class="curve-step" x1="%.1f" x2="%[1]f" y1="4" y2="%g"/>`, x(at)-4, curveHeight-12)
 	}
 	var points []string
-	for _, p := range d.Points {
-		points = append(points, fmt.Sprintf("%.1f,%.1f", x(p.At), y(p.Median)))
+	level := func(i int) string { return fmt.Sprintf("%.1f", y(d.Points[i].Median)) }
+	for i, p := range d.Points {
+		if here := level(i); i == 0 || i == len(d.Points)-1 || here != level(i-1) || here != level(i+1) { // not within a level stretch
+			points = append(points, fmt.Sprintf("%.1f,%s", x(p.At), here))
+		}
 	}
 	fmt.Fprintf(&b, `<polyline class="curve-line" points="%s"/>`, strings.Join(points, " "))
 	if len(d.Points) <= mostDots {
 		for _, p := range d.Points {
-			e := l.Entries[p.At]
-			title := fmt.Sprintf("%s %s: %s %s", short(e.Commit), e.Subject, sc.Format(p.Median), sc.Unit)
-			fmt.Fprintf(&b, `<circle class="curve-dot" cx="%.1f" cy="%.1f" r="2.5"/><rect class="hit" x="%.1f" y="%.1f" width="12" height="12"><title>%s</title></rect>`,
-				x(p.At), y(p.Median), x(p.At)-6, y(p.Median)-6, template.HTMLEscapeString(title))
+			fmt.Fprintf(&b, `<circle class="curve-dot" cx="%.1f" cy="%.1f" r="2.5"/>`, x(p.At), y(p.Median))
 		}
 	}
 	b.WriteString(`</svg>`)
-	return template.HTML(b.String())
+	line := plot.ChartLine{Colour: "--said", Y: harness.Map(d.Points, func(p history.Point) float64 { return p.Median * sc.Factor })}
+	if len(d.Points) < len(l.Entries) {
+		line.X = harness.Map(d.Points, func(p history.Point) float64 { return float64(p.At) })
+	}
+	return template.HTML(b.String()), &plot.Chart{
+		X: plot.ChartAxis{Commits: true, Max: float64(last)}, Y: plot.ChartAxis{Unit: sc.Unit, Min: lo * sc.Factor, Max: hi * sc.Factor}, Lines: []plot.ChartLine{line},
+		Marks: []plot.ChartMarks{{Colour: "--bad", X: harness.Map(steps, func(at int) float64 { return float64(at) - 0.5 })}},
+	}
 }

@@ -80,7 +80,8 @@ func Path(dir string) string { return filepath.Join(dir, pageFile) }
 
 // A Frame is what surrounds the page of a run on a site; the zero Frame is that of a page that stands alone.
 type Frame struct {
-	Links []Link // in the order in which they stand
+	Links  []Link // in the order in which they stand
+	Charts string // the address of the file with ChartScript; "": the page holds it
 }
 
 // A Link leads to another page.
@@ -117,6 +118,7 @@ type Page struct {
 	Style     template.CSS
 	Colours   template.CSS // of its plots, which Style has too
 	Script    template.JS
+	ChartTag  template.HTML // ends a page with charts
 }
 
 // A Sentence is one of the answer, with the need that it speaks to.
@@ -157,6 +159,9 @@ func (p *Page) Write(w io.Writer, frame Frame) error {
 	}
 	framed := *p
 	framed.Frame = frame
+	if Charted(slices.Concat(p.Lead, p.Plots)) {
+		framed.Style, framed.ChartTag = ChartStyle()+p.Style, ChartTag(frame.Charts)
+	}
 	var text bytes.Buffer
 	if err := t.Execute(&text, &framed); err != nil {
 		return err
@@ -228,7 +233,7 @@ func newPage(a *verdict.Analysis, plots []plot.Plot, remarks []string) *Page {
 	colours := palette{}
 	lead := leadPlot(&r.Env, plots)
 	for _, pl := range plots {
-		pic := Picture{Name: pl.Name, Title: pl.Title, SVG: colours.inline(pl, p.TrialIDs)}
+		pic := Picture{Name: pl.Name, Title: pl.Title, SVG: colours.inline(pl, p.TrialIDs), Chart: inPage(pl.Chart, p.TrialIDs)}
 		if pl.Name == lead {
 			if n, err := plot.Narrow(r, pl); err == nil { // what could be drawn wide
 				pic.Narrow = colours.inline(n, p.TrialIDs)

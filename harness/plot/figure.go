@@ -48,6 +48,7 @@ type figure struct {
 	plot            *plot.Plot
 	labels          []endLabel
 	marks           []mark
+	chart           *Chart // of a plot of lines or of times; nil of others
 }
 
 // endLabel is text that belongs to a height of the data, drawn right of it.

@@ -42,6 +42,7 @@ func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*record.Sa
 	}
 	f.format(false, true)
 	sc = ownScale(r, chosen, spec.Series+" 1", sc)
+	f.chart = &Chart{X: ChartAxis{Unit: "s"}, Y: ChartAxis{Unit: sc.Unit}}
 	var names []string // what the flows are called
 	for k := 1; ; k++ {
 		found := rawSeries(r, chosen[0].Cell.BenchName(), fmt.Sprintf("%s %d", spec.Series, k))
@@ -73,6 +74,7 @@ func (f *figure) flows(r *record.Run, spec harness.PlotSpec, chosen []*record.Sa
 		f.plot.Add(l)
 		name := fmt.Sprintf("%d %s", k, found[0].Notes)
 		f.labels = append(f.labels, endLabel{name, math.NaN(), xys[len(xys)-1].Y, hue(k), false})
+		f.chart.trace(name, chosen[0].Cell.BenchName(), lineStyle{color: hue(k)}, xys)
 	}
 	if len(f.labels) == 0 {
 		return noPlot("no trial has a series " + spec.Series + " 1")

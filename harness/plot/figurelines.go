@@ -26,6 +26,7 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 		return err
 	}
 	f.format(false, true)
+	f.chart = &Chart{Y: ChartAxis{Unit: sc.Unit}}
 	p := f.plot
 	xs := map[float64]bool{}
 	most, last := 0, math.Inf(-1)
@@ -42,13 +43,14 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 		lk := lineStyleOf(e, l.variant)
 		var mid plotter.XYs
 		span := &spans{color: fade(lk.color, 0.6)}
+		c := chartLine(l.variant, lk)
 		for _, pt := range l.points {
 			if !finite(spec.LogX, pt.x) || !finite(spec.LogY, pt.Lo) || !finite(spec.LogY, pt.Median) {
 				continue
 			}
 			xs[pt.x] = true
 			mid = append(mid, plotter.XY{X: pt.x, Y: pt.Median * sc.Factor})
-			f.marks = append(f.marks, mark{pt.x, pt.x, pt.Median * sc.Factor, 0, valueText(pt.sample, ", "+spec.X+" "+thousands(pt.x), pt.Summary, sc), pt.sample.Cell.BenchName()})
+			c.add(pt, sc)
 			if pt.Confidence > 0 {
 				span.all = append(span.all, [3]float64{pt.x, pt.Lo * sc.Factor, pt.Hi * sc.Factor})
 			}
@@ -60,6 +62,7 @@ func (f *figure) lines(e *record.Env, spec harness.PlotSpec, chosen []*record.Sa
 		if err != nil {
 			return err
 		}
+		f.chart.Lines = append(f.chart.Lines, c)
 		ln.Color, ln.Width, ln.Dashes = lk.color, vg.Points(1.6), lk.dash
 		sp.GlyphStyle = draw.GlyphStyle{Color: lk.color, Radius: vg.Points(2.6), Shape: lk.glyph}
 		p.Add(span)

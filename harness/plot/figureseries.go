@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -45,19 +46,20 @@ func points(s harness.Series, sc unit.Scale) (xys plotter.XYs) {
 	return xys
 }
 
-// curve adds a line of a variant, without points that a logarithmic axis cannot show, and returns the last point.
-func (f *figure) curve(e *record.Env, spec harness.PlotSpec, variant string, xys plotter.XYs) (end plotter.XY, err error) {
+// curve adds a line of a cell's variant, without points that a logarithmic axis cannot show, and returns the last point.
+func (f *figure) curve(e *record.Env, spec harness.PlotSpec, cell harness.Cell, xys plotter.XYs) (end plotter.XY, err error) {
 	pts := harness.Filter(xys, func(p plotter.XY) bool { return finite(spec.LogX, p.X) && finite(spec.LogY, p.Y) })
 	if len(pts) == 0 {
-		return end, noPlot("no value of " + variant + " that the axes can show")
+		return end, noPlot("no value of " + cell.Variant + " that the axes can show")
 	}
 	l, err := plotter.NewLine(plotter.XYs(pts))
 	if err != nil {
 		return end, err
 	}
-	lk := lineStyleOf(e, variant)
+	lk := lineStyleOf(e, cell.Variant)
 	l.Color, l.Width, l.Dashes = lk.color, vg.Points(1.4), lk.dash
 	f.plot.Add(l)
+	f.chart.trace(cell.Variant, cell.BenchName(), lk, pts)
 	return pts[len(pts)-1], nil
 }
 
@@ -86,10 +88,13 @@ func (f *figure) axes(spec harness.PlotSpec) {
 func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
 	f.format(false, true)
 	sc = ownScale(r, chosen, spec.Series, sc)
+	f.chart = &Chart{X: ChartAxis{Unit: "s"}, Y: ChartAxis{Unit: sc.Unit}}
 	err := f.curves(r, spec, chosen, func(found []harness.Series) plotter.XYs { return points(found[0], sc) },
 		func(s *record.Sample, _ plotter.XYs, end plotter.XY) float64 {
 			for _, m := range rawSeries(r, s.Cell.BenchName(), spec.Marks) {
-				f.plot.Add(marks{m.X, fade(lineStyleOf(&r.Env, s.Cell.Variant).color, 0.35)})
+				own := marks{m.X, fade(lineStyleOf(&r.Env, s.Cell.Variant).color, 0.35)}
+				f.plot.Add(own)
+				f.chart.Marks = append(f.chart.Marks, ChartMarks{code(own.color), own.x})
 			}
 			return end.Y
 		})
@@ -101,9 +106,6 @@ func (f *figure) series(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 	f.axes(spec)
 	return nil
 }
-
-// marksOfCurve is how many values of a curve can be read off, about.
-const marksOfCurve = 40
 
 // curves adds a line, made by shape of the variant's series, and a label at the height that place returns, for each variant. It
 // returns a noPlot if no variant has values that the axes can show.
@@ -117,7 +119,7 @@ func (f *figure) curves(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 			continue
 		}
 		xys := shape(found)
-		end, err := f.curve(&r.Env, spec, s.Cell.Variant, xys)
+		end, err := f.curve(&r.Env, spec, s.Cell, xys)
 		if errors.As(err, &nothing) { // the others may have values
 			continue
 		}
@@ -125,12 +127,6 @@ func (f *figure) curves(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 			return err
 		}
 		f.labels = append(f.labels, endLabel{s.Cell.Variant, math.NaN(), place(s, xys, end), lineStyleOf(&r.Env, s.Cell.Variant).color, false})
-		for i := 0; i < len(xys); i += 1 + len(xys)/marksOfCurve {
-			if finite(spec.LogX, xys[i].X) && finite(spec.LogY, xys[i].Y) {
-				text := fmt.Sprintf("%s: %s, %s", s.Cell.Variant, unit.Digits(xys[i].X), unit.Digits(xys[i].Y))
-				f.marks = append(f.marks, mark{xys[i].X, xys[i].X, xys[i].Y, 0, text, s.Cell.BenchName()})
-			}
-		}
 		drawn = true
 	}
 	if !drawn {
@@ -143,6 +139,7 @@ func (f *figure) curves(r *record.Run, spec harness.PlotSpec, chosen []*record.S
 // each share.
 func (f *figure) cdf(r *record.Run, spec harness.PlotSpec, chosen []*record.Sample, sc unit.Scale) error {
 	f.format(true, true)
+	f.chart = &Chart{Turned: true, X: ChartAxis{Unit: sc.Unit[strings.LastIndex(sc.Unit, " ")+1:]}, Y: ChartAxis{Unit: "%"}} // the curve has all quantiles
 	shape := func(found []harness.Series) (xys plotter.XYs) {
 		for i, share := range found[0].Y {
 			var at []float64

@@ -100,17 +100,21 @@ func (f *figure) timeline(r *record.Run, spec harness.PlotSpec, chosen []*record
 		colors[t] = hues()[i%len(hues())]
 	}
 	f.format(true, false)
+	f.chart = &Chart{X: ChartAxis{Unit: "ms"}}
 	p := f.plot
 	p.X.Min, p.X.Max = 0, 0
 	for _, s := range strips {
 		at := float64(len(rows) - 1 - slices.Index(rows, s.variant+"  CPU "+s.cpu))
 		p.Add(taskSlices{at, s.X, s.Y, colors[s.task]})
+		ms := func(sec float64) float64 { return sec * 1e3 }
+		f.chart.Strips = append(f.chart.Strips, ChartStrip{int(at), s.task, code(colors[s.task]), harness.Map(s.X, ms), harness.Map(s.Y, ms)})
 		for i := range s.X {
 			p.X.Max = math.Max(p.X.Max, (s.X[i]+s.Y[i])*1e3)
 		}
 	}
 	slices.Reverse(rows)
 	p.NominalY(rows...)
+	f.chart.Y.Names = rows
 	p.Y.Tick.Length = 0
 	p.Y.Min, p.Y.Max = -0.6, float64(len(rows))-0.4
 	p.X.Tick.Marker = niceTicks{}

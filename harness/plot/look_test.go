@@ -68,10 +68,6 @@ func TestTimeTicks(t *testing.T) {
 	if bytes.Contains(plots[0].SVG, []byte("ns/pkt")) {
 		t.Error("the axis names a unit beside those of its ticks")
 	}
-	// Each value of the plot can be read off: 12 variants at three numbers of services.
-	if n := len(plots[0].Hits); n != 36 || !strings.Contains(plots[0].Hits[0].Text, "iptables, services 1: ") || plots[0].Hits[0].Cell == "" {
-		t.Errorf("%d hits, the first %+v", n, plots[0].Hits[0])
-	}
 }
 
 // TestOneValue: a plot of lines measured at one value of its axis has bars, whose subtitle names the value.

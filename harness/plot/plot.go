@@ -31,7 +31,8 @@ import (
 type Plot struct {
 	Name, Title string
 	SVG         []byte
-	Hits        []Hit
+	Hits        []Hit  // of a plot without a chart
+	Chart       *Chart // nil if a page has nothing to add to the drawing but Hits
 	figure      *figure
 }
 
@@ -103,7 +104,8 @@ func newPlot(r *record.Run, spec harness.PlotSpec, samples []*record.Sample, l l
 	}
 	more := len(f.header()) - 2 - strings.Count(f.subtitle, "\n")
 	f.height += vg.Points(11 * float64(more)) // lines that had to be broken do not take the plot's room
-	p := Plot{Name: spec.Name, Title: spec.Title, figure: f}
+	f.finish()
+	p := Plot{Name: spec.Name, Title: spec.Title, Chart: f.chart, figure: f}
 	p.SVG, p.Hits, err = f.svg()
 	return p, err
 }

@@ -19,10 +19,13 @@ func TestLinkChecker(t *testing.T) {
 		{"a source", good + `<a href="https://example.org/" rel="external noopener">`, ""},
 		{"elsewhere", good + `<a href="http://example.org/">`, "leaves the site"},
 		{"a script of another site", good + `<script src="https://example.org/a.js"></script>`, "leaves the site"},
+		{"a script of this site", good + `<script defer src="c.js"></script>`, ""},
+		{"a script that is not there", good + `<script defer src="d.js"></script>`, "a.html: there is no d.js"},
+		{"a page as a script", good + `<script src="b.html"></script>`, "leaves the site"},
 		{"an image", good + `<img src="b.html">`, "loads something: <img"},
 		{"a font", good + `<style>a { background: url(x) }</style>`, "loads something: url("},
 	} {
-		faults := strings.Join(BrokenLinks(map[string][]byte{"a.html": []byte(tt.text), "b.html": []byte(`<p id="x">`)}), "\n")
+		faults := strings.Join(BrokenLinks(map[string][]byte{"a.html": []byte(tt.text), "b.html": []byte(`<p id="x">`), "c.js": nil}), "\n")
 		if !strings.Contains(faults, tt.want) || tt.want == "" && faults != "" {
 			t.Errorf("%s: %q, want %q", tt.what, faults, tt.want)
 		}

@@ -193,6 +193,15 @@ type sheet struct {
 	Lead      []page.Picture
 	History   *page.HistoryView
 	Kernels   []page.KernelSet
+	ChartTag  template.HTML
+}
+
+// charted is the sheet with what its charts need.
+func (s sheet) charted(pictures []page.Picture) sheet {
+	if page.Charted(pictures) {
+		s.Style, s.ChartTag = page.ChartStyle()+s.Style, page.ChartTag(page.ChartFile)
+	}
+	return s
 }
 
 func write(questions []question, past *page.HistoryView, kernels []page.KernelSet) (map[string][]byte, error) {
@@ -212,7 +221,7 @@ func write(questions []question, past *page.HistoryView, kernels []page.KernelSe
 		pages = append(pages, [3]string{"kernels.html", "kernels", "kxlab: kernels"})
 	}
 	links = append(links, page.Link{Text: "History", To: "history.html"}, page.Link{Text: "Method", To: "method.html"}, page.Link{Text: "Words", To: "words.html"})
-	files := map[string][]byte{}
+	files := map[string][]byte{page.ChartFile: []byte(page.ChartScript())}
 	base := sheet{Links: links, Style: page.Style(), Script: page.Script(), Questions: questions, Runs: runs, Words: words(), Terms: terms(), History: past, Kernels: kernels}
 	add := func(file, name, title string, s sheet) error {
 		var b bytes.Buffer
@@ -222,7 +231,11 @@ func write(questions []question, past *page.HistoryView, kernels []page.KernelSe
 		return err
 	}
 	for _, p := range pages {
-		if err := add(p[0], p[1], p[2], base); err != nil {
+		s := base
+		if p[1] == "history" && past != nil {
+			s = s.charted(past.Drawn)
+		}
+		if err := add(p[0], p[1], p[2], s); err != nil {
 			return nil, fmt.Errorf("make site: %s: %w", p[0], err)
 		}
 	}
@@ -233,12 +246,13 @@ func write(questions []question, past *page.HistoryView, kernels []page.KernelSe
 			s.Lead = append(s.Lead, p.On(q.Best().File))
 		}
 		s.Style += q.Best().Page.Colours
+		s = s.charted(s.Lead)
 		if err := add(q.File, "question", "kxlab: "+q.Ask, s); err != nil {
 			return nil, fmt.Errorf("make site: %s: %w", q.File, err)
 		}
 		for _, r := range q.Runs {
 			var b bytes.Buffer
-			if err := r.Page.Write(&b, page.Frame{Links: links}); err != nil {
+			if err := r.Page.Write(&b, page.Frame{Links: links, Charts: page.ChartFile}); err != nil {
 				return nil, fmt.Errorf("make site: %s: %w", r.File, err)
 			}
 			files[r.File] = b.Bytes()

@@ -16,6 +16,7 @@ import (
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/owner"
+	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/record/synthetic"
 	"github.com/kxlab/kxlab/harness/verdict"
@@ -71,14 +72,22 @@ func TestSite(t *testing.T) {
 		t.Error(fault)
 	}
 	for name, text := range files {
-		if n := bytes.Count(text, []byte("<script")); n != 1 || bytes.Contains(text, []byte("<script>alert")) {
-			t.Errorf("%s has %d scripts, want the lab's alone", name, n)
+		if name == page.ChartFile {
+			continue
+		}
+		charts := bytes.Count(text, []byte(`<script type="application/json" class="chart-data">`))
+		want := 1 + charts + min(1, charts)
+		if n := bytes.Count(text, []byte("<script")); n != want || bytes.Contains(text, []byte("<script>alert")) {
+			t.Errorf("%s has %d scripts, want the lab's alone: %d", name, n, want)
+		}
+		if shared := bytes.Contains(text, []byte(`<script defer src="charts.js">`)); shared != (charts > 0) || bytes.Contains(text, []byte("leeoniya")) {
+			t.Errorf("%s: %d charts; refers to the script of charts: %v", name, charts, shared)
 		}
 		if n := bytes.Count(text, []byte("</style>")); n != 1 {
 			t.Errorf("%s ends %d styles", name, n)
 		}
 	}
-	for _, want := range []string{"index.html", "question-lb.html", "question-odd.html", "run-o-dd-run-1.html", "method.html", "words.html", "history.html"} {
+	for _, want := range []string{page.ChartFile, "index.html", "question-lb.html", "question-odd.html", "run-o-dd-run-1.html", "method.html", "words.html", "history.html"} {
 		if files[want] == nil {
 			t.Errorf("there is no %s", want)
 		}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,7 +81,8 @@ func newSite(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = s.say("%s of %s: %s\n", harness.Plural(len(files), "page"), harness.Plural(len(runs), "run"), filepath.Join(args[0], "index.html"))
+			pages := harness.Count(slices.Collect(maps.Keys(files)), func(name string) bool { return strings.HasSuffix(name, ".html") })
+			err = s.say("%s of %s: %s\n", harness.Plural(pages, "page"), harness.Plural(len(runs), "run"), filepath.Join(args[0], "index.html"))
 			return err
 		}),
 	}
