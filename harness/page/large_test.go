@@ -48,7 +48,7 @@ func TestTenThousandCells(t *testing.T) {
 
 // TestPageSize: the page of every published run is below 1 MB.
 func TestPageSize(t *testing.T) {
-	for _, name := range []string{"lb-quick", "cc-quick", "sched-vm"} {
+	for _, name := range []string{"lb-quick", "cc-wide", "sched-wide"} {
 		p, err := New(opened(t, "../../results/"+name))
 		if err != nil {
 			t.Fatal(err)

@@ -337,7 +337,7 @@ func TestShortNarrow(t *testing.T) {
 
 // TestShortSubjects: the table of a need has a row for each variant that the sentence about it names.
 func TestShortSubjects(t *testing.T) {
-	for _, name := range []string{"lb-quick", "sched-five", "swap-exact", "cc-quick"} {
+	for _, name := range []string{"lb-quick", "sched-five", "swap-exact", "cc-wide"} {
 		a := verdict.Analyze(answered(t, name))
 		b := newBoard(a)
 		b.told = b.answer()

@@ -86,7 +86,7 @@ func TestHistoryWriters(t *testing.T) {
 	git := gitIn(t, repo)
 	git("", "init", "--quiet")
 	git("", "commit", "--quiet", "--allow-empty", "-m", "one")
-	runs := []string{"sched-pipe", "sched-quick", "cc-quick", "lb-quick", "lb-exact", "swap-exact", "safety-exact", "proxy-exact"}
+	runs := []string{"sched-pipe", "sched-wide", "cc-wide", "lb-quick", "lb-exact", "swap-exact", "safety-exact", "proxy-exact"}
 	var all []*exec.Cmd
 	add := func(name string) *exec.Cmd {
 		run, err := filepath.Abs("../../../results/" + name)

@@ -38,7 +38,7 @@ func TestErrorText(t *testing.T) {
 
 // TestSignalEndsReaders: a command with nothing to tidy up ends at the first signal, whatever it waits for.
 func TestSignalEndsReaders(t *testing.T) {
-	runDir, err := filepath.Abs("../../../results/sched-quick")
+	runDir, err := filepath.Abs("../../../results/sched-wide")
 	if err != nil {
 		t.Fatal(err)
 	}
