@@ -74,6 +74,12 @@ func (w *programWay) Replace(context.Context) error {
 	return old.Close()
 }
 
+// talks reports whether the hook sees packets of sockets alone.
+func (w *programWay) talks() bool {
+	_, ok := w.hook.(*cgroupHook)
+	return ok
+}
+
 // InForce returns nil: the sink proves of each packet which version is in force.
 func (w *programWay) InForce() error { return nil }
 

@@ -37,18 +37,8 @@ func putRules(ctx context.Context, l *bpfobj.Loader, at harness.Site, t table, r
 	if w.pass, err = bpfobj.AttachPass(at); err != nil {
 		return nil, err
 	}
-	spec, err := bpf.Open(markObject)
-	if err != nil {
-		return nil, err
-	}
-	if w.copier, err = bpfobj.LoadAlone(l.Types, markObject, spec, "mark", nil); err != nil {
-		return nil, err
-	}
-	err = sys.InNS(at.NS, func() error {
-		if _, err := addClsact(at); err != nil {
-			return err
-		}
-		if err := filterError(netlink.FilterAdd(bpfFilter(at, netlink.HANDLE_MIN_EGRESS, w.copier.Program)), "add", at); err != nil {
+	err = sys.InNS(at.NS, func() (err error) {
+		if w.copier, err = addCopier(l, at); err != nil {
 			return err
 		}
 		return missing(t.name, t.whole(rules, 1).run(ctx))
@@ -57,6 +47,26 @@ func putRules(ctx context.Context, l *bpfobj.Loader, at harness.Site, t table, r
 		return nil, err
 	}
 	return w, nil
+}
+
+// addCopier adds the filter that copies marks into stamps, at the egress of the site's link, in whose namespace the calling thread is. The
+// filter ends with the namespace.
+func addCopier(l *bpfobj.Loader, at harness.Site) (_ *bpfobj.Alone, err error) {
+	spec, err := bpf.Open(markObject)
+	if err != nil {
+		return nil, err
+	}
+	copier, err := bpfobj.LoadAlone(l.Types, markObject, spec, "mark", nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = addClsact(at); err == nil {
+		err = filterError(netlink.FilterAdd(bpfFilter(at, netlink.HANDLE_MIN_EGRESS, copier.Program)), "add", at)
+	}
+	if err != nil {
+		return nil, errors.Join(err, copier.Close())
+	}
+	return copier, nil
 }
 
 func (w *rulesWay) Load(_ context.Context, g uint32) error {

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -58,9 +58,10 @@ type stage struct {
 
 // A member is one way in force on its host.
 type member struct {
-	way  way
-	host *netlab.Host
-	none bool // replaces nothing
+	way    way
+	host   *netlab.Host
+	cgroup string // of its own; "" on a machine without cgroup v2
+	none   bool   // replaces nothing
 }
 
 // Prepare builds a segment and puts every member in force on it, with version 1.
@@ -114,13 +115,17 @@ func (s *stage) add(ctx context.Context, ways harness.Methods[way], of harness.M
 	if err != nil {
 		return err
 	}
+	cgroup, err := s.segment.AddCgroup(filepath.Base(host.NSPath))
+	if err != nil {
+		return err
+	}
 	to := &net.IPNet{IP: netlab.VIP(4, 0).AsSlice(), Mask: net.CIDRMask(32, 32)}
 	route := &netlink.Route{LinkIndex: host.Ifindex, Dst: to, Gw: s.segment.Reals[0].Addr4.Addr().AsSlice()}
 	if err := host.Handle().RouteReplace(route); err != nil {
 		return fmt.Errorf("route numbered packets: %w", err)
 	}
-	m := &member{host: host, none: of.Attach == methodNone}
-	if m.way, err = ways.Put(ctx, of.Variant, host.Site(0, "", seed)); err != nil {
+	m := &member{host: host, cgroup: cgroup, none: of.Attach == methodNone}
+	if m.way, err = ways.Put(ctx, of.Variant, host.Site(0, cgroup, seed)); err != nil {
 		return err
 	}
 	s.members[of.Name] = m
@@ -150,13 +155,19 @@ func (m *member) begin(ctx context.Context) error {
 	})
 }
 
-// The packets of the gate: enough to find a version that drops one in a million, but on target exact.
-const (
-	gatePackets = 1_100_000
-	gateExact   = 20_000
-)
+// A traffic is what passes while versions replace one another, with the proof of how each part of it was served.
+type traffic interface {
+	// steady has some pass and returns an error unless version 1 alone serves it.
+	steady(ctx context.Context) error
+	// measure measures replacements, the first of them to version 2.
+	measure(ctx context.Context, w way, replacements int) (harness.Result, error)
+	close() error
+}
 
-// Check is the gate: without a replacement each packet is seen once, by version 1, and comes in order.
+// openTraffic opens what passes through a member.
+func (s *stage) openTraffic(m *member) (traffic, error) { return s.openLoad(m) }
+
+// Check is the gate: without a replacement version 1 alone serves what passes.
 func (s *stage) Check(ctx context.Context, name string) (err error) {
 	m, err := s.member(name)
 	if err != nil {
@@ -165,23 +176,12 @@ func (s *stage) Check(ctx context.Context, name string) (err error) {
 	if err := m.begin(ctx); err != nil {
 		return err
 	}
-	l, err := s.openLoad(m)
+	l, err := s.openTraffic(m)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	n := uint64(gatePackets)
-	if s.exact {
-		n = gateExact
-	}
-	t, _, err := l.during(ctx, n, nil)
-	if err != nil {
-		return err
-	}
-	if why := t.fault(1); why != "" {
-		return fmt.Errorf("one version, nothing replaced: %s", why)
-	}
-	return nil
+	return harness.Wrap(l.steady(ctx), "one version, nothing replaced")
 }
 
 // Measure measures one cell.
@@ -200,30 +200,13 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 	if b.Exact {
 		defer exact.Quiet()()
 	}
-	l, err := s.openLoad(m)
+	l, err := s.openTraffic(m)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	var t tally
-	var ran time.Duration
-	if m.none {
-		t, ran, err = l.during(ctx, uint64(n)*nonePackets, nil)
-	} else {
-		t, ran, err = l.replace(ctx, m.way, n)
-	}
-	if err != nil {
-		return r, err
-	}
-	t.oneClock = s.exact
-	r = t.result()
-	r.Measured = ran
-	r.Metrics = append([]harness.Metric{{Unit: "pkt/s", Value: float64(t.count.Packets) / ran.Seconds()}}, r.Metrics...)
-	return r, nil
+	return l.measure(ctx, m.way, n)
 }
-
-// nonePackets is the number of packets in the place of a replacement, where nothing is replaced.
-const nonePackets = 10_000
 
 // Close takes every member out of force and removes the segment.
 func (s *stage) Close() error {

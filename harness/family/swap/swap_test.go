@@ -51,6 +51,8 @@ func of(method string) harness.Variant {
 	switch {
 	case method == "map-in-map":
 		v.Object = "swap/xdp_map"
+	case strings.HasPrefix(method, "cgroup"):
+		v.Object = "swap/cgroup_mark"
 	case strings.HasPrefix(method, "xdp") || strings.HasPrefix(method, "tail"):
 		v.Object = "swap/xdp_stamp"
 	case strings.HasPrefix(method, "tcx") || strings.HasPrefix(method, "cls"):
@@ -122,6 +124,7 @@ var unserved = []string{"lost-share", "neither-share", "both-share", "late-share
 func TestReplace(t *testing.T) {
 	careless := map[string]string{
 		"xdp-detach": "lost-share", "tail-delete": "neither-share", "tcx-detach": "neither-share", "cls-bpf-delete": "neither-share",
+		"cgroup-detach":         "neither-share",
 		"iptables-legacy-flush": "neither-share", "iptables-nft-flush": "neither-share", "nft-flush": "neither-share",
 	}
 	mayDouble := []string{"nft", "iptables-nft"}

@@ -38,23 +38,42 @@ const (
 	look = 20 * time.Microsecond
 )
 
-// A load is numbered packets through a host, and the sink behind it.
+// A source sends numbered packets to the destination that a member's host forwards.
+type source interface {
+	// Run sends a number of packets from one CPU. If ctx ends first, it returns what was sent until then with ctx's error.
+	Run(ctx context.Context, cpu int, packets uint64) (packets.Transmission, error)
+	Close() error
+}
+
+// A load is numbered packets through a host or from a socket there, and the sink behind it.
 type load struct {
-	host      *netlab.Host
-	generator *packets.Generator
-	sink      *sink
+	host   *netlab.Host
+	source source
+	sink   *sink
+	gate   uint64 // packets of the gate
+	exact  bool
+	none   bool // replaces nothing
 }
 
 func (s *stage) openLoad(m *member) (_ *load, err error) {
-	l := &load{host: m.host}
+	l := &load{host: m.host, gate: gatePackets, exact: s.exact, none: m.none}
 	if l.sink, err = openSink(m.host.Port); err != nil {
 		return nil, err
+	}
+	if p, ok := m.way.(*programWay); ok && p.talks() {
+		l.source, l.gate = &talker{host: m.host, cgroup: m.cgroup, shares: s.exact || runtime.NumCPU() == 1}, gateTalk
+	}
+	if s.exact {
+		l.gate = gateExact
+	}
+	if l.source != nil {
+		return l, nil
 	}
 	call := hostCall
 	if s.guest {
 		call = guestCall
 	}
-	l.generator, err = packets.NewGenerator(m.host.Port, packets.Stream{
+	l.source, err = packets.NewGenerator(m.host.Port, packets.Stream{
 		Family: 4, Proto: harness.UDP, VIP: netip.AddrPortFrom(netlab.VIP(4, 0), abi.SwapPort), Flows: 1, Size: frameSize,
 		SrcMAC: s.segment.Client.MAC, DstMAC: m.host.MAC, Numbered: true, CallPackets: call,
 	})
@@ -64,7 +83,47 @@ func (s *stage) openLoad(m *member) (_ *load, err error) {
 	return l, nil
 }
 
-func (l *load) close() error { return errors.Join(l.generator.Close(), l.sink.close()) }
+func (l *load) close() error { return errors.Join(l.source.Close(), l.sink.close()) }
+
+// The packets of the gate: enough to find a version that drops one in a million, but on target exact and from a socket, which is slower.
+const (
+	gatePackets = 1_100_000
+	gateTalk    = 200_000
+	gateExact   = 20_000
+)
+
+// steady returns an error unless each packet is seen once, by version 1, and comes in order.
+func (l *load) steady(ctx context.Context) error {
+	t, _, err := l.during(ctx, l.gate, nil)
+	if err != nil {
+		return err
+	}
+	if why := t.fault(1); why != "" {
+		return errors.New(why)
+	}
+	return nil
+}
+
+// nonePackets is the number of packets in the place of a replacement, where nothing is replaced.
+const nonePackets = 10_000
+
+func (l *load) measure(ctx context.Context, w way, n int) (r harness.Result, err error) {
+	var t tally
+	var ran time.Duration
+	if l.none {
+		t, ran, err = l.during(ctx, uint64(n)*nonePackets, nil)
+	} else {
+		t, ran, err = l.replace(ctx, w, n)
+	}
+	if err != nil {
+		return r, err
+	}
+	t.oneClock = l.exact
+	r = t.result()
+	r.Measured = ran
+	r.Metrics = append([]harness.Metric{{Unit: "pkt/s", Value: float64(t.count.Packets) / ran.Seconds()}}, r.Metrics...)
+	return r, nil
+}
 
 // during sends packets while f runs on a thread of its own in the host's namespace, f beginning with the first packet at the sink.
 // Without f it sends limit packets. The time returned is that in which the generator ran.
@@ -96,7 +155,7 @@ func (l *load) during(ctx context.Context, limit uint64, f func(ctx context.Cont
 	} else {
 		done <- nil
 	}
-	sent, err := l.generator.Run(sending, packetCPU, limit)
+	sent, err := l.source.Run(sending, packetCPU, limit)
 	stop()
 	err = errors.Join(endedByStop(ctx, err), endedByStop(ctx, <-done))
 	if err != nil {
