@@ -165,7 +165,12 @@ type traffic interface {
 }
 
 // openTraffic opens what passes through a member.
-func (s *stage) openTraffic(m *member) (traffic, error) { return s.openLoad(m) }
+func (s *stage) openTraffic(m *member) (traffic, error) {
+	if w, ok := m.way.(*answerWay); ok {
+		return s.openRequests(m, w), nil
+	}
+	return s.openLoad(m)
+}
 
 // Check is the gate: without a replacement version 1 alone serves what passes.
 func (s *stage) Check(ctx context.Context, name string) (err error) {

@@ -207,25 +207,34 @@ func (l *load) await(ctx context.Context, most time.Duration, wanted func(abi.Sw
 // replace makes n replacements under load, the first of them to version 2. Each begins when a packet of the version before has come.
 func (l *load) replace(ctx context.Context, w way, n int) (t tally, ran time.Duration, err error) {
 	var changes []change
-	t, ran, err = l.during(ctx, math.MaxUint64, func(ctx context.Context) error {
-		for g := uint32(2); g < uint32(n)+2; g++ {
-			if err := w.Load(ctx, g); err != nil {
-				return err
-			}
-			c := change{generation: g, began: monotonic()}
-			if err := w.Replace(ctx); err != nil {
-				return fmt.Errorf("replacement %d: %w", g-1, err)
-			}
-			c.took = time.Duration(monotonic() - c.began)
-			changes = append(changes, c)
-			if _, err := l.await(ctx, patience, func(c abi.SwapCount) bool { return c.Generation >= uint64(g) }); err != nil {
-				return err
-			}
-		}
-		return nil
+	t, ran, err = l.during(ctx, math.MaxUint64, func(ctx context.Context) (err error) {
+		changes, err = replaceEach(ctx, w, n, func(ctx context.Context, g uint32) error {
+			_, err := l.await(ctx, patience, func(c abi.SwapCount) bool { return c.Generation >= uint64(g) })
+			return err
+		})
+		return err
 	})
 	t.changes = changes
 	return t, ran, err
+}
+
+// replaceEach makes n replacements, the first of them to version 2, each when the version before has shown.
+func replaceEach(ctx context.Context, w way, n int, show func(ctx context.Context, g uint32) error) (changes []change, err error) {
+	for g := uint32(2); g < uint32(n)+2; g++ {
+		if err := w.Load(ctx, g); err != nil {
+			return changes, err
+		}
+		c := change{generation: g, began: monotonic()}
+		if err := w.Replace(ctx); err != nil {
+			return changes, fmt.Errorf("replacement %d: %w", g-1, err)
+		}
+		c.took = time.Duration(monotonic() - c.began)
+		changes = append(changes, c)
+		if err := show(ctx, g); err != nil {
+			return changes, err
+		}
+	}
+	return changes, nil
 }
 
 // monotonic is the clock of the sink.

@@ -40,6 +40,7 @@ func methods(l *bpfobj.Loader, rules int) harness.Methods[way] {
 	careless := func(t table) harness.Method[way] { return ruleset(t, t.careless) }
 	legacy, compat, nft := iptablesTable("iptables-legacy"), iptablesTable("iptables-nft"), nftTable()
 	return harness.Methods[way]{
+		harness.AttachCommand:   putAnswers,
 		"cgroup-link":           program(func(at harness.Site) (hook, error) { return openCgroup(l, at, false) }),
 		"cgroup-detach":         program(func(at harness.Site) (hook, error) { return openCgroup(l, at, true) }),
 		"xdp-none":              program(func(at harness.Site) (hook, error) { return &xdpNone{xdpLink{at: at}}, nil }),
