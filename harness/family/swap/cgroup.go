@@ -26,7 +26,7 @@ func openCgroup(l *bpfobj.Loader, at harness.Site, careless bool) (_ hook, err e
 		return nil, harness.Skip("a program at a cgroup needs cgroup v2, which this machine has not mounted")
 	}
 	c := &cgroupHook{path: at.Cgroup, careless: careless}
-	if c.copier, err = addCopier(l, at); err != nil {
+	if c.copier, err = addCopier(l, at, markObject); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -18,17 +18,19 @@ import (
 const markObject = "swap/tc_mark"
 
 // A rulesWay replaces the one rule that packets meet in a table of rules, by the programs of the tool. Its link has the pass program
-// and, at egress, a filter that copies marks into stamps. Tables and filter end with the namespace.
+// and, at egress, a filter that makes stamps. Tables and filter end with the namespace.
 type rulesWay struct {
-	next   func(g uint32) []command // which replace
+	next   func(from, to uint32) []command // which replace
 	pass   bpfobj.Place
 	copier *bpfobj.Alone
+	now    uint32 // the version in force
+	then   uint32 // the version that was loaded
 	loaded []command
 }
 
 // putRules sets a table of so many rules with version 1 of the one that packets meet.
-func putRules(ctx context.Context, l *bpfobj.Loader, at harness.Site, t table, rules int, next func(g uint32) []command) (_ way, err error) {
-	w := &rulesWay{next: next}
+func putRules(ctx context.Context, l *bpfobj.Loader, at harness.Site, t table, rules int, next func(from, to uint32) []command) (_ way, err error) {
+	w := &rulesWay{next: next, now: 1}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.Close())
@@ -38,8 +40,13 @@ func putRules(ctx context.Context, l *bpfobj.Loader, at harness.Site, t table, r
 		return nil, err
 	}
 	err = sys.InNS(at.NS, func() (err error) {
-		if w.copier, err = addCopier(l, at); err != nil {
+		if w.copier, err = addCopier(l, at, t.copier); err != nil {
 			return err
+		}
+		if t.prepare != nil {
+			if err := t.prepare(); err != nil {
+				return err
+			}
 		}
 		return missing(t.name, t.whole(rules, 1).run(ctx))
 	})
@@ -49,14 +56,14 @@ func putRules(ctx context.Context, l *bpfobj.Loader, at harness.Site, t table, r
 	return w, nil
 }
 
-// addCopier adds the filter that copies marks into stamps, at the egress of the site's link, in whose namespace the calling thread is. The
+// addCopier adds the filter that makes stamps of what versions left in packets, at the egress of the site's link, in whose namespace the calling thread is. The
 // filter ends with the namespace.
-func addCopier(l *bpfobj.Loader, at harness.Site) (_ *bpfobj.Alone, err error) {
-	spec, err := bpf.Open(markObject)
+func addCopier(l *bpfobj.Loader, at harness.Site, object string) (_ *bpfobj.Alone, err error) {
+	spec, err := bpf.Open(object)
 	if err != nil {
 		return nil, err
 	}
-	copier, err := bpfobj.LoadAlone(l.Types, markObject, spec, "mark", nil)
+	copier, err := bpfobj.LoadAlone(l.Types, object, spec, "mark", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +77,7 @@ func addCopier(l *bpfobj.Loader, at harness.Site) (_ *bpfobj.Alone, err error) {
 }
 
 func (w *rulesWay) Load(_ context.Context, g uint32) error {
-	w.loaded = w.next(g)
+	w.then, w.loaded = g, w.next(w.now, g)
 	return nil
 }
 
@@ -80,6 +87,7 @@ func (w *rulesWay) Replace(ctx context.Context) error {
 			return err
 		}
 	}
+	w.now = w.then
 	return nil
 }
 

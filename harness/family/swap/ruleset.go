@@ -19,6 +19,10 @@ type table struct {
 	careless func(g uint32) []command
 	// rule puts version g in the place of the one in force and leaves the other rules alone, in one transaction. May be nil.
 	rule func(g uint32) command
+	// copier is the object that makes stamps of what versions left in packets, at egress.
+	copier string
+	// prepare makes the place ready, in the namespace of the calling thread. May be nil.
+	prepare func() error
 }
 
 // markOf is what version g flips in the mark (bpf/swap/tc_mark.bpf.c).
@@ -36,7 +40,8 @@ func iptablesTable(prefix string) table {
 		return command{tool: prefix, pkg: "iptables", args: append([]string{"-w", "-t", "mangle"}, strings.Fields(line)...)}
 	}
 	return table{
-		name: prefix,
+		name:   prefix,
+		copier: markObject,
 		whole: func(rules int, g uint32) command {
 			var b strings.Builder
 			b.WriteString("*mangle\n:PREROUTING ACCEPT [0:0]\n:BESIDE - [0:0]\n" + version(g) + "\n")
@@ -60,7 +65,8 @@ func nftTable() table {
 	}
 	one := func(text string) command { return command{tool: "nft", pkg: "nftables", args: []string{text}} }
 	return table{
-		name: "nft",
+		name:   "nft",
+		copier: markObject,
 		whole: func(rules int, g uint32) command {
 			var b strings.Builder
 			b.WriteString("table ip kxlab\ndelete table ip kxlab\ntable ip kxlab {\nchain beside {\n")

@@ -119,8 +119,7 @@ func (s *stage) add(ctx context.Context, ways harness.Methods[way], of harness.M
 	if err != nil {
 		return err
 	}
-	to := &net.IPNet{IP: netlab.VIP(4, 0).AsSlice(), Mask: net.CIDRMask(32, 32)}
-	route := &netlink.Route{LinkIndex: host.Ifindex, Dst: to, Gw: s.segment.Reals[0].Addr4.Addr().AsSlice()}
+	route := &netlink.Route{LinkIndex: host.Ifindex, Dst: vipNet(), Gw: s.segment.Reals[0].Addr4.Addr().AsSlice()}
 	if err := host.Handle().RouteReplace(route); err != nil {
 		return fmt.Errorf("route numbered packets: %w", err)
 	}
@@ -130,6 +129,11 @@ func (s *stage) add(ctx context.Context, ways harness.Methods[way], of harness.M
 	}
 	s.members[of.Name] = m
 	return nil
+}
+
+// vipNet is the destination of numbered packets.
+func vipNet() *net.IPNet {
+	return &net.IPNet{IP: netlab.VIP(4, 0).AsSlice(), Mask: net.CIDRMask(32, 32)}
 }
 
 // Absent returns the errors of members that could not be put in force.

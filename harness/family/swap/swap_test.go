@@ -137,9 +137,14 @@ func TestReplace(t *testing.T) {
 	const swaps = 4
 	s := prepare(t, "100", variants...)
 	for name, err := range s.Absent() {
-		t.Errorf("%s: %v", name, err)
+		if !strings.HasPrefix(name, "ipvs") || !errors.Is(err, harness.ErrNotSupported) { // many kernels have no IPVS
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	for _, v := range variants {
+		if s.Absent()[v.Name] != nil {
+			continue
+		}
 		r := replace(t, s, v.Name, swaps)
 		for _, unit := range unserved {
 			got := metric(r, unit)

@@ -26,21 +26,26 @@ func methods(l *bpfobj.Loader, rules int) harness.Methods[way] {
 			return putProgram(l, v, at, open)
 		}
 	}
-	ruleset := func(t table, next func(g uint32) []command) harness.Method[way] {
+	ruleset := func(t table, next func(from, to uint32) []command) harness.Method[way] {
 		return func(ctx context.Context, _ harness.Variant, at harness.Site) (way, error) {
 			return putRules(ctx, l, at, t, rules, next)
 		}
 	}
 	whole := func(t table) harness.Method[way] {
-		return ruleset(t, func(g uint32) []command { return []command{t.whole(rules, g)} })
+		return ruleset(t, func(_, g uint32) []command { return []command{t.whole(rules, g)} })
 	}
 	rule := func(t table) harness.Method[way] {
-		return ruleset(t, func(g uint32) []command { return []command{t.rule(g)} })
+		return ruleset(t, func(_, g uint32) []command { return []command{t.rule(g)} })
 	}
-	careless := func(t table) harness.Method[way] { return ruleset(t, t.careless) }
-	legacy, compat, nft := iptablesTable("iptables-legacy"), iptablesTable("iptables-nft"), nftTable()
+	careless := func(t table) harness.Method[way] {
+		return ruleset(t, func(_, g uint32) []command { return t.careless(g) })
+	}
+	legacy, compat, nft, ipvs := iptablesTable("iptables-legacy"), iptablesTable("iptables-nft"), nftTable(), ipvsTable()
 	return harness.Methods[way]{
 		harness.AttachCommand:   putAnswers,
+		"ipvs-edit":             ruleset(ipvs, ipvsEdit),
+		"ipvs-restore":          ruleset(ipvs, ipvsOnce),
+		"ipvs-clear":            ruleset(ipvs, func(_, g uint32) []command { return ipvsClear(rules, g) }),
 		"cgroup-link":           program(func(at harness.Site) (hook, error) { return openCgroup(l, at, false) }),
 		"cgroup-detach":         program(func(at harness.Site) (hook, error) { return openCgroup(l, at, true) }),
 		"xdp-none":              program(func(at harness.Site) (hook, error) { return &xdpNone{xdpLink{at: at}}, nil }),
