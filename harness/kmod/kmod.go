@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package kmod loads kernel modules that were compiled once, without a kernel's headers (bpf/include/module.mod.h): it moves what the
-// kernel looks for in struct module to where the running kernel has it. It does not decide what a module does, nor whether this machine
+// kernel looks for in struct module to where the running kernel has it, and tells modules what they cannot know when they are compiled
+// (Set, Member). It does not decide what a module does, nor whether this machine
 // may load one: families load modules in guests only.
 package kmod
 
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
@@ -39,6 +41,42 @@ func Load(fitted []byte) error {
 	return err
 }
 
+// Remove removes a module that was loaded, by its name, which runs its exit. It does not wait for users: a module in use is an error.
+func Remove(name string) error {
+	return harness.Wrap(unix.DeleteModule(name, unix.O_NONBLOCK), "remove module %s", name)
+}
+
+// Member is where the running kernel has a member of a struct, bytes from its begin: "net" and "ns.inum". An error wraps harness.ErrNotSupported:
+// a kernel without that member is not known.
+func Member(of, path string) (uint64, error) {
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return 0, harness.Skip("read the kernel's types, which say where members lie: %v", err)
+	}
+	var t *btf.Struct
+	if err := kernel.TypeByName(of, &t); err != nil {
+		return 0, harness.Skip("read the kernel's struct %s: %v", of, err)
+	}
+	at := uint64(0)
+	for _, name := range strings.Split(path, ".") {
+		m, ok := harness.Find(membersOf(t), func(m btf.Member) bool { return m.Name == name })
+		if !ok {
+			return 0, harness.Skip("read the kernel's struct %s: it has no member %s", of, path)
+		}
+		at += uint64(m.Offset.Bytes())
+		t, _ = btf.UnderlyingType(m.Type).(*btf.Struct)
+	}
+	return at, nil
+}
+
+// membersOf are the members of a struct; none of another type.
+func membersOf(t *btf.Struct) []btf.Member {
+	if t == nil {
+		return nil
+	}
+	return t.Members
+}
+
 // running is the layout of the running kernel's struct module.
 func running() (l layout, err error) {
 	kernel, err := btf.LoadKernelSpec()
@@ -56,6 +94,8 @@ func running() (l layout, err error) {
 			l.name = m.Offset.Bytes()
 		case "init":
 			l.init = m.Offset.Bytes()
+		case "exit":
+			l.exit = m.Offset.Bytes()
 		}
 	}
 	if l.name == 0 || l.init == 0 {

@@ -180,25 +180,6 @@ func TestLowest(t *testing.T) {
 	}
 }
 
-// TestSetPointer: the module gets the address where its init looks for it; an object without the variable is refused.
-func TestSetPointer(t *testing.T) {
-	raw, err := bpf.Module("jit/functions")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const address = 0x123456789abcdef0
-	out, err := setPointer(raw, "job_at", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := bytes.Count(out, binary.LittleEndian.AppendUint64(nil, address)); n != 1 || len(out) != len(raw) {
-		t.Errorf("the address stands there %d times", n)
-	}
-	if _, err := setPointer(raw, "results_at", address); err == nil {
-		t.Error("a variable that is not there was set")
-	}
-}
-
 // TestCheckAxis: an unknown function is named.
 func TestCheckAxis(t *testing.T) {
 	if err := (Family{}).CheckAxis(axisFunction, "chekcsum"); err == nil || !strings.Contains(err.Error(), "did you mean") {

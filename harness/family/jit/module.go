@@ -3,10 +3,7 @@
 package jit
 
 import (
-	"bytes"
 	"context"
-	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"unsafe"
@@ -52,7 +49,7 @@ type moduleSession struct {
 // run loads the module, which makes the trial and is gone.
 func (s moduleSession) run(_ context.Context, j *abi.JitJob) error {
 	*s.job = *j
-	module, err := setPointer(s.module, "job_at", uint64(uintptr(unsafe.Pointer(s.job))))
+	module, err := kmod.Set(s.module, "job_at", uint64(uintptr(unsafe.Pointer(s.job))))
 	if err != nil {
 		return err
 	}
@@ -65,24 +62,4 @@ func (s moduleSession) run(_ context.Context, j *abi.JitJob) error {
 	}
 	*j = *s.job
 	return nil
-}
-
-// setPointer returns a module in which a variable of 8 bytes has a value.
-func setPointer(module []byte, name string, value uint64) ([]byte, error) {
-	f, err := elf.NewFile(bytes.NewReader(module))
-	if err != nil {
-		return nil, fmt.Errorf("read module: %w", err)
-	}
-	defer f.Close()
-	symbols, err := f.Symbols()
-	if err != nil {
-		return nil, fmt.Errorf("read module: %w", err)
-	}
-	s, ok := harness.Find(symbols, func(s elf.Symbol) bool { return s.Name == name && s.Size == 8 && int(s.Section) < len(f.Sections) })
-	if !ok || f.Sections[s.Section].Type != elf.SHT_PROGBITS {
-		return nil, fmt.Errorf("read module: it has no initialised variable %s of 8 bytes", name)
-	}
-	out := bytes.Clone(module)
-	binary.LittleEndian.PutUint64(out[f.Sections[s.Section].Offset+s.Value:], value)
-	return out, nil
 }

@@ -30,7 +30,7 @@ const workload = "replace"
 const methodNone = "xdp-none"
 
 // Methods names the ways to replace.
-func (f Family) Methods() []string { return methods(f.Loader, 1).Names() }
+func (f Family) Methods() []string { return methods(f.Loader, 1, false).Names() }
 
 // Workloads returns the only workload.
 func (Family) Workloads() []string { return []string{workload} }
@@ -81,7 +81,7 @@ func (f Family) Prepare(ctx context.Context, g harness.Group) (_ harness.Stage, 
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	ways := methods(f.Loader, rules)
+	ways := methods(f.Loader, rules, s.guest)
 	for _, m := range g.Members {
 		g.Begin(m)
 		if err := s.add(ctx, ways, m, g.Seed); err != nil {

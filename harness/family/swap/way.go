@@ -19,8 +19,8 @@ type way interface {
 	Replace(ctx context.Context) error
 }
 
-// methods are the ways to replace. rules is the number of rules in a table.
-func methods(l *bpfobj.Loader, rules int) harness.Methods[way] {
+// methods are the ways to replace. rules is the number of rules in a table; guest says that this is the kernel of a guest.
+func methods(l *bpfobj.Loader, rules int, guest bool) harness.Methods[way] {
 	program := func(open func(harness.Site) (hook, error)) harness.Method[way] {
 		return func(_ context.Context, v harness.Variant, at harness.Site) (way, error) {
 			return putProgram(l, v, at, open)
@@ -43,6 +43,7 @@ func methods(l *bpfobj.Loader, rules int) harness.Methods[way] {
 	legacy, compat, nft, ipvs := iptablesTable("iptables-legacy"), iptablesTable("iptables-nft"), nftTable(), ipvsTable()
 	return harness.Methods[way]{
 		harness.AttachCommand:   putAnswers,
+		"module":                func(_ context.Context, _ harness.Variant, at harness.Site) (way, error) { return putModule(at, guest) },
 		"ipvs-edit":             ruleset(ipvs, ipvsEdit),
 		"ipvs-restore":          ruleset(ipvs, ipvsOnce),
 		"ipvs-clear":            ruleset(ipvs, func(_, g uint32) []command { return ipvsClear(rules, g) }),
