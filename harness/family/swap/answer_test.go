@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
@@ -99,6 +100,7 @@ func TestAsk(t *testing.T) {
 		{"an answer", one, false, "newest 7"},
 		{"an answer, kept", one, true, "newest 7"},
 		{"two answers", one + one, false, "both 1"},
+		{"a second answer later", one + "|" + one, false, "both 1"},
 		{"two answers, kept", one + one, true, "both 1"},
 		{"of another request", strings.Replace(one, "7 0", "7 1", 1), false, "neither 1"},
 		{"an error", "HTTP/1.1 503 No\r\nContent-Length: 4\r\n\r\nsigh", false, "neither 1"},
@@ -139,7 +141,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// answerOnce reads one request of one connection, writes an answer and closes both.
+// answerOnce reads one request of one connection, writes an answer, in parts that a | ends, and closes both.
 func answerOnce(l net.Listener, answer string) {
 	defer l.Close()
 	c, err := l.Accept()
@@ -148,7 +150,10 @@ func answerOnce(l net.Listener, answer string) {
 	}
 	defer c.Close()
 	if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-		fmt.Fprint(c, answer)
+		for _, part := range strings.Split(answer, "|") {
+			fmt.Fprint(c, part)
+			time.Sleep(5 * time.Millisecond)
+		}
 	}
 }
 
