@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package swap is the family of replacements at run time: a version of a program or of a ruleset takes the place of another while
-// numbered packets pass.
+// Package swap is the family of replacements at run time: a version of a program, a ruleset, a module or a configuration takes the place
+// of another while numbered packets or requests pass.
 //
-// It owns the ways to replace (way.go; program.go, xdp.go, tc.go, tail.go, table.go of BPF; rules.go of rules), the load and the loop
-// of replacements (trial.go) and the proof at the sink (sink.go, tally.go). A way does not know the load, and the proof does not know
-// the way.
+// It owns the ways to replace (way.go; program.go, xdp.go, tc.go, cgroup.go, tail.go, table.go of BPF; rules.go, ipvs.go of rules;
+// module.go; answer.go of programs that answer), what passes and the loop of replacements (trial.go, talker.go of packets; requests.go,
+// asker.go), and the proof (sink.go, book.go, tally.go). A way does not know the load, and the proof does not know the way.
 package swap
