@@ -101,7 +101,7 @@ func TestGate(t *testing.T) {
 func replace(t *testing.T, s harness.Stage, name string, swaps int) harness.Result {
 	t.Helper()
 	for range 3 { // as a run does: other tests beside this one may starve the generator
-		r, err := s.Measure(t.Context(), harness.Cell{Workload: workload, Variant: name,
+		r, err := s.Measure(t.Context(), harness.Cell{Workload: s.(*stage).members[name].workload(), Variant: name,
 			Axes: []harness.AxisValue{{Name: "swaps", Value: fmt.Sprint(swaps)}}}, harness.Budget{Exact: os.Getenv(waysEnv) != ""})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
