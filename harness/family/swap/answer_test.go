@@ -17,7 +17,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// programs are the variants of the shipped experiment that are programs.
+// shippedPrograms are the variants of the shipped experiment that are programs.
 func shippedPrograms(t *testing.T) (out []harness.Variant) {
 	t.Helper()
 	e, err := experiments.Open("swap", experiments.Vocabulary{Families: map[string]harness.Family{"swap": Family{}}})
@@ -41,15 +41,17 @@ func TestAnswers(t *testing.T) {
 		t.Errorf("%s: %v", name, err)
 	}
 	for _, v := range variants {
-		if err := s.Check(t.Context(), v.Name); err != nil {
-			t.Errorf("gate of %s: %v", v.Name, err)
+		careless := strings.HasSuffix(v.Name, "restart")
+		if !careless { // the others start the same
+			if err := s.Check(t.Context(), v.Name); err != nil {
+				t.Errorf("gate of %s: %v", v.Name, err)
+			}
 		}
 		r := replace(t, s, v.Name, 2)
 		_, err := s.Measure(t.Context(), harness.Cell{Workload: workloadPackets, Variant: v.Name, Axes: []harness.AxisValue{{Name: "swaps", Value: "1"}}}, harness.Budget{})
 		if !errors.Is(err, harness.ErrNotSupported) {
 			t.Errorf("%s under packets: %v, want a skip", v.Name, err)
 		}
-		careless := strings.HasSuffix(v.Name, "restart")
 		if refused := metric(r, "refused-share"); (refused > 0) != careless {
 			t.Errorf("%s: refused-share is %v", v.Name, refused)
 		}
