@@ -60,27 +60,31 @@ func (s *stage) openLoad(m *member) (_ *load, err error) {
 	if l.sink, err = openSink(m.host.Port); err != nil {
 		return nil, err
 	}
-	if p, ok := m.way.(*programWay); ok && p.talks() {
-		l.source, l.gate = &talker{host: m.host, cgroup: m.cgroup, shares: s.exact || runtime.NumCPU() == 1}, gateTalk
+	if l.source, err = s.openSource(m); err != nil {
+		return nil, errors.Join(err, l.sink.close())
+	}
+	if _, ok := l.source.(*talker); ok {
+		l.gate = gateTalk
 	}
 	if s.exact {
 		l.gate = gateExact
 	}
-	if l.source != nil {
-		return l, nil
+	return l, nil
+}
+
+// openSource opens what sends a member's packets.
+func (s *stage) openSource(m *member) (source, error) {
+	if p, ok := m.way.(*programWay); ok && p.talks() {
+		return &talker{host: m.host, cgroup: m.cgroup, shares: s.exact || runtime.NumCPU() == 1}, nil
 	}
 	call := hostCall
 	if s.guest {
 		call = guestCall
 	}
-	l.source, err = packets.NewGenerator(m.host.Port, packets.Stream{
+	return packets.NewGenerator(m.host.Port, packets.Stream{
 		Family: 4, Proto: harness.UDP, VIP: netip.AddrPortFrom(netlab.VIP(4, 0), abi.SwapPort), Flows: 1, Size: frameSize,
 		SrcMAC: s.segment.Client.MAC, DstMAC: m.host.MAC, Numbered: true, CallPackets: call,
 	})
-	if err != nil {
-		return nil, errors.Join(err, l.sink.close())
-	}
-	return l, nil
 }
 
 func (l *load) close() error { return errors.Join(l.source.Close(), l.sink.close()) }
@@ -107,6 +111,7 @@ func (l *load) steady(ctx context.Context) error {
 // nonePackets is the number of packets in the place of a replacement, where nothing is replaced.
 const nonePackets = 10_000
 
+// measure measures replacements, or as long a load without them.
 func (l *load) measure(ctx context.Context, w way, n int) (r harness.Result, err error) {
 	var t tally
 	var ran time.Duration
