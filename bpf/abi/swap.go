@@ -10,11 +10,12 @@ const (
 	SwapAt          = 42     // where the stamp begins in a frame: behind Ethernet, IPv4 and UDP
 	SwapBytes       = 32     // of the stamp, struct swap_stamp
 	SwapGenerations = 4096   // generations that a sink tells apart: 1 and on
+	SwapBulk        = 16     // packets for which the generator reads its clock once: DEV_MAP_BULK_SIZE of the kernel
 	SwapPause       = 500000 // ns: a longer time from one packet to the next is a pause of the generator
 	SwapMarkBits    = 16
 )
 
-// SwapCount is struct swap_count, 104 bytes.
+// SwapCount is struct swap_count, 96 bytes.
 type SwapCount struct {
 	Next       uint64 // the number after the highest that came
 	Packets    uint64
@@ -25,17 +26,16 @@ type SwapCount struct {
 	Both       uint64 // seen by several versions, or by one several times
 	Back       uint64 // stamped by an older version than the packet before
 	Alien      uint64 // of a generation that is none
-	Last       uint64 // when the last packet came that one version saw
+	Last       uint64 // when a packet came that one version saw: the last of those for which the clock was read
 	Generation uint64 // of that packet
 	Paused     uint64 // the generator's pauses before that packet, ns
-	Worst      uint64 // ns from the generator to the sink, of the slowest packet
 }
 
 // SwapSeen is struct swap_seen, 40 bytes.
 type SwapSeen struct {
 	Packets uint64
 	First   uint64 // when its first packet came
-	Last    uint64 // when the last packet that the version before saw had come; 0: none
+	Last    uint64 // of the count, when its first packet came; 0: none
 	Paused  uint64 // ns of the time between in which the generator did not run
-	Worst   uint64 // ns from the generator to the sink, of its slowest packet
+	Worst   uint64 // ns from the generator to the sink, of the slowest packet for which the clock was read
 }

@@ -10,6 +10,7 @@
 #define SWAP_AT		 42 /* where the stamp begins in a frame: behind Ethernet, IPv4 and UDP */
 #define SWAP_BYTES	 32 /* of the stamp, struct swap_stamp */
 #define SWAP_GENERATIONS 4096 /* generations that a sink tells apart: 1 and on */
+#define SWAP_BULK	 16 /* packets for which the generator reads its clock once: DEV_MAP_BULK_SIZE of the kernel */
 #define SWAP_PAUSE	 500000 /* ns: a longer time from one packet to the next is a pause of the generator */
 
 /* A rule cannot write a payload: it flips bits of the mark, one of the lower half and its generation in the upper half. */
@@ -26,19 +27,18 @@ struct swap_count {
 	__u64 both; /* seen by several versions, or by one several times */
 	__u64 back; /* stamped by an older version than the packet before */
 	__u64 alien; /* of a generation that is none */
-	__u64 last; /* when the last packet came that one version saw */
+	__u64 last; /* when a packet came that one version saw: the last of those for which the clock was read */
 	__u64 generation; /* of that packet */
 	__u64 paused; /* the generator's pauses before that packet, ns */
-	__u64 worst; /* ns from the generator to the sink, of the slowest packet */
 };
 
 /* The counts of a sink of one generation. Times in ns of CLOCK_MONOTONIC. */
 struct swap_seen {
 	__u64 packets;
 	__u64 first; /* when its first packet came */
-	__u64 last; /* when the last packet that the version before saw had come; 0: none */
+	__u64 last; /* of the count, when its first packet came; 0: none */
 	__u64 paused; /* ns of the time between in which the generator did not run */
-	__u64 worst; /* ns from the generator to the sink, of its slowest packet */
+	__u64 worst; /* ns from the generator to the sink, of the slowest packet for which the clock was read */
 };
 
 #endif

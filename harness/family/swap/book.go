@@ -63,7 +63,6 @@ func (b *book) answer(g uint32, several bool, before uint32, took uint64) {
 	defer b.mu.Unlock()
 	c := &b.count
 	c.Packets++
-	c.Worst = max(c.Worst, took)
 	switch {
 	case several:
 		c.Both++

@@ -89,6 +89,9 @@ func TestReplace(t *testing.T) {
 		if starved := metric(r, "starved-share"); v.Attach != methodNone && !(starved < 1) {
 			t.Errorf("%s: no version saw a packet after %d replacements (starved share %v)", v.Name, swaps, starved)
 		}
+		if force := metric(r, "p50-force-sec"); v.Attach != methodNone && !(force > 0) {
+			t.Errorf("%s: in force after %v s: the sink did not read its clock for the first packet of a version", v.Name, force)
+		}
 	}
 }
 

@@ -19,11 +19,14 @@ type sink struct {
 	coll *ebpf.Collection
 }
 
-// openSink puts a sink with empty counters at a port.
-func openSink(port *netlab.Port) (*sink, error) {
+// openSink puts a sink with empty counters at a port. It reads its clock once for so many packets, a power of two.
+func openSink(port *netlab.Port, clockPackets uint32) (*sink, error) {
 	spec, err := bpf.Open("swap/sink")
 	if err != nil {
 		return nil, err
+	}
+	if err := spec.Variables["clock_packets"].Set(clockPackets); err != nil {
+		return nil, fmt.Errorf("set clock of sink: %w", err)
 	}
 	s := &sink{port: port}
 	if s.coll, err = ebpf.NewCollection(spec); err != nil {

@@ -66,6 +66,17 @@ type member struct {
 	host   *netlab.Host
 	cgroup string // of its own; "" on a machine without cgroup v2
 	none   bool   // replaces nothing
+	clock  uint32 // packets for one reading of the sink's clock
+}
+
+// clockPackets is the number of packets for one reading of the sink's clock, by class. A reading takes a seventh of a packet's time at XDP
+// and a thirtieth in the stack.
+func clockPackets(class string) uint32 {
+	switch class {
+	case harness.ClassCeiling, "xdp", "tail":
+		return 8
+	}
+	return 1
 }
 
 // Prepare builds a segment and puts every member in force on it, with version 1.
@@ -127,7 +138,7 @@ func (s *stage) add(ctx context.Context, ways harness.Methods[way], of harness.M
 	if err := host.Handle().RouteReplace(route); err != nil {
 		return fmt.Errorf("route numbered packets: %w", err)
 	}
-	m := &member{host: host, cgroup: cgroup, none: of.Attach == methodNone}
+	m := &member{host: host, cgroup: cgroup, none: of.Attach == methodNone, clock: clockPackets(of.Class)}
 	if m.way, err = ways.Put(ctx, of.Variant, host.Site(0, cgroup, seed)); err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ type load struct {
 
 func (s *stage) openLoad(m *member) (_ *load, err error) {
 	l := &load{host: m.host, gate: gatePackets, exact: s.exact, none: m.none}
-	if l.sink, err = openSink(m.host.Port); err != nil {
+	if l.sink, err = openSink(m.host.Port, m.clock); err != nil {
 		return nil, err
 	}
 	if l.source, err = s.openSource(m); err != nil {
