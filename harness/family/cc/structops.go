@@ -118,11 +118,7 @@ func (c *bpfCC) replace(ctx context.Context, v harness.Variant) error {
 	if err != nil {
 		return err
 	}
-	fd, err := linkFD(c.link)
-	if err == nil {
-		err = updateStructOps(fd, next.Ops, c.instance.Ops)
-	}
-	if err != nil {
+	if err := bpfobj.UpdateStructOps(c.link, next.Ops, c.instance.Ops); err != nil {
 		return errors.Join(err, next.Close())
 	}
 	old := c.instance
@@ -147,7 +143,7 @@ func (c *bpfCC) check() error {
 	if err := checkListed(c.name); err != nil {
 		return err
 	}
-	fd, err := linkFD(c.link)
+	fd, err := bpfobj.LinkFD(c.link)
 	if err != nil {
 		return err
 	}
@@ -180,30 +176,6 @@ func (c *bpfCC) Close() error {
 	err := c.link.Close()
 	c.link = nil
 	return errors.Join(err, c.instance.Close())
-}
-
-func linkFD(l link.Link) (int, error) {
-	f, ok := l.(interface{ FD() int })
-	if !ok {
-		return 0, errors.New("the library hides the link's descriptor")
-	}
-	return f.FD(), nil
-}
-
-// updateStructOps calls bpf(BPF_LINK_UPDATE), which the library does not support for struct_ops: next replaces old,
-// or the call fails.
-func updateStructOps(fd int, next, old *ebpf.Map) error {
-	attr := struct{ link, next, flags, old uint32 }{uint32(fd), uint32(next.FD()), unix.BPF_F_REPLACE, uint32(old.FD())}
-	_, _, e := unix.Syscall(unix.SYS_BPF, unix.BPF_LINK_UPDATE, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
-	runtime.KeepAlive(next)
-	runtime.KeepAlive(old)
-	switch e {
-	case 0:
-		return nil
-	case unix.EINVAL, unix.EOPNOTSUPP:
-		return harness.Skip("update link: this kernel does not replace operations in place: %v", e)
-	}
-	return fmt.Errorf("update link: %w", e)
 }
 
 // structOpsMapID returns the map whose operations a link registers; 0: none.

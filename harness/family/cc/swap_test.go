@@ -90,11 +90,7 @@ func TestReplaceShowsWhoUsesWhat(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer next.Close()
-	fd, err := linkFD(c.(*bpfCC).link)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := updateStructOps(fd, next.Ops, keep); err == nil {
+	if err := bpfobj.UpdateStructOps(c.(*bpfCC).link, next.Ops, keep); err == nil {
 		t.Error("what had been replaced was replaced again")
 	}
 }
