@@ -15,6 +15,13 @@ const (
 	SwapMarkBits    = 16
 )
 
+// SwapFlow is struct swap_flow, 16 bytes.
+type SwapFlow struct {
+	Generation uint32 // of the last version that served it
+	Hops       uint32 // versions that served it, one after another
+	Began      uint64 // when the first of them did, ns of CLOCK_MONOTONIC
+}
+
 // SwapCount is struct swap_count, 96 bytes.
 type SwapCount struct {
 	Next       uint64 // the number after the highest that came

@@ -16,6 +16,13 @@
 /* A rule cannot write a payload: it flips bits of the mark, one of the lower half and its generation in the upper half. */
 #define SWAP_MARK_BITS 16
 
+/* The versions of a congestion control that served a connection. */
+struct swap_flow {
+	__u32 generation; /* of the last version that served it */
+	__u32 hops; /* versions that served it, one after another */
+	__u64 began; /* when the first of them did, ns of CLOCK_MONOTONIC */
+};
+
 /* The counts of a sink. */
 struct swap_count {
 	__u64 next; /* the number after the highest that came */

@@ -64,6 +64,7 @@ type Report struct {
 	Waking  Distribution   // from being woken to running (Bench)
 	Rate    float64        // requests a second (Mixed)
 	Failed  int            // requests (Probe)
+	Began   int64          // when the first request was sent, ns of CLOCK_MONOTONIC (Probe)
 	Burst   time.Duration  // the longest time from the start of all Children to the end of the last (Spin)
 	// BurstCPU is the CPU time of the children of that burst.
 	BurstCPU time.Duration

@@ -27,6 +27,7 @@ func (p *program) probe() (Report, error) {
 	in := bufio.NewReader(conn)
 	request := []byte("GET " + p.Path + " HTTP/1.1\r\nHost: load\r\n\r\n")
 	base := time.Now()
+	r.Began = nanotime()
 	for !p.stopped.Load() && (p.Measure == 0 || time.Since(base) < p.Measure) {
 		begin := time.Now()
 		if err := get(conn, in, request); err != nil {

@@ -97,7 +97,7 @@ func versionOf(body []byte, number uint64) uint32 {
 // exchange sends a request and returns the body of its answer, and whether more came than one answer.
 func (a *asker) exchange(number uint64) (body []byte, several bool, err error) {
 	if a.wire == nil {
-		if a.wire, err = connect(a.to); err != nil {
+		if a.wire, err = connect(a.to, nil); err != nil {
 			return nil, false, err
 		}
 	}
@@ -139,8 +139,8 @@ type wire struct {
 	in *bufio.Reader
 }
 
-// connect opens a connection in the namespace of the calling thread.
-func connect(to netip.AddrPort) (*wire, error) {
+// connect opens a connection in the namespace of the calling thread. Before that prepare, which may be nil, gets the socket.
+func connect(to netip.AddrPort, prepare func(fd int) error) (*wire, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("make socket: %w", err)
@@ -153,6 +153,9 @@ func connect(to netip.AddrPort) (*wire, error) {
 	}
 	if err == nil {
 		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	if err == nil && prepare != nil {
+		err = prepare(fd)
 	}
 	if err == nil {
 		err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})

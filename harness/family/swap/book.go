@@ -92,7 +92,7 @@ func (b *book) tally(changes []change) tally {
 	defer b.mu.Unlock()
 	c := b.count
 	c.Next, c.Missing, c.Generation = b.sent, b.sent-c.Packets, uint64(b.newest)
-	return tally{requests: true, sent: b.sent, count: c, seen: b.seen, changes: changes}
+	return tally{noun: "requests", sent: b.sent, count: c, seen: b.seen, changes: changes}
 }
 
 // metrics are those of requests alone: answers in the time in which the clients sent, and what became of the requests without one.

@@ -121,7 +121,11 @@ func openVersions(l *bpfobj.Loader, v harness.Variant) (versions, error) {
 
 // load loads version g.
 func (v versions) load(g uint32) (*bpfobj.Alone, error) {
-	knobs := append(slices.Clone(v.knobs), harness.Knob{Name: generationKnob, Value: uint64(g)})
-	a, err := bpfobj.LoadAlone(v.loader.Types, v.object, v.spec.Copy(), stampProgram, knobs)
+	a, err := bpfobj.LoadAlone(v.loader.Types, v.object, v.spec.Copy(), stampProgram, ofGeneration(v.knobs, g))
 	return a, harness.Wrap(err, "load version %d", g)
+}
+
+// ofGeneration are the knobs of version g of a variant with these.
+func ofGeneration(knobs []harness.Knob, g uint32) []harness.Knob {
+	return append(slices.Clone(knobs), harness.Knob{Name: generationKnob, Value: uint64(g)})
 }

@@ -14,12 +14,16 @@ import (
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/labtest"
 	"github.com/kxlab/kxlab/harness/labtest/inguest"
+	loads "github.com/kxlab/kxlab/harness/load"
 	"github.com/kxlab/kxlab/vm"
 )
 
-// TestMain lets the test binary be the first process of a guest.
+// TestMain lets the test binary be the first process of a guest, and a load.
 func TestMain(m *testing.M) {
 	vm.Guest() // does not return in a guest
+	if len(os.Args) > 1 && os.Args[1] == loads.Command {
+		os.Exit(loads.Main(os.Args[2:]))
+	}
 	os.Exit(m.Run())
 }
 
@@ -27,7 +31,7 @@ func TestMain(m *testing.M) {
 const waysEnv = "KXLAB_TEST_WAYS"
 
 // guestWays are the methods that a machine may lack, and those whose load differs on target exact.
-var guestWays = []string{"ipvs-edit", "ipvs-restore", "ipvs-clear", "module", "cgroup-link", "cgroup-detach"}
+var guestWays = []string{"ipvs-edit", "ipvs-restore", "ipvs-clear", "module", "cgroup-link", "cgroup-detach", "cc-link", "cc-register"}
 
 // The shares of packets that are not served, and how a careless way shows.
 var unserved = []string{"lost-share", "neither-share", "both-share", "late-share"}
@@ -46,7 +50,7 @@ func waysToTry() (out []harness.Variant) {
 		names = strings.Split(only, ",")
 	}
 	for _, method := range names {
-		if method != harness.AttachCommand { // TestAnswers
+		if method != harness.AttachCommand && !strings.HasPrefix(method, "sched") { // TestAnswers, TestSched
 			out = append(out, of(method))
 		}
 	}
@@ -57,7 +61,7 @@ func waysToTry() (out []harness.Variant) {
 func TestReplace(t *testing.T) {
 	careless := map[string]string{
 		"xdp-detach": "lost-share", "tail-delete": "neither-share", "tcx-detach": "neither-share", "cls-bpf-delete": "neither-share",
-		"cgroup-detach": "neither-share", "module": "neither-share", "ipvs-clear": "lost-share",
+		"cgroup-detach": "neither-share", "module": "neither-share", "ipvs-clear": "lost-share", "cc-register": "neither-share",
 		"iptables-legacy-flush": "neither-share", "iptables-nft-flush": "neither-share", "nft-flush": "neither-share",
 	}
 	const swaps = 4
@@ -105,8 +109,10 @@ func TestReplaceInGuest(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := inguest.Exact(t, vm.Cmd{Memory: int64(e.Guest.MemoryMB) << 20, Modules: e.Guest.Modules, Tools: e.Guest.Tools,
-		Env: []string{waysEnv + "=" + strings.Join(guestWays, ",")}}, "^TestReplace$")
-	if !strings.Contains(out, "PASS: TestReplace ") {
-		t.Errorf("it did not pass:\n%s", out)
+		Env: []string{waysEnv + "=" + strings.Join(guestWays, ",")}}, "^Test(Replace|Sched)$")
+	for _, name := range []string{"TestReplace", "TestSched"} {
+		if !strings.Contains(out, "PASS: "+name+" ") {
+			t.Errorf("%s did not pass:\n%s", name, out)
+		}
 	}
 }

@@ -135,10 +135,13 @@ func (r *requests) during(ctx context.Context, f func(ctx context.Context) error
 	return ran, err
 }
 
-// inClient runs f on a thread of its own in the client's namespace. No signal interrupts its system calls.
-func (r *requests) inClient(f func() error) (err error) {
+// inClient runs f on a thread of its own in the client's namespace.
+func (r *requests) inClient(f func() error) error { return onThread(r.client, f) }
+
+// onThread runs f on a thread of its own in a host's namespace. No signal interrupts its system calls.
+func onThread(h *netlab.Host, f func() error) (err error) {
 	sys.OnThread(func() {
-		err = r.client.Do(func() error {
+		err = h.Do(func() error {
 			if err := sys.BlockSignals(); err != nil {
 				return err
 			}

@@ -185,8 +185,13 @@ type traffic interface {
 
 // openTraffic opens what passes through a member.
 func (s *stage) openTraffic(m *member) (traffic, error) {
-	if w, ok := m.way.(*answerWay); ok {
+	switch w := m.way.(type) {
+	case *answerWay:
 		return s.openRequests(m, w), nil
+	case *opsWay:
+		return s.openConnections(m, w)
+	case *schedWay:
+		return s.openProbes(m, w)
 	}
 	return s.openLoad(m)
 }

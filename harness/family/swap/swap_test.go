@@ -52,6 +52,10 @@ func of(method string) harness.Variant {
 		v.Object = "swap/xdp_map"
 	case strings.HasPrefix(method, "cgroup"):
 		v.Object = "swap/cgroup_mark"
+	case strings.HasPrefix(method, "sched"):
+		v.Object = "swap/scx_stamp"
+	case strings.HasPrefix(method, "cc"):
+		v.Object = "swap/cc_stamp"
 	case strings.HasPrefix(method, "xdp") || strings.HasPrefix(method, "tail"):
 		v.Object = "swap/xdp_stamp"
 	case strings.HasPrefix(method, "tcx") || strings.HasPrefix(method, "cls"):

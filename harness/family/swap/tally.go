@@ -3,6 +3,7 @@
 package swap
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,7 +29,7 @@ type tally struct {
 	changes []change
 	// oneClock says that one CPU sends, carries and replaces in turn, on a clock of instructions: the generator pauses for nothing else.
 	oneClock bool
-	requests bool           // not packets
+	noun     string         // what is counted; "": packets
 	places   []packets.Loss // where packets were lost, as far as the kernel counts it
 }
 
@@ -51,13 +52,8 @@ func (t *tally) served() uint64 {
 	return c.Packets - min(c.Packets, c.Again+c.Neither+c.Both+c.Alien)
 }
 
-// noun is what the tally counts.
-func (t *tally) noun() string {
-	if t.requests {
-		return "requests"
-	}
-	return "packets"
-}
+// nouns is what is counted.
+func (t *tally) nouns() string { return cmp.Or(t.noun, "packets") }
 
 // unaccounted returns why the numbers of the packets that came do not add up to those sent; "" if they do.
 func (t *tally) unaccounted() string {
@@ -66,10 +62,10 @@ func (t *tally) unaccounted() string {
 	case t.sent == 0:
 		return "nothing was sent"
 	case c.Packets == 0:
-		return fmt.Sprintf("none of %d %s came", t.sent, t.noun())
+		return fmt.Sprintf("none of %d %s came", t.sent, t.nouns())
 	case c.Next > t.sent || c.Packets+c.Missing != c.Next+c.Late+c.Again:
 		return fmt.Sprintf("%s do not add up: sent %d, came %d, up to number %d, left out %d, late %d, twice %d",
-			t.noun(), t.sent, c.Packets, c.Next, c.Missing, c.Late, c.Again)
+			t.nouns(), t.sent, c.Packets, c.Next, c.Missing, c.Late, c.Again)
 	}
 	return ""
 }
@@ -88,7 +84,7 @@ func (t *tally) fault(g uint32) string {
 		{c.Alien, "of no generation"}, {c.Packets - t.seen[g].Packets - min(c.Packets, c.Neither+c.Alien), fmt.Sprintf("of another version than %d", g)},
 	} {
 		if f.n > 0 {
-			return fmt.Sprintf("%d of %d %s %s", f.n, t.sent, t.noun(), f.what)
+			return fmt.Sprintf("%d of %d %s %s", f.n, t.sent, t.nouns(), f.what)
 		}
 	}
 	return ""

@@ -40,6 +40,16 @@ func methods(l *bpfobj.Loader, rules int, guest bool) harness.Methods[way] {
 	careless := func(t table) harness.Method[way] {
 		return ruleset(t, func(_, g uint32) []command { return t.careless(g) })
 	}
+	ops := func(careless bool) harness.Method[way] {
+		return func(ctx context.Context, v harness.Variant, _ harness.Site) (way, error) {
+			return putOps(ctx, l, v, careless)
+		}
+	}
+	sched := func(careless bool) harness.Method[way] {
+		return func(ctx context.Context, v harness.Variant, _ harness.Site) (way, error) {
+			return putSched(ctx, l, v, guest, careless)
+		}
+	}
 	legacy, compat, nft, ipvs := iptablesTable("iptables-legacy"), iptablesTable("iptables-nft"), nftTable(), ipvsTable()
 	return harness.Methods[way]{
 		harness.AttachCommand:   putAnswers,
@@ -69,5 +79,9 @@ func methods(l *bpfobj.Loader, rules int, guest bool) harness.Methods[way] {
 		"nft":                   whole(nft),
 		"nft-rule":              rule(nft),
 		"nft-flush":             careless(nft),
+		"sched-link":            sched(false),
+		"sched-detach":          sched(true),
+		"cc-link":               ops(false),
+		"cc-register":           ops(true),
 	}
 }
