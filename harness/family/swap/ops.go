@@ -128,6 +128,11 @@ func (w *opsWay) drop() error {
 	return next.Close()
 }
 
+// choose has a socket use the version in force.
+func (w *opsWay) choose(fd int) error {
+	return unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_CONGESTION, w.name)
+}
+
 // served is what the versions left at the connection of a descriptor; zero if none served it.
 func (w *opsWay) served(fd int) (f flow, err error) {
 	err = w.flows.Lookup(int32(fd), &f)

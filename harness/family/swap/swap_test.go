@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,9 +175,19 @@ func TestMissing(t *testing.T) {
 			t.Errorf("%s: %v, want not supported: %v", tt.name, tt.err, tt.skip)
 		}
 	}
-	s := prepare(t, "1", harness.Variant{Name: "mine", Attach: "xdp-link", Object: "traffic/pass"})
-	if err := s.Absent()["mine"]; err == nil || errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), `no program "stamp"`) {
-		t.Errorf("an object without a version: %v", err)
+	variants := map[string]harness.Variant{
+		`no program "stamp"`:                 {Name: "mine", Attach: "xdp-link", Object: "traffic/pass"},
+		`no map "flows"`:                     {Name: "reno", Attach: "cc-link", Object: "cc/bpf_reno"},
+		"no struct of operations in section": {Name: "none", Attach: "cc-register", Object: "traffic/pass"},
+	}
+	s := prepare(t, "1", append(slices.Collect(maps.Values(variants)), of("sched-detach"))...)
+	for want, v := range variants {
+		if err := s.Absent()[v.Name]; err == nil || errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), want) {
+			t.Errorf("an object without a version: %v, want %q", err, want)
+		}
+	}
+	if err := s.Absent()["sched-detach"]; !errors.Is(err, harness.ErrNotSupported) {
+		t.Errorf("a scheduler of this machine: %v, want not supported", err)
 	}
 }
 
