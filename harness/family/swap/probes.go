@@ -99,7 +99,7 @@ func (p *probes) measure(ctx context.Context, w way, n int) (r harness.Result, e
 	t.oneClock = p.exact
 	r = t.result()
 	r.Measured = ran
-	r.Metrics = append([]harness.Metric{{Unit: "req/s", Value: float64(t.count.Packets) / ran.Seconds()}}, r.Metrics...)
+	r.Metrics = append([]harness.Metric{{Unit: "req/s", Value: float64(t.count.Packets) / ran.Seconds()}}, without(r.Metrics, "full-share", "both-share", "late-share")...)
 	return r, nil
 }
 

@@ -85,9 +85,7 @@ func (r *requests) measure(ctx context.Context, w way, n int) (harness.Result, e
 	t.oneClock = r.exact
 	out := t.result()
 	out.Measured = ran
-	out.Metrics = append(r.book.metrics(ran), harness.Filter(out.Metrics, func(m harness.Metric) bool {
-		return m.Unit != "full-share" && m.Unit != "starved-share" // there is no ring, and each version has answered
-	})...)
+	out.Metrics = append(r.book.metrics(ran), without(out.Metrics, "full-share", "starved-share")...) // there is no ring, and each version has answered
 	return out, nil
 }
 

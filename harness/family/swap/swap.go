@@ -24,10 +24,12 @@ import (
 // Family is the family of replacements at run time.
 type Family struct{ Loader *bpfobj.Loader }
 
-// The workloads: what passes is packets or, with ways that answer them, requests.
+// The workloads: what passes is packets or, by the kind of way, requests that programs answer, connections, or requests that are scheduled.
 const (
-	workloadPackets  = "replace"
-	workloadRequests = "requests"
+	workloadPackets     = "replace"
+	workloadRequests    = "requests"
+	workloadConnections = "connections"
+	workloadSchedulers  = "schedulers"
 )
 
 // methodNone replaces nothing.
@@ -37,7 +39,9 @@ const methodNone = "xdp-none"
 func (f Family) Methods() []string { return methods(f.Loader, 1, false).Names() }
 
 // Workloads names the workloads.
-func (Family) Workloads() []string { return []string{workloadPackets, workloadRequests} }
+func (Family) Workloads() []string {
+	return []string{workloadPackets, workloadRequests, workloadConnections, workloadSchedulers}
+}
 
 // Axes names the axes: how many replacements in a trial, and how many rules in a table (a set-up axis).
 func (Family) Axes() []string { return []string{"swaps", "rules"} }
@@ -198,8 +202,13 @@ func (s *stage) openTraffic(m *member) (traffic, error) {
 
 // workload is that which measures a member.
 func (m *member) workload() string {
-	if _, ok := m.way.(*answerWay); ok {
+	switch m.way.(type) {
+	case *answerWay:
 		return workloadRequests
+	case *opsWay:
+		return workloadConnections
+	case *schedWay:
+		return workloadSchedulers
 	}
 	return workloadPackets
 }

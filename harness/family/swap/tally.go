@@ -145,6 +145,11 @@ func (t *tally) result() harness.Result {
 	return r
 }
 
+// without returns the metrics of other units.
+func without(all []harness.Metric, units ...string) []harness.Metric {
+	return harness.Filter(all, func(m harness.Metric) bool { return !slices.Contains(units, m.Unit) })
+}
+
 // after is the time in seconds from b to a, 0 if a is not after b: a pause of the generator is known to a batch of packets.
 func after(a, b uint64) float64 { return float64(a-min(a, b)) / 1e9 }
 
