@@ -51,7 +51,7 @@ func of(method string) harness.Variant {
 	v := harness.Variant{Name: method, Attach: method, Class: "any"}
 	switch {
 	case method == "map-in-map":
-		v.Object = "swap/xdp_map"
+		v.Class, v.Object = "tail", "swap/xdp_map"
 	case strings.HasPrefix(method, "cgroup"):
 		v.Object = "swap/cgroup_mark"
 	case strings.HasPrefix(method, "sched"):
@@ -59,7 +59,7 @@ func of(method string) harness.Variant {
 	case strings.HasPrefix(method, "cc"):
 		v.Object = "swap/cc_stamp"
 	case strings.HasPrefix(method, "xdp") || strings.HasPrefix(method, "tail"):
-		v.Object = "swap/xdp_stamp"
+		v.Class, v.Object = "xdp", "swap/xdp_stamp" // of which the sink reads its clock less often
 	case strings.HasPrefix(method, "tcx") || strings.HasPrefix(method, "cls"):
 		v.Object = "swap/tc_stamp"
 	}
