@@ -40,7 +40,7 @@ func check(e harness.Experiment, v Vocabulary) error {
 		in("baseline", at(optional("variant", e.Baseline, e.VariantNames()), "baseline")),
 		in("answers", at(first(e.Answers, func(a harness.Answer) error { return checkAnswer(e, a) }), "answers")),
 		in("answerplot", at(optional("plot", e.AnswerPlot, harness.Map(e.Plots, func(p harness.PlotSpec) string { return p.Name })), "answerplot")),
-		at(each("workload", e.Workloads, workloadName, func(w harness.WorkloadSpec) error { return checkWorkload(w, family) }), "workloads"),
+		at(each("workload", e.Workloads, workloadName, func(w harness.WorkloadSpec) error { return checkWorkload(e, w, family) }), "workloads"),
 		refuse(len(e.Profiles) == 0, "no profiles"),
 		at(each("profile", e.Profiles, func(p harness.Profile) string { return p.Name },
 			func(p harness.Profile) error { return checkProfile(e, p, family) }), "profiles"),
@@ -139,7 +139,7 @@ func checkSettings(v harness.Variant, known map[string][]string) error {
 // reservedAxes are the keys that every benchmark name has by itself.
 var reservedAxes = []string{"workload", "class", "variant"}
 
-func checkWorkload(w harness.WorkloadSpec, family harness.Family) error {
+func checkWorkload(e harness.Experiment, w harness.WorkloadSpec, family harness.Family) error {
 	var unknown error
 	if family != nil {
 		unknown = cmp.Or(
@@ -156,6 +156,7 @@ func checkWorkload(w harness.WorkloadSpec, family harness.Family) error {
 				checkValues(a, family),
 			)
 		}), "axes"),
+		in("classes", at(first(w.Classes, func(c string) error { return harness.Known("class", c, classesOf(e)) }), "classes")),
 		refuse(len(w.Metrics) == 0, "no metrics"),
 		at(checkMetrics(w.Metrics), "metrics"),
 	)

@@ -117,6 +117,7 @@ func TestParseRefuses(t *testing.T) {
 		{"answer of an unknown variant", "baseline: a", "baseline: a\nanswers: [{need: n, workload: pps, unit: pkt/s, of: [z], over: [a]}]", `answers: of: unknown variant "z"`},
 		{"answer over an unknown variant", "baseline: a", "baseline: a\nanswers: [{need: n, workload: pps, unit: pkt/s, of: [a], over: [z]}]", `answers: over: unknown variant "z"`},
 		{"unknown answerplot", "baseline: a", "baseline: a\nanswerplot: q", `answerplot: unknown plot "q"`},
+		{"unknown class of a workload", "  - name: pps\n", "  - name: pps\n    classes: [nat, dsr]\n", `classes: unknown class "dsr"`},
 		{"unknown baseline", "baseline: a", "baseline: c", `baseline: unknown variant "c"`},
 		{"unknown aa", "aa: b", "aa: c", `aa: unknown variant "c"`},
 		{"unknown workload", "- name: pps\n", "- name: ppx\n", `workload ppx: unknown workload "ppx"`},

@@ -113,6 +113,11 @@ func TestExtendsAll(t *testing.T) {
 			} else if len(e.Variants) != 2 || len(e.Profiles) == 0 {
 				t.Errorf("%s of %s: %d variants, %d profiles", v.Name, name, len(e.Variants), len(e.Profiles))
 			}
+			for _, w := range e.Workloads {
+				if slices.ContainsFunc(w.Classes, func(c string) bool { return c != v.Class }) {
+					t.Errorf("%s of %s: workload %s is for the classes %q", v.Name, name, w.Name, w.Classes)
+				}
+			}
 		}
 	}
 }

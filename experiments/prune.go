@@ -14,8 +14,22 @@ import (
 // own that is like another takes part wherever the parent names that one in only.
 func (t *tree) prune(out, root *yaml.Node, e harness.Experiment) {
 	variants := items(out, "variants")
-	names, workloads := namesOf(variants), namesOf(items(out, "workloads"))
+	names := namesOf(variants)
 	classes := harness.Map(variants, func(v *yaml.Node) string { return text(v, "class") })
+	t.filter(out, root, "workloads", func(w *yaml.Node) *yaml.Node {
+		old := items(w, "classes")
+		list := harness.Filter(old, func(c *yaml.Node) bool { return slices.Contains(classes, target(c).Value) })
+		if len(list) == len(old) {
+			return w
+		}
+		if len(list) == 0 {
+			return nil
+		}
+		w = t.without(w)
+		set(w, "classes", t.list(nil, list))
+		return w
+	})
+	workloads := namesOf(items(out, "workloads"))
 	like := map[string][]string{}
 	for _, v := range e.Variants {
 		like[v.Like] = append(like[v.Like], v.Name)

@@ -59,17 +59,22 @@ func knownVariants(e harness.Experiment, variants []string) error {
 	return first(variants, func(v string) error { return harness.Known("variant", v, e.VariantNames()) })
 }
 
+// classesOf are the classes of an experiment's variants.
+func classesOf(e harness.Experiment) []string {
+	classes := harness.Map(e.Variants, func(v harness.Variant) string { return v.Class })
+	slices.Sort(classes)
+	return slices.Compact(classes)
+}
+
 // checkPlot checks that a plot only draws what workloads report.
 func checkPlot(e harness.Experiment, p harness.PlotSpec) error {
 	w, err := e.Workload(p.Workload)
-	classes := harness.Map(e.Variants, func(v harness.Variant) string { return v.Class })
-	slices.Sort(classes)
 	return cmp.Or(
 		at(err, "workload"),
 		at(harness.Known("unit", p.Unit, w.Units()), "unit"),
 		checkKind(p, w),
 		in("only", at(knownVariants(e, p.Only), "only")),
-		at(optional("class", p.Class, slices.Compact(classes)), "class"),
+		at(optional("class", p.Class, classesOf(e)), "class"),
 		checkWhere(w, p.Where),
 	)
 }

@@ -153,6 +153,8 @@ type WorkloadSpec struct {
 	Name  string
 	About string
 	Axes  []Axis // with the values taken where a profile or a flag names none
+	// Classes are those of the variants that take part; none: all.
+	Classes []string
 	// Metrics are the units that the workload reports.
 	Metrics []MetricSpec
 }

@@ -55,7 +55,7 @@ func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
 		for _, values := range combinations(axes(sp, pw, s)) {
 			b := budgets(p.Target, w.profile, pw)
 			block := Block{Workload: pw.Name, Axes: values, Repeats: cmp.Or(s.Repeats, b.Repeats), Warm: b.Warm, Measure: b.Measure}
-			ms := members(w, pw.Only, block.Repeats)
+			ms := members(w, sp.Classes, pw.Only, block.Repeats)
 			if slices.ContainsFunc(ms, func(m Member) bool { return m.Name == w.aa+harness.SuffixAA }) {
 				p.AA = w.aa
 			}
@@ -114,10 +114,10 @@ func combinations(axes []harness.Axis) [][]harness.AxisValue {
 }
 
 // members are the variants that take part, the one for the noise twice: not if there is one trial, of which nothing is judged.
-func members(w resolution, only []string, repeats int) []Member {
+func members(w resolution, classes, only []string, repeats int) []Member {
 	var out []Member
 	for _, v := range w.variants {
-		if len(only) > 0 && !slices.Contains(only, v.Name) {
+		if len(classes) > 0 && !slices.Contains(classes, v.Class) || len(only) > 0 && !slices.Contains(only, v.Name) {
 			continue
 		}
 		out = append(out, Member{Name: v.Name, Variant: v})

@@ -51,6 +51,23 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestPlanClasses: variants of other classes take no part in a workload.
+func TestPlanClasses(t *testing.T) {
+	e := experiment()
+	e.Workloads[1].Classes = []string{"nat", harness.ClassCeiling}
+	p, err := runner.NewPlan(e, runner.Selection{Profile: "quick", Workloads: []string{"rr"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range p.Groups[0].Blocks[0].Cells {
+		got = append(got, c.Variant)
+	}
+	if !slices.Equal(got, []string{"a", "c"}) {
+		t.Errorf("variants %q", got)
+	}
+}
+
 func TestPlanSelection(t *testing.T) {
 	s := runner.Selection{
 		Variants: []string{"c", "a"}, Workloads: []string{"pps"}, Repeats: 2,
