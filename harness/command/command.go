@@ -23,7 +23,8 @@ import (
 const Role = "command."
 
 const (
-	upTime   = 10 * time.Second // for Up, guest time in a guest
+	// Limits of time, as sys.Deadline has them: guest time in a guest.
+	upTime   = 10 * time.Second
 	syncTime = 10 * time.Second
 	downTime = 5 * time.Second
 	pollTime = 2 * time.Millisecond // between two looks at whether a program's sockets answer
@@ -130,7 +131,7 @@ func (c *Command) Up(ctx context.Context) (err error) {
 		return err
 	}
 	limit := cmp.Or(c.opts.UpTime, upTime)
-	for deadline := time.Now().Add(limit); ; {
+	for deadline := sys.NewDeadline(limit); ; {
 		waits := errors.New("it has neither printed " + readyLine + " nor ended")
 		if c.opts.Ready != nil {
 			if waits = c.opts.Ready(); waits != nil {
@@ -155,8 +156,8 @@ func (c *Command) Up(ctx context.Context) (err error) {
 		case waits == nil:
 			c.main, c.up, c.lives = p, true, true
 			return c.ready(nil)
-		case time.Now().After(deadline):
-			return c.failed("up", fmt.Errorf("not ready after %v: %w", limit, waits))
+		case deadline.Over():
+			return c.failed("up", fmt.Errorf("not ready after %v: %w", deadline.Passed(), waits))
 		}
 	}
 }
@@ -208,18 +209,26 @@ func (c *Command) Run(ctx context.Context, action string) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-p.done:
-		if err := p.result(c.out); err != nil {
-			return c.failed(action, err)
+	deadline := sys.NewDeadline(limit)
+	look := time.NewTimer(limit)
+	defer look.Stop()
+	for {
+		select {
+		case <-p.done:
+			if err := p.result(c.out); err != nil {
+				return c.failed(action, err)
+			}
+			return nil
+		case <-ctx.Done():
+			p.kill()
+			return fmt.Errorf("run %s: %w", action, ctx.Err())
+		case <-look.C:
+			if deadline.Over() {
+				p.kill()
+				return c.failed(action, fmt.Errorf("it has not ended after %v", deadline.Passed()))
+			}
+			look.Reset(limit / 10)
 		}
-		return nil
-	case <-ctx.Done():
-		p.kill()
-		return fmt.Errorf("run %s: %w", action, ctx.Err())
-	case <-time.After(limit):
-		p.kill()
-		return c.failed(action, fmt.Errorf("it has not ended after %v", limit))
 	}
 }
 

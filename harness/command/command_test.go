@@ -70,8 +70,8 @@ func TestUp(t *testing.T) {
 		{"a script that fails", "echo no backend >&2; exit 3", "exit status 3; it printed: no backend", false},
 		{"a script that lacks something", "echo no IPVS here; exit 77", "no IPVS here", false},
 		{"one that is killed", "kill -9 $$", "signal: killed; it printed nothing", false},
-		{"one that never gets ready", "echo unready; exec sleep 1000", "not ready after 2s", false},
-		{"one that only forks and never ends", "sleep 1000 & sleep 1000 & wait", "not ready after 2s", false},
+		{"one that never gets ready", "echo unready; exec sleep 1000", "not ready after ", false},
+		{"one that only forks and never ends", "sleep 1000 & sleep 1000 & wait", "not ready after ", false},
 		{"a server outside its cgroup", escape + "; sleep 1000 </dev/null & exit 0", "(sleep) left the cgroup of its variant", false},
 		{"a server outside that says it is ready", escape + "; echo ready; exec sleep 1000", "left the cgroup of its variant", false},
 		{"a flood", "exec yes flooding", "more than 4 MiB", false},
@@ -234,7 +234,7 @@ func TestRun(t *testing.T) {
 	if err := o.Run(t.Context(), "sync"); err == nil || !strings.Contains(err.Error(), "run sync: exit status 1") {
 		t.Errorf("error %v, want that sync failed", err)
 	}
-	if err := o.Run(t.Context(), "flush"); err == nil || !strings.Contains(err.Error(), "it has not ended after 2s") {
+	if err := o.Run(t.Context(), "flush"); err == nil || !strings.Contains(err.Error(), "it has not ended after ") {
 		t.Errorf("error %v, want a time-out", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

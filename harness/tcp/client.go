@@ -69,7 +69,7 @@ func (c *client) connect() (fd int, err error) {
 		case err == nil || errors.Is(err, unix.EISCONN):
 			return fd, nil
 		case errors.Is(err, unix.EINPROGRESS) || errors.Is(err, unix.EALREADY) || errors.Is(err, unix.EINTR):
-			if !c.stop() && time.Now().Before(deadline) {
+			if !c.stop() && !c.grace.over(deadline, c.Timeout) {
 				continue
 			}
 			err = errTimeout
@@ -136,7 +136,7 @@ func (c *client) exchange(fd int) (real int, err error) {
 
 // again is true if an interrupted call should be repeated.
 func (c *client) again(err error, deadline time.Time) bool {
-	return timedOut(err) == errTimeout && !c.stop() && time.Now().Before(deadline)
+	return timedOut(err) == errTimeout && !c.stop() && !c.grace.over(deadline, c.Timeout)
 }
 
 func timedOut(err error) error {

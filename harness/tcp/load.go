@@ -40,7 +40,7 @@ type Load struct {
 	Sources int
 	// Request and Response are sizes, bytes, 16 to maxMessage or maxDatagram; default 64.
 	Request, Response int
-	// Timeout is the time after which an exchange counts as failed; default 1 s.
+	// Timeout is the time after which an exchange counts as failed, as sys.Deadline has it; default 1 s.
 	Timeout time.Duration
 	// Reset closes with RST rather than FIN (CRR): no TIME_WAIT, and fewer packets than real clients send.
 	Reset bool
@@ -101,6 +101,7 @@ type client struct {
 	seq    uint32
 	buf    []byte // request, then response
 	stop   func() bool
+	grace  grace
 }
 
 // An exchange is one step of a load: it returns the real that answered and the latency.

@@ -43,6 +43,7 @@ func (p *Pool) roundInClient(ctx context.Context, conns []*poolConn, start func(
 	events := make([]unix.EpollEvent, 1024)
 	progress := time.Now()
 	deadline := progress
+	var late grace
 	for next < len(conns) || pending > 0 {
 		if err := ctx.Err(); err != nil {
 			return r, err
@@ -89,7 +90,7 @@ func (p *Pool) roundInClient(ctx context.Context, conns []*poolConn, start func(
 				progress = time.Now()
 			}
 		}
-		if next == len(conns) && time.Now().After(deadline) {
+		if next == len(conns) && late.over(deadline, p.load.Timeout) {
 			break
 		}
 	}

@@ -71,13 +71,14 @@ func (c *udpClient) exchange(stop func() bool, seq uint32, request, response int
 	if err != nil {
 		return 0, fmt.Errorf("send request: %w", err)
 	}
+	var late grace
 	deadline := time.Now().Add(timeout)
 	in := c.buf[maxDatagram:]
 	for {
 		n, from, err := unix.Recvfrom(c.fd, in, 0)
 		switch {
 		case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
-			if stop() || time.Now().After(deadline) {
+			if stop() || late.over(deadline, timeout) {
 				return 0, fmt.Errorf("read response: %w", errTimeout)
 			}
 			continue

@@ -51,7 +51,7 @@ func TestGuestProgram(t *testing.T) {
 		t.Error(err)
 	}
 
-	for role, want := range map[string]string{"exit": "its program is ready, and sched_ext is disabled", "sleep": "not ready after 10s"} {
+	for role, want := range map[string]string{"exit": "its program is ready, and sched_ext is disabled", "sleep": "not ready after "} {
 		start := time.Now()
 		if _, err := tryScheduler(program(role)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("program %s: %v, want %q", role, err, want)

@@ -310,11 +310,20 @@ func ask(to netip.AddrPort) error {
 	}
 	defer unix.Close(fd)
 	limit := unix.NsecToTimeval(int64(answerTime))
-	return errors.Join(
+	err = errors.Join(
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit),
 		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}),
-		unix.Connect(fd, address),
 	)
+	for deadline := sys.NewDeadline(answerTime); err == nil; {
+		err = unix.Connect(fd, address)
+		switch {
+		case err == nil || errors.Is(err, unix.EISCONN):
+			return nil
+		case (errors.Is(err, unix.EINPROGRESS) || errors.Is(err, unix.EALREADY)) && !deadline.Over(): // the time of one call is over
+			err = nil
+		}
+	}
+	return err
 }
 
 // Close runs the variant's down, ends all processes and removes what they left beside the namespace's own.

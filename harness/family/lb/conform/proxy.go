@@ -13,6 +13,7 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
+	"github.com/kxlab/kxlab/harness/sys"
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
@@ -20,7 +21,7 @@ import (
 // processes of a proxy accept for a moment; then it must hold.
 
 const (
-	// proxyLate is the time within which a change must be in force for new connections.
+	// proxyLate is the time within which a change must be in force for new connections, as sys.Deadline has it.
 	proxyLate = 2 * time.Second
 	// proxyShares is the number of connections by which shares are judged, and proxyOff how far a share may be off: 3.5 standard
 	// deviations of a proxy that draws backends at random.
@@ -87,12 +88,12 @@ func (s Subject) proxyWeights(ctx context.Context, target service.Service) error
 		return err
 	}
 	count, all := map[int]int{}, 0
-	for deadline := time.Now().Add(streamTime); all < proxyShares; {
+	for deadline := sys.NewDeadline(streamTime); all < proxyShares; {
 		r, err := s.proxyLoad(target).CRR(ctx, 10*time.Millisecond)
 		if err != nil {
 			return err
 		}
-		if r.Failed > 0 || time.Now().After(deadline) {
+		if r.Failed > 0 || deadline.Over() {
 			return fmt.Errorf("%d connections failed, %d of %d were made: %w", r.Failed, all, proxyShares, cmpErr(r.First))
 		}
 		for real, n := range r.PerReal {
@@ -125,7 +126,7 @@ func (s Subject) proxySettled(ctx context.Context, of service.Service) error {
 		}
 	}
 	missing, since := maps.Clone(allowed), time.Now()
-	for deadline := time.Now().Add(proxyLate); ; {
+	for deadline := sys.NewDeadline(proxyLate); ; {
 		r, err := s.proxyLoad(of).CRR(ctx, 5*time.Millisecond)
 		if err != nil {
 			return err
@@ -144,10 +145,11 @@ func (s Subject) proxySettled(ctx context.Context, of service.Service) error {
 		switch {
 		case len(missing) == 0 && time.Since(since) > 50*time.Millisecond:
 			return nil
-		case time.Now().After(deadline) && wrong >= 0:
-			return fmt.Errorf("real %d still gets new connections %v after it was drained or removed", wrong, proxyLate)
-		case time.Now().After(deadline):
-			return fmt.Errorf("real %d is a backend and got no connection within %v", slices.Min(slices.Collect(maps.Keys(missing))), proxyLate)
+		case !deadline.Over():
+		case wrong >= 0:
+			return fmt.Errorf("real %d still gets new connections %v after it was drained or removed", wrong, deadline.Passed())
+		default:
+			return fmt.Errorf("real %d is a backend and got no connection within %v", slices.Min(slices.Collect(maps.Keys(missing))), deadline.Passed())
 		}
 	}
 }

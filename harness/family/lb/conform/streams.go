@@ -12,13 +12,14 @@ import (
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/family/lb/service"
+	"github.com/kxlab/kxlab/harness/sys"
 	"github.com/kxlab/kxlab/harness/tcp"
 )
 
 const (
 	// streamBytes is the size of each request and response of the stream check: many segments either way.
 	streamBytes = 20000
-	// streamTime is the time within which every backend must answer.
+	// streamTime is the time within which every backend must answer, as sys.Deadline has it.
 	streamTime = 5 * time.Second
 )
 
@@ -66,7 +67,7 @@ func (s Subject) exchange(ctx context.Context, l tcp.Load, service service.Servi
 	run func(tcp.Load, context.Context, time.Duration) (*tcp.LoadReport, error)) error {
 	backends := s.indices(service)
 	missing := maps.Clone(backends)
-	for deadline := time.Now().Add(most); ; {
+	for deadline := sys.NewDeadline(most); ; {
 		r, err := run(l, ctx, 10*time.Millisecond)
 		if err != nil {
 			return err
@@ -85,7 +86,7 @@ func (s Subject) exchange(ctx context.Context, l tcp.Load, service service.Servi
 		if len(missing) == 0 || s.Class == harness.ClassCeiling {
 			return nil
 		}
-		if time.Now().After(deadline) {
+		if deadline.Over() {
 			return fmt.Errorf("real %d is a backend and was never reached", slices.Min(slices.Collect(maps.Keys(missing))))
 		}
 	}
