@@ -16,6 +16,7 @@
 //	worker.go    set-up, gates and trials of a group, on the host or in a guest
 //	attempt.go   one trial: attempts, validity
 //	engine.go    jobs for guests, and what they report: guest.go, gates.go
-//	progress.go  progress and remaining time, for the terminal
+//	progress.go  progress, for the terminal
+//	estimate.go  the remaining time
 //	lock.go      one run at a time on a machine
 package runner

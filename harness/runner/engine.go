@@ -117,6 +117,7 @@ func (r *engine) run(ctx context.Context) (Summary, error) {
 	started := time.Now()
 	r.Progress.begin(r.plan)
 	defer r.Progress.end()
+	defer r.Progress.tick()()
 	err := r.findKept()
 	if err != nil {
 		return r.Summary, err

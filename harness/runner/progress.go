@@ -39,7 +39,9 @@ type board struct {
 	trials  int // in the plans
 	at      int // trials over
 	started time.Time
+	moved   time.Time // when the last set-up or trial ended
 	written time.Time // when the last line was written
+	what    string    // is under way
 	live    bool      // the cursor stands behind a live line
 	answer  string    // stands above the live line
 }
@@ -65,6 +67,7 @@ func (p *Progress) begin(plan *Plan) {
 	p.est.add(plan)
 	if p.trials += plan.Trials(); p.started.IsZero() {
 		p.started = p.now()
+		p.moved = p.started
 		if p.quiet {
 			p.written = p.started
 		}
@@ -77,6 +80,7 @@ func (p *Progress) setup(took time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.est.setups.add(took)
+	p.moved = p.now()
 }
 
 // trial shows that a trial begins.
@@ -91,6 +95,7 @@ func (p *Progress) done(s Step, took time.Duration) {
 	defer p.mu.Unlock()
 	p.at++
 	p.est.trial(s, took)
+	p.moved = p.now()
 }
 
 // remark writes a line that stays.
@@ -154,13 +159,45 @@ func (p *Progress) rows() int { return (len([]rune(p.answer)) + p.width - 1) / p
 func (p *Progress) phase(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.what = p.renamed(what)
+	p.show()
+}
+
+// tickEvery is how often what is under way is shown again.
+const tickEvery = time.Second
+
+// tick shows again and again what is under way, until stop is called.
+func (p *Progress) tick() (stop func()) {
+	t, done := time.NewTicker(tickEvery), make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-t.C:
+				p.again()
+			}
+		}
+	}()
+	return func() { t.Stop(); close(done) }
+}
+
+func (p *Progress) again() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.what != "" {
+		p.show()
+	}
+}
+
+// show writes the line of what is under way, unless the last plain line is too new.
+func (p *Progress) show() {
 	now := p.now()
 	if p.width == 0 && now.Sub(p.written) < p.every && !p.written.IsZero() {
 		return
 	}
 	p.written = now
-	line := fmt.Sprintf("[%d/%d] %s, %s left: %s", min(p.at+1, p.trials), p.trials,
-		round(now.Sub(p.started)), round(p.est.remaining()), p.renamed(what))
+	line := fmt.Sprintf("[%d/%d] %s, %s left: %s", min(p.at+1, p.trials), p.trials, round(now.Sub(p.started)), p.est.left(now.Sub(p.moved)), p.what)
 	if p.width == 0 {
 		fmt.Fprintln(p.w, line)
 		return
@@ -176,90 +213,3 @@ func (p *Progress) phase(what string) {
 }
 
 func round(d time.Duration) string { return d.Round(time.Second).String() }
-
-// First guesses: the time of a trial beyond its budget, of a set-up, and of a guest's start.
-const (
-	guessTrial = 150 * time.Millisecond
-	guessSetup = 15 * time.Second
-	guessGuest = time.Second // from a snapshot, to its first step
-)
-
-// An estimate extrapolates how long the rest of a plan will take from what has ended.
-type estimate struct {
-	kinds  map[string]*kind
-	setups kind
-}
-
-// kind is one kind of work: the trials of one workload, or the set-ups.
-type kind struct {
-	remaining int
-	count     int
-	took      time.Duration // by those that ended
-	guess     time.Duration // for one, until one has ended
-}
-
-// add adds a plan.
-func (e *estimate) add(p *Plan) {
-	var loading time.Duration
-	if p.Target == harness.TargetExact {
-		loading = p.Experiment.Loading
-	}
-	e.setups.remaining += len(p.Groups)
-	e.setups.guess = guessSetup + time.Duration(len(p.Experiment.Variants))*loading // for the gates
-	for i := range p.Groups {
-		for _, b := range p.Groups[i].Blocks {
-			k := e.kind(b.Workload)
-			k.remaining += b.Repeats * len(b.Cells)
-			k.guess = max(k.guess, b.Warm+b.Measure+guessTrial+loading)
-		}
-	}
-}
-
-func (e *estimate) kind(name string) *kind {
-	if e.kinds == nil {
-		e.kinds = map[string]*kind{}
-	}
-	if e.kinds[name] == nil {
-		e.kinds[name] = &kind{}
-	}
-	return e.kinds[name]
-}
-
-// trial counts a trial; one that took no time was skipped and is left out of the mean.
-func (e *estimate) trial(s Step, took time.Duration) {
-	k := e.kind(s.Cell.Workload)
-	if took < time.Millisecond {
-		k.remaining--
-		return
-	}
-	k.add(took)
-}
-
-func (k *kind) add(took time.Duration) {
-	k.remaining--
-	k.count++
-	k.took += took
-}
-
-func (k *kind) rest() time.Duration {
-	one := k.guess
-	if k.count > 0 {
-		one = k.took / time.Duration(k.count)
-	}
-	return time.Duration(max(0, k.remaining)) * one
-}
-
-func (e *estimate) remaining() time.Duration {
-	d := e.setups.rest()
-	for _, k := range e.kinds {
-		d += k.rest()
-	}
-	return d
-}
-
-// Guess is how long the plan will take, estimated from its budgets.
-func (p *Plan) Guess() time.Duration {
-	var e estimate
-	e.add(p)
-	return e.remaining().Round(time.Second)
-}

@@ -95,6 +95,31 @@ func TestProgressAnswer(t *testing.T) {
 	}
 }
 
+// TestProgressLate: what takes longer than was thought is expected to last as long again, and is shown again while it lasts.
+func TestProgressLate(t *testing.T) {
+	cell := harness.Cell{Experiment: "sched", Workload: "hog", Class: "sched", Variant: "a"}
+	p := &Plan{Groups: []Group{{Blocks: []Block{{Workload: "hog", Repeats: 1, Measure: 850 * time.Millisecond, Cells: []harness.Cell{cell}}}}}}
+	var out bytes.Buffer
+	pr := NewProgress(&out, 0)
+	now := time.Unix(0, 0)
+	pr.now = func() time.Time { return now }
+	pr.begin(p)
+	pr.again() // before there is anything
+	pr.phase("set up")
+	for _, at := range []time.Duration{10, 100} {
+		now = time.Unix(0, 0).Add(at * time.Second)
+		pr.again()
+	}
+	pr.setup(100 * time.Second)
+	now = now.Add(time.Minute)
+	pr.again()
+	want := "1 cell, 1 trial, about 16s\n[1/1] 0s, 16s left: set up\n[1/1] 10s, 16s left: set up\n[1/1] 1m40s, 1m41s or more left: set up\n" +
+		"[1/1] 2m40s, 1m0s or more left: set up\n"
+	if out.String() != want {
+		t.Errorf("%swant %s", out.String(), want)
+	}
+}
+
 // TestGuessLoading: what it takes to load a program counts for each trial and each gate in exact guests.
 func TestGuessLoading(t *testing.T) {
 	cell := harness.Cell{Experiment: "lb", Workload: "pps", Class: "nat", Variant: "a"}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import (
+	"time"
+
+	"github.com/kxlab/kxlab/harness"
+)
+
+// First guesses: the time of a trial beyond its budget, of a set-up, and of a guest's start.
+const (
+	guessTrial = 150 * time.Millisecond
+	guessSetup = 15 * time.Second
+	guessGuest = time.Second // from a snapshot, to its first step
+)
+
+// An estimate extrapolates how long the rest of a plan will take from what has ended.
+type estimate struct {
+	kinds  map[string]*kind
+	setups kind
+}
+
+// kind is one kind of work: the trials of one workload, or the set-ups.
+type kind struct {
+	remaining int
+	count     int
+	took      time.Duration // by those that ended
+	guess     time.Duration // for one, until one has ended
+}
+
+// add adds a plan.
+func (e *estimate) add(p *Plan) {
+	var loading time.Duration
+	if p.Target == harness.TargetExact {
+		loading = p.Experiment.Loading
+	}
+	e.setups.remaining += len(p.Groups)
+	e.setups.guess = guessSetup + time.Duration(len(p.Experiment.Variants))*loading // for the gates
+	for i := range p.Groups {
+		for _, b := range p.Groups[i].Blocks {
+			k := e.kind(b.Workload)
+			k.remaining += b.Repeats * len(b.Cells)
+			k.guess = max(k.guess, b.Warm+b.Measure+guessTrial+loading)
+		}
+	}
+}
+
+func (e *estimate) kind(name string) *kind {
+	if e.kinds == nil {
+		e.kinds = map[string]*kind{}
+	}
+	if e.kinds[name] == nil {
+		e.kinds[name] = &kind{}
+	}
+	return e.kinds[name]
+}
+
+// trial counts a trial; one that took no time was skipped and is left out of the mean.
+func (e *estimate) trial(s Step, took time.Duration) {
+	k := e.kind(s.Cell.Workload)
+	if took < time.Millisecond {
+		k.remaining--
+		return
+	}
+	k.add(took)
+}
+
+func (k *kind) add(took time.Duration) {
+	k.remaining--
+	k.count++
+	k.took += took
+}
+
+// one is the time of one.
+func (k *kind) one() time.Duration {
+	if k.count > 0 {
+		return k.took / time.Duration(k.count)
+	}
+	return k.guess
+}
+
+func (k *kind) rest() time.Duration { return time.Duration(max(0, k.remaining)) * k.one() }
+
+func (e *estimate) remaining() time.Duration {
+	d := e.setups.rest()
+	for _, k := range e.kinds {
+		d += k.rest()
+	}
+	return d
+}
+
+// left is the remaining time for people, if nothing has ended for so long. Work that takes longer than any that is left was thought to, such as a
+// guest that hangs, is taken to last as long again, or longer.
+func (e *estimate) left(since time.Duration) string {
+	longest := time.Duration(0)
+	if e.setups.remaining > 0 {
+		longest = e.setups.one()
+	}
+	for _, k := range e.kinds {
+		if k.remaining > 0 {
+			longest = max(longest, k.one())
+		}
+	}
+	if longest == 0 || since <= longest+time.Second {
+		return round(e.remaining())
+	}
+	return round(e.remaining()-longest+since) + " or more"
+}
+
+// Guess is how long the plan will take, estimated from its budgets.
+func (p *Plan) Guess() time.Duration {
+	var e estimate
+	e.add(p)
+	return e.remaining().Round(time.Second)
+}
