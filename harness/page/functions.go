@@ -29,7 +29,7 @@ type Cause struct {
 	Note  string // why there are no tables; else empty
 	// Measured are the medians of A and B in the row that is explained, those of other trials; nil: not known.
 	Measured []float64
-	// Shown: the row of the cell differs, and functions are named.
+	// Shown: the row of the cell differs by what counts as a difference.
 	Shown bool
 	// Sampled: the tables are of samples, since this machine's QEMU cannot count.
 	Sampled bool
@@ -43,15 +43,21 @@ func (ab AB) CauseRow() (verdict.Row, bool) {
 	return harness.Find(ab.decided(), byFunction)
 }
 
-// CountedRow returns the first row whose instructions can be counted by function, whatever it shows.
-func (ab AB) CountedRow() (verdict.Row, bool) { return harness.Find(ab.Comparison.Rows, byFunction) }
+// CountedRow returns, of the rows whose instructions can be counted by function, the one that differs most, whatever it shows.
+func (ab AB) CountedRow() (verdict.Row, bool) {
+	rows := harness.Filter(ab.Comparison.Rows, byFunction)
+	if len(rows) == 0 {
+		return verdict.Row{}, false
+	}
+	return slices.MaxFunc(rows, func(x, y verdict.Row) int { return cmp.Compare(size(x), size(y)) }), true
+}
 
 func byFunction(r verdict.Row) bool {
 	paced := r.Unit == "insn/pkt" && r.Cell.Axis("rate") != "" && r.Cell.Axis("rate") != "0"
 	return counted(r) && !paced && r.Unit != "insn/switch"
 }
 
-// grid is the table of a cause.
+// grid is the table of a cause. Its parts sum to the whole as they are written: the row of all others takes what rounding leaves.
 func (c Cause) grid() grid {
 	changes := profile.Compare(c.A, c.B)
 	g := grid{title: "Where it comes from: " + c.Where, head: []string{"function", "A", "B", "B - A"}}
@@ -59,21 +65,26 @@ func (c Cause) grid() grid {
 	own := func(name string) bool {
 		return slices.ContainsFunc(changes[:shown], func(f profile.Change) bool { return f.Name == name })
 	}
-	off := profile.Change{Name: offRow, A: c.A.TakenOff(own), B: c.B.TakenOff(own)}
-	rest := profile.Change{Name: restRow, A: c.A.Whole - off.A, B: c.B.Whole - off.B}
+	whole := written(profile.Change{Name: wholeRow, A: c.A.Whole, B: c.B.Whole})
+	off := written(profile.Change{Name: offRow, A: c.A.TakenOff(own), B: c.B.TakenOff(own)})
+	rest := profile.Change{Name: restRow, A: whole.A - off.A, B: whole.B - off.B}
 	for _, f := range changes[:shown] {
+		f = written(f)
 		g.rows = append(g.rows, causeRow(f))
 		rest.A, rest.B = rest.A-f.A, rest.B-f.B
 	}
-	g.rows = append(g.rows, causeRow(rest))
+	g.rows = append(g.rows, causeRow(written(rest)))
 	if off.A != 0 || off.B != 0 {
 		g.rows = append(g.rows, causeRow(off))
 	}
-	g.rows = append(g.rows, causeRow(profile.Change{Name: wholeRow, A: c.A.Whole, B: c.B.Whole}))
+	g.rows = append(g.rows, causeRow(whole))
 	g.footer = fmt.Sprintf("executed instructions of one %s, counted in one more guest of each side", wordOf(c.A.Unit))
 	if c.Sampled {
 		g.footer = fmt.Sprintf("instructions of one %s by samples in one more guest of each side, sampling itself among them: this QEMU cannot count them by function",
 			wordOf(c.A.Unit))
+	}
+	if !c.Shown {
+		g.footer += ". No row differs by as much as counts (--min-effect)"
 	}
 	if m := c.Measured; len(m) == 2 && !(writtenAlike(m[0], c.A.Whole) && writtenAlike(m[1], c.B.Whole)) {
 		g.footer += fmt.Sprintf(". That is another trial than those measured, whose medians are %.1f and %.1f", m[0], m[1])
@@ -122,16 +133,16 @@ func functionGrids(a *verdict.Analysis) (out []grid) {
 // addFunctions adds a row for each of the leading functions of tables, which have a column each, the others, and the whole.
 func (g *grid) addFunctions(tables []profile.Table, leading []string) {
 	off := harness.Map(tables, func(t profile.Table) float64 {
-		return t.TakenOff(func(name string) bool { return slices.Contains(leading, name) })
+		return tenths(t.TakenOff(func(name string) bool { return slices.Contains(leading, name) }))
 	})
 	rest := make([]float64, len(tables))
 	for i, t := range tables {
-		rest[i] = t.Whole - off[i]
+		rest[i] = tenths(t.Whole) - off[i]
 	}
 	for _, name := range leading {
 		row := []string{name}
 		for i, t := range tables {
-			v := t.Of(name)
+			v := tenths(t.Of(name))
 			rest[i] -= v
 			row = append(row, instructions(v, ""))
 		}
@@ -140,7 +151,7 @@ func (g *grid) addFunctions(tables []profile.Table, leading []string) {
 	row := func(name string, values []float64) {
 		g.rows = append(g.rows, append([]string{name}, harness.Map(values, func(v float64) string { return instructions(v, "") })...))
 	}
-	row(restRow, rest)
+	row(restRow, harness.Map(rest, tenths))
 	if slices.ContainsFunc(off, func(v float64) bool { return v != 0 }) {
 		row(offRow, off)
 	}
@@ -154,7 +165,7 @@ func isMedian(a *verdict.Analysis, t profile.Table) bool {
 }
 
 // writtenAlike reports whether two amounts of instructions have the same digits in a table.
-func writtenAlike(a, b float64) bool { return math.Round(10*a) == math.Round(10*b) }
+func writtenAlike(a, b float64) bool { return tenths(a) == tenths(b) }
 
 func boolInt(b bool) int {
 	if b {
@@ -200,6 +211,15 @@ func wordOf(unit string) string {
 	return per
 }
 
+// written are the values of a change with the digits that a table has.
+func written(c profile.Change) profile.Change {
+	c.A, c.B = tenths(c.A), tenths(c.B)
+	return c
+}
+
+// tenths rounds instructions as tables write them.
+func tenths(v float64) float64 { return math.Round(10*v)/10 + 0 } // no -0.0
+
 func causeRow(c profile.Change) []string {
 	return []string{c.Name, instructions(c.A, ""), instructions(c.B, ""), instructions(c.Difference(), "+")}
 }
@@ -209,7 +229,7 @@ func instructions(v float64, sign string) string {
 	if sign == "" && v == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%"+sign+".1f", math.Round(10*v)/10+0) // no -0.0
+	return fmt.Sprintf("%"+sign+".1f", tenths(v))
 }
 
 // WriteCause writes the table of a cause, or why there is none.
@@ -221,7 +241,9 @@ func WriteCause(w io.Writer, c Cause, format string) error {
 	switch {
 	case c.Note != "":
 		p.list("Where it comes from", []string{c.Note})
-	case c.Shown:
+	case len(profile.Compare(c.A, c.B)) == 0:
+		p.list("Where it comes from: "+c.Where, []string{fmt.Sprintf("each function executes as many instructions in A as in B, %.1f of one %s in all", c.A.Whole, wordOf(c.A.Unit))})
+	default:
 		p.grid(c.grid())
 	}
 	if c.Note == "" && len(c.Programs) > 0 {

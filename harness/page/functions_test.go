@@ -4,6 +4,8 @@ package page
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -26,7 +28,7 @@ func functionTable(cell string, values ...any) profile.Table {
 
 // TestCause: the largest difference comes first, small ones are summed up, the parts sum to the whole, and there are ten rows at most.
 func TestCause(t *testing.T) {
-	c := Cause{Where: "pps", A: functionTable("", "ip_rcv", 100., "xdp [bpf]", 50., "kfree", 10., "a", 1.), B: functionTable("", "ip_rcv", 98., "xdp [bpf]", 70., "kfree", 9.99, "a", 1.)}
+	c := Cause{Where: "pps", Shown: true, A: functionTable("", "ip_rcv", 100., "xdp [bpf]", 50., "kfree", 10., "a", 1.), B: functionTable("", "ip_rcv", 98., "xdp [bpf]", 70., "kfree", 9.99, "a", 1.)}
 	want := [][]string{{"xdp [bpf]", "50.0", "70.0", "+20.0"}, {"ip_rcv", "100.0", "98.0", "-2.0"}, {restRow, "11.0", "11.0", "+0.0"}, {wholeRow, "161.0", "179.0", "+18.0"}}
 	if got := c.grid(); fmt.Sprint(got.rows) != fmt.Sprint(want) || !strings.Contains(got.footer, "one packet") {
 		t.Errorf("%v, %s\nwant %v", got.rows, got.footer, want)
@@ -55,6 +57,61 @@ func TestCause(t *testing.T) {
 	}
 	if out.String() != "Where it comes from\n  this QEMU has no plug-ins\n\n" {
 		t.Errorf("%s", out.String())
+	}
+}
+
+// TestCauseSums: the parts sum to the whole as they are written, however small the difference.
+func TestCauseSums(t *testing.T) {
+	sums := func(g grid) {
+		t.Helper()
+		last := len(g.rows) - 1
+		for column := 1; column < len(g.head); column++ {
+			sum := 0.0
+			for i, row := range g.rows {
+				v, err := strconv.ParseFloat(strings.Replace(row[column], "–", "0", 1), 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i < last {
+					sum += v
+				} else if math.Abs(sum-v) > 0.01 {
+					t.Errorf("%s: the parts sum to %.1f, the whole is %.1f: %v", g.head[column], sum, v, g.rows)
+				}
+			}
+		}
+	}
+	for n := range 40 {
+		var a, b []any
+		for i := range n + 1 {
+			name, v := fmt.Sprint("f", i), 0.137*float64(i+1)
+			a, b = append(a, name, v), append(b, name, v+0.01*float64(i%13)-0.04)
+		}
+		x, y := functionTable("", a...), functionTable("", b...)
+		sums(Cause{A: x, B: y}.grid())
+		g := grid{head: []string{"function", "A", "B"}}
+		g.addFunctions([]profile.Table{x, y}, profile.Leading([]profile.Table{x, y}, functionRows))
+		sums(g)
+	}
+}
+
+// TestCauseSmall: a difference that does not count has its table, which says so; equal functions are a sentence.
+func TestCauseSmall(t *testing.T) {
+	a, b := functionTable("", "f", 1490., "g", 10.), functionTable("", "f", 1490., "g", 12.)
+	var out strings.Builder
+	if err := WriteCause(&out, Cause{Where: "pps", A: a, B: b}, "text"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"  g             10.0    12.0    +2.0\n", restRow, wholeRow, "No row differs by as much as counts"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	out.Reset()
+	if err := WriteCause(&out, Cause{Where: "pps", A: a, B: a}, "text"); err != nil {
+		t.Fatal(err)
+	}
+	if want := "Where it comes from: pps\n  each function executes as many instructions in A as in B, 1500.0 of one packet in all\n\n"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
 	}
 }
 
@@ -138,6 +195,21 @@ func TestFunctionGrids(t *testing.T) {
 	want := [][]string{{"h", "100.0", "–"}, {"f", "10.0", "30.0"}, {restRow, "5.0", "5.0"}, {wholeRow, "115.0", "35.0"}}
 	if len(got) != 1 || fmt.Sprint(got[0].rows) != fmt.Sprint(want) || fmt.Sprint(got[0].head) != fmt.Sprint([]string{"function", base, "another"}) {
 		t.Errorf("%+v\nwant %v", got, want)
+	}
+}
+
+// TestCountedRow: where nothing counts as a difference, the row that differs most is explained.
+func TestCountedRow(t *testing.T) {
+	row := func(unit string, delta float64) verdict.Row {
+		return verdict.Row{Unit: unit, Delta: delta}
+	}
+	c := &verdict.Comparison{Rows: []verdict.Row{row("insn/pkt", 0), row("pkt/s", 0.01), row("insn/conn", -0.002), row("insn/req", 0.001)}}
+	if r, ok := (AB{Comparison: c}).CountedRow(); !ok || r.Unit != "insn/conn" {
+		t.Errorf("%+v, %v", r, ok)
+	}
+	c.Rows = c.Rows[1:2]
+	if _, ok := (AB{Comparison: c}).CountedRow(); ok {
+		t.Error("a row that cannot be counted by function")
 	}
 }
 

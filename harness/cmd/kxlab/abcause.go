@@ -20,8 +20,8 @@ import (
 )
 
 // writeCause writes the functions that differ in the row of an answer that says most, and what a call of the programs takes: from one more
-// guest of each side, on target exact. Where no row differs, it is the calls alone. It says why if that cannot be; the answer stands
-// without. Answers about several kernels, those for programs and those of --watch have none.
+// guest of each side, on target exact. Where no row differs by as much as counts, it is the row that differs most. It says why if that cannot
+// be; the answer stands without. Answers about several kernels, those for programs and those of --watch have none.
 func (p *pair) writeCause(ctx context.Context, s streams, f abFlags, answer page.AB, sides [2]*job) error {
 	if f.target != harness.TargetExact || f.watch || p.single || len(f.kernels) > 1 || f.format == "json" || f.format == "junit" {
 		return nil
@@ -53,9 +53,6 @@ func (p *pair) writeCause(ctx context.Context, s streams, f abFlags, answer page
 		tables, err = p.sampledTables(ctx, f, row, sides)
 	}
 	if err != nil {
-		if !shown {
-			return nil
-		}
 		cause.Note = firstOf(err.Error())
 	}
 	own := p.functions()
