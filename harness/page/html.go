@@ -60,7 +60,7 @@ func Write(a *verdict.Analysis) (string, error) {
 		return "", err
 	}
 	page := newPage(a, plots, remarks)
-	files, rows := stackFiles(a)
+	files, rows := stackFiles(a, nil)
 	if err := writeStacks(root, stacksDir, files); err != nil {
 		return "", err
 	}

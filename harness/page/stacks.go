@@ -39,8 +39,9 @@ type stackFile struct {
 }
 
 // stackFiles are the files of a run's profiles, and the rows that lead to them: a flame graph and a pprof file for each cell and kind,
-// and a differential flame graph against the baseline, or else the first variant, of the same workload, axes and class.
-func stackFiles(a *verdict.Analysis) (files []stackFile, rows []StackRow) {
+// and a differential flame graph against the baseline, or else the first variant, of the same workload, axes and class. called is how variants
+// are called instead of their names.
+func stackFiles(a *verdict.Analysis, called map[string]string) (files []stackFile, rows []StackRow) {
 	type place struct{ workload, axes, class string }
 	cell := func(p profile.Profile) harness.Cell {
 		c, _ := record.ParseCell(a.Run.Env.Experiment, p.Cell) // checked where it was read
@@ -55,6 +56,7 @@ func stackFiles(a *verdict.Analysis) (files []stackFile, rows []StackRow) {
 		slices.SortStableFunc(same, func(x, y profile.Profile) int { return -cmp.Compare(isBase(x), isBase(y)) })
 		for _, own := range harness.GroupBy(same, func(p profile.Profile) string { return p.Cell }) {
 			c := cell(own[0])
+			c.Variant = cmp.Or(called[c.Variant], c.Variant)
 			row := StackRow{ID: fmt.Sprintf("stacks-%d", len(rows)+1), Cell: own[0].Cell, Where: c.At() + ", class " + c.Class, Variant: c.Variant}
 			for _, p := range own {
 				if len(p.Stacks) == 0 {
@@ -71,6 +73,7 @@ func stackFiles(a *verdict.Analysis) (files []stackFile, rows []StackRow) {
 				base, ok := harness.Find(same, func(o profile.Profile) bool { return o.Kind == p.Kind && o.Cell == same[0].Cell && o.Cell != p.Cell })
 				if ok && len(base.Stacks) > 0 {
 					name := cell(base).Variant
+					name = cmp.Or(called[name], name)
 					add(p.Kind+" against "+name, stem+".against-"+safe(name)+".svg", func(b *bytes.Buffer) error {
 						return flame.DrawDiff(b, title+" against "+name, name, c.Variant, base, p)
 					})
@@ -129,9 +132,10 @@ func writeStacks(root *os.Root, dir string, files []stackFile) error {
 	return harness.Wrap(harness.FirstLine(errors.Join(errs...)), "write stacks")
 }
 
-// WriteStackFiles writes the flame graphs and pprof files of a run into its directory, as Write does with the page.
-func WriteStackFiles(r *record.Run) error {
-	files, _ := stackFiles(verdict.Analyze(r))
+// WriteStackFiles writes the flame graphs and pprof files of a run into its directory, as Write does with the page. called is how variants are
+// called instead of their names.
+func WriteStackFiles(r *record.Run, called map[string]string) error {
+	files, _ := stackFiles(verdict.Analyze(r), called)
 	root, err := os.OpenRoot(r.Dir)
 	if err != nil {
 		return fmt.Errorf("write stacks: %w", err)
@@ -141,8 +145,8 @@ func WriteStackFiles(r *record.Run) error {
 }
 
 // WriteStackDiffs writes a differential flame graph for each cell and kind of which both runs sampled stacks, into the directory of the
-// new one. a and b name the runs. It returns the folder, or "" if there are none.
-func WriteStackDiffs(before, after *record.Run, a, b string) (string, error) {
+// new one. a and b name the runs or, of a pair, the one variant that each has. It returns the folder, or "" if there are none.
+func WriteStackDiffs(before, after *record.Run, a, b string, pair bool) (string, error) {
 	var files []stackFile
 	used := map[string]int{}
 	for _, p := range after.Stacks {
@@ -151,12 +155,9 @@ func WriteStackDiffs(before, after *record.Run, a, b string) (string, error) {
 		if !ok || err != nil || len(p.Stacks) == 0 && len(old.Stacks) == 0 {
 			continue
 		}
-		text := fmt.Sprintf("%s: %s against %s", c.At(), b, a)
-		if c.Variant != a && c.Variant != b {
-			text = fmt.Sprintf("%s, %s: %s against %s", c.At(), c.Variant, b, a)
-		}
-		if c.Variant == a { // B's run has it under A's name
-			c.Variant = b
+		text := fmt.Sprintf("%s, %s: %s against %s", c.At(), c.Variant, b, a)
+		if pair { // both runs have it under A's name
+			text, c.Variant = fmt.Sprintf("%s: B, %s, against A, %s", c.At(), b, a), "B-"+b
 		}
 		files = append(files, stackFile{fileName(c, p.Kind, used) + ".svg", func(out *bytes.Buffer) error { return flame.DrawDiff(out, text, a, b, old, p) }})
 	}

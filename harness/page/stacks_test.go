@@ -3,6 +3,7 @@
 package page
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -116,23 +117,54 @@ func TestWriteStackDiffs(t *testing.T) {
 	before, after := synthetic.Golden(), synthetic.Golden()
 	after.Dir = t.TempDir()
 	base := verdict.Analyze(before).BaselineOf()
-	if dir, err := WriteStackDiffs(before, after, "old", "new"); err != nil || dir != "" {
+	if dir, err := WriteStackDiffs(before, after, "old", "new", false); err != nil || dir != "" {
 		t.Errorf("two runs without stacks: %q, %v", dir, err)
 	}
 	withStacks(before, base)
 	withStacks(after, base)
-	if err := WriteStackFiles(after); err != nil {
+	if err := WriteStackFiles(after, nil); err != nil {
 		t.Fatal(err)
 	}
 	if files, err := filepath.Glob(filepath.Join(after.Dir, "stacks", "*.pb.gz")); err != nil || len(files) == 0 {
 		t.Errorf("pprof files: %q, %v", files, err)
 	}
 	before.Stacks = slices.DeleteFunc(before.Stacks, func(p profile.Profile) bool { return p.Kind == profile.OffCPU })
-	dir, err := WriteStackDiffs(before, after, "HEAD^:a.c", "new")
+	dir, err := WriteStackDiffs(before, after, "HEAD^:a.c", "new", false)
 	if err != nil || filepath.Base(dir) != "against-HEAD--a.c" {
 		t.Fatalf("%q, %v", dir, err)
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 2 {
 		t.Errorf("%v, %v", files, err)
+	}
+}
+
+// TestStackFilesOfPair: both sides of a pair, under one name in their runs and in one directory, have files and titles of their own.
+func TestStackFilesOfPair(t *testing.T) {
+	before, after := synthetic.Golden(), synthetic.Golden()
+	base := verdict.Analyze(before).BaselineOf()
+	withStacks(before, base)
+	only := func(p profile.Profile) bool { return !strings.Contains(p.Cell, "variant="+base+"/") }
+	before.Stacks = slices.DeleteFunc(before.Stacks, only)
+	after.Stacks = before.Stacks
+	before.Dir = t.TempDir()
+	after.Dir = before.Dir
+	dir, err := WriteStackDiffs(before, after, base, "HEAD:mine.c", true)
+	err = errors.Join(err, WriteStackFiles(before, map[string]string{base: "A-" + base}), WriteStackFiles(after, map[string]string{base: "B-HEAD:mine.c"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ pattern, title string }{
+		{"stacks/*.A-" + base + ".on-cpu.svg", ": A-" + base},
+		{"stacks/*.B-HEAD-mine.c.on-cpu.svg", ": B-HEAD:mine.c"},
+		{strings.TrimPrefix(dir, after.Dir) + "/*.B-HEAD-mine.c.on-cpu.svg", ": B, HEAD:mine.c, against A, " + base},
+	} {
+		files, err := filepath.Glob(filepath.Join(after.Dir, c.pattern))
+		if err != nil || len(files) != 1 {
+			t.Errorf("%s: %q, %v", c.pattern, files, err)
+			continue
+		}
+		if text, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(text), c.title+"<") {
+			t.Errorf("%s does not have the title %s: %v", files[0], c.title, err)
+		}
 	}
 }

@@ -311,7 +311,7 @@ func (p *pair) answer(ctx context.Context, s streams, f abFlags, jobs [][]job, e
 		if err := p.progAnswer(&out, f.progFlags, runs[0], runs[1]); err != nil {
 			wrong = errors.Join(wrong, fmt.Errorf("%s%w", where, err))
 		}
-		if err := errors.Join(page.WriteStackFiles(runs[0]), page.WriteStackFiles(runs[1]), stackDiffs(s, runs[0], runs[1], out.A, out.B)); err != nil {
+		if err := p.stackFiles(s, runs, out.A, out.B); err != nil {
 			return err
 		}
 		answers = append(answers, out)

@@ -77,7 +77,7 @@ func (p *pair) cellOf(row verdict.Row, sides [2]*job, i int) string {
 // sampledTables are the functions of a row by sampled stacks, from one more guest of each side.
 func (p *pair) sampledTables(ctx context.Context, f abFlags, row verdict.Row, sides [2]*job) (tables [2]profile.Table, err error) {
 	for i, j := range sides {
-		all, errs := j.sampleStacks(ctx, f.runFlags, []string{p.cellOf(row, sides, i)})
+		all, errs := j.sampleStacks(ctx, f.runFlags, []string{p.cellOf(row, sides, i)}, func(runner.CountedTrial) string { return "" }) // the answer has the medians
 		on, _ := harness.Find(all, func(s profile.Profile) bool { return s.Kind == profile.OnCPU })
 		t, ok := on.Table()
 		switch {

@@ -100,7 +100,7 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	if counted := len(before.Functions) > 0 && len(after.Functions) > 0; !counted && before.Env.Target == harness.TargetExact && c.Count(verdict.Better)+c.Count(verdict.Worse) > 0 {
 		s.note("functions were not counted in both runs: kxlab run --functions records where a difference comes from")
 	}
-	if err := stackDiffs(s, before, after, filepath.Base(before.Dir), filepath.Base(after.Dir)); err != nil {
+	if err := stackDiffs(s, before, after, filepath.Base(before.Dir), filepath.Base(after.Dir), false); err != nil {
 		return err
 	}
 	switch {

@@ -72,30 +72,38 @@ func (j *job) recordMore(ctx context.Context, s streams, f runFlags, sum runner.
 	return nil
 }
 
-// recordStacks samples the stacks of the measured cells of a finished run, and records the profiles. A note says what there is none of,
-// and why.
+// recordStacks samples the stacks of the measured cells of a finished run, and records the profiles. Notes say what the sampler added, what there
+// is none of, and why.
 func (j *job) recordStacks(ctx context.Context, s streams, f runFlags, sum runner.Summary, w *record.Writer) error {
 	measured := harness.Filter(sum.Outcomes, func(o record.CellOutcome) bool {
 		c, err := record.ParseCell(j.plan.Experiment.Name, o.Cell)
 		return o.Outcome == harness.OutcomeMeasured && err == nil && !strings.HasSuffix(c.Variant, harness.SuffixAA) // which is another's copy
 	})
 	s.note("%s: one more trial of %s, to sample stacks", j.plan.Experiment.Name, harness.Plural(len(measured), "cell"))
-	profiles, errs := j.sampleStacks(ctx, f, harness.Map(measured, func(o record.CellOutcome) string { return o.Cell }))
+	run, err := record.Open(j.dir)
+	if err != nil {
+		return err
+	}
+	costs := samplerCosts{measured: run}
+	profiles, errs := j.sampleStacks(ctx, f, harness.Map(measured, func(o record.CellOutcome) string { return o.Cell }), costs.add)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	texts := harness.Map(errs, func(err error) string { return firstOf(err.Error()) })
+	if text := costs.String(); text != "" {
+		texts = append(texts, text)
+	}
 	var noted []error
-	for _, err := range errs {
-		text := "stacks: " + firstOf(err.Error())
-		s.note("%s: %s", j.plan.Experiment.Name, text)
-		noted = append(noted, w.Note("%s", text))
+	for _, text := range texts {
+		s.note("%s: stacks: %s", j.plan.Experiment.Name, text)
+		noted = append(noted, w.Note("stacks: %s", text))
 	}
 	return errors.Join(append(noted, w.Stacks(profiles))...)
 }
 
-// sampleStacks makes one more trial of cells, in which stacks are sampled. The errors are one for each cell, or group of cells, that has
-// no profile.
-func (j *job) sampleStacks(ctx context.Context, f runFlags, cells []string) (out []profile.Profile, errs []error) {
+// sampleStacks makes one more trial of cells, in which stacks are sampled. about returns a note about each, or "". The errors are one for each
+// cell, or group of cells, that has no profile.
+func (j *job) sampleStacks(ctx context.Context, f runFlags, cells []string, about func(runner.CountedTrial) string) (out []profile.Profile, errs []error) {
 	jobs, err := runner.StackJobs(j.plan, j.selection, f.seed, j.objects, cells...)
 	if err != nil {
 		return nil, []error{err}
@@ -120,7 +128,13 @@ func (j *job) sampleStacks(ctx context.Context, f runFlags, cells []string) (out
 				errs = append(errs, err)
 				continue
 			}
-			out = append(out, profilesOf(a, unit, kernel)...)
+			own := profilesOf(a, unit, kernel)
+			if text := about(a); text != "" {
+				for i := range own {
+					own[i].Notes = append(own[i].Notes, text)
+				}
+			}
+			out = append(out, own...)
 		}
 	}
 	return out, errs
@@ -226,11 +240,19 @@ func unitOfWork(metrics []harness.Metric) string {
 	return ""
 }
 
-// stackDiffs writes the differential flame graphs of two runs that sampled stacks, and says where they are.
-func stackDiffs(s streams, before, after *record.Run, a, b string) error {
-	dir, err := page.WriteStackDiffs(before, after, a, b)
+// stackDiffs writes the differential flame graphs of two runs that sampled stacks, or of the sides of a pair, and says where they are.
+func stackDiffs(s streams, before, after *record.Run, a, b string, pair bool) error {
+	dir, err := page.WriteStackDiffs(before, after, a, b, pair)
 	if err == nil && dir != "" {
 		s.note("differential flame graphs are in %s", dir)
 	}
 	return err
+}
+
+// stackFiles writes the flame graphs of both sides of a pair, A and B by the user's words: both runs have the variant under A's name.
+func (p *pair) stackFiles(s streams, runs [2]*record.Run, a, b string) error {
+	return errors.Join(
+		page.WriteStackFiles(runs[0], map[string]string{p.a.Name: "A-" + a}), page.WriteStackFiles(runs[1], map[string]string{p.a.Name: "B-" + b}),
+		stackDiffs(s, runs[0], runs[1], a, b, true),
+	)
 }

@@ -88,7 +88,7 @@ func TestStacksExact(t *testing.T) {
 	var profiles []profile.Profile
 	for i := range written {
 		var errs []error
-		if profiles, errs = j.sampleStacks(t.Context(), f, cells); len(errs) > 0 || len(profiles) != 4 {
+		if profiles, errs = j.sampleStacks(t.Context(), f, cells, func(runner.CountedTrial) string { return "" }); len(errs) > 0 || len(profiles) != 4 {
 			t.Fatalf("%d profiles of %q: %v", len(profiles), cells, errs)
 		}
 		for _, p := range profiles {
@@ -132,6 +132,9 @@ func TestStacksHost(t *testing.T) {
 	}
 	if len(r.Stacks) != 4 || !strings.Contains(stacksText(r.Stacks[0])+stacksText(r.Stacks[2]), "nf_nat") {
 		t.Errorf("%d profiles, or nothing of netfilter in them: %v", len(r.Stacks), r.Env.Notes)
+	}
+	if notes := strings.Join(r.Env.Notes, "\n"); !strings.Contains(notes, "what the sampler adds, ") {
+		t.Errorf("no number of what the sampler adds: %s", notes)
 	}
 	svg, err := filepath.Glob(filepath.Join(dir, "r", "stacks", "against-iptables", "*.on-cpu.svg"))
 	if err != nil || len(svg) != 1 {
