@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/sys"
 )
 
 // A Cmd is a program to run in a guest, in the manner of exec.Cmd: set its fields, then Run, or Start and Wait. It can be used once.
@@ -130,7 +131,7 @@ func (c *Cmd) Start(ctx context.Context) error {
 	}
 	t := c.task()
 	t.Stdin = stdin != nil
-	if free, err := freeMemory(); err == nil && c.memory() > free {
+	if free, err := sys.FreeMemory(); err == nil && c.memory() > free {
 		return harness.Skip("start guest: memory: %d MiB requested, %d available: request less, or stop other programs", c.memory()>>20, free>>20)
 	}
 	a, err := c.chooseAccel(ctx)

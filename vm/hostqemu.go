@@ -4,9 +4,7 @@ package vm
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -34,21 +32,6 @@ func QEMUVersion(ctx context.Context) (string, error) {
 		return f[i+1], nil
 	}
 	return "", fmt.Errorf("read QEMU's version: no version in %q", out)
-}
-
-// freeMemory returns the memory that this machine can give a guest, bytes.
-func freeMemory() (int64, error) {
-	raw, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(raw)) {
-		var kib int64
-		if n, _ := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); n == 1 {
-			return kib << 10, nil
-		}
-	}
-	return 0, errors.New("/proc/meminfo has no MemAvailable")
 }
 
 // fdPath returns the path by which a child opens a file that it inherits.

@@ -23,17 +23,19 @@ const killTime = 5 * time.Second
 
 // A group is a cgroup v2 in which programs are started.
 type group struct {
-	path string
-	fd   int
+	path   string
+	fd     int
+	limit  int64 // of memory, bytes; 0: half of what is free
+	memory memory
 }
 
-// makeGroup makes the cgroup of a folder's name, at the top of the tree.
-func makeGroup(name string) (*group, error) {
+// makeGroup makes the cgroup of a folder's name, at the top of the tree, with a limit of memory, bytes; 0: half of what is free.
+func makeGroup(name string, limit int64) (*group, error) {
 	mount, _, err := sys.Cgroup2()
 	if err != nil {
 		return nil, harness.Skip("attach: command needs cgroup v2, by which the lab ends all processes of a program: %v", err)
 	}
-	g := &group{path: filepath.Join(mount, name)}
+	g := &group{path: filepath.Join(mount, name), limit: limit}
 	if err := g.open(); err != nil {
 		return nil, err
 	}
@@ -47,6 +49,9 @@ func (g *group) open() (err error) {
 	}
 	if g.fd, err = unix.Open(g.path, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
 		return errors.Join(fmt.Errorf("open cgroup: %w", err), os.Remove(g.path))
+	}
+	if g.memory, err = limitMemory(g.path, g.limit); err != nil {
+		return errors.Join(err, unix.Close(g.fd), os.Remove(g.path))
 	}
 	return nil
 }
@@ -102,7 +107,7 @@ func (g *group) signal(path string) {
 func (g *group) close() error {
 	err := g.kill()
 	_ = unix.Close(g.fd)
-	return errors.Join(err, removeTree(g.path))
+	return errors.Join(err, g.memory.close(), removeTree(g.path))
 }
 
 // removeTree removes a cgroup without processes and those below it.

@@ -40,6 +40,7 @@ type Options struct {
 	Ready func() error
 	// The longest time for Up and for Sync and Flush; 0: upTime and syncTime.
 	UpTime, SyncTime time.Duration
+	Memory           int64 // that the programs may take, bytes; 0: half of what is free
 }
 
 // A Command is the programs of one variant with what they left. It is not safe for concurrent use.
@@ -85,7 +86,7 @@ func New(spec harness.Command, opts Options) (_ *Command, err error) {
 	if c.mounts, err = makeMounts(); err != nil {
 		return nil, err
 	}
-	c.group, err = makeGroup(name)
+	c.group, err = makeGroup(name, opts.Memory)
 	return c, err
 }
 
@@ -255,6 +256,8 @@ func (c *Command) Fault() error {
 		return errors.New("the command is closed")
 	case c.out != nil && c.out.isFlood():
 		return c.failed("up", errFlood)
+	case c.group.memory.exceeded() != nil:
+		return c.failed("up", errors.New("it has no longer all its processes"))
 	case c.main != nil:
 		select {
 		case <-c.main.done:
@@ -291,6 +294,9 @@ func (c *Command) failed(action string, err error) error {
 	if action == "up" && !c.up && errors.As(err, &exit) && exit.ExitCode() == skipCode {
 		return harness.Skip("%s", cmp.Or(c.out.String(), "its program up says that this machine lacks something, and not what"))
 	}
+	if over := c.group.memory.exceeded(); over != nil {
+		err = fmt.Errorf("%w: %w", over, err)
+	}
 	text := c.out.String()
 	if errors.As(err, &exit) && exit.ExitCode() == notFoundCode || strings.Contains(text+"\n", ": not found\n") {
 		err = fmt.Errorf("%w: a program was not found: name it in needs", err)
@@ -307,7 +313,7 @@ func (c *Command) end() error {
 		return nil
 	}
 	c.main, c.up, c.lives = nil, false, false
-	return errors.Join(c.group.renew(), c.endOutside())
+	return errors.Join(c.group.kill(), c.endOutside(), c.group.renew()) // those outside are in the cgroup that limits memory, too
 }
 
 // Close runs Down if Up was ready, ends all processes and removes the folder and the cgroup. A second call does nothing.
@@ -320,7 +326,7 @@ func (c *Command) Close() error {
 		if err := c.left(); err != nil {
 			errs = append(errs, c.failed("up", err))
 		}
-		errs = append(errs, c.group.close(), c.endOutside())
+		errs = append(errs, c.group.kill(), c.endOutside(), c.group.close())
 	}
 	if c.mounts != nil {
 		c.mounts.close()

@@ -70,6 +70,9 @@ func (c *Command) start(action, path string) (*process, error) {
 		defer close(p.done)
 		begun := false
 		err := c.inside(func() error {
+			if err := c.group.memory.join(); err != nil {
+				return err
+			}
 			if err := startFree(cmd); err != nil {
 				return explainStart(cmd.Path, err)
 			}

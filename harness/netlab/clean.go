@@ -33,7 +33,7 @@ func Clean(ctx context.Context) (removed []string, err error) {
 		path   string
 		role   string // begins the roles of what is removed
 		remove func(ctx context.Context, path string) error
-	}{{mount, "", cleanCgroup}, {nsDir, "", cleanNS}, {os.TempDir(), "command.", cleanFolder}} {
+	}{{mount, "", cleanCgroup}, {sys.MemoryCgroup1(), "command.", cleanCgroup}, {nsDir, "", cleanNS}, {os.TempDir(), "command.", cleanFolder}} {
 		entries, err := os.ReadDir(dir.path)
 		if err != nil {
 			continue // the folder does not exist: there are no objects

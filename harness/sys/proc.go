@@ -52,14 +52,18 @@ func Cgroup2() (mount, root string, err error) {
 // ParseCgroup2 reads /proc/PID/mountinfo (proc_pid_mountinfo(5)): the fourth field is the root of the mount, the fifth the
 // mount point, and the file system follows a field that is a hyphen.
 func ParseCgroup2(mountinfo string) (mount, root string, err error) {
-	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`)
 	for line := range strings.Lines(mountinfo) {
 		left, right, ok := strings.Cut(line, " - ")
 		if f := strings.Fields(left); ok && len(f) >= 5 && strings.HasPrefix(right, "cgroup2 ") {
-			return unescape.Replace(f[4]), unescape.Replace(f[3]), nil
+			return unescapeMount(f[4]), unescapeMount(f[3]), nil
 		}
 	}
 	return "", "", errors.New("find cgroup v2: cgroup v2 is not mounted")
+}
+
+// unescapeMount undoes how mountinfo writes what would end a field.
+func unescapeMount(field string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`).Replace(field)
 }
 
 // RemoveCgroup removes an empty cgroup. A thread that has ended stays in its cgroup for a moment.
