@@ -256,7 +256,7 @@ func (c *Command) Fault() error {
 		return errors.New("the command is closed")
 	case c.out != nil && c.out.isFlood():
 		return c.failed("up", errFlood)
-	case c.group.memory.exceeded() != nil:
+	case c.group.memory.limit > 0 && c.group.memory.exceeded() != nil:
 		return c.failed("up", errors.New("it has no longer all its processes"))
 	case c.main != nil:
 		select {

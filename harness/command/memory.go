@@ -21,11 +21,15 @@ import (
 // memory. The kernel ends a process at the limit. It is that of the group's cgroup where cgroup v2 controls memory, else of a cgroup v1 of the same
 // name. Where neither is there, as in guests, the kernel ends processes when the guest's memory is used up.
 type memory struct {
-	limit  int64  // bytes
-	path   string // of the cgroup whose memory is limited; "": there is no limit
+	limit  int64  // bytes; 0: none
+	path   string // of the cgroup whose memory is limited
 	v1     bool
-	events string // the file in path that counts processes that were ended
+	events string // the file that counts processes that were ended
+	before uint64 // its count
 }
+
+// vmEvents counts the events of the whole machine's memory.
+const vmEvents = "/proc/vmstat"
 
 // limitMemory sets the limit of a group; 0: half of what is free.
 func limitMemory(group string, limit int64) (m memory, err error) {
@@ -33,14 +37,17 @@ func limitMemory(group string, limit int64) (m memory, err error) {
 	first := sys.MemoryCgroup1()
 	switch {
 	case slices.Contains(strings.Fields(string(controllers)), "memory"):
-		m = memory{path: group, events: "memory.events"}
+		m = memory{path: group, events: filepath.Join(group, "memory.events")}
 	case first != "":
-		m = memory{path: filepath.Join(first, filepath.Base(group)), v1: true, events: "memory.oom_control"}
+		path := filepath.Join(first, filepath.Base(group))
+		m = memory{path: path, v1: true, events: filepath.Join(path, "memory.oom_control")}
 		if err := os.Mkdir(m.path, 0o755); err != nil {
 			return memory{}, fmt.Errorf("make cgroup: %w", err)
 		}
 	default:
-		return memory{}, nil
+		m = memory{events: vmEvents}
+		m.before = m.ended()
+		return m, nil
 	}
 	if m.limit = limit; limit == 0 {
 		if m.limit, err = sys.FreeMemory(); err != nil {
@@ -70,18 +77,26 @@ func (m memory) join() error {
 	return harness.Wrap(err, "limit memory")
 }
 
-// exceeded returns an error if the kernel ended a process at the limit.
+// exceeded returns an error if the kernel ended a process at the limit or, without one, if it ended any since the group was made.
 func (m memory) exceeded() error {
-	if m.path == "" {
+	switch {
+	case m.ended() == m.before:
 		return nil
+	case m.limit == 0:
+		return errors.New("the kernel ended a process because the memory of this machine or guest was used up")
 	}
-	raw, _ := os.ReadFile(filepath.Join(m.path, m.events))
+	return fmt.Errorf("a process was ended because the variant took more memory than the %d MiB that the lab leaves it (half of what was free)", m.limit>>20)
+}
+
+// ended is how many processes the kernel has ended for want of memory.
+func (m memory) ended() (n uint64) {
+	raw, _ := os.ReadFile(m.events)
 	for line := range strings.Lines(string(raw)) {
-		if f := strings.Fields(line); len(f) == 2 && f[0] == "oom_kill" && f[1] != "0" {
-			return fmt.Errorf("a process was ended because the variant took more memory than the %d MiB that the lab leaves it (half of what was free)", m.limit>>20)
+		if f := strings.Fields(line); len(f) == 2 && f[0] == "oom_kill" {
+			n, _ = strconv.ParseUint(f[1], 10, 64)
 		}
 	}
-	return nil
+	return n
 }
 
 // close removes what limitMemory made. No process may be left.

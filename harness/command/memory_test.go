@@ -65,3 +65,25 @@ func TestMemory(t *testing.T) {
 		t.Errorf("a limit of %d of %d bytes, %v", o.group.memory.limit, free, err)
 	}
 }
+
+// TestMemoryWithoutLimit: where no cgroup limits memory, a process that the kernel ended is told by the machine's count.
+func TestMemoryWithoutLimit(t *testing.T) {
+	m := memory{events: filepath.Join(t.TempDir(), "vmstat")}
+	for _, tt := range []struct {
+		text string
+		over bool
+	}{{"pgfault 7\noom_kill 3\nunused 1\n", false}, {"pgfault 9\noom_kill 4\n", true}} {
+		if err := os.WriteFile(m.events, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if !tt.over {
+			m.before = m.ended()
+		}
+		if err := m.exceeded(); (err != nil) != tt.over || m.before != 3 {
+			t.Errorf("%q, before %d: %v", tt.text, m.before, err)
+		}
+	}
+	if raw, err := os.ReadFile(vmEvents); err != nil || !strings.Contains(string(raw), "\noom_kill ") {
+		t.Errorf("%s does not count: %v", vmEvents, err)
+	}
+}
