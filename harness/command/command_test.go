@@ -74,6 +74,7 @@ func TestUp(t *testing.T) {
 		{"one that only forks and never ends", "sleep 1000 & sleep 1000 & wait", "not ready after ", false},
 		{"a server outside its cgroup", escape + "; sleep 1000 </dev/null & exit 0", "(sleep) left the cgroup of its variant", false},
 		{"a server outside that says it is ready", escape + "; echo ready; exec sleep 1000", "left the cgroup of its variant", false},
+		{"a server outside that names no variant", escape + "; echo ready; exec env -i sleep 1000", "left the cgroup", false},
 		{"a flood", "exec yes flooding", "more than 4 MiB", false},
 		{"a flood of one line", "exec tr '\\0' x </dev/zero", "more than 4 MiB", false},
 		{"a flood from a fork", "(yes) & exec sleep 1000", "more than 4 MiB", false},
@@ -132,10 +133,16 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// TestLeft: a process that leaves the cgroup when the variant is in force is an error of Close, and is ended.
+// TestLeft: a process that leaves the cgroup when the variant is in force is an error of Close, and is ended, also one that names no variant.
 func TestLeft(t *testing.T) {
 	labtest.AsRoot(t)
-	o, err := New(script(map[string]string{"up": "echo ready; read -r _ <go; " + escape + "; echo $$ >pid; exec sleep 1000"}), Options{})
+	for _, then := range []string{"exec sleep 1000", "exec env -i sleep 1000"} {
+		t.Run(then, func(t *testing.T) { testLeft(t, then) })
+	}
+}
+
+func testLeft(t *testing.T, then string) {
+	o, err := New(script(map[string]string{"up": "echo ready; read -r _ <go; " + escape + "; echo $$ >pid; " + then}), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

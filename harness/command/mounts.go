@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -53,6 +54,23 @@ func (m *mounts) enter() error {
 		err = unix.Setns(m.fd, unix.CLONE_NEWNS)
 	}
 	return harness.Wrap(err, "enter mount namespace")
+}
+
+// processes are those in the namespace.
+func (m *mounts) processes() (pids []int) {
+	var own unix.Stat_t
+	if unix.Fstat(m.fd, &own) != nil {
+		return nil
+	}
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		var st unix.Stat_t
+		if err == nil && unix.Stat("/proc/"+e.Name()+"/ns/mnt", &st) == nil && st.Dev == own.Dev && st.Ino == own.Ino {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 func (m *mounts) close() { _ = unix.Close(m.fd) }

@@ -5,6 +5,7 @@ package command
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,10 +14,13 @@ import (
 	"github.com/kxlab/kxlab/harness/owner"
 )
 
-// outside are the command's processes that left its cgroup. Their environment names the command.
+// outside are the command's processes that left its cgroup. Their environment names the command or, if they changed it, they are in its mount
+// namespace.
 func (c *Command) outside() (pids []int) {
-	for _, pid := range owner.Marked(func(name string) bool { return name == c.name }) {
-		if raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid)); err == nil && !isInside(string(raw), c.name) {
+	own := owner.Marked(func(name string) bool { return name == c.name })
+	for _, pid := range append(own, c.mounts.processes()...) {
+		raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+		if err == nil && !isInside(string(raw), c.name) && !slices.Contains(pids, pid) {
 			pids = append(pids, pid)
 		}
 	}
