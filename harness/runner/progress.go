@@ -159,12 +159,15 @@ func (p *Progress) rows() int { return (len([]rune(p.answer)) + p.width - 1) / p
 func (p *Progress) phase(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.what = p.renamed(what)
+	p.what = p.renamed(strings.TrimPrefix(what, ": ")) // of a group without a name
 	p.show()
 }
 
-// tickEvery is how often what is under way is shown again.
-const tickEvery = time.Second
+// How often what is under way is shown again: on a terminal, and in plain lines.
+const (
+	tickEvery  = time.Second
+	againEvery = 30 * time.Second
+)
 
 // tick shows again and again what is under way, until stop is called.
 func (p *Progress) tick() (stop func()) {
@@ -185,7 +188,7 @@ func (p *Progress) tick() (stop func()) {
 func (p *Progress) again() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.what != "" {
+	if p.what != "" && (p.width > 0 || p.now().Sub(p.written) >= max(againEvery, p.every)) {
 		p.show()
 	}
 }

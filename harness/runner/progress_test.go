@@ -105,16 +105,16 @@ func TestProgressLate(t *testing.T) {
 	pr.now = func() time.Time { return now }
 	pr.begin(p)
 	pr.again() // before there is anything
-	pr.phase("set up")
-	for _, at := range []time.Duration{10, 100} {
+	pr.phase(": set up")
+	for _, at := range []time.Duration{10, 29, 100, 110} {
 		now = time.Unix(0, 0).Add(at * time.Second)
 		pr.again()
 	}
-	pr.setup(100 * time.Second)
+	pr.setup(110 * time.Second)
 	now = now.Add(time.Minute)
 	pr.again()
-	want := "1 cell, 1 trial, about 16s\n[1/1] 0s, 16s left: set up\n[1/1] 10s, 16s left: set up\n[1/1] 1m40s, 1m41s or more left: set up\n" +
-		"[1/1] 2m40s, 1m0s or more left: set up\n"
+	want := "1 cell, 1 trial, about 16s\n[1/1] 0s, 16s left: set up\n[1/1] 1m40s, 1m41s or more left: set up\n" +
+		"[1/1] 2m50s, 1m0s or more left: set up\n"
 	if out.String() != want {
 		t.Errorf("%swant %s", out.String(), want)
 	}
