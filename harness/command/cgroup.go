@@ -25,11 +25,11 @@ const killTime = 5 * time.Second
 type group struct {
 	path   string
 	fd     int
-	limit  int64 // of memory, bytes; 0: half of what is free
+	limit  int64 // of memory, bytes; 0: a quarter of what is free
 	memory memory
 }
 
-// makeGroup makes the cgroup of a folder's name, at the top of the tree, with a limit of memory, bytes; 0: half of what is free.
+// makeGroup makes the cgroup of a folder's name, at the top of the tree, with a limit of memory, bytes; 0: a quarter of what is free.
 func makeGroup(name string, limit int64) (*group, error) {
 	mount, _, err := sys.Cgroup2()
 	if err != nil {

@@ -40,7 +40,7 @@ type Options struct {
 	Ready func() error
 	// The longest time for Up and for Sync and Flush; 0: upTime and syncTime.
 	UpTime, SyncTime time.Duration
-	Memory           int64 // that the programs may take, bytes; 0: half of what is free
+	Memory           int64 // that the programs may take, bytes; 0: a quarter of what is free
 }
 
 // A Command is the programs of one variant with what they left. It is not safe for concurrent use.

@@ -31,7 +31,7 @@ type memory struct {
 // vmEvents counts the events of the whole machine's memory.
 const vmEvents = "/proc/vmstat"
 
-// limitMemory sets the limit of a group; 0: half of what is free.
+// limitMemory sets the limit of a group; 0: a quarter of what is free.
 func limitMemory(group string, limit int64) (m memory, err error) {
 	controllers, _ := os.ReadFile(filepath.Join(group, "cgroup.controllers"))
 	first := sys.MemoryCgroup1()
@@ -53,7 +53,7 @@ func limitMemory(group string, limit int64) (m memory, err error) {
 		if m.limit, err = sys.FreeMemory(); err != nil {
 			return m, errors.Join(err, m.close())
 		}
-		m.limit /= 2
+		m.limit /= 4
 	}
 	name, others := "memory.max", map[string]string{"memory.swap.max": "0", "memory.oom.group": "1"}
 	if m.v1 {
@@ -85,7 +85,7 @@ func (m memory) exceeded() error {
 	case m.limit == 0:
 		return errors.New("the kernel ended a process because the memory of this machine or guest was used up")
 	}
-	return fmt.Errorf("a process was ended because the variant took more memory than the %d MiB that the lab leaves it (half of what was free)", m.limit>>20)
+	return fmt.Errorf("a process was ended because the variant took more memory than the %d MiB that the lab leaves it (a quarter of what was free)", m.limit>>20)
 }
 
 // ended is how many processes the kernel has ended for want of memory.

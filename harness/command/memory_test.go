@@ -61,7 +61,7 @@ func TestMemory(t *testing.T) {
 	}
 	o := open(t, script(map[string]string{"up": "exit 0"}), Options{})
 	free, err := sys.FreeMemory()
-	if err != nil || o.group.memory.limit < free/4 || o.group.memory.limit > free {
+	if err != nil || o.group.memory.limit < free/8 || o.group.memory.limit > free/2 {
 		t.Errorf("a limit of %d of %d bytes, %v", o.group.memory.limit, free, err)
 	}
 }
