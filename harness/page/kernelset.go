@@ -130,6 +130,12 @@ func (s KernelSet) table(rows []verdict.Aligned) SetTable {
 	for i := 1; i < len(s.Names); i++ {
 		t.Head = append(t.Head, s.Names[i]+" against "+s.Names[i-1])
 	}
+	shared := harness.Cell{Axes: harness.Filter(rows[0].Cell.Axes, func(a harness.AxisValue) bool {
+		return !slices.ContainsFunc(rows, func(r verdict.Aligned) bool { return !slices.Contains(r.Cell.Axes, a) })
+	})}
+	if at := shared.AxesText(); at != "" {
+		t.Title += " at " + at
+	}
 	for _, r := range rows {
 		values := make([]string, len(s.Names))
 		var known []float64
@@ -147,11 +153,20 @@ func (s KernelSet) table(rows []verdict.Aligned) SetTable {
 				values[i] = sc.Format(r.Rows[i-1].New.Median)
 			}
 		}
-		at := strings.TrimSpace(r.Cell.Variant + " " + r.Cell.AxesText())
-		t.Rows = append(t.Rows, slices.Concat([]string{at, sc.Column(r.Unit)}, values, harness.Map(r.Rows, changeText)))
+		own := harness.Cell{Axes: harness.Filter(r.Cell.Axes, func(a harness.AxisValue) bool { return !slices.Contains(shared.Axes, a) })}
+		at := strings.TrimSpace(r.Cell.Variant + " " + own.AxesText())
+		t.Rows = append(t.Rows, slices.Concat([]string{at, sc.Column(r.Unit)}, values, harness.Map(r.Rows, kernelText)))
 	}
 	t.Footer = "change: [interval over the seeds]; ~: no difference shown; –: not on this kernel"
 	return t
+}
+
+// kernelText is a row's change from one kernel to the next with its interval and verdict.
+func kernelText(r *verdict.Row) string {
+	if r == nil {
+		return "–"
+	}
+	return deltaText(*r) + intervalText(*r) + " " + r.Verdict
 }
 
 // addFunctions adds a table for each cell whose instructions all runs counted by function.

@@ -37,13 +37,13 @@ func formOf(v verdict.Against) form {
 	return inTimes
 }
 
-// verbs are what a variant does to a quantity that is counted a second; other quantities it has.
-var verbs = map[string]string{"pkt": "carries", "conn": "makes", "req": "answers", "bit": "carries", "op": "does", "batch-op": "does"}
+// verbs are what a variant does to a quantity that is counted; other quantities it has.
+var verbs = map[string]string{"pkt": "carries", "conn": "makes", "req": "answers", "bit": "carries", "op": "does", "batch-op": "does", "insn": "executes"}
 
-// kindOf is whether a unit is a time, and whether it is an amount a second.
-func kindOf(name string) (time, rate bool) {
+// kindOf is whether a unit is a time, and whether it is counted: an amount a second, or instructions.
+func kindOf(name string) (time, counted bool) {
 	head, per, _ := strings.Cut(name, "/")
-	return head == "sec" || strings.HasSuffix(head, "-sec"), per == "s"
+	return head == "sec" || strings.HasSuffix(head, "-sec"), per == "s" || head == "insn"
 }
 
 // text says an effect as a sentence, with its interval: "xdp-nat carries 4.71 times [4.6, 4.8] as many packets/s as iptables". As one that
@@ -56,10 +56,10 @@ func (e effect) text(baseline string, goesOn bool) string {
 		subject, object = object, subject
 	}
 	head, _, _ := strings.Cut(name, "/")
-	time, rate := kindOf(name)
+	time, counted := kindOf(name)
 	amount, more := e.amount(f)
 	begin := what + " of " + subject + " is "
-	if rate {
+	if counted {
 		begin = subject + " " + cmp.Or(verbs[head], "has") + " "
 	} else if time && f != inPoints {
 		begin = subject + " takes "
@@ -77,7 +77,7 @@ func (e effect) text(baseline string, goesOn bool) string {
 	switch {
 	case f == inPoints && amount == "":
 		amount, between = "the same as", " that of "
-	case f == inPoints, f == inPercent && !time && !rate:
+	case f == inPoints, f == inPercent && !time && !counted:
 		between = choose(" higher", " lower") + " than that of "
 	case f == inPercent && time:
 		between = choose(" longer", " less time") + " than "
@@ -85,7 +85,7 @@ func (e effect) text(baseline string, goesOn bool) string {
 		between = " " + strings.TrimSpace(choose("more ", "fewer ")+what) + " than "
 	case time:
 		between = " as long as "
-	case rate:
+	case counted:
 		between = " " + strings.TrimSpace("as many "+what) + " as "
 	}
 	return begin + amount + between + object
@@ -129,10 +129,10 @@ func (e effect) brief(f form) string {
 	if own := formOf(v); f == inWords || f == inPoints || own == inPoints || f == inPercent && own == inTimes {
 		f = own
 	}
-	time, rate := kindOf(e.panel.unit)
+	time, counted := kindOf(e.panel.unit)
 	m, lo, hi := v.Effect.Median, v.Effect.Lo, v.Effect.Hi
 	more, less, as := "higher", "lower", "that of "
-	if rate {
+	if counted {
 		more, less, as = "more", "fewer", "as many as "
 	} else if time && f != inPoints {
 		more, less, as = "longer", "less", "as long as "
