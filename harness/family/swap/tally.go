@@ -104,7 +104,8 @@ func (t *tally) result() harness.Result {
 		if t.oneClock {
 			g.Paused = 0
 		}
-		if g.Packets == 0 || g.Paused > 0 && g.Last < ch.began {
+		// A pause that began before the call, or that is as long as all that passed since, hides when the version came into force.
+		if g.Packets == 0 || g.Paused > 0 && (g.Last < ch.began || g.First <= ch.began+g.Paused) {
 			starved++
 			continue
 		}

@@ -93,6 +93,10 @@ func TestResult(t *testing.T) {
 			t.Errorf("%s is %v, want %v", unit, got, want)
 		}
 	}
+	got.seen[3].Paused = 2 * ms // the pause hides when version 3 came into force
+	if starved := metric(got.result(), "starved-share"); starved != 0.75 {
+		t.Errorf("with a longer pause starved-share is %v", starved)
+	}
 	seen := got.seen
 	got.seen = make([]abi.SwapSeen, len(seen))
 	if r := got.result(); !strings.Contains(r.Invalid, "starved") {
