@@ -5,16 +5,9 @@
  * An arena is memory that a program shares with user space (since 6.9). Pointers in it are user space's; a program has to convert
  * them before it follows them, else it reads user memory of whatever task runs.
  */
-#include "safety.bpf.h"
+#include "arena.bpf.h"
 
 char _license[] SEC("license") = "GPL";
-
-struct {
-	__uint(type, 33 /* BPF_MAP_TYPE_ARENA */);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 4);
-	__uint(map_extra, 0x10000000); /* where user space sees it */
-} arena SEC(".maps");
 
 SEC("syscall")
 EXPECT("root@6.9 refused: R1 invalid mem access 'scalar'")

@@ -39,7 +39,7 @@ var timeRE = regexp.MustCompile(`^verification time ([0-9]+) usec`)
 // Try loads an object with one program, without a log of instructions, which would count in the verifier's time. A refusal is no error.
 // An error that wraps harness.ErrNotSupported means that the kernel lacks a helper, a kfunc or a kind of map.
 func Try(object string, spec *ebpf.CollectionSpec, types *btf.Cache) (*Attempt, error) {
-	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}, Cache: types})
+	coll, err := loadWithStatistics(spec, types)
 	if err == nil {
 		a := &Attempt{Coll: coll}
 		for _, p := range coll.Programs {
@@ -66,6 +66,14 @@ func Try(object string, spec *ebpf.CollectionSpec, types *btf.Cache) (*Attempt, 
 		return &Attempt{Refusal: err.Error()}, nil
 	}
 	return nil, fmt.Errorf("load %s: %w", object, err)
+}
+
+// loadWithStatistics loads an object with the verifier's statistics as its program's log.
+func loadWithStatistics(spec *ebpf.CollectionSpec, types *btf.Cache) (*ebpf.Collection, error) {
+	if casts(spec) {
+		return loadCasts(spec, types)
+	}
+	return ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{LogLevel: ebpf.LogLevelStats}, Cache: types})
 }
 
 // isTypes reports whether a log is about types, which are loaded before the program.

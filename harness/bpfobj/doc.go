@@ -13,5 +13,6 @@
 //	object.go knobs.go   objects with their variables and sizes set; verifier.go explains load errors
 //	place.go xdp.go tcx.go cgroup.go   programs at hooks
 //	opsstruct.go ccload.go schedload.go kfunc.go newer.go   structs of operations, and what they need of the kernel
+//	attempt.go cast.go   one program that may be refused, with the verifier's message; programs with arenas
 //	load.go              objects that are loaded and not attached, with the kernel's figures of their programs
 package bpfobj

@@ -18,7 +18,7 @@ import (
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
-// A KernelSet is what the costs of one experiment are on several kernels, in exact guests that differ in nothing else.
+// A KernelSet is what the costs of one experiment are on several kernels, and what became of its faults, in exact guests that differ in nothing else.
 type KernelSet struct {
 	Title   string // of the experiment
 	Names   []string
@@ -76,8 +76,11 @@ var buildRE = regexp.MustCompile(`(\+.*|-(cloud|rt|amd64|arm64).*)$`)
 // kernelName is a release without its build: "7.2.12" of "7.2.12+deb14-cloud-amd64".
 func kernelName(release string) string { return buildRE.ReplaceAllString(release, "") }
 
-// isCost reports whether a unit counts work that a kernel does or makes: instructions, or bytes of code.
-func isCost(name string) bool { return strings.Contains(name, "insn") || name == "jited-B" }
+// isCost reports whether a unit counts work that a kernel does or makes: instructions, bytes of code, or the verifier's time, which
+// counts its instructions on target exact.
+func isCost(name string) bool {
+	return strings.Contains(name, "insn") || name == "jited-B" || name == "verify-sec"
+}
 
 func newKernelSet(of []*verdict.Analysis) (s KernelSet, err error) {
 	e := of[len(of)-1].Run.Env
@@ -99,8 +102,38 @@ func newKernelSet(of []*verdict.Analysis) (s KernelSet, err error) {
 	for _, rows := range harness.GroupBy(verdict.Align(steps), func(r verdict.Aligned) string { return r.Cell.Workload }) {
 		s.Tables = append(s.Tables, s.table(rows))
 	}
+	s.addFates(of)
 	s.addFunctions(of)
 	return s, nil
+}
+
+// addFates adds a table of what became of each fault, before all others, and an answer that names those with several fates.
+func (s *KernelSet) addFates(of []*verdict.Analysis) {
+	g, ok := fateGrid(of, false)
+	if !ok {
+		return
+	}
+	s.Tables = append([]SetTable{{Title: g.title, Head: g.head, Rows: g.rows, Footer: g.footer}}, s.Tables...)
+	names := harness.Map(harness.Filter(g.rows, func(row []string) bool { return otherwise(g.head, row) }), func(row []string) string { return row[0] })
+	if len(names) == 0 {
+		s.Answers = append(s.Answers, "These kernels treat each fault alike.")
+		return
+	}
+	s.Answers = append(s.Answers, fmt.Sprintf("These kernels treat %s otherwise: %s.", plural(len(names), "fault"), strings.Join(names, ", ")))
+}
+
+// otherwise reports whether a row of fateGrid over several kernels has two fates in columns that differ in their kernel alone.
+func otherwise(head, row []string) bool {
+	fates := map[string]string{} // by the axes, which stand after the kernel
+	for i := 2; i < len(row); i++ {
+		_, axes, _ := strings.Cut(head[i], " ")
+		if had := fates[axes]; row[i] != "–" && had != "" && had != row[i] {
+			return true
+		} else if row[i] != "–" {
+			fates[axes] = row[i]
+		}
+	}
+	return false
 }
 
 // stepAnswer says what costs more on a kernel, and what less, than the one before.

@@ -83,6 +83,25 @@ func TestKernelSets(t *testing.T) {
 	}
 }
 
+// TestKernelSetFates: faults with two fates by the same way are named, and a kernel that lacks a fault is none.
+func TestKernelSetFates(t *testing.T) {
+	old := fateRun("6.1.0-50", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "b": harness.FateHang})
+	now := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateHarmless, "c": harness.FateLeak})
+	for _, c := range []struct {
+		of   []*verdict.Analysis
+		want string
+	}{
+		{[]*verdict.Analysis{old, now}, "These kernels treat 1 fault otherwise: a."},
+		{[]*verdict.Analysis{old, old}, "These kernels treat each fault alike."},
+	} {
+		s := KernelSet{Tables: []SetTable{{Title: "costs"}}}
+		s.addFates(c.of)
+		if len(s.Answers) != 1 || s.Answers[0] != c.want || len(s.Tables) != 2 || s.Tables[1].Title != "costs" {
+			t.Errorf("answers %q, tables %v, want %q and the fates before the costs", s.Answers, s.Tables, c.want)
+		}
+	}
+}
+
 func TestByVersion(t *testing.T) {
 	for _, order := range [][]string{{"6.1.0-50-cloud-amd64", "6.12.117+deb13-cloud-amd64", "7.2.12+deb14-amd64", "7.10.1"}, {"7.2", "7.2.1"}} {
 		if !slices.IsSortedFunc(order, byVersion) {
