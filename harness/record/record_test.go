@@ -200,6 +200,15 @@ func TestOpenTellsApart(t *testing.T) {
 			}
 		})
 	}
+	pair := t.TempDir() // as kxlab ab leaves it
+	for _, side := range []string{"a", "b"} {
+		if err := errors.Join(os.Mkdir(filepath.Join(pair, side), 0o755), os.WriteFile(filepath.Join(pair, side, EnvFile), nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open(pair); !errors.Is(err, errNotRun) || !strings.Contains(err.Error(), "name one of the runs in it: a, b") {
+		t.Errorf("the folder of a pair: %v", err)
+	}
 	for _, tt := range []struct{ name, old, new, says string }{
 		{"a negative plan", `"plan": 4`, `"plan": -5`, "plan is -5"},
 		{"more done than planned", `"done": 1`, `"done": 5`, "done is 5, more than"},

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -64,6 +65,11 @@ func Open(dir string) (*Run, error) {
 		return nil, fmt.Errorf("open run: %w", err)
 	}
 	defer root.Close()
+	if _, err := root.Lstat(EnvFile); errors.Is(err, fs.ErrNotExist) {
+		if below := runsBelow(root.FS()); below != "" {
+			return nil, fmt.Errorf("open run %s: %w: no %s; name one of the runs in it: %s", dir, errNotRun, EnvFile, below)
+		}
+	}
 	r, err := open(runFolder{root})
 	if err != nil {
 		return nil, fmt.Errorf("open run %s: %w", dir, err)
@@ -116,6 +122,20 @@ func (r *Run) read(fsys fs.FS) error {
 
 func (r *Run) remark(format string, args ...any) {
 	r.Remarks = append(r.Remarks, fmt.Sprintf(format, args...))
+}
+
+// runsBelow names the folders of a folder that look like run directories, such as the two of kxlab ab.
+func runsBelow(fsys fs.FS) string {
+	files, err := fs.Glob(fsys, "*/"+EnvFile)
+	if err != nil {
+		return ""
+	}
+	const most = 5
+	names := harness.Map(files[:min(len(files), most)], path.Dir)
+	if n := len(files) - most; n > 0 {
+		names = append(names, fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (r *Run) readEnv(fsys fs.FS) error {
