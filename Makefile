@@ -80,7 +80,7 @@ unit: ## the tests that need no root
 READERS := cd harness/export/readers && go test -count=1 ./...
 
 # Tests that make test leaves out or runs in part, and their packages.
-SOAK    := ^(TestLawsFindBugs|TestAB|TestInitInGuest|TestRunVM|TestVMRun|TestStacksExact|TestFaultyPrograms|TestWrongSchedulersInGuest|TestSwapUnderLoad|TestGateInGuest|TestReplaceInGuest|TestIPVSOpinionInGuest|TestProgramInGuest|TestSchedulersInGuest|TestVirtme|TestSnapshotDigits|TestExactRepeats|TestOlderKernelRuns|TestAction|TestBisect|TestShards|TestLargeHistory|TestMatrixWorkflow)$$
+SOAK    := ^(TestLawsFindBugs|TestAB|TestInitInGuest|TestRunVM|TestVMRun|TestStacksExact|TestFaultyPrograms|TestWrongSchedulersInGuest|TestSwapUnderLoad|TestGateInGuest|TestReplaceInGuest|TestIPVSOpinionInGuest|TestProgramInGuest|TestSchedulersInGuest|TestVirtme|TestSnapshotDigits|TestExactRepeats|TestOlderKernelRuns|TestAction|TestActionNewcomer|TestBisect|TestShards|TestLargeHistory|TestMatrixWorkflow)$$
 SOAK_IN := ./harness/cmd/kxlab ./harness/family/sched ./harness/family/lb ./harness/family/lb/kernel ./vm ./harness/family/cc ./harness/family/swap
 
 # Modules that no build of kxlab needs.
