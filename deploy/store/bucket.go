@@ -11,25 +11,29 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/fileblob"
-	_ "gocloud.dev/blob/s3blob"
+	"gocloud.dev/blob/fileblob"
+	"gocloud.dev/blob/s3blob"
 	"gocloud.dev/gcerrors"
 )
 
 // A bucket is a prefix of an object store, or a folder of a file system.
 type bucket struct {
-	url    string // of gocloud.dev/blob
-	prefix string // "" or with a slash at its end
-	new    string // a folder that put makes
+	url     string // of gocloud.dev/blob
+	prefix  string // "" or with a slash at its end
+	new     string // a folder that put makes
+	network *network
 }
 
-func newBucket(u *url.URL) (place, error) {
+func newBucket(u *url.URL, n *network) (place, error) {
 	q := u.Query()
-	b := bucket{}
+	b := bucket{network: n}
 	if u.Scheme == "file" {
 		if u.Host != "" || u.Path == "" || len(q) > 0 {
 			return nil, &usageError{fmt.Errorf("%s: want file:///FOLDER", u)}
@@ -49,7 +53,15 @@ func newBucket(u *url.URL) (place, error) {
 }
 
 func (b bucket) open(ctx context.Context) (*blob.Bucket, error) {
-	store, err := blob.OpenBucket(ctx, b.url)
+	u, err := url.Parse(b.url)
+	if err != nil {
+		return nil, err
+	}
+	open := b.openS3
+	if u.Scheme == "file" {
+		open = (&fileblob.URLOpener{}).OpenBucketURL
+	}
+	store, err := open(ctx, u)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +71,23 @@ func (b bucket) open(ctx context.Context) (*blob.Bucket, error) {
 	return store, nil
 }
 
-func (b bucket) put(ctx context.Context, from folder) error {
+// openS3 opens a bucket with connections of the network.
+func (b bucket) openS3(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
+	var opener s3blob.URLOpener
+	parsed, err := opener.OpenBucketURL(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	defer parsed.Close()
+	var client *s3.Client
+	if !parsed.As(&client) {
+		return nil, errors.New("the bucket is not one of S3")
+	}
+	client = s3.New(client.Options(), func(o *s3.Options) { o.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(b.network.use) })
+	return s3blob.OpenBucket(ctx, client, u.Host, &opener.Options)
+}
+
+func (b bucket) put(ctx context.Context, from folder, replace bool) error {
 	if b.new != "" {
 		if err := os.MkdirAll(b.new, 0o755); err != nil {
 			return err
@@ -70,8 +98,24 @@ func (b bucket) put(ctx context.Context, from folder) error {
 		return err
 	}
 	defer store.Close()
+	stale, err := survey(ctx, store, from, replace)
+	if err != nil {
+		return err
+	}
+	for _, key := range stale {
+		if err := remove(ctx, store, key); err != nil {
+			return err
+		}
+	}
+	raw, err := from.encode()
+	if err != nil {
+		return err
+	}
+	if err := store.WriteAll(ctx, partFile, raw, nil); err != nil {
+		return err
+	}
 	// An older list would name files that are replaced one by one.
-	if err := store.Delete(ctx, listFile); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+	if err := remove(ctx, store, listFile); err != nil {
 		return err
 	}
 	for _, f := range from.Files {
@@ -79,11 +123,73 @@ func (b bucket) put(ctx context.Context, from folder) error {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
 	}
-	raw, err := from.encode()
-	if err != nil {
+	if err := store.WriteAll(ctx, listFile, raw, nil); err != nil {
 		return err
 	}
-	return store.WriteAll(ctx, listFile, raw, nil)
+	return remove(ctx, store, partFile)
+}
+
+// remove deletes an object, which need not be there.
+func remove(ctx context.Context, store *blob.Bucket, key string) error {
+	if err := store.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+		return err
+	}
+	return nil
+}
+
+// tempRE ends the names of files that fileblob had not written to their end when it was killed.
+var tempRE = regexp.MustCompile(`\.[0-9a-f]{16}\.tmp$`)
+
+// survey returns the objects of earlier puts that a folder has not. Another folder is an error unless it shall be replaced, and so is an object that
+// no list names.
+func survey(ctx context.Context, store *blob.Bucket, from folder, replace bool) (stale []string, err error) {
+	whole, err := readList(ctx, store, listFile)
+	if err != nil {
+		return nil, err
+	}
+	part, err := readList(ctx, store, partFile)
+	if err != nil {
+		return nil, err
+	}
+	if whole.Tool != "" {
+		if err := checkOther(whole.Files, from, replace); err != nil {
+			return nil, err
+		}
+	}
+	stays, known := map[string]bool{listFile: true, partFile: true}, map[string]bool{listFile: true, partFile: true}
+	for _, f := range from.Files {
+		stays[f.Name] = true
+	}
+	for _, f := range append(whole.Files, part.Files...) {
+		known[f.Name] = true
+	}
+	for it := store.List(nil); ; {
+		o, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return stale, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !known[tempRE.ReplaceAllString(o.Key, "")] {
+			return nil, fmt.Errorf("the place has %s, which %s did not put there: name a new place", o.Key, tool)
+		}
+		if !stays[o.Key] {
+			stale = append(stale, o.Key)
+		}
+	}
+}
+
+// readList reads a list; one that is not there is zero.
+func readList(ctx context.Context, store *blob.Bucket, key string) (l list, err error) {
+	raw, err := store.ReadAll(ctx, key)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return l, nil
+	}
+	if err != nil {
+		return l, err
+	}
+	return decodeList(raw)
 }
 
 // upload copies a file; a writer whose context ends before Close keeps nothing.

@@ -20,6 +20,9 @@ import (
 // listFile is the name of a folder's list at a place. It goes last.
 const listFile = "kxlab-store.json"
 
+// partFile is the name of the list while a folder is put. It goes first, and is removed at the end.
+const partFile = "kxlab-store.part.json"
+
 // schema is the version of lists.
 const schema = 1
 
@@ -64,7 +67,7 @@ func readFolder(dir string) (folder, error) {
 			return nil
 		case d.IsDir():
 			return nil
-		case !d.Type().IsRegular() || path == listFile:
+		case !d.Type().IsRegular() || path == listFile || path == partFile:
 			return fmt.Errorf("%s is no file of a run or shard", path)
 		}
 		in, err := root.Open(path)
@@ -112,6 +115,14 @@ func decodeList(raw []byte) (l list, err error) {
 	return l, nil
 }
 
+// checkOther returns an error if other files than a folder's are there, and shall not be replaced.
+func checkOther(there []file, f folder, replace bool) error {
+	if replace || slices.Equal(there, f.Files) {
+		return nil
+	}
+	return errors.New("the place has another folder: name a new place, or replace that one with put --replace")
+}
+
 // check returns an error for a name that leads out of a folder.
 func (f file) check() error {
 	if !filepath.IsLocal(f.Name) || filepath.Clean(f.Name) != f.Name {
@@ -143,32 +154,4 @@ func (f file) write(dir string, from io.Reader) error {
 		return fmt.Errorf("%s is not what was put: its SHA-256 is %.12s, not %.12s", f.Name, sum, f.Sum)
 	}
 	return errors.Join(out.Sync(), out.Close())
-}
-
-// intoNew calls fill on a temporary directory, and makes it dir if that succeeds. Dir must not be there, or be empty.
-func intoNew(dir string, fill func(tmp string) error) error {
-	if have, err := os.ReadDir(dir); err == nil && len(have) > 0 {
-		return fmt.Errorf("%s is not empty: name a new folder", dir)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	parent := filepath.Dir(filepath.Clean(dir))
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(parent, ".kxlab-store-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return err
-	}
-	if err := fill(tmp); err != nil {
-		return err
-	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return os.Rename(tmp, dir)
 }

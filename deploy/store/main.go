@@ -2,28 +2,33 @@
 
 // Command kxlab-store copies folders, such as shards of a plan, to object storage and back:
 //
-//	kxlab-store put DIR URL
+//	kxlab-store put [--replace] DIR URL
 //	kxlab-store get URL DIR
 //
 // kxlab itself, which every guest carries, has none of the libraries that this needs; it calls the command for words with a scheme. A folder is
 // there as a whole or not at all: a list with the sum of each file goes last, and get writes nothing unless every file came. A command that failed
-// is run again.
+// or was killed is run again, and removes what the other left. Files that others put are left alone.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
-const help = `usage: kxlab-store put DIR URL    copy a folder to a place
-       kxlab-store get URL DIR    copy a place's folder, or all folders below it, to DIR, which is new or empty
+const help = `usage: kxlab-store put [--replace] DIR URL    copy a folder to a place, which is new, has the same folder, or has half of one
+       kxlab-store get URL DIR                copy a place's folder, or all folders below it, to DIR, which is new or empty
+
+  --replace   put the folder in the place of another that kxlab-store put there
 
 URL:
   file:///FOLDER                         a folder, such as one of a network file system
@@ -36,8 +41,8 @@ Exit codes: 0 done; 1 failed; 2 wrong usage.
 
 // A place holds folders, each of which is whole or does not count.
 type place interface {
-	// put makes the folder the place's.
-	put(ctx context.Context, from folder) error
+	// put makes the folder the place's. A place that has another folder is an error, but for replace, and so is one that has anything else.
+	put(ctx context.Context, from folder, replace bool) error
 	// get copies the folders to new folders in a directory: one to its top, others below it by name.
 	get(ctx context.Context, into string) error
 }
@@ -50,22 +55,15 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) int {
-	fl := flag.NewFlagSet("kxlab-store", flag.ContinueOnError)
-	fl.Usage = func() { fmt.Fprint(os.Stderr, help) }
-	if err := fl.Parse(args); errors.Is(err, flag.ErrHelp) {
+	o, words, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(os.Stderr, help)
 		return 0
-	} else if err != nil {
-		return 2
 	}
-	if fl.NArg() != 3 || fl.Arg(0) != "put" && fl.Arg(0) != "get" {
-		fl.Usage()
-		return 2
-	}
-	var err error
-	if fl.Arg(0) == "put" {
-		err = put(ctx, fl.Arg(1), fl.Arg(2))
-	} else {
-		err = get(ctx, fl.Arg(1), fl.Arg(2))
+	if err == nil && words[0] == "put" {
+		err = put(ctx, o, words[1], words[2])
+	} else if err == nil {
+		err = get(ctx, o, words[1], words[2])
 	}
 	if err == nil {
 		return 0
@@ -77,46 +75,77 @@ func run(ctx context.Context, args []string) int {
 	return 1
 }
 
+// parse returns the options and the three words of a command line. Options stand before or behind the first word.
+func parse(args []string) (o options, words []string, err error) {
+	fl := flag.NewFlagSet(tool, flag.ContinueOnError)
+	fl.SetOutput(io.Discard)
+	fl.BoolVar(&o.replace, "replace", false, "")
+	err = fl.Parse(args)
+	if err == nil && fl.NArg() > 0 {
+		words = append(words, fl.Arg(0))
+		err = fl.Parse(fl.Args()[1:])
+	}
+	words = append(words, fl.Args()...)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return o, nil, err
+	case err != nil:
+		return o, nil, &usageError{fmt.Errorf("%w: see %s --help", err, tool)}
+	case len(words) != 3 || words[0] != "put" && words[0] != "get" || words[0] == "get" && o.replace:
+		return o, nil, &usageError{fmt.Errorf("want put [--replace] DIR URL, or get URL DIR: see %s --help", tool)}
+	}
+	return o, words, nil
+}
+
 // A usageError is about the words of the command line.
 type usageError struct{ error }
 
-func put(ctx context.Context, dir, to string) error {
-	p, err := open(to)
+type options struct {
+	replace bool
+	silence time.Duration // how long a server may neither take nor send a byte; 0: 45 s
+}
+
+func put(ctx context.Context, o options, dir, to string) error {
+	ctx, n, stop := newNetwork(ctx, cmp.Or(o.silence, silence))
+	defer stop()
+	p, err := open(to, n)
 	if err != nil {
 		return err
 	}
 	f, err := readFolder(dir)
 	if err == nil {
-		err = p.put(ctx, f)
+		err = p.put(ctx, f, o.replace)
 	}
 	if err != nil {
-		return fmt.Errorf("put %s to %s: %w", dir, plain(to), err)
+		return fmt.Errorf("put %s to %s: %w", dir, plain(to), cmp.Or(context.Cause(ctx), err))
 	}
 	return nil
 }
 
-func get(ctx context.Context, from, dir string) error {
-	p, err := open(from)
+func get(ctx context.Context, o options, from, dir string) error {
+	ctx, n, stop := newNetwork(ctx, cmp.Or(o.silence, silence))
+	defer stop()
+	p, err := open(from, n)
 	if err != nil {
 		return err
 	}
 	if err := intoNew(dir, func(tmp string) error { return p.get(ctx, tmp) }); err != nil {
-		return fmt.Errorf("get %s: %w", plain(from), err)
+		return fmt.Errorf("get %s: %w", plain(from), cmp.Or(context.Cause(ctx), err))
 	}
 	return nil
 }
 
-// open returns the place of a URL. No request is made.
-func open(text string) (place, error) {
+// open returns the place of a URL, reached over a network. No request is made.
+func open(text string, n *network) (place, error) {
 	u, err := url.Parse(text)
 	if err != nil {
 		return nil, &usageError{fmt.Errorf("%s: %w", text, err)}
 	}
 	switch u.Scheme {
 	case "file", "s3":
-		return newBucket(u)
+		return newBucket(u, n)
 	case "oci":
-		return newRegistry(u)
+		return newRegistry(u, n)
 	}
 	return nil, &usageError{fmt.Errorf("%s: want file:///…, s3://… or oci://…", plain(text))}
 }

@@ -4,10 +4,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/credentials"
@@ -32,7 +35,7 @@ const (
 // A registryPlace is a repository of an OCI registry: a folder is the manifest of a tag, and its files are layers. The tag is set last.
 type registryPlace struct{ repo *remote.Repository }
 
-func newRegistry(u *url.URL) (place, error) {
+func newRegistry(u *url.URL, n *network) (place, error) {
 	repo, err := remote.NewRepository(u.Host + u.Path)
 	if err != nil {
 		return nil, &usageError{fmt.Errorf("%s: want oci://REGISTRY/REPOSITORY:TAG: %w", u.Redacted(), err)}
@@ -47,14 +50,19 @@ func newRegistry(u *url.URL) (place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read credentials of registries: %w", err)
 	}
-	repo.Client = &auth.Client{Client: retry.DefaultClient, Cache: auth.NewCache(), Credential: credentials.Credential(store)}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	n.use(transport)
+	repo.Client = &auth.Client{Client: &http.Client{Transport: retry.NewTransport(transport)}, Cache: auth.NewCache(), Credential: credentials.Credential(store)}
 	return registryPlace{repo}, nil
 }
 
-func (r registryPlace) put(ctx context.Context, from folder) error {
+func (r registryPlace) put(ctx context.Context, from folder, replace bool) error {
 	tag := r.repo.Reference.Reference
 	if tag == "" {
 		return &usageError{errors.New("want oci://REGISTRY/REPOSITORY:TAG")}
+	}
+	if err := r.check(ctx, tag, from, replace); err != nil {
+		return err
 	}
 	var layers []ocispec.Descriptor
 	for _, f := range from.Files {
@@ -72,6 +80,22 @@ func (r registryPlace) put(ctx context.Context, from folder) error {
 		return err
 	}
 	return r.repo.Tag(ctx, m, tag)
+}
+
+// check returns an error for a tag that put must leave alone.
+func (r registryPlace) check(ctx context.Context, tag string, from folder, replace bool) error {
+	m, err := r.manifest(ctx, tag)
+	if errors.Is(err, errdef.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	there, err := filesOf(m)
+	if err != nil {
+		return err
+	}
+	return checkOther(there, from, replace)
 }
 
 // push copies a file unless the registry has it.
@@ -108,27 +132,16 @@ func (r registryPlace) get(ctx context.Context, into string) error {
 }
 
 func (r registryPlace) download(ctx context.Context, tag, into string) error {
-	d, err := r.repo.Resolve(ctx, tag)
+	m, err := r.manifest(ctx, tag)
 	if err != nil {
 		return err
 	}
-	raw, err := content.FetchAll(ctx, r.repo, d)
+	files, err := filesOf(m)
 	if err != nil {
 		return err
 	}
-	var m ocispec.Manifest
-	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(&m); err != nil {
-		return fmt.Errorf("the manifest is damaged: %w", err)
-	}
-	if m.ArtifactType != folderType {
-		return fmt.Errorf("it is no folder of kxlab-store, but of type %q", m.ArtifactType)
-	}
-	for _, layer := range m.Layers {
-		f := file{layer.Annotations[ocispec.AnnotationTitle], layer.Size, strings.TrimPrefix(layer.Digest.String(), "sha256:")}
-		if err := f.check(); err != nil {
-			return err
-		}
-		in, err := r.repo.Blobs().Fetch(ctx, layer)
+	for i, f := range files {
+		in, err := r.repo.Blobs().Fetch(ctx, m.Layers[i])
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -139,4 +152,35 @@ func (r registryPlace) download(ctx context.Context, tag, into string) error {
 		}
 	}
 	return nil
+}
+
+// manifest reads the manifest of a tag, which has to be a folder's.
+func (r registryPlace) manifest(ctx context.Context, tag string) (m ocispec.Manifest, err error) {
+	d, err := r.repo.Resolve(ctx, tag)
+	if err != nil {
+		return m, err
+	}
+	raw, err := content.FetchAll(ctx, r.repo, d)
+	if err != nil {
+		return m, err
+	}
+	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(&m); err != nil {
+		return m, fmt.Errorf("the manifest is damaged: %w", err)
+	}
+	if m.ArtifactType != folderType {
+		return m, fmt.Errorf("the tag is no folder of %s, but of type %q: name another tag", tool, cmp.Or(m.ArtifactType, m.Config.MediaType))
+	}
+	return m, nil
+}
+
+// filesOf lists the files of a folder, one a layer.
+func filesOf(m ocispec.Manifest) (files []file, err error) {
+	for _, layer := range m.Layers {
+		f := file{layer.Annotations[ocispec.AnnotationTitle], layer.Size, strings.TrimPrefix(layer.Digest.String(), "sha256:")}
+		if err := f.check(); err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
 }

@@ -124,12 +124,12 @@ func TestThereAndBack(t *testing.T) {
 			shards := []string{shard(t, 0), shard(t, 1)}
 			for range 2 {
 				for n, from := range shards {
-					if err := put(t.Context(), from, s.url(fmt.Sprint(n))); err != nil {
+					if err := put(t.Context(), options{}, from, s.url(fmt.Sprint(n))); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}
-			if err := get(t.Context(), s.url("1"), filepath.Join(dir, "one")); err != nil {
+			if err := get(t.Context(), options{}, s.url("1"), filepath.Join(dir, "one")); err != nil {
 				t.Fatal(err)
 			}
 			same(t, filepath.Join(dir, "one"), shards[1])
@@ -137,17 +137,17 @@ func TestThereAndBack(t *testing.T) {
 			if err := os.Mkdir(all, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := get(t.Context(), s.url(""), all); err != nil {
+			if err := get(t.Context(), options{}, s.url(""), all); err != nil {
 				t.Fatal(err)
 			}
 			for n, from := range shards {
 				same(t, filepath.Join(all, fmt.Sprint(n)), from)
 			}
-			if err := get(t.Context(), s.url(""), all); err == nil || !strings.Contains(err.Error(), "is not empty: name a new folder") {
+			if err := get(t.Context(), options{}, s.url(""), all); err == nil || !strings.Contains(err.Error(), "is not empty: name a new folder") {
 				t.Errorf("a folder that is not empty: %v", err)
 			}
 			nothing := newServer(t, scheme)
-			if err := get(t.Context(), nothing.url(""), filepath.Join(dir, "nothing")); err == nil {
+			if err := get(t.Context(), options{}, nothing.url(""), filepath.Join(dir, "nothing")); err == nil {
 				t.Error("a place without anything is a folder")
 			}
 			left(t, dir, "all", "one")
@@ -185,7 +185,7 @@ func TestFaultsOfGet(t *testing.T) {
 			t.Run(scheme+"/"+name, func(t *testing.T) {
 				s, dir := newServer(t, scheme), t.TempDir()
 				from := shard(t, 0)
-				if err := put(t.Context(), from, s.url("0")); err != nil {
+				if err := put(t.Context(), options{}, from, s.url("0")); err != nil {
 					t.Fatal(err)
 				}
 				if scheme == "file" {
@@ -206,7 +206,7 @@ func TestFaultsOfGet(t *testing.T) {
 						return true
 					}
 				}
-				err := get(t.Context(), s.url("0"), filepath.Join(dir, "got"))
+				err := get(t.Context(), options{}, s.url("0"), filepath.Join(dir, "got"))
 				want := tt.want[""]
 				if w := tt.want[scheme]; w != "" {
 					want = w
@@ -250,7 +250,7 @@ func spoilFile(t *testing.T, path string, change func([]byte) []byte) {
 // TestFaultsOfPut: a put that fails in the middle leaves no folder, but one that says so, and is done by running it again.
 func TestFaultsOfPut(t *testing.T) {
 	for _, scheme := range []string{"s3", "oci"} {
-		for after := range 5 {
+		for after := range 6 {
 			t.Run(fmt.Sprint(scheme, "/", after), func(t *testing.T) {
 				s, dir := newServer(t, scheme), t.TempDir()
 				from := shard(t, 0)
@@ -265,19 +265,19 @@ func TestFaultsOfPut(t *testing.T) {
 					w.WriteHeader(http.StatusForbidden)
 					return true
 				}
-				if err := put(t.Context(), from, s.url("0")); err == nil || !strings.Contains(err.Error(), "put "+from) {
+				if err := put(t.Context(), options{}, from, s.url("0")); err == nil || !strings.Contains(err.Error(), "put "+from) {
 					t.Fatalf("a put that failed: %v", err)
 				}
 				s.intercept = nil
-				if err := get(t.Context(), s.url("0"), filepath.Join(dir, "half")); err == nil {
+				if err := get(t.Context(), options{}, s.url("0"), filepath.Join(dir, "half")); err == nil {
 					t.Error("half a folder is one")
 				} else if scheme == "s3" && after > 0 && !strings.Contains(err.Error(), "it is still being put, or that failed: put it again") {
 					t.Errorf("half a folder: %v", err)
 				}
-				if err := put(t.Context(), from, s.url("0")); err != nil {
+				if err := put(t.Context(), options{}, from, s.url("0")); err != nil {
 					t.Fatal(err)
 				}
-				if err := get(t.Context(), s.url("0"), filepath.Join(dir, "got")); err != nil {
+				if err := get(t.Context(), options{}, s.url("0"), filepath.Join(dir, "got")); err != nil {
 					t.Fatal(err)
 				}
 				same(t, filepath.Join(dir, "got"), from)
