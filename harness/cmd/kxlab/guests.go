@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -234,17 +236,26 @@ func cutInto(spec harness.GuestSpec, o runner.GuestOptions) runner.GuestOptions 
 // processors are those of this machine that no guest of this run uses.
 type processors chan int
 
-// openProcessors makes the set of those that this process may use.
+// openProcessors makes the set of those that this process may use. A container with a limit of CPU time gets as many as its limit allows, of which
+// the runtime makes at least two (runtime.GOMAXPROCS): the first is drawn, because the machine's other containers may use the same.
 func openProcessors() (processors, error) {
-	var all unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &all); err != nil {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return nil, fmt.Errorf("ask which processors may be used: %w", err)
 	}
-	out := make(processors, all.Count())
-	for i := 0; len(out) < cap(out); i++ {
-		if all.IsSet(i) {
-			out <- i
+	var all []int
+	for i := 0; len(all) < set.Count(); i++ {
+		if set.IsSet(i) {
+			all = append(all, i)
 		}
+	}
+	n, first := len(all), 0
+	if limit := runtime.GOMAXPROCS(0); limit < n {
+		n, first = limit, rand.IntN(n)
+	}
+	out := make(processors, n)
+	for i := range n {
+		out <- all[(first+i)%len(all)]
 	}
 	return out, nil
 }
