@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
@@ -217,5 +218,31 @@ func TestParse(t *testing.T) {
 		if _, _, err := parse(strings.Fields(text)); err == nil || !strings.Contains(err.Error(), "see kxlab-store --help") {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// TestLogin: a registry with a login takes what the config.json of DOCKER_CONFIG says.
+func TestLogin(t *testing.T) {
+	s, from := newServer(t, "oci"), shard(t, 0)
+	s.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		if user, password, _ := r.BasicAuth(); user == "lab" && password == "secret" {
+			return false
+		}
+		w.Header().Set("WWW-Authenticate", `Basic realm="lab"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	}
+	t.Setenv("DOCKER_CONFIG", t.TempDir())
+	if err := put(t.Context(), options{}, from, s.url("0")); err == nil {
+		t.Error("a put without a login")
+	}
+	u, err := url.Parse(s.url("0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := base64.StdEncoding.EncodeToString([]byte("lab:secret"))
+	write(t, filepath.Join(os.Getenv("DOCKER_CONFIG"), "config.json"), fmt.Sprintf(`{"auths": {%q: {"auth": %q}}}`, u.Host, auth))
+	if err := put(t.Context(), options{}, from, s.url("0")); err != nil {
+		t.Error(err)
 	}
 }

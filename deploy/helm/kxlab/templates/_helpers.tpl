@@ -20,16 +20,18 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- default (printf "%s-results" .Release.Name) .Values.results.existingClaim -}}
 {{- end }}
 
-{{- /* A folder of the results, with its name and the query of the URL behind. */ -}}
+{{- /* A folder of the results, shards, shards/N or merged/N, with its name and the query of the URL behind. In a registry shards are tags of the
+repository, and get without a tag takes all; so merged runs are tags of another. */ -}}
 {{- define "kxlab.place" -}}
-{{- $url := .root.Values.results.url -}}
+{{- $parts := splitn "?" 2 .root.Values.results.url -}}
+{{- $url := trimSuffix "/" $parts._0 -}}
+{{- $query := ternary (printf "?%s" $parts._1) "" (not (empty $parts._1)) -}}
 {{- if hasPrefix "oci://" $url -}}
-{{- printf "%s%s" $url (trimPrefix "shards" .folder | replace "/" ":shard-") -}}
+{{- $url }}{{ trimPrefix "shards" .folder | replace "merged/" "-merged:" | replace "/" ":shard-" }}{{ $query -}}
 {{- else if $url -}}
-{{- $parts := splitn "?" 2 $url -}}
-{{- printf "%s/%s" (trimSuffix "/" $parts._0) .folder }}{{ if $parts._1 }}?{{ $parts._1 }}{{ end -}}
+{{- $url }}/{{ .folder }}{{ $query -}}
 {{- else -}}
-/results/{{ .folder }}
+/results/{{ .root.Release.Name }}/{{ .folder }}
 {{- end -}}
 {{- end }}
 
@@ -64,6 +66,17 @@ volumes:
   - name: plan
     configMap: {name: {{ .Release.Name }}-plan}
 {{- end }}
+{{- with .Values.results.dockerConfig }}
+  - name: docker
+    secret: {secretName: {{ . }}, items: [{key: .dockerconfigjson, path: config.json}]}
+{{- end }}
+{{- end }}
+
+{{- define "kxlab.env" -}}
+- {name: KXLAB_CACHE, value: /var/lib/kxlab/cache}
+{{- if .Values.results.dockerConfig }}
+- {name: DOCKER_CONFIG, value: /docker}
+{{- end }}
 {{- end }}
 
 {{- define "kxlab.container" -}}
@@ -90,5 +103,8 @@ volumeMounts:
 {{- end }}
 {{- if .Values.plan }}
   - {name: plan, mountPath: /plan, readOnly: true}
+{{- end }}
+{{- if .Values.results.dockerConfig }}
+  - {name: docker, mountPath: /docker, readOnly: true}
 {{- end }}
 {{- end }}
