@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -98,7 +99,10 @@ func (c cluster) checkShards(name string, shards int) error {
 	return nil
 }
 
-// checkVolumes returns an error unless each mount has a volume, and each volume what it names.
+// variable is what Kubernetes replaces in a container's arguments.
+var variable = regexp.MustCompile(`\$\((\w+)\)`)
+
+// checkVolumes returns an error unless each mount has a volume, each volume what it names, and each argument its variables.
 func (c cluster) checkVolumes(p core.PodSpec) error {
 	volumes := map[string]bool{}
 	for _, v := range p.Volumes {
@@ -114,6 +118,11 @@ func (c cluster) checkVolumes(p core.PodSpec) error {
 		}
 	}
 	for _, ctr := range slices.Concat(p.InitContainers, p.Containers) {
+		for _, v := range variable.FindAllStringSubmatch(strings.Join(ctr.Args, " "), -1) {
+			if !slices.ContainsFunc(ctr.Env, func(e core.EnvVar) bool { return e.Name == v[1] }) {
+				return fmt.Errorf("container %s has no variable %s", ctr.Name, v[1])
+			}
+		}
 		for _, m := range ctr.VolumeMounts {
 			if !volumes[m.Name] {
 				return fmt.Errorf("container %s mounts %s, which is no volume", ctr.Name, m.Name)
@@ -187,6 +196,7 @@ func TestKustomize(t *testing.T) {
 		{"completionMode: Indexed", "completionMode: NonIndexed", "is not Indexed"},
 		{"value: 4}", "value: 9}", "parallelism 9 is not within 1 and 8"},
 		{"claimName: kxlab-results", "claimName: other", "there is no claim other"},
+		{"- name: POD", "- name: PO", "has no variable POD"},
 		{"name: plan, mountPath", "name: plans, mountPath", "mounts plans, which is no volume"},
 		{"  - name: kxlab-plan", "  - name: kxlab-plans", "there is no ConfigMap kxlab-plan"},
 	} {

@@ -39,14 +39,7 @@ type workflowStep struct {
 // merge, with artifacts as folders. The matrix has each shard of the plan once. In make soak guests run, and the result is that of one run;
 // otherwise run and merge are called with --help, which checks their words and flags.
 func TestMatrixWorkflow(t *testing.T) {
-	text, err := os.ReadFile("../../../deploy/github/kxlab-matrix.yml")
-	var w workflow
-	if err == nil {
-		err = yaml.Unmarshal(text, &w)
-	}
-	if err != nil || len(w.Jobs) != 3 {
-		t.Fatalf("%d jobs, %v", len(w.Jobs), err)
-	}
+	w := readWorkflow(t)
 	for name, job := range w.Jobs {
 		for i, s := range job.Steps {
 			if (s.Run == "") == (s.Uses == "") || strings.Contains(s.Run, "${{") {
@@ -55,10 +48,12 @@ func TestMatrixWorkflow(t *testing.T) {
 		}
 	}
 	soak := labtest.Soak()
-	help := `case $1 in run | merge) mkdir -p shard merged && touch shard/shard.json; set -- "$@" --help ;; esac`
+	const noFetch = `if [ "$1" = vm ]; then set -- "$@" --help; fi`
+	help := noFetch + `
+case $1 in run) mkdir kxlab-matrix/shard && touch kxlab-matrix/shard/shard.json; set -- "$@" --help ;; merge) mkdir merged; set -- "$@" --help ;; esac`
 	if soak {
 		needsGuests(t)
-		help = ""
+		help = noFetch
 	}
 	what := "cc --profile smoke --variants reno,bpf-cubic --repeat 2 --seed 7"
 	r := &jobRunner{tools: t.TempDir(), artifacts: t.TempDir(), w: w, env: []string{"SHARDS=2", "EXPERIMENTS=" + what}}
@@ -69,7 +64,7 @@ func TestMatrixWorkflow(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(r.tools, "kxlab"), []byte(shim), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	outputs, _ := r.run(t, "plan", "")
+	outputs, _, _ := r.run(t, "plan", "")
 	if got, want := w.Jobs["plan"].Outputs["shards"], "${{ steps.plan.outputs.shards }}"; got != want {
 		t.Errorf("the plan's output is %s, want %s", got, want)
 	}
@@ -89,9 +84,14 @@ func TestMatrixWorkflow(t *testing.T) {
 		t.Errorf("the matrix is %v, and the plan has %d shards", shards, p.Shards)
 	}
 	for _, n := range shards {
-		r.run(t, "shard", fmt.Sprint(n))
+		if _, _, failed := r.run(t, "shard", fmt.Sprint(n)); failed {
+			t.Errorf("shard %d failed", n)
+		}
 	}
-	_, summary := r.run(t, "merge", "")
+	_, summary, failed := r.run(t, "merge", "")
+	if failed {
+		t.Errorf("the merge failed: %s", summary)
+	}
 	if !soak {
 		return
 	}
@@ -109,6 +109,32 @@ func TestMatrixWorkflow(t *testing.T) {
 	}
 }
 
+func readWorkflow(t *testing.T) (w workflow) {
+	t.Helper()
+	text, err := os.ReadFile("../../../deploy/github/kxlab-matrix.yml")
+	if err == nil {
+		err = yaml.Unmarshal(text, &w)
+	}
+	if err != nil || len(w.Jobs) != 3 {
+		t.Fatalf("%d jobs, %v", len(w.Jobs), err)
+	}
+	return w
+}
+
+// TestMatrixFaults: if shards are missing, the summary says which, and the job fails.
+func TestMatrixFaults(t *testing.T) {
+	r := &jobRunner{tools: t.TempDir(), artifacts: t.TempDir(), w: readWorkflow(t)}
+	if err := os.Mkdir(filepath.Join(r.artifacts, "shard-1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(r.tools, "kxlab"), []byte("#!/bin/sh\necho shard 2 of 2 is missing >&2\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, summary, failed := r.run(t, "merge", ""); summary != "```\nshard 2 of 2 is missing\n```\n" || !failed {
+		t.Errorf("failed is %t, and the summary %q", failed, summary)
+	}
+}
+
 // A jobRunner runs jobs of a workflow on this machine.
 type jobRunner struct {
 	tools, artifacts string
@@ -116,12 +142,16 @@ type jobRunner struct {
 	env              []string
 }
 
-// run runs a job's steps in a folder of its own, and returns what it wrote as outputs and as summary. Of Actions it knows artifacts.
-func (r *jobRunner) run(t *testing.T, name, shard string) (outputs, summary string) {
+// run runs a job's steps in a folder of its own, and returns what it wrote as outputs and as summary. The first command that fails
+// ends the job. Of Actions it knows artifacts.
+func (r *jobRunner) run(t *testing.T, name, shard string) (outputs, summary string, failed bool) {
 	t.Helper()
 	dir := t.TempDir()
 	of := strings.NewReplacer("${{ matrix.shard }}", shard)
 	for _, s := range r.w.Jobs[name].Steps {
+		if failed {
+			break
+		}
 		path := filepath.Join(dir, s.With["path"])
 		action, _, _ := strings.Cut(s.Uses, "@")
 		switch {
@@ -134,7 +164,8 @@ func (r *jobRunner) run(t *testing.T, name, shard string) (outputs, summary stri
 			cmd.Dir = dir
 			cmd.Env = append(env, "PATH="+r.tools+":"+os.Getenv("PATH"), "GITHUB_OUTPUT="+filepath.Join(dir, "output"), "GITHUB_STEP_SUMMARY="+filepath.Join(dir, "summary"))
 			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("job %s: %s: %v\n%s", name, s.Run, err, out)
+				t.Logf("job %s: %s: %v\n%s", name, s.Run, err, out)
+				failed = true
 			}
 		case action == "actions/upload-artifact":
 			to := filepath.Join(r.artifacts, of.Replace(s.With["name"]))
@@ -152,13 +183,13 @@ func (r *jobRunner) run(t *testing.T, name, shard string) (outputs, summary stri
 			for _, f := range found {
 				copyTree(t, f, filepath.Join(path, filepath.Base(f)))
 			}
-		case action != "kxlab/kxlab/deploy/github/setup":
+		case action != "kxlab/kxlab/deploy/github/setup" && action != "actions/checkout":
 			t.Errorf("job %s: the test does not know %s", name, s.Uses)
 		}
 	}
 	output, _ := os.ReadFile(filepath.Join(dir, "output"))
 	text, _ := os.ReadFile(filepath.Join(dir, "summary"))
-	return string(output), string(text)
+	return string(output), string(text), failed
 }
 
 // copyTree copies a file or a folder's content.
