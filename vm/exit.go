@@ -30,6 +30,9 @@ const (
 // noReport is the detail of a guest whose console does not show why it ended.
 const noReport = "guest exited without a final report"
 
+// endedBySignal is what QEMU writes when SIGTERM, SIGINT or SIGHUP ends it, before it exits with 0.
+const endedBySignal = "terminating on signal"
+
 // codeLost is the exit code of a guest whose program's exit code is not known.
 const codeLost = 255
 
@@ -43,6 +46,9 @@ type ExitError struct {
 
 // Crashed reports whether the guest's kernel panicked and said why.
 func (e *ExitError) Crashed() bool { return e.Cause == CausePanic && e.Detail != noReport }
+
+// Outside reports whether QEMU was ended from outside, or failed by itself: that says nothing about what ran in the guest.
+func (e *ExitError) Outside() bool { return e.Cause == CauseKilled || e.Cause == CauseQEMU }
 
 func (e *ExitError) Error() string {
 	s := "guest: " + string(e.Cause)
@@ -96,6 +102,8 @@ func (r *guestRun) judge(status *exitStatus, reason stopReason) error {
 	case e.Cause != "" && e.Cause != CauseSplat:
 	case state != nil && !state.Exited():
 		e.Cause, e.Detail, e.Console = CauseKilled, state.String(), ""
+	case strings.Contains(r.stderr.String(), endedBySignal):
+		e.Cause, e.Detail, e.Console = CauseKilled, lastLines(r.stderr.String(), 1), ""
 	case state != nil && !state.Success():
 		e.Cause, e.Detail = CauseQEMU, lastLines(r.stderr.String(), 3)
 	default:

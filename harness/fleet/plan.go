@@ -14,14 +14,15 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/runner"
 )
 
-// Schema is the version of the files.
-const Schema = 1
+// The versions of the files.
+const planSchema, shardSchema = 1, 2
 
 const planTool, shardTool = "kxlab plan", "kxlab shard"
 
@@ -67,7 +68,7 @@ func New(runs []Run, tasks [][]runner.Task, shards int) (*Plan, error) {
 		return nil, fmt.Errorf("%s: want 1 to %d", harness.Plural(shards, "shard"), mostShards)
 	}
 	hand := runner.Deal(lengths, shards)
-	p := &Plan{Tool: planTool, Schema: Schema, Shards: shards, Runs: slices.Clone(runs)}
+	p := &Plan{Tool: planTool, Schema: planSchema, Shards: shards, Runs: slices.Clone(runs)}
 	for i, of := range tasks {
 		p.Runs[i].Guests = nil
 		for _, t := range of {
@@ -76,6 +77,12 @@ func New(runs []Run, tasks [][]runner.Task, shards int) (*Plan, error) {
 		}
 	}
 	return p, nil
+}
+
+// String says what a plan runs: "cc (smoke, seed 1) in 3 shards".
+func (p *Plan) String() string {
+	runs := harness.Map(p.Runs, func(r Run) string { return fmt.Sprintf("%s (%s, seed %d)", r.Name, r.Selection.Profile, r.Seed) })
+	return fmt.Sprintf("%s in %s", strings.Join(runs, ", "), harness.Plural(p.Shards, "shard"))
 }
 
 // Encode returns the plan's file.
@@ -93,8 +100,13 @@ func (p *Plan) Sum() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return hexSum(raw), nil
+}
+
+// hexSum is a SHA-256 in hexadecimal.
+func hexSum(raw []byte) string {
 	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:]), nil
+	return hex.EncodeToString(sum[:])
 }
 
 // ReadPlan reads a plan's file.
@@ -112,14 +124,14 @@ func ReadPlan(path string) (*Plan, error) {
 
 func decodePlan(raw []byte) (*Plan, error) {
 	p := &Plan{}
-	if err := decode(raw, planTool, p); err != nil {
+	if err := decode(raw, planTool, planSchema, p); err != nil {
 		return nil, err
 	}
 	return p, p.check()
 }
 
-// decode reads a file of a tool, of this version, without unknown keys.
-func decode(raw []byte, tool string, into any) error {
+// decode reads a file of a tool, of a version, without unknown keys.
+func decode(raw []byte, tool string, schema int, into any) error {
 	var mark struct {
 		Tool   string `json:"tool"`
 		Schema int    `json:"schema"`
@@ -130,8 +142,8 @@ func decode(raw []byte, tool string, into any) error {
 	if mark.Tool != tool {
 		return fmt.Errorf("it is not of %s", tool)
 	}
-	if mark.Schema != Schema {
-		return fmt.Errorf("it is of version %d, this program reads %d", mark.Schema, Schema)
+	if mark.Schema != schema {
+		return fmt.Errorf("it is of version %d, this program reads %d", mark.Schema, schema)
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()

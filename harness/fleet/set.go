@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -38,14 +39,15 @@ func Gather(dirs []string) (set *Set, faults []error, err error) {
 	if len(all) == 0 {
 		return nil, faults, errors.Join(append(faults, errors.New("there is no shard to put together"))...)
 	}
-	set = &Set{Plan: commonPlan(all), shards: map[int]*Shard{}}
+	plan, others := commonPlan(all)
+	set = &Set{Plan: plan, shards: map[int]*Shard{}}
 	sum, err := set.Plan.Sum()
 	if err != nil {
 		return nil, faults, err
 	}
 	for _, s := range all {
 		if s.Header.Plan != sum {
-			faults = append(faults, fmt.Errorf("%v is of another plan than most", s))
+			faults = append(faults, fmt.Errorf("%v is of another plan, %v (%.12s); %s of %v (%.12s)", s, s.Plan, s.Header.Plan, others, plan, sum))
 			s.Close()
 			continue
 		}
@@ -65,21 +67,47 @@ func Gather(dirs []string) (set *Set, faults []error, err error) {
 	return set, faults, nil
 }
 
-// unfold replaces each folder that is no shard by the shards in it, if it has some.
+// mostDepth is how far below a folder shards are looked for.
+const mostDepth = 4
+
+// unfold replaces each folder that is no shard by the shards below it, if it has some. A folder with guests that lost its header counts as one.
 func unfold(dirs []string) (out []string) {
 	for _, dir := range dirs {
-		inside, _ := filepath.Glob(filepath.Join(dir, "*", shardFile)) // fails only for a bad pattern, and then finds nothing
-		if IsShard(dir) || len(inside) == 0 {
-			out = append(out, dir)
-			continue
+		inside := shardsBelow(dir, mostDepth)
+		if len(inside) == 0 {
+			inside = []string{dir} // OpenShard says what it lacks
 		}
-		out = append(out, harness.Map(inside, filepath.Dir)...)
+		out = append(out, inside...)
 	}
 	return out
 }
 
-// commonPlan is the plan of most shards, of several the first.
-func commonPlan(all []*Shard) *Plan {
+// guestRE matches the files of guests.
+var guestRE = regexp.MustCompile(`^run\d+-guest\d+-\d+\.json\.gz$`)
+
+func shardsBelow(dir string, depth int) (out []string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	guest := func(e os.DirEntry) bool { return guestRE.MatchString(e.Name()) }
+	if IsShard(dir) || slices.ContainsFunc(entries, guest) {
+		return []string{dir}
+	}
+	if depth == 0 {
+		return nil
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if st, err := os.Stat(path); err == nil && st.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			out = append(out, shardsBelow(path, depth-1)...)
+		}
+	}
+	return out
+}
+
+// commonPlan is the plan of most shards, of several the first. others says of which those are.
+func commonPlan(all []*Shard) (p *Plan, others string) {
 	count := map[string]int{}
 	for _, s := range all {
 		count[s.Header.Plan]++
@@ -90,7 +118,13 @@ func commonPlan(all []*Shard) *Plan {
 			best = s
 		}
 	}
-	return best.Plan
+	others = "most are"
+	for plan, n := range count {
+		if plan != best.Header.Plan && n == count[best.Header.Plan] {
+			others = "the first is"
+		}
+	}
+	return best.Plan, others
 }
 
 // add takes a shard into the set. Of two with one number the first stays, unless only the second is complete.
@@ -141,47 +175,61 @@ func (set *Set) strangers() (faults []error) {
 
 // faults are what a shard lacks, and what it has and should not have.
 func (s *Shard) faults() (out []error) {
+	again := fmt.Sprintf("kxlab run --shard %d/%d with --out %s makes it again", s.Shard, s.Plan.Shards, s.Dir)
 	known := map[string]bool{planFile: true, shardFile: true}
-	ended, guests := 0, 0
-	for i, r := range s.Plan.Runs {
-		for k, g := range r.Guests {
-			if g.Shard != s.Shard {
-				continue
-			}
-			guests++
-			n := 0
-			for ; ; n++ {
-				_, err := s.Attempt(i, k, n)
-				if errors.Is(err, fs.ErrNotExist) {
-					break
-				}
-				known[s.attemptName(i, k, n)] = true
-				if err != nil {
-					out = append(out, err)
-				}
-			}
-			if n > 0 {
-				ended++
-			}
+	ended, guests, damaged := 0, 0, false
+	s.mine(func(run, guest int) {
+		n, damage := s.sound(run, guest)
+		for i := range n {
+			known[s.attemptName(run, guest, i)] = true
 		}
+		if damage != nil {
+			damaged, known[s.attemptName(run, guest, n)] = true, true
+			out = append(out, fmt.Errorf("%w; %s", damage, again))
+		}
+		if guests++; n > 0 || damage != nil {
+			ended++
+		}
+	})
+	lost := harness.Filter(s.Files, func(name string) bool { return !known[name] })
+	for _, name := range lost {
+		out = append(out, fmt.Errorf("%v lacks %s; %s", s, name, again))
 	}
-	if ended < guests || !s.Complete {
-		state := "half made"
-		if s.busy() {
-			state = "still being made"
-		}
-		out = append(out, fmt.Errorf("%v is %s: %d of %s ended; run it again with the same folder, and it goes on", s, state, ended, harness.Plural(guests, "guest")))
+	s.whole = s.Complete && !damaged && len(lost) == 0
+	switch {
+	case s.Complete:
+	case s.busy():
+		out = append(out, fmt.Errorf("%v is still being made: %d of %s ended; merge when all have", s, ended, harness.Plural(guests, "guest")))
+	default:
+		out = append(out, fmt.Errorf("%v is half made: %d of %s ended; run it again with --out %s, and it goes on", s, ended, harness.Plural(guests, "guest"), s.Dir))
 	}
 	entries, err := fs.ReadDir(s.root.FS(), ".")
 	if err != nil {
 		return append(out, err)
 	}
 	for _, e := range entries {
-		if !known[e.Name()] && !strings.HasPrefix(e.Name(), ".") {
+		switch {
+		case known[e.Name()] || strings.HasPrefix(e.Name(), "."):
+		case e.Name() == storeList:
+			out = append(out, fmt.Errorf("%v is a folder of kxlab-store: name it by its URL, file:///…", s))
+		default:
 			out = append(out, fmt.Errorf("%v has a foreign file: %s", s, e.Name()))
 		}
 	}
 	return out
+}
+
+// storeList is the list of a folder that kxlab-store put to a place.
+const storeList = "kxlab-store.json"
+
+// Whole is how many shards are there with all their guests.
+func (set *Set) Whole() (n int) {
+	for _, s := range set.shards {
+		if s.whole {
+			n++
+		}
+	}
+	return n
 }
 
 // busy reports whether a process is writing the shard.

@@ -3,12 +3,14 @@
 package fleet
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,7 +62,7 @@ func write(t *testing.T, dir string, p *Plan, h Header, guests int) {
 				continue
 			}
 			guests--
-			if err := s.Keep(i, k, 0, Attempt{Job: g.Job, Report: []byte(r.Name + g.Job)}); err != nil {
+			if err := s.Keep(i, k, 0, Attempt{Report: []byte(r.Name + g.Job)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -140,7 +142,7 @@ func TestFaultySets(t *testing.T) {
 			"shard 3 of 4 is there twice: DIR/3 and DIR/other", false},
 		"foreign": {func(t *testing.T, dir string, _ *Plan) {
 			write(t, at(dir, "other"), testPlan(t, 4, 2), header(3), -1)
-		}, "shard 3 of 4 (DIR/other) is of another plan than most", false},
+		}, "shard 3 of 4 (DIR/other) is of another plan, lb (, seed 2), cc (, seed 2) in 4 shards", false},
 		"half": {func(t *testing.T, dir string, p *Plan) {
 			must(t, os.RemoveAll(at(dir, "3")))
 			write(t, at(dir, "3"), p, header(3), 0)
@@ -151,15 +153,46 @@ func TestFaultySets(t *testing.T) {
 			must(t, err)
 			t.Cleanup(s.Close)
 		}, "shard 3 of 4 (DIR/3) is still being made: 0 of 1 guest ended", false},
-		"a lost guest":    {func(t *testing.T, dir string, _ *Plan) { must(t, os.Remove(at(dir, "3", guest))) }, "0 of 1 guest ended", false},
+		"a lost guest": {func(t *testing.T, dir string, _ *Plan) { must(t, os.Remove(at(dir, "3", guest))) },
+			"shard 3 of 4 (DIR/3) lacks " + guest + "; kxlab run --shard 3/4 with --out DIR/3 makes it again", false},
 		"a damaged guest": {func(t *testing.T, dir string, _ *Plan) { flip(t, at(dir, "3", guest)) }, "DIR/3/" + guest + " is damaged", false},
+		"a guest that is a FIFO": {func(t *testing.T, dir string, _ *Plan) {
+			must(t, os.Remove(at(dir, "3", guest)))
+			must(t, syscall.Mkfifo(at(dir, "3", guest), 0o644))
+		}, "DIR/3/" + guest + " is damaged: " + guest + " is not a regular file", false},
+		"a guest that is a link": {func(t *testing.T, dir string, _ *Plan) {
+			must(t, os.Remove(at(dir, "3", guest)))
+			must(t, os.Symlink("/etc/passwd", at(dir, "3", guest)))
+		}, "DIR/3/" + guest + " is damaged: " + guest + " leads out of the directory", false},
+		"a guest of another plan": {func(t *testing.T, dir string, _ *Plan) {
+			other := filepath.Join(t.TempDir(), "other")
+			write(t, other, testPlan(t, 4, 2), header(3), -1)
+			copyFile(t, at(other, guest), at(dir, "3", guest))
+		}, "DIR/3/" + guest + " is damaged: it is of another plan", false},
+		"a guest of another kernel": {func(t *testing.T, dir string, p *Plan) {
+			h := header(3)
+			h.Guests["cc"] = "other"
+			other := filepath.Join(t.TempDir(), "other")
+			write(t, other, p, h, -1)
+			copyFile(t, at(other, guest), at(dir, "3", guest))
+		}, "DIR/3/" + guest + " is damaged: a guest with another kernel, QEMU or tools made it", false},
+		"a lost header": {func(t *testing.T, dir string, _ *Plan) { must(t, os.Remove(at(dir, "3", shardFile))) },
+			"open shard DIR/3: it has no shard.json", true},
+		"a changed header": {func(t *testing.T, dir string, _ *Plan) {
+			raw, err := os.ReadFile(at(dir, "3", shardFile))
+			must(t, err)
+			must(t, os.WriteFile(at(dir, "3", shardFile), bytes.ReplaceAll(raw, []byte(`"7.2"`), []byte(`"7.3"`)), 0o644))
+		}, "open shard DIR/3: header damaged: ", true},
+		"a store's folder": {func(t *testing.T, dir string, _ *Plan) {
+			must(t, os.WriteFile(at(dir, "3", storeList), nil, 0o644))
+		}, "is a folder of kxlab-store: name it by its URL", false},
 		"a guest of another's": {func(t *testing.T, dir string, _ *Plan) {
 			must(t, os.Rename(at(dir, "4", "run2-guest002-1.json.gz"), at(dir, "3", guest)))
 			path := at(dir, "4", "run2-guest002-1.json.gz")
 			raw, err := os.ReadFile(at(dir, "3", guest))
 			must(t, err)
 			must(t, os.WriteFile(path, raw, 0o644))
-		}, guest + ` is damaged: it is of the guest "repeat 2"`, false},
+		}, guest + ` is damaged: it is of the guest "repeat 2" of run cc`, false},
 		"a foreign file": {func(t *testing.T, dir string, _ *Plan) {
 			must(t, os.WriteFile(at(dir, "3", "run1-guest001-1.json.gz"), nil, 0o644))
 		}, "has a foreign file: run1-guest001-1.json.gz", false},
@@ -180,8 +213,8 @@ func TestFaultySets(t *testing.T) {
 		}, "plan.json is not the plan of shard.json", true},
 		"a cut header": {func(t *testing.T, dir string, _ *Plan) { must(t, os.Truncate(at(dir, "3", shardFile), 20)) }, "shard.json: it is not JSON, or is cut off", true},
 		"a header of another version": {func(t *testing.T, dir string, _ *Plan) {
-			must(t, os.WriteFile(at(dir, "3", shardFile), []byte(`{"tool":"kxlab shard","schema":2}`), 0o644))
-		}, "it is of version 2, this program reads 1", true},
+			must(t, os.WriteFile(at(dir, "3", shardFile), []byte(`{"tool":"kxlab shard","schema":3}`), 0o644))
+		}, "it is of version 3, this program reads 2", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := testPlan(t, 4, 1)
@@ -204,6 +237,9 @@ func TestFaultySets(t *testing.T) {
 			if _, err := set.Attempt(0, 0, 0); err != nil {
 				t.Errorf("a sound shard: %v", err)
 			}
+			if whole := set.Whole(); whole < 3 || tt.gone && whole != 3 {
+				t.Errorf("%d of 4 shards are whole", whole)
+			}
 			if (set.shards[3] == nil) != tt.gone {
 				t.Errorf("shard 3 left out: %v, want %v", set.shards[3] == nil, tt.gone)
 			}
@@ -212,6 +248,76 @@ func TestFaultySets(t *testing.T) {
 	if _, _, err := Gather([]string{t.TempDir()}); err == nil || !strings.Contains(err.Error(), "there is no shard") {
 		t.Errorf("an empty folder: %v", err)
 	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	raw, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, raw, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMend: files of a complete shard that are lost or damaged are made again, those of a guest's later attempts with them.
+func TestMend(t *testing.T) {
+	p := testPlan(t, 1, 1)
+	const first, second = "run1-guest002-1.json.gz", "run1-guest002-2.json.gz"
+	for name, spoil := range map[string]func(dir string) error{
+		"lost":             func(dir string) error { return os.Remove(filepath.Join(dir, first)) },
+		"damaged":          func(dir string) error { return os.Truncate(filepath.Join(dir, first), 30) },
+		"a lost last file": func(dir string) error { return os.Remove(filepath.Join(dir, second)) },
+		"sound":            func(string) error { return nil },
+	} {
+		dir := filepath.Join(t.TempDir(), "s")
+		write(t, dir, p, header(1), 4)
+		s, err := Begin(dir, p, header(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(s.Keep(0, 1, 1, Attempt{}), s.Finish(), spoil(dir)); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if s, err = Begin(dir, p, header(1)); err != nil {
+			t.Fatal(err)
+		}
+		if s.Complete != (name == "sound") || (len(s.Mended) == 1) != (name == "damaged") {
+			t.Errorf("%s: complete %v, mended %v", name, s.Complete, s.Mended)
+		}
+		_, ferr := os.Stat(filepath.Join(dir, first))
+		_, serr := os.Stat(filepath.Join(dir, second))
+		if (ferr == nil) != (name == "sound" || name == "a lost last file") || (serr == nil) != (name == "sound") {
+			t.Errorf("%s: left: %v, %v", name, ferr, serr)
+		}
+		if _, err := s.Attempt(1, 1, 0); err != nil {
+			t.Errorf("%s: another guest: %v", name, err)
+		}
+		s.Close()
+	}
+}
+
+// TestDeepShards: shards some folders deep are found, and a run directory beside them is left alone.
+func TestDeepShards(t *testing.T) {
+	p := testPlan(t, 2, 1)
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a", "b", "1"), p, header(1), -1)
+	write(t, filepath.Join(dir, "a", "2"), p, header(2), -1)
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "merged"), 0o755), os.WriteFile(filepath.Join(dir, "merged", "env.json"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	set, faults, err := Gather([]string{dir})
+	if err != nil || len(faults) > 0 || set.Whole() != 2 {
+		t.Errorf("%v, %v", faults, err)
+	}
+	set.Close()
+	if set, faults, err = Gather([]string{filepath.Join(dir, "a"), whole(t, testPlan(t, 2, 2))}); err != nil || len(faults) != 2 ||
+		!strings.Contains(faults[0].Error(), "; the first is of lb (, seed 1), cc (, seed 1) in 2 shards (") {
+		t.Errorf("two plans: %v, %v", faults, err)
+	}
+	set.Close()
 }
 
 // TestGoOn: a shard that was interrupted goes on, and takes no other's folder.

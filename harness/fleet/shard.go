@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kxlab/kxlab/harness/cache"
 	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/vm"
 )
@@ -33,6 +32,7 @@ type Header struct {
 	Plan     string    `json:"plan"` // Plan.Sum
 	Shard    int       `json:"shard"`
 	Complete bool      `json:"complete"`
+	Files    []string  `json:"files,omitempty"` // of guests, of a complete shard
 	Started  time.Time `json:"started"`
 	Machine  string    `json:"machine"` // its name
 	Lab      string    `json:"lab"`     // SHA-256 of the program
@@ -41,11 +41,12 @@ type Header struct {
 	Guests map[string]string     `json:"guests"`
 	Envs   map[string]record.Env `json:"envs"`
 	Notes  []string              `json:"notes,omitempty"` // about the guests, for the record
+	Sum    string                `json:"sum"`             // see sumOf
 }
 
 // An Attempt is what one guest of a job reported, and how it ended.
 type Attempt struct {
-	Job    string
+	Origin Origin        // Keep sets it
 	Report []byte        // see runner.Guest
 	Died   string        `json:",omitempty"` // why the guest died; "": it did not
 	Exit   *vm.ExitError `json:",omitempty"` // the same, of a guest that ended by itself
@@ -54,10 +55,12 @@ type Attempt struct {
 // A Shard is a shard's folder.
 type Shard struct {
 	Header
-	Dir  string
-	Plan *Plan
-	lock *os.File // of one that is written
-	root *os.Root
+	Dir    string
+	Plan   *Plan
+	Mended []error  // files that Begin removed, because they were damaged
+	whole  bool     // see faults
+	lock   *os.File // of one that is written
+	root   *os.Root
 }
 
 // IsShard reports whether a folder looks like a shard's.
@@ -81,17 +84,20 @@ func OpenShard(dir string) (*Shard, error) {
 }
 
 func (s *Shard) read() error {
-	raw, err := s.root.ReadFile(shardFile)
+	raw, err := s.readFile(shardFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("it has no %s: name a folder that kxlab run --shard wrote", shardFile)
 	}
 	if err != nil {
 		return err
 	}
-	if err := decode(raw, shardTool, &s.Header); err != nil {
+	if err := decode(raw, shardTool, shardSchema, &s.Header); err != nil {
 		return fmt.Errorf("%s: %w", shardFile, err)
 	}
-	if raw, err = s.root.ReadFile(planFile); err != nil {
+	if sum, err := sumOf(raw); err != nil || sum != s.Sum {
+		return cmp.Or(err, fmt.Errorf("header damaged: %s is not what kxlab wrote; make the shard again in an empty folder", shardFile))
+	}
+	if raw, err = s.readFile(planFile); err != nil {
 		return err
 	}
 	if s.Plan, err = decodePlan(raw); err != nil {
@@ -109,7 +115,7 @@ func (s *Shard) read() error {
 	return nil
 }
 
-// Begin makes a shard's folder, or opens one that an ended process left half made: its guests stay. The folder is locked until Close. Another
+// Begin makes a shard's folder, or opens one that an ended process left half made: its guests stay, but for damaged ones. The folder is locked until Close. Another
 // writer, other content, another plan or shard, or one that others than h would have made, is an error.
 func Begin(dir string, p *Plan, h Header) (*Shard, error) {
 	s := &Shard{Dir: dir, Plan: p, Header: h}
@@ -121,7 +127,7 @@ func Begin(dir string, p *Plan, h Header) (*Shard, error) {
 }
 
 func (s *Shard) begin() (err error) {
-	s.Tool, s.Schema = shardTool, Schema
+	s.Tool, s.Schema = shardTool, shardSchema
 	if s.Header.Plan, err = s.Plan.Sum(); err != nil {
 		return err
 	}
@@ -169,7 +175,7 @@ func (s *Shard) resume() error {
 		return fmt.Errorf("it holds %s: name an empty folder", fault)
 	}
 	s.Header = old.Header
-	return nil
+	return s.mend()
 }
 
 // unlike says why two shards of a plan do not go together: what made them; "" if they do.
@@ -195,11 +201,31 @@ func (s *Shard) unlike(o *Shard) string {
 }
 
 func (s *Shard) writeHeader() error {
-	raw, err := json.MarshalIndent(s.Header, "", " ")
+	raw, err := json.Marshal(s.Header)
 	if err != nil {
 		return err
 	}
+	if s.Sum, err = sumOf(raw); err != nil {
+		return err
+	}
+	if raw, err = json.MarshalIndent(s.Header, "", " "); err != nil {
+		return err
+	}
 	return record.WriteFile(s.root, shardFile, append(raw, '\n'))
+}
+
+// sumOf is the SHA-256 of a header but for the sum in it, in hexadecimal; spaces do not count.
+func sumOf(header []byte) (string, error) {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(header, &fields); err != nil {
+		return "", err
+	}
+	delete(fields, "sum")
+	raw, err := json.Marshal(fields) // sorted by name
+	if err != nil {
+		return "", err
+	}
+	return hexSum(raw), nil
 }
 
 // Note adds a note, which Finish writes down.
@@ -211,7 +237,7 @@ func (s *Shard) Note(text string) {
 
 // Finish says that all guests of the shard have ended.
 func (s *Shard) Finish() error {
-	s.Complete = true
+	s.Complete, s.Files = true, s.attempts()
 	if err := s.writeHeader(); err != nil {
 		return fmt.Errorf("finish shard %s: %w", s.Dir, err)
 	}
@@ -226,39 +252,6 @@ func (s *Shard) Close() {
 	if s.lock != nil {
 		s.lock.Close()
 	}
-}
-
-// attemptName is the file of an attempt: the run and the guest, by their places in the plan, and the attempt, all from 1.
-func (s *Shard) attemptName(run, guest, attempt int) string {
-	return fmt.Sprintf("run%d-guest%03d-%d.json.gz", run+1, guest+1, attempt+1)
-}
-
-// Attempt reads an attempt of a guest, by their places from 0. Without a file the error wraps fs.ErrNotExist; another error is damage.
-func (s *Shard) Attempt(run, guest, attempt int) (a Attempt, err error) {
-	name := s.attemptName(run, guest, attempt)
-	packed, err := s.root.ReadFile(name)
-	if err != nil {
-		return a, err
-	}
-	if err = cache.Unpack(packed, &a); err == nil && a.Job != s.Plan.Runs[run].Guests[guest].Job {
-		err = fmt.Errorf("it is of the guest %q", a.Job)
-	}
-	if err != nil {
-		return a, fmt.Errorf("%s is damaged: %w", filepath.Join(s.Dir, name), err)
-	}
-	return a, nil
-}
-
-// Keep writes an attempt down, whole or not at all.
-func (s *Shard) Keep(run, guest, attempt int, a Attempt) error {
-	packed, err := cache.Pack(a)
-	if err == nil {
-		err = record.WriteFile(s.root, s.attemptName(run, guest, attempt), packed)
-	}
-	if err != nil {
-		return fmt.Errorf("write shard %s: %w", s.Dir, err)
-	}
-	return nil
 }
 
 // String names the shard: "shard 2 of 7 (DIR)".

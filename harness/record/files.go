@@ -23,24 +23,43 @@ import (
 // device, whose reading has no end, and never what a link out of it leads to.
 type runFolder struct{ root *os.Root }
 
-// Open opens a regular file of the folder. O_NONBLOCK lets the open of a FIFO return, so that its kind can be seen.
+// Open opens a regular file of the folder.
 func (d runFolder) Open(name string) (fs.File, error) {
-	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := OpenRegular(d.root, name)
+	if kind := (*KindError)(nil); errors.As(err, &kind) {
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
+	}
 	if err != nil {
-		st, lerr := d.root.Lstat(name)
+		return nil, err
+	}
+	return f, nil
+}
+
+// A KindError is about a name that is there, and is not that of a regular file of its folder.
+type KindError struct{ Name, Is string }
+
+func (e *KindError) Error() string { return e.Name + " " + e.Is }
+
+// OpenRegular opens a regular file of a folder for reading. O_NONBLOCK lets the open of a FIFO return, so that its kind can be seen. The error is a
+// *KindError for another kind of file, or a link out of the folder.
+func OpenRegular(root *os.Root, name string) (*os.File, error) {
+	const other, out = "is not a regular file", "leads out of the directory, or nowhere"
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		st, lerr := root.Lstat(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) || lerr != nil:
 			return nil, err
 		case st.Mode()&fs.ModeSymlink != 0:
-			return nil, fmt.Errorf("%w: %s leads out of the directory, or nowhere", errDamaged, name)
+			return nil, &KindError{name, out}
 		case !st.Mode().IsRegular():
-			return nil, fmt.Errorf("%w: %s is not a regular file", errDamaged, name)
+			return nil, &KindError{name, other}
 		}
 		return nil, err
 	}
 	st, err := f.Stat()
 	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("%w: %s is not a regular file", errDamaged, name)
+		err = &KindError{name, other}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

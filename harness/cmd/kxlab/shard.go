@@ -119,6 +119,9 @@ func runShard(ctx context.Context, s streams, words experiments.Vocabulary, f ru
 		return err
 	}
 	defer sh.Close()
+	for _, err := range sh.Mended {
+		s.note("%v: its guest runs again", err)
+	}
 	if sh.Complete {
 		s.note("%v is complete already", sh)
 		return nil

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"sync"
 	"time"
@@ -77,7 +78,8 @@ type playedDeath struct {
 func (e *playedDeath) Error() string { return e.text }
 func (e *playedDeath) Unwrap() error { return e.exit }
 
-// record runs a guest and keeps what it reported. An error that ends the run is not kept.
+// record runs a guest and keeps what it reported. An error that ends the run is not kept, nor is a guest whose QEMU was killed or failed: that
+// ends the run, because another guest in its place would give other digits.
 func (t *tape) record(ctx context.Context, j runner.Job, to *runner.Guest, guest, attempt int) error {
 	var report bytes.Buffer
 	to.Copy(&report)
@@ -85,13 +87,15 @@ func (t *tape) record(ctx context.Context, j runner.Job, to *runner.Guest, guest
 	if runner.IsNoGuest(err) || errors.Is(context.Cause(ctx), context.Canceled) {
 		return err
 	}
-	a := fleet.Attempt{Job: j.Name(), Report: report.Bytes()}
+	a := fleet.Attempt{Report: report.Bytes()}
 	if err != nil {
 		a.Died = err.Error()
 		if late := context.Cause(ctx); late != nil { // the guest was ended for that
 			a.Died = late.Error()
 		}
-		errors.As(err, &a.Exit)
+		if errors.As(err, &a.Exit) && a.Exit.Outside() && context.Cause(ctx) == nil {
+			return runner.NoGuest(fmt.Errorf("guest %q: %w", j.Name(), err))
+		}
 	}
 	if kerr := t.keep(guest, attempt, a); kerr != nil {
 		return runner.NoGuest(kerr)
