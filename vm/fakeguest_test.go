@@ -109,6 +109,8 @@ func TestGuestEndsAs(t *testing.T) {
 		{"no report after a warning", fakeGuest{console: warnText, frames: setUp()}, ExitError{codeLost, CausePanic, "guest exited without a final report", "lib/x.c"}},
 		{"QEMU fails", fakeGuest{script: "echo 'qemu: no such machine' >&2; exit 1"}, ExitError{codeLost, CauseQEMU, "qemu: no such machine", ""}},
 		{"QEMU is killed", fakeGuest{console: warnText, frames: setUp(), script: "kill -9 $$"}, ExitError{codeLost, CauseKilled, "signal: killed", ""}},
+		{"QEMU is terminated", fakeGuest{frames: setUp(), script: "echo 'qemu: terminating on signal 15 from pid 7 (kill)' >&2"},
+			ExitError{codeLost, CauseKilled, "qemu: terminating on signal 15 from pid 7 (kill)", ""}},
 		{"a killed QEMU after a panic", fakeGuest{console: panicText, script: "kill -9 $$"}, ExitError{codeLost, CausePanic, "sysrq triggered crash", "panic"}},
 		{"not ready", fakeGuest{console: warnText, frames: jsonFrame(nil, frameHello, hello{}), script: "exec sleep 60", cmd: Cmd{Boot: time.Second}},
 			ExitError{codeLost, CauseHang, "not ready within 1s of its start", "lib/x.c"}},

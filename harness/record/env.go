@@ -34,6 +34,8 @@ type Env struct {
 	Schema   int    `json:"schema"` // set by Create
 	Tool     string `json:"tool"`   // set by Create
 	Complete bool   `json:"complete"`
+	// Partial says which part of a plan's shards the run was put together from, such as "2 of 3 shards"; "": from all. Such a run is not complete.
+	Partial string `json:"partial,omitempty"`
 
 	// These fields decide comparability; they are the file keys of bench.txt.
 	Experiment string `json:"experiment"`
@@ -159,6 +161,9 @@ func (e *Env) fill() {
 func (e *Env) check() error {
 	var errs []error
 	errs = append(errs, harness.CheckName("experiment", e.Experiment))
+	if e.Complete && e.Partial != "" {
+		errs = append(errs, fmt.Errorf("it is complete, and of %s only", e.Partial))
+	}
 	for _, kv := range e.keys() {
 		if kv.value == "" {
 			errs = append(errs, fmt.Errorf("%s is empty", kv.key))

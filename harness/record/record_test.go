@@ -391,3 +391,15 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestPartial: a run of some shards is never complete, and says of which it is.
+func TestPartial(t *testing.T) {
+	r := &Run{Env: Env{Partial: "2 of 3 shards", Plan: 15}}
+	if got, want := r.State(), "partial: 2 of 3 shards, 0 of 15 trials"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	r.Env.Complete = true
+	if err := r.Env.check(); err == nil || !strings.Contains(err.Error(), "it is complete, and of 2 of 3 shards only") {
+		t.Errorf("a partial run that is complete: %v", err)
+	}
+}

@@ -349,11 +349,13 @@ func (o CellOutcome) Brief() string {
 	return b
 }
 
-// State is "complete", or how many trials an incomplete run has.
+// State is "complete", or of which shards a partial run is, or how many trials an incomplete run has.
 func (r *Run) State() string {
 	switch {
 	case r.Env.Complete:
 		return "complete"
+	case r.Env.Partial != "":
+		return fmt.Sprintf("partial: %s, %d of %s", r.Env.Partial, len(r.Trials), harness.Plural(r.Env.Plan, "trial"))
 	case r.Env.Plan > 0:
 		return fmt.Sprintf("incomplete: %d of %s", len(r.Trials), harness.Plural(r.Env.Plan, "trial"))
 	}

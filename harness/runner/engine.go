@@ -42,6 +42,20 @@ type crashError struct{ err error }
 func (e *crashError) Error() string { return e.err.Error() }
 func (e *crashError) Unwrap() error { return e.err }
 
+// Absent marks an error of a Boot that plays kept reports and has none of the job: its trials are rejected for that, and no other guest is tried.
+func Absent(err error) error { return &absentError{err} }
+
+// An absentError says that no guest of a job is there.
+type absentError struct{ err error }
+
+func (e *absentError) Error() string { return e.err.Error() }
+func (e *absentError) Unwrap() error { return e.err }
+
+func isAbsent(err error) bool {
+	var absent *absentError
+	return errors.As(err, &absent)
+}
+
 // GuestOptions configure a run in guests.
 type GuestOptions struct {
 	Record Recorder
@@ -192,6 +206,8 @@ func (r *engine) piece(ctx context.Context, s *piece) error {
 		case died == nil && g.end.Spent && s.more():
 		case died == nil:
 			return r.failure()
+		case isAbsent(died):
+			g.giveUp(died.Error())
 		case g.current != nil && g.mourn(died):
 		case g.current != nil:
 			r.mu.Lock()
@@ -202,7 +218,7 @@ func (r *engine) piece(ctx context.Context, s *piece) error {
 			g.fail(died)
 		case len(s.job.Done) == made:
 			if deaths++; deaths == maxDeaths {
-				g.giveUp(died.Error())
+				g.giveUp("the guests died before they began a trial: " + died.Error())
 			}
 		}
 		crashed = ""
@@ -265,7 +281,6 @@ func (r *engine) boot(ctx context.Context, s *piece) (g *Guest, died, err error)
 
 // giveUp rejects the trials that are left of the group that was being set up, or of all groups if none was.
 func (g *Guest) giveUp(reason string) {
-	reason = "the guests died before they began a trial: " + reason
 	for _, st := range g.piece.steps {
 		m := st.mark()
 		if !g.piece.job.includes(st) || g.group != nil && g.piece.groups[m] != *g.group {

@@ -72,6 +72,10 @@ func (r *engine) checkGates(ctx context.Context, s *piece) error {
 		if died == nil {
 			return r.failure()
 		}
+		if isAbsent(died) {
+			why = died.Error()
+			break
+		}
 		at := g.crashedAt(died)
 		if at != "" && at == crashed {
 			g.fail(died)

@@ -26,8 +26,8 @@ one machine which ran everything. DIR is a folder that kxlab run --shard wrote, 
 s3://BUCKET/PREFIX.
 
 A shard that is missing, twice there, half made, damaged, of another plan, or made by another version of kxlab, kernel or QEMU is named, and
-nothing is put together. With --allow-partial the rest is, and the record says what it lacks: cells without their gate or a trial are
-invalid, with the reason.`
+nothing is put together. With --allow-partial the rest is, and the record says what it lacks and is not complete: cells without their gate or a
+trial are invalid, with the reason.`
 
 func newMerge(s streams, words experiments.Vocabulary) *cobra.Command {
 	var f runFlags
@@ -55,6 +55,9 @@ func newMerge(s streams, words experiments.Vocabulary) *cobra.Command {
 			if len(faults) > 0 && !partial {
 				return fmt.Errorf("the shards are not a whole plan (--allow-partial puts together what is there):\n  %s", lines(faults))
 			}
+			for _, fault := range faults {
+				s.note("%s", oneLine(fault))
+			}
 			return merge(cmd.Context(), s, words, f, set, faults)
 		}),
 	}
@@ -67,7 +70,17 @@ func newMerge(s streams, words experiments.Vocabulary) *cobra.Command {
 
 // lines are errors, a line each.
 func lines(errs []error) string {
-	return strings.Join(harness.Map(errs, func(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }), "\n  ")
+	return strings.Join(harness.Map(errs, oneLine), "\n  ")
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// partOf is the record's word for a set that lacks guests; "": it lacks none.
+func partOf(set *fleet.Set) string {
+	if set.Whole() == set.Plan.Shards {
+		return ""
+	}
+	return fmt.Sprintf("%d of %s", set.Whole(), harness.Plural(set.Plan.Shards, "shard"))
 }
 
 // merge records the runs of a set's plan, and shows each.
@@ -109,22 +122,23 @@ func (j *job) merge(ctx context.Context, s streams, set *fleet.Set, run int, fau
 		return sum, fmt.Errorf("run %s: no shard has a guest of it", r.Name)
 	}
 	env.Command, env.Started, env.Updated = append([]string{"kxlab"}, os.Args[1:]...), time.Time{}, time.Time{}
+	env.Partial = partOf(set)
 	w, err := record.Create(j.dir, env)
 	if err != nil {
 		return sum, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	for _, text := range append(set.Notes(), fmt.Sprintf("put together from %s, made on %s",
-		harness.Plural(set.Plan.Shards, "shard"), strings.Join(set.Machines(), ", "))) {
+		cmp.Or(env.Partial, harness.Plural(set.Plan.Shards, "shard")), strings.Join(set.Machines(), ", "))) {
 		err = cmp.Or(err, w.Note("%s", text))
 	}
 	for _, fault := range faults {
-		err = cmp.Or(err, w.Note("%s", strings.ReplaceAll(fault.Error(), "\n", "; ")))
+		err = cmp.Or(err, w.Note("%s", oneLine(fault)))
 	}
 	if err != nil {
 		return sum, err
 	}
-	tape := &tape{run: r, read: func(guest, attempt int) (fleet.Attempt, error) { return set.Attempt(run, guest, attempt) }, partial: len(faults) > 0}
+	tape := &tape{run: r, read: func(guest, attempt int) (fleet.Attempt, error) { return set.Attempt(run, guest, attempt) }, partial: env.Partial != ""}
 	quiet := s
 	quiet.quiet = true
 	sum, err = runner.RunGuests(ctx, j.plan, j.selection, cutInto(r.Experiment.Guest, runner.GuestOptions{
@@ -133,7 +147,11 @@ func (j *job) merge(ctx context.Context, s streams, set *fleet.Set, run int, fau
 	if err != nil {
 		return sum, fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
 	}
-	if err := cmp.Or(w.Note("%s", shareOf(sum, harness.TargetExact)), w.Finish()); err != nil {
+	end := w.Finish
+	if env.Partial != "" {
+		end = w.Close // a part of a run stays incomplete
+	}
+	if err := cmp.Or(w.Note("%s", shareOf(sum, harness.TargetExact)), end()); err != nil {
 		return sum, err
 	}
 	if sum.Count(harness.OutcomeNotSupported) == len(sum.Outcomes) {

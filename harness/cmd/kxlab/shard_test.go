@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kxlab/kxlab/harness/labtest"
+	"github.com/kxlab/kxlab/harness/record"
 )
 
 // TestShards: a plan in 1, 2 and 7 shards gives the record of one run, to the byte; a shard that is killed goes on; one that is lost is named, and
@@ -78,11 +79,21 @@ func TestShards(t *testing.T) {
 		t.Errorf("a lost shard: %v: %s", err, said)
 	}
 	said, err := do("merge", "shards2", "--out", "lost", "--allow-partial")
-	if err == nil || !strings.Contains(said, "shard 2 of 2, which makes the guest") {
+	if err == nil || !strings.Contains(said, "shard 2 of 2, which makes the guest") || strings.Contains(said, "died") ||
+		!strings.Contains(said, "kxlab: shard 2 of 2 is missing: ") {
 		t.Errorf("without a lost shard: %v: %s", err, said)
 	}
 	if raw, err := os.ReadFile(filepath.Join(dir, "lost", "env.json")); err != nil || !bytes.Contains(raw, []byte("shard 2 of 2 is missing: ")) {
 		t.Errorf("the record does not say that a shard is lost: %v", err)
+	}
+	if r, err := record.Open(filepath.Join(dir, "lost")); err != nil || r.Env.Complete || !strings.HasPrefix(r.State(), "partial: 1 of 2 shards, ") {
+		t.Errorf("a run of one of two shards is %v, %v", r, err)
+	}
+	if said, err := do("merge", "shards7", "shards7/1", "--out", "doubled", "--allow-partial"); err != nil || !strings.Contains(said, "kxlab: shard 1 of 7 is there twice") {
+		t.Errorf("a doubled shard: %v: %s", err, said)
+	}
+	if r, err := record.Open(filepath.Join(dir, "doubled")); err != nil || !r.Env.Complete {
+		t.Errorf("a run of all shards, one of them twice: %v", err)
 	}
 }
 

@@ -24,7 +24,7 @@ type tape struct {
 	read func(guest, attempt int) (fleet.Attempt, error)
 	boot runner.Boot // nil: no guest is run
 	keep func(guest, attempt int, a fleet.Attempt) error
-	// partial has a guest that no shard kept count as dead, instead of ending the run.
+	// partial has the trials of a guest that no shard kept be rejected, instead of ending the run.
 	partial bool
 
 	mu   sync.Mutex
@@ -49,7 +49,7 @@ func (t *tape) guest(ctx context.Context, j runner.Job, to *runner.Guest) error 
 	case errors.Is(err, fs.ErrNotExist) && t.boot != nil:
 		return t.record(ctx, j, to, guest, attempt)
 	case t.partial:
-		return err
+		return runner.Absent(err)
 	}
 	return runner.NoGuest(err)
 }
