@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,16 +62,12 @@ func newExport(s streams) *cobra.Command {
 			if err := export.Write(&b, name, runs, o); err != nil {
 				return err
 			}
-			if out == "" {
-				_, err := s.out.Write(b.Bytes())
-				return errors.Join(err, damaged)
-			}
-			return errors.Join(writeNew(filepath.Dir(out), map[string]string{filepath.Base(out): b.String()}), damaged)
+			return errors.Join(writeOut(s, out, b.Bytes()), damaged)
 		}),
 	}
 	f := cmd.Flags()
 	f.StringVar(&name, "format", "csv", strings.Join(export.Formats(), ", "))
-	f.StringVar(&out, "out", "", "write a new file of this name instead of standard output")
+	f.StringVar(&out, "out", stdout, "the file, which is new; -: standard output")
 	f.StringVar(&dir, "history", "", "export the history in this folder")
 	f.StringVar(&to, "to", "HEAD", "the last commit of the history's line")
 	f.StringVar(&revision, "commit", "", "the commit that was measured (default: the one that the run names)")

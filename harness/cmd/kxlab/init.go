@@ -161,7 +161,7 @@ func writeNew(dir string, files map[string]string) error {
 		path = filepath.Join(dir, path)
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			if err == nil {
-				err = errors.New("it is there already, and nothing is overwritten")
+				err = errThere
 			}
 			return fmt.Errorf("write %s: %w", path, err)
 		}

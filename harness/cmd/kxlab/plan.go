@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +15,6 @@ import (
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/fleet"
-	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/runner"
 )
 
@@ -56,14 +53,12 @@ func newPlan(s streams, words experiments.Vocabulary) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if out == "" {
-				_, err := s.out.Write(raw)
+			if err := writeOut(s, out, raw); err != nil {
 				return err
 			}
-			if err := writeWhole(out, raw); err != nil {
-				return fmt.Errorf("write plan: %w", err)
+			if out != stdout {
+				describePlan(s, p, out)
 			}
-			describePlan(s, p, out)
 			return nil
 		}),
 	}
@@ -71,18 +66,8 @@ func newPlan(s streams, words experiments.Vocabulary) *cobra.Command {
 	f.addChoice(fl, harness.TargetExact, "quick")
 	f.addVariants(fl)
 	fl.IntVar(&shards, "shards", 1, "how many shards")
-	fl.StringVar(&out, "out", "", "the plan's file (default: standard output)")
+	fl.StringVar(&out, "out", stdout, "the plan's file, which is new; -: standard output")
 	return cmd
-}
-
-// writeWhole writes a file as a whole or not at all.
-func writeWhole(path string, raw []byte) error {
-	root, err := os.OpenRoot(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	return record.WriteFile(root, filepath.Base(path), raw)
 }
 
 func describePlan(s streams, p *fleet.Plan, path string) {
