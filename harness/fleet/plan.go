@@ -109,9 +109,12 @@ func hexSum(raw []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// mostBytes bounds a plan's file. That of the largest experiment, with all its profiles, has 1 MB.
+const mostBytes = 64 << 20
+
 // ReadPlan reads a plan's file.
 func ReadPlan(path string) (*Plan, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := readPlan(path)
 	if err != nil {
 		return nil, fmt.Errorf("read plan: %w", err)
 	}
@@ -120,6 +123,19 @@ func ReadPlan(path string) (*Plan, error) {
 		return nil, fmt.Errorf("read plan %s: %w", path, err)
 	}
 	return p, nil
+}
+
+func readPlan(path string) ([]byte, error) {
+	st, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	case st.Size() > mostBytes:
+		return nil, fmt.Errorf("%s has %d bytes, more than %d: it is no plan", path, st.Size(), mostBytes)
+	}
+	return os.ReadFile(path)
 }
 
 func decodePlan(raw []byte) (*Plan, error) {
@@ -136,7 +152,11 @@ func decode(raw []byte, tool string, schema int, into any) error {
 		Tool   string `json:"tool"`
 		Schema int    `json:"schema"`
 	}
-	if err := json.Unmarshal(raw, &mark); err != nil {
+	err := json.Unmarshal(raw, &mark)
+	if other := (*json.UnmarshalTypeError)(nil); errors.As(err, &other) {
+		return fmt.Errorf("it is not of %s", tool)
+	}
+	if err != nil {
 		return fmt.Errorf("it is not JSON, or is cut off: %w", err)
 	}
 	if mark.Tool != tool {

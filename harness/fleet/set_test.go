@@ -378,6 +378,18 @@ func TestBadPlans(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
+	large := filepath.Join(t.TempDir(), "large")
+	if err := errors.Join(os.WriteFile(large, nil, 0o644), os.Truncate(large, mostBytes+1)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/dev/zero": "/dev/zero is not a regular file", large: "it is no plan", "/nowhere/plan": "no such file"} {
+		if _, err := ReadPlan(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	if _, err := decodePlan([]byte("[1]")); err == nil || err.Error() != "it is not of kxlab plan" {
+		t.Errorf("JSON that is no plan: %v", err)
+	}
 	p, err := decodePlan(raw)
 	if err != nil {
 		t.Fatal(err)

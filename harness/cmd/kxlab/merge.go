@@ -42,23 +42,24 @@ func newMerge(s streams, words experiments.Vocabulary) *cobra.Command {
 			if isRemote(f.out) {
 				return usage(fmt.Errorf("--out %s: merge writes to a folder; %s put copies it from there", f.out, storeTool))
 			}
-			dirs, done, err := fetched(cmd.Context(), s, args)
-			defer done()
+			dirs, copies, err := fetched(cmd.Context(), s, args, partial)
+			defer copies.close()
 			if err != nil {
 				return err
 			}
 			set, faults, err := fleet.Gather(dirs)
 			if err != nil {
-				return err
+				return copies.rename(err)
 			}
 			defer set.Close()
+			faults = append(copies.faults, harness.Map(faults, copies.rename)...)
 			if len(faults) > 0 && !partial {
 				return fmt.Errorf("the shards are not a whole plan (--allow-partial puts together what is there):\n  %s", lines(faults))
 			}
 			for _, fault := range faults {
 				s.note("%s", oneLine(fault))
 			}
-			return merge(cmd.Context(), s, words, f, set, faults)
+			return copies.rename(merge(cmd.Context(), s, words, f, set, faults))
 		}),
 	}
 	fl := cmd.Flags()

@@ -5,9 +5,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,7 +34,7 @@ var taskVariables = map[string]int{"JOB_COMPLETION_INDEX": 0, "SLURM_ARRAY_TASK_
 func shardOf(word string, shards int, getenv func(string) string) (shard, of int, err error) {
 	if word == "" {
 		shard, err = shardFromTask(getenv)
-		if err == nil && (shard < 1 || shard > shards) {
+		if err == nil && shard > shards {
 			err = fmt.Errorf("the engine's task is shard %d, and the plan has %s", shard, harness.Plural(shards, "shard"))
 		}
 		return shard, shards, err
@@ -67,10 +71,13 @@ func shardFromTask(getenv func(string) string) (shard int, err error) {
 		if shard, err = strconv.Atoi(text); err != nil {
 			return 0, fmt.Errorf("%s is %q: want a number", name, text)
 		}
+		if shard < from {
+			return 0, fmt.Errorf("%s is %s: tasks are numbered from %d; with Slurm, say --array=1-N", name, text, from)
+		}
 		shard += 1 - from
 	}
 	if found == "" {
-		return 0, errors.New("--plan without --shard: say which, such as --shard 2/7")
+		return 0, errors.New("--plan without --shard: say which, such as --shard 2/7, or set JOB_COMPLETION_INDEX (from 0) or SLURM_ARRAY_TASK_ID (from 1)")
 	}
 	return shard, nil
 }
@@ -83,13 +90,20 @@ func runShard(ctx context.Context, s streams, words experiments.Vocabulary, f ru
 	if err := f.check(); err != nil {
 		return usage(err)
 	}
+	if isRemote(f.out) {
+		if err := checkPlace(f.out); err != nil {
+			return err
+		}
+	}
 	p, shard, err := f.openPlan(ctx, s, words, args)
 	if err != nil {
 		return err
 	}
-	dir := f.out
-	if dir == "" || isRemote(dir) {
-		dir = scratch(fmt.Sprintf("shard-%d-of-%d", shard, p.Shards), time.Now())
+	dir := cmp.Or(f.out, scratch(fmt.Sprintf("shard-%d-of-%d", shard, p.Shards), time.Now()))
+	if isRemote(f.out) {
+		if dir, err = f.copyOf(ctx, p, shard); err != nil {
+			return err
+		}
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -114,35 +128,108 @@ func runShard(ctx context.Context, s streams, words experiments.Vocabulary, f ru
 		}
 		jobs[i] = &j
 	}
+	place := cmp.Or(f.out, dir)
 	sh, err := fleet.Begin(dir, p, h)
 	if err != nil {
-		return err
+		return harness.Wrap(err, "--out %s", place)
 	}
 	defer sh.Close()
 	for _, err := range sh.Mended {
 		s.note("%v: its guest runs again", err)
 	}
-	if sh.Complete {
-		s.note("%v is complete already", sh)
-		return nil
-	}
-	for i := range p.Runs {
-		if j := jobs[i]; j != nil {
-			if err := j.makeShard(ctx, s, f.flagsOf(p.Runs[i]), sh, i); err != nil {
-				return fmt.Errorf("%v is half made, and goes on if it is run again with --out %s: %w", sh, dir, err)
-			}
+	what := fmt.Sprintf("shard %d of %d (%s)", shard, p.Shards, place)
+	there := sh.Complete
+	if !there {
+		if err := makeJobs(ctx, s, f, sh, jobs); err != nil {
+			return fmt.Errorf("%s is half made, and goes on if it is run again with --out %s: %w", what, place, err)
 		}
-	}
-	if err := sh.Finish(); err != nil {
-		return err
 	}
 	if isRemote(f.out) {
 		if err := store(ctx, s, "put", dir, f.out); err != nil {
-			return fmt.Errorf("%v is complete, but not at its place, where the same command puts it: %w", sh, err)
+			return fmt.Errorf("%s is complete, but not at its place: the same command puts it there (%s): %w", what, dir, err)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return err
 		}
 	}
+	if there {
+		s.note("%s is complete already", what)
+		return nil
+	}
 	guests, trials := p.Of(shard)
-	s.note("%v is complete: %s, %s; when all shards are there: kxlab merge", sh, harness.Plural(guests, "guest"), harness.Plural(trials, "trial"))
+	s.note("%s is complete: %s, %s; when all shards are there: kxlab merge %s", what, harness.Plural(guests, "guest"), harness.Plural(trials, "trial"), above(place))
+	return nil
+}
+
+// makeJobs runs the guests of a shard, by runs of its plan.
+func makeJobs(ctx context.Context, s streams, f runFlags, sh *fleet.Shard, jobs map[int]*job) error {
+	for i, r := range sh.Plan.Runs {
+		if j := jobs[i]; j != nil {
+			if len(sh.Plan.Runs) > 1 {
+				s.note("run %s", r.Name)
+			}
+			if err := j.makeShard(ctx, s, f.flagsOf(r), sh, i); err != nil {
+				return err
+			}
+		}
+	}
+	return sh.Finish()
+}
+
+// above is the folder or place that holds a shard's and those of the others, if they are named alike.
+func above(place string) string {
+	if !isRemote(place) {
+		return filepath.Dir(filepath.Clean(place))
+	}
+	base, query, parameters := strings.Cut(place, "?")
+	if strings.HasPrefix(base, "oci:") {
+		base = base[:strings.LastIndex(base, ":")]
+	} else {
+		base = base[:strings.LastIndex(strings.TrimSuffix(base, "/"), "/")]
+	}
+	if parameters {
+		base += "?" + query
+	}
+	return base
+}
+
+// copyOf is the folder in which a shard for a place is made: the same each time, so that one that was killed goes on. It has what is at the place,
+// if that can be had.
+func (f runFlags) copyOf(ctx context.Context, p *fleet.Plan, shard int) (dir string, err error) {
+	sum, err := p.Sum()
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.Sum256([]byte(sum + f.out))
+	dir = filepath.Join("results", "scratch", fmt.Sprintf("shard-%d-of-%d-%x", shard, p.Shards, digest[:6]))
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		silent := streams{out: io.Discard, err: io.Discard}
+		err = store(ctx, silent, "get", f.out, dir) // most often nothing is there; put says what else is wrong
+		if ctx.Err() != nil {
+			return "", err
+		}
+		if err == nil {
+			if err := checkCopy(dir, sum, shard); err != nil {
+				return "", errors.Join(fmt.Errorf("--out %s: %w: name another place", f.out, err), os.RemoveAll(dir))
+			}
+		}
+	}
+	return dir, nil
+}
+
+// checkCopy returns an error unless a folder is a shard of a plan.
+func checkCopy(dir, plan string, shard int) error {
+	have, err := fleet.OpenShard(dir)
+	if err != nil {
+		return errors.New("something else is there")
+	}
+	defer have.Close()
+	switch {
+	case have.Header.Plan != plan:
+		return fmt.Errorf("a shard of another plan is there, %v", have.Plan)
+	case have.Shard != shard:
+		return fmt.Errorf("shard %d is there", have.Shard)
+	}
 	return nil
 }
 
@@ -150,7 +237,7 @@ func runShard(ctx context.Context, s streams, words experiments.Vocabulary, f ru
 func (f runFlags) openPlan(ctx context.Context, s streams, words experiments.Vocabulary, args []string) (p *fleet.Plan, shard int, err error) {
 	if f.plan != "" {
 		if p, err = fleet.ReadPlan(f.plan); err != nil {
-			return nil, 0, err
+			return nil, 0, withCode(codeUsage, err) // also a file that cannot be read: no other try makes it better
 		}
 		shard, _, err = shardOf(f.shard, p.Shards, os.Getenv)
 		return p, shard, usage(err)

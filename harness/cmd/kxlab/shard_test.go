@@ -24,7 +24,7 @@ func TestShards(t *testing.T) {
 	what := []string{"cc", "--profile", "smoke", "--variants", "reno,bpf-cubic", "--repeat", "2", "--seed", "7"}
 	tools := t.TempDir()
 	// Stands in for kxlab-store, whose places are folders here.
-	store := "#!/bin/sh\nfrom=${2#file://} to=${3#file://}\nmkdir -p \"${to%/*}\" && cp -rT \"$from\" \"$to\"\n"
+	store := "#!/bin/sh\nfrom=${2#file://} to=${3#file://}\nmkdir -p \"${to%/*}\" && [ -e \"$from\" ] && cp -rT \"$from\" \"$to\"\n"
 	if err := os.WriteFile(filepath.Join(tools, storeTool), []byte(store), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +72,25 @@ func TestShards(t *testing.T) {
 			}
 		}
 	}
+	place := "file://" + filepath.Join(dir, "shards1", "1")
+	if said, err := do("run", "--plan", "plan2", "--shard", "1", "--out", place); err == nil || !strings.Contains(said, "a shard of another plan is there") {
+		t.Errorf("a place of another plan: %v: %s", err, said)
+	}
+	if said, err := do("run", "--plan", "plan1", "--shard", "1", "--out", place); err != nil || !strings.Contains(said, "shard 1 of 1 ("+place+") is complete already") {
+		t.Errorf("a place that has the shard: %v: %s", err, said)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "results", "scratch", "shard-*")); err != nil || len(left) > 0 {
+		t.Errorf("copies are left: %v, %v", left, err)
+	}
+	damaged := filepath.Join(dir, "shards2", "1", "run1-guest001-1.json.gz")
+	if err := os.Truncate(damaged, 40); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := do("merge", "shards2", "--out", "damaged"); err == nil || !strings.Contains(said, "kxlab run --shard 1/2 with --out shards2/1 makes it again") {
+		t.Errorf("a damaged guest: %v: %s", err, said)
+	}
+	must("run", "--plan", "plan2", "--shard", "1", "--out", "shards2/1")
+	must("merge", "shards2", "--out", "mended")
 	if err := os.RemoveAll(filepath.Join(dir, "shards2", "2")); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +147,7 @@ func TestShardOf(t *testing.T) {
 		{"2/8", "", "", 7, "the plan has 7 shards"}, {"8/7", "", "", 0, "numbered from 1 to 7"}, {"0/7", "", "", 0, "numbered from 1 to 7"},
 		{"2", "", "", 0, "want NUMBER/ALL, such as 2/7"}, {"x/7", "", "", 0, "want NUMBER/ALL"}, {"2/", "", "", 7, "want NUMBER/ALL"}, {"2/7/9", "", "", 7, "want NUMBER/ALL"},
 		{"", "", "", 7, "say which, such as --shard 2/7"}, {"", "7", "", 7, "the engine's task is shard 8, and the plan has 7 shards"},
-		{"", "", "0", 7, "is shard 0, and"}, {"", "x", "", 7, `JOB_COMPLETION_INDEX is "x"`}, {"", "1", "1", 7, "both set"},
+		{"", "", "0", 7, "SLURM_ARRAY_TASK_ID is 0: tasks are numbered from 1; with Slurm, say --array=1-N"}, {"", "x", "", 7, `JOB_COMPLETION_INDEX is "x"`}, {"", "1", "1", 7, "both set"},
 	} {
 		shard, of, err := shardOf(tt.word, tt.shards, func(name string) string {
 			return map[string]string{"JOB_COMPLETION_INDEX": tt.index, "SLURM_ARRAY_TASK_ID": tt.task}[name]
