@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -129,17 +130,19 @@ type engine struct {
 // run makes all trials and decides the outcome of each cell.
 func (r *engine) run(ctx context.Context) (Summary, error) {
 	started := time.Now()
-	r.Progress.begin(r.plan)
-	defer r.Progress.end()
-	defer r.Progress.tick()()
 	err := r.findKept()
 	if err != nil {
 		return r.Summary, err
 	}
 	r.pieces = append(r.gatePieces(), r.trialPieces()...)
+	var some []*piece
 	if r.Only != nil {
-		r.choose()
+		r.pieces = slices.DeleteFunc(r.pieces, func(s *piece) bool { return !r.Only(s.job.Name()) })
+		some = r.pieces
 	}
+	r.Progress.begin(r.plan, some)
+	defer r.Progress.end()
+	defer r.Progress.tick()()
 	err = r.runPieces(ctx, r.pieces)
 	err = cmp.Or(err, r.conclude(err == nil && r.Only == nil))
 	r.Wall = time.Since(started)

@@ -39,11 +39,29 @@ func (e *estimate) add(p *Plan) {
 	e.setups.guess = guessSetup + time.Duration(len(p.Experiment.Variants))*loading // for the gates
 	for i := range p.Groups {
 		for _, b := range p.Groups[i].Blocks {
-			k := e.kind(b.Workload)
-			k.remaining += b.Repeats * len(b.Cells)
-			k.guess = max(k.guess, b.Warm+b.Measure+guessTrial+loading)
+			e.expect(b.Repeats*len(b.Cells), b, loading)
 		}
 	}
+}
+
+// addPieces adds some of a plan's jobs, each with a guest of its own, instead of the plan.
+func (e *estimate) addPieces(p *Plan, pieces []*piece) {
+	for _, s := range pieces {
+		setup := s.task(p).Guess
+		for _, st := range s.steps {
+			setup -= st.Block.Warm + st.Block.Measure + guessTrial
+			e.expect(1, *st.Block, 0)
+		}
+		e.setups.remaining++
+		e.setups.guess = max(e.setups.guess, setup)
+	}
+}
+
+// expect adds trials of a block.
+func (e *estimate) expect(n int, b Block, loading time.Duration) {
+	k := e.kind(b.Workload)
+	k.remaining += n
+	k.guess = max(k.guess, b.Warm+b.Measure+guessTrial+loading)
 }
 
 func (e *estimate) kind(name string) *kind {

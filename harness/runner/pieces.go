@@ -11,19 +11,6 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// choose leaves out the jobs that others run.
-func (r *engine) choose() {
-	r.pieces = slices.DeleteFunc(r.pieces, func(s *piece) bool {
-		if r.Only(s.job.Name()) {
-			return false
-		}
-		for _, st := range s.steps {
-			r.over(st.mark(), 0)
-		}
-		return true
-	})
-}
-
 // A piece is a job with what its guests have reported.
 type piece struct {
 	job      Job

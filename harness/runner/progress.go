@@ -61,18 +61,32 @@ func NewQuietProgress(w io.Writer, columns int) *Progress {
 // And is for another run at the same time: its trials add to the first one's.
 func (p *Progress) And() *Progress { return &Progress{board: p.board} }
 
-func (p *Progress) begin(plan *Plan) {
+// begin shows what is run: a plan, or of one the pieces if they are not nil.
+func (p *Progress) begin(plan *Plan, pieces []*piece) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.est.add(plan)
-	if p.trials += plan.Trials(); p.started.IsZero() {
+	trials := plan.Trials()
+	head := fmt.Sprintf("%s, %s, about %s", harness.Plural(plan.Cells(), "cell"), harness.Plural(trials, "trial"), round(plan.Guess()))
+	if pieces == nil {
+		p.est.add(plan)
+	} else {
+		var e estimate
+		e.addPieces(plan, pieces)
+		trials = 0
+		for _, s := range pieces {
+			trials += len(s.steps)
+		}
+		head = fmt.Sprintf("%s, %s, about %s", harness.Plural(len(pieces), "guest"), harness.Plural(trials, "trial"), round(e.remaining()))
+		p.est.addPieces(plan, pieces)
+	}
+	if p.trials += trials; p.started.IsZero() {
 		p.started = p.now()
 		p.moved = p.started
 		if p.quiet {
 			p.written = p.started
 		}
 	}
-	p.say("%s, %s, about %s", harness.Plural(plan.Cells(), "cell"), harness.Plural(plan.Trials(), "trial"), round(plan.Guess()))
+	p.say("%s", head)
 }
 
 // setup counts a group that was set up and checked.

@@ -49,7 +49,7 @@ func TestProgress(t *testing.T) {
 			pr := NewProgress(&out, tt.columns)
 			now := time.Unix(0, 0)
 			pr.now = func() time.Time { return now }
-			pr.begin(p)
+			pr.begin(p, nil)
 			pr.setup(time.Second)
 			for range 8 {
 				s := Step{Block: &p.Groups[0].Blocks[0], Cell: cell}
@@ -103,7 +103,7 @@ func TestProgressLate(t *testing.T) {
 	pr := NewProgress(&out, 0)
 	now := time.Unix(0, 0)
 	pr.now = func() time.Time { return now }
-	pr.begin(p)
+	pr.begin(p, nil)
 	pr.again() // before there is anything
 	pr.phase(": set up")
 	for _, at := range []time.Duration{10, 29, 100, 110} {
@@ -133,5 +133,20 @@ func TestGuessLoading(t *testing.T) {
 	p.Target = harness.TargetExact
 	if want := before + (10+2)*10*time.Second; p.Guess() != want {
 		t.Errorf("%v, want %v", p.Guess(), want)
+	}
+}
+
+// TestProgressOfSome: the progress of some jobs of a plan is theirs, not that of the plan.
+func TestProgressOfSome(t *testing.T) {
+	cell := harness.Cell{Experiment: "lb", Workload: "pps", Class: "nat", Variant: "a"}
+	b := Block{Workload: "pps", Repeats: 10, Measure: 850 * time.Millisecond, Cells: []harness.Cell{cell}}
+	p := &Plan{Groups: []Group{{Blocks: []Block{b}}}}
+	step := Step{Block: &b, Cell: cell}
+	var out bytes.Buffer
+	pr := NewProgress(&out, 0)
+	pr.begin(p, []*piece{{steps: []Step{step, step}}})
+	pr.trial(step)
+	if got := out.String(); !strings.HasPrefix(got, "1 guest, 2 trials, about 3s\n[1/2] 0s, 3s left: repeat 1 of 10: ") {
+		t.Errorf("got %q", got)
 	}
 }
