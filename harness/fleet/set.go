@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
@@ -266,6 +267,20 @@ func (set *Set) Attempt(run, guest, attempt int) (Attempt, error) {
 		err = fmt.Errorf("%v lacks the guest %q: %w", s, g.Job, fs.ErrNotExist)
 	}
 	return a, err
+}
+
+// Took is how long the guests of a run took, one after another.
+func (set *Set) Took(run int) (total time.Duration) {
+	for guest := range set.Plan.Runs[run].Guests {
+		for attempt := 0; ; attempt++ {
+			a, err := set.Attempt(run, guest, attempt)
+			if err != nil {
+				break
+			}
+			total += a.Took
+		}
+	}
+	return total
 }
 
 // Machines are the names of the machines that made the shards.

@@ -48,6 +48,7 @@ type Header struct {
 type Attempt struct {
 	Origin Origin        // Keep sets it
 	Report []byte        // see runner.Guest
+	Took   time.Duration // by this machine's clock; with a kept report, that of reading it
 	Died   string        `json:",omitempty"` // why the guest died; "": it did not
 	Exit   *vm.ExitError `json:",omitempty"` // the same, of a guest that ended by itself
 }

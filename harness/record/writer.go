@@ -52,7 +52,8 @@ type sample struct {
 }
 
 // Create begins a run directory, which is made if need be, and holds its lock until Finish or Close. The directory must be empty:
-// errNotEmpty otherwise, errBusy if another run is writing there. The run is recorded as incomplete until Finish.
+// errNotEmpty otherwise, errBusy if another run is writing there. The run is recorded as incomplete until Finish. The time of the run goes on from
+// Env.TotalSec.
 func Create(dir string, env Env) (*Writer, error) {
 	env.fill()
 	err := env.check()
@@ -78,7 +79,7 @@ func create(dir string, env Env) (_ *Writer, err error) {
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
-	w := &Writer{dir: d, root: root, env: env, started: time.Now()}
+	w := &Writer{dir: d, root: root, env: env, started: time.Now().Add(-time.Duration(env.TotalSec * float64(time.Second)))}
 	defer func() {
 		if err != nil {
 			w.closeFiles()
@@ -117,6 +118,24 @@ func CheckEmpty(dir string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("create run directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+// Clear removes the record of a run that no process is writing: its files, and no others. errBusy if one is.
+func Clear(dir string) (err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("clear run directory: %w", err)
+	}
+	defer d.Close()
+	if err := lock(d); err != nil {
+		return fmt.Errorf("clear run directory %s: %w", dir, err)
+	}
+	for _, name := range append(recordFiles(), sumsFile) {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("clear run directory: %w", err)
+		}
 	}
 	return nil
 }

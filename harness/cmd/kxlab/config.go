@@ -50,7 +50,7 @@ func configure(cmd *cobra.Command) error {
 			err = set(f, v)
 		}
 		if list, ok := f.Value.(pflag.SliceValue); err == nil && ok && f.Changed && len(list.GetSlice()) == 0 {
-			err = usage(fmt.Errorf("--%s: no value; leave it out to have all", f.Name)) // such as a variable of a script that is not set
+			err = usage(fmt.Errorf("--%s: no value; leave it out to have the default", f.Name)) // such as a variable of a script that is not set
 		}
 	})
 	return err

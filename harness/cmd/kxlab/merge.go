@@ -87,7 +87,7 @@ func partOf(set *fleet.Set) string {
 // merge records the runs of a set's plan, and shows each.
 func merge(ctx context.Context, s streams, words experiments.Vocabulary, f runFlags, set *fleet.Set, faults []error) error {
 	dir := cmp.Or(f.out, scratch("merged", time.Now()))
-	if err := record.CheckEmpty(dir); err != nil {
+	if err := errors.Join(clearHalf(dir, set.Plan), record.CheckEmpty(dir)); err != nil {
 		return err
 	}
 	var errs []error
@@ -115,6 +115,29 @@ func merge(ctx context.Context, s streams, words experiments.Vocabulary, f runFl
 	return worst(errs)
 }
 
+// clearHalf removes from a folder what a merge that was killed, or had no space, left there: run directories of merge that are not complete.
+func clearHalf(dir string, p *fleet.Plan) error {
+	dirs := []string{dir}
+	if len(p.Runs) > 1 {
+		dirs = harness.Map(p.Runs, func(r fleet.Run) string { return filepath.Join(dir, r.Name) })
+	}
+	for _, d := range dirs {
+		r, err := record.Open(d)
+		if err != nil || r.Env.Complete || r.Env.Partial != "" || len(r.Env.Command) < 2 || r.Env.Command[1] != "merge" {
+			continue
+		}
+		if err := record.Clear(d); err != nil {
+			return err
+		}
+		if len(p.Runs) > 1 {
+			if err := os.Remove(d); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // merge records one run of a set's plan.
 func (j *job) merge(ctx context.Context, s streams, set *fleet.Set, run int, faults []error) (sum runner.Summary, err error) {
 	r := set.Plan.Runs[run]
@@ -124,11 +147,17 @@ func (j *job) merge(ctx context.Context, s streams, set *fleet.Set, run int, fau
 	}
 	env.Command, env.Started, env.Updated = append([]string{"kxlab"}, os.Args[1:]...), time.Time{}, time.Time{}
 	env.Partial = partOf(set)
+	took := set.Took(run)
+	env.TotalSec = took.Seconds()
 	w, err := record.Create(j.dir, env)
 	if err != nil {
 		return sum, err
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
+	defer func() {
+		if cerr := w.Close(); err == nil { // else most often the same error again
+			err = cerr
+		}
+	}()
 	for _, text := range append(set.Notes(), fmt.Sprintf("put together from %s, made on %s",
 		cmp.Or(env.Partial, harness.Plural(set.Plan.Shards, "shard")), strings.Join(set.Machines(), ", "))) {
 		err = cmp.Or(err, w.Note("%s", text))
@@ -148,6 +177,7 @@ func (j *job) merge(ctx context.Context, s streams, set *fleet.Set, run int, fau
 	if err != nil {
 		return sum, fmt.Errorf("the run in %s is incomplete: %w", j.dir, err)
 	}
+	sum.Wall += took
 	end := w.Finish
 	if env.Partial != "" {
 		end = w.Close // a part of a run stays incomplete

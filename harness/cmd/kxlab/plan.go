@@ -16,6 +16,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/fleet"
 	"github.com/kxlab/kxlab/harness/runner"
+	"github.com/kxlab/kxlab/vm"
 )
 
 const planLong = `plan cuts the runs of experiments in exact guests into shards, which several machines can make: it writes a file that lists
@@ -56,6 +57,11 @@ func newPlan(s streams, words experiments.Vocabulary) *cobra.Command {
 			if err := writeOut(s, out, raw); err != nil {
 				return err
 			}
+			for _, k := range f.kernels { // another machine may have it
+				if _, err := vm.Open(cmd.Context(), k); err != nil {
+					s.note("kernel %s is not on this machine: %v", k, err)
+				}
+			}
 			if out != stdout {
 				describePlan(s, p, out)
 			}
@@ -71,9 +77,17 @@ func newPlan(s streams, words experiments.Vocabulary) *cobra.Command {
 }
 
 func describePlan(s streams, p *fleet.Plan, path string) {
+	all, empty := 0, 0
 	for n := 1; n <= p.Shards; n++ {
 		guests, trials := p.Of(n)
+		if all += guests; guests == 0 {
+			empty++
+			continue
+		}
 		s.note("shard %d of %d: %s, %s", n, p.Shards, harness.Plural(guests, "guest"), harness.Plural(trials, "trial"))
+	}
+	if empty > 0 {
+		s.note("%d of %s are empty: there are only %s, and a guest is not cut", empty, harness.Plural(p.Shards, "shard"), harness.Plural(all, "guest"))
 	}
 	s.note("each is made by: kxlab run --plan %s --shard 1/%d --out shards/1; and when all are there: kxlab merge shards", path, p.Shards)
 }

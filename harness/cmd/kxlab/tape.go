@@ -83,11 +83,12 @@ func (e *playedDeath) Unwrap() error { return e.exit }
 func (t *tape) record(ctx context.Context, j runner.Job, to *runner.Guest, guest, attempt int) error {
 	var report bytes.Buffer
 	to.Copy(&report)
+	began := time.Now()
 	err := t.boot(ctx, j, to)
 	if runner.IsNoGuest(err) || errors.Is(context.Cause(ctx), context.Canceled) {
 		return err
 	}
-	a := fleet.Attempt{Report: report.Bytes()}
+	a := fleet.Attempt{Report: report.Bytes(), Took: time.Since(began)}
 	if err != nil {
 		a.Died = err.Error()
 		if late := context.Cause(ctx); late != nil { // the guest was ended for that

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/kxlab/kxlab/harness/fleet"
+	"github.com/kxlab/kxlab/harness/record"
+)
+
+// TestClearHalf: what a killed merge left is removed, and no other run.
+func TestClearHalf(t *testing.T) {
+	for name, tt := range map[string]struct {
+		command, partial string
+		finish, writes   bool // writes: a process still does
+		gone, fails      bool
+	}{
+		"half":     {command: "merge", gone: true},
+		"a run":    {command: "run"},
+		"partial":  {command: "merge", partial: "1 of 2 shards"},
+		"complete": {command: "merge", finish: true},
+		"writing":  {command: "merge", writes: true, fails: true},
+	} {
+		for _, runs := range []int{1, 2} {
+			dir := t.TempDir()
+			p := &fleet.Plan{Runs: []fleet.Run{{Name: "lb"}, {Name: "cc"}}[:runs]}
+			run := dir
+			if runs > 1 {
+				run = filepath.Join(dir, "cc")
+			}
+			w, err := record.Create(run, record.Env{Experiment: "lb", Target: "exact", Kernel: "7.2", CPU: "x", Command: []string{"kxlab", tt.command}, Partial: tt.partial})
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case tt.finish:
+				err = w.Finish()
+			case !tt.writes:
+				err = w.Close()
+			}
+			if cerr := clearHalf(dir, p); err != nil || (cerr != nil) != tt.fails {
+				t.Errorf("%s, %d runs: %v, %v", name, runs, err, cerr)
+			}
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+			if left, err := os.ReadDir(dir); err != nil || (len(left) == 0) != tt.gone {
+				t.Errorf("%s, %d runs: left %v, %v", name, runs, left, err)
+			}
+		}
+	}
+}
