@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/kxlab/kxlab/harness/fleet"
@@ -51,5 +52,27 @@ func TestClearHalf(t *testing.T) {
 				t.Errorf("%s, %d runs: left %v, %v", name, runs, left, err)
 			}
 		}
+	}
+}
+
+// TestPlanSays: plan counts empty shards in one line, names a kernel that is not here, and overwrites nothing.
+func TestPlanSays(t *testing.T) {
+	t.Chdir(t.TempDir())
+	args := []string{"plan", "jit", "--profile", "smoke", "--shards", "3", "--kernel", "9.99", "--out", "plan.json"}
+	code, _, errs := try(t, args...)
+	for _, want := range []string{"kernel 9.99 is not on this machine", "shard 1 of 3: 1 guest, ", "2 of 3 shards are empty: the plan has 1 guest, and no guest is cut\n"} {
+		if code != codeDone || !strings.Contains(errs, want) {
+			t.Errorf("code %d, want %q: %s", code, want, errs)
+		}
+	}
+	if code, _, errs := try(t, args...); code != codeFailed || !strings.Contains(errs, "write plan.json: it is there already") {
+		t.Errorf("a second plan: code %d: %s", code, errs)
+	}
+	if code, _, errs := try(t, "run", "--plan", "/dev/zero", "--shard", "1"); code != codeUsage || !strings.Contains(errs, "/dev/zero is not a regular file") {
+		t.Errorf("a plan that is none: code %d: %s", code, errs)
+	}
+	t.Setenv("KXLAB_PLAN", "plan.json")
+	if code, _, errs := try(t, "run"); code != codeUsage || !strings.Contains(errs, "or set JOB_COMPLETION_INDEX") {
+		t.Errorf("a plan from the environment: code %d: %s", code, errs)
 	}
 }

@@ -58,8 +58,8 @@ func newPlan(s streams, words experiments.Vocabulary) *cobra.Command {
 				return err
 			}
 			for _, k := range f.kernels { // another machine may have it
-				if _, err := vm.Open(cmd.Context(), k); err != nil {
-					s.note("kernel %s is not on this machine: %v", k, err)
+				if have, err := vm.Find(k); have == nil {
+					s.note("%v", cmp.Or(err, fmt.Errorf("kernel %s is not on this machine: each machine that makes a shard fetches it", k)))
 				}
 			}
 			if out != stdout {
@@ -87,7 +87,7 @@ func describePlan(s streams, p *fleet.Plan, path string) {
 		s.note("shard %d of %d: %s, %s", n, p.Shards, harness.Plural(guests, "guest"), harness.Plural(trials, "trial"))
 	}
 	if empty > 0 {
-		s.note("%d of %s are empty: there are only %s, and a guest is not cut", empty, harness.Plural(p.Shards, "shard"), harness.Plural(all, "guest"))
+		s.note("%d of %s are empty: the plan has %s, and no guest is cut", empty, harness.Plural(p.Shards, "shard"), harness.Plural(all, "guest"))
 	}
 	s.note("each is made by: kxlab run --plan %s --shard 1/%d --out shards/1; and when all are there: kxlab merge shards", path, p.Shards)
 }
