@@ -66,6 +66,8 @@ func Between(ctx context.Context, dir, from, to string) ([]Commit, error) {
 	}
 	at := slices.Index(line, first.Hash)
 	switch {
+	case at < 0 && ancestor(ctx, dir, to, from):
+		return nil, fmt.Errorf("%s is not before %s but behind it: swap them", from, to)
 	case at < 0:
 		return nil, fmt.Errorf("%s is not before %s on its line of first parents", from, to)
 	case at == len(line)-1:
@@ -84,6 +86,12 @@ func Between(ctx context.Context, dir, from, to string) ([]Commit, error) {
 		all = append(all, c)
 	}
 	return all, nil
+}
+
+// ancestor reports whether one revision is among the ancestors of another.
+func ancestor(ctx context.Context, dir, old, new string) bool {
+	_, err := git(ctx, dir, "merge-base", "--is-ancestor", old, new)
+	return err == nil
 }
 
 // parse reads a commit's hash, parents, time and subject.

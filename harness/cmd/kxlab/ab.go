@@ -76,6 +76,7 @@ type abFlags struct {
 	progFlags
 	like, minEffect, format string
 	gate, watch             bool
+	bisectRun               bool // the exit code is for git bisect run
 	narrow                  bool // the user asked for nothing in particular: see leads
 }
 
@@ -84,9 +85,13 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ab A [B]", Short: "Say whether B is better than A: of your own programs, too", Long: abLong, Example: abExample, Args: cobra.RangeArgs(1, 2),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
+			f.gate = f.gate || f.bisectRun
 			f.narrow = !f.gate && !slices.ContainsFunc([]string{"workload", "axis", "profile"}, cmd.Flags().Changed)
-			if f.watch {
+			switch {
+			case f.watch:
 				return watch(cmd.Context(), s, words, f, args)
+			case f.bisectRun:
+				return forGitBisect(ab(cmd.Context(), s, words, f, args))
 			}
 			return ab(cmd.Context(), s, words, f, args)
 		}),
@@ -95,7 +100,9 @@ func newAB(s streams, words experiments.Vocabulary) *cobra.Command {
 	f.addABTo(fl)
 	fl.BoolVar(&f.watch, "watch", false, "answer again, in a line, whenever a source, a header or an object is saved; Ctrl-C ends it")
 	fl.BoolVar(&f.gate, "gate", false, "exit with 3 if B is worse anywhere, or lacks what A has")
+	fl.BoolVar(&f.bisectRun, "bisect-run", false, "as --gate, with the exit codes of git bisect run: 3 worse, 125 cannot be judged (skipped), 128 ends the bisection")
 	fl.StringVar(&f.format, "format", "text", "text, markdown, json or junit")
+	cmd.MarkFlagsMutuallyExclusive("watch", "bisect-run")
 	return cmd
 }
 
@@ -338,7 +345,7 @@ func (p *pair) answer(ctx context.Context, s streams, f abFlags, jobs [][]job, e
 		return withCode(codeRegression, fmt.Errorf("B is worse: %s", strings.Join(worse, "; ")))
 	}
 	if f.gate && len(blind) > 0 {
-		return withCode(codeRegression, fmt.Errorf("the gate can say nothing, no row was judged: %s: take more repeats (--repeat 5)", strings.Join(blind, "; ")))
+		return withCode(codeRegression, fmt.Errorf("the gate can say nothing, %w: %s: take more repeats (--repeat 5)", errBlind, strings.Join(blind, "; ")))
 	}
 	return nil
 }

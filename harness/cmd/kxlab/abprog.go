@@ -309,7 +309,7 @@ func (p *pair) progAnswer(ab *page.AB, f progFlags, a, b *record.Run) error {
 }
 
 func outputsDiffer(differ, compared int, first string) error {
-	return fmt.Errorf("the outputs of A and B differ for %d of %s, the first %s; --allow-difference if that is meant", differ, harness.Plural(compared, "input"), first)
+	return fmt.Errorf("the outputs of A and B %w for %d of %s, the first %s; --allow-difference if that is meant", errDiffer, differ, harness.Plural(compared, "input"), first)
 }
 
 // progOnly returns an error if flags for programs by themselves were given for another pair.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/owner"
+	"github.com/kxlab/kxlab/harness/page"
 	"github.com/kxlab/kxlab/harness/source"
 	"github.com/kxlab/kxlab/harness/unit"
 	"github.com/kxlab/kxlab/harness/verdict"
@@ -31,7 +33,10 @@ The figure is the one that differs most between GOOD and BAD; --cell chooses ano
 
 With several kernels and no revisions, bisect finds the first of them, in the order given, on which the figure moved.
 
-As a step of git bisect run: kxlab ab GOOD:PROGRAM PROGRAM --gate exits with 3 where the program is worse.`
+A figure has moved where it is at least half as far from GOOD's as BAD's is. If it moved in several steps, bisect finds one of them, and says
+where the figure stood at each place that it measured.
+
+As a step of git bisect run: kxlab ab GOOD:PROGRAM PROGRAM --bisect-run, whose exit code 125 passes over what cannot be compiled.`
 
 // bisectRepeats is how many seeds a trial has unless the user says: what is sought was seen at both ends.
 const bisectRepeats = 2
@@ -51,37 +56,64 @@ func newBisect(s streams, words experiments.Vocabulary) *cobra.Command {
 		}),
 	}
 	f.addABTo(cmd.Flags())
+	for _, name := range []string{"out", "stacks", "with"} { // refused by check
+		_ = cmd.Flags().MarkHidden(name)
+	}
 	cmd.Flags().StringVar(&cell, "cell", "", "the figure that is sought, by words of its cell and unit, as in ab's tables: 'flows=4096 insn/pkt'")
 	return cmd
 }
 
 // A bisection looks for the first of several places at which a figure has moved. It has not moved at the first, and has at the last.
 type bisection struct {
-	places  int
-	moved   func(i int) (bool, error) // of a place; an error passes the place over
-	skipped map[int]error
+	places int
+	whole  float64                      // by how much it moved at the last, a share
+	by     func(i int) (float64, error) // the same of a place; an error passes the place over
+	moves  map[int]float64              // of the places that were measured
+	passed map[int]error                // places that could not be
 }
 
-// run returns the last place known to be before the move and the first known to be behind it. Places between both were passed over.
+// run returns the last place known to be before the move and the first known to be behind it. Places between both were passed over. A figure
+// has moved where it is at least half of the whole way from where it was, in either direction.
 func (b *bisection) run(ctx context.Context) (before, behind int, err error) {
-	before, behind, b.skipped = 0, b.places-1, map[int]error{}
+	before, behind = 0, b.places-1
+	b.moves, b.passed = map[int]float64{before: 0, behind: b.whole}, map[int]error{}
 	for {
 		i, ok := b.middle(before, behind)
 		if !ok {
 			return before, behind, nil
 		}
-		moved, err := b.moved(i)
+		by, err := b.by(i)
 		switch {
 		case ctx.Err() != nil:
 			return before, behind, ctx.Err()
 		case err != nil:
-			b.skipped[i] = err
-		case moved:
+			b.passed[i] = err
+			continue
+		case math.Abs(by) >= math.Abs(b.whole)/2:
 			behind = i
 		default:
 			before = i
 		}
+		b.moves[i] = by
 	}
+}
+
+// step is by how much the figure moved from one measured place to another.
+func (b *bisection) step(before, behind int) float64 {
+	return (1+b.moves[behind])/(1+b.moves[before]) - 1
+}
+
+// mostRest is how much of the whole way may lie elsewhere than in the step that was found.
+const mostRest = 0.1
+
+// rest says what the step that was found leaves open: where the figure stood at each place that was measured, if the step is not the whole way.
+// "" if it is.
+func (b *bisection) rest(before, behind int, name func(int) string) string {
+	if math.Abs(b.step(before, behind)-b.whole) <= mostRest*math.Abs(b.whole) {
+		return ""
+	}
+	at := harness.Map(slices.Sorted(maps.Keys(b.moves))[1:], func(i int) string { return unit.Percent(b.moves[i], true) + " at " + name(i) })
+	return "That step is not the whole way, so there are others. Against the first: " + strings.Join(at, ", ") + "."
 }
 
 // middle is the place nearest to the middle of a range that was not passed over; false if there is none.
@@ -89,7 +121,7 @@ func (b *bisection) middle(before, behind int) (int, bool) {
 	mid := (before + behind) / 2
 	for d := range behind - before {
 		for _, i := range []int{mid + d, mid - d} {
-			if i > before && i < behind && b.skipped[i] == nil {
+			if i > before && i < behind && b.passed[i] == nil {
 				return i, true
 			}
 		}
@@ -137,7 +169,29 @@ func (b *search) difference(ctx context.Context, args []string, kernels []string
 	if err != nil {
 		return nil, err
 	}
+	if err := p.progAnswer(&page.AB{}, f.progFlags, pairs[0][0], pairs[0][1]); err != nil {
+		return nil, err
+	}
 	return verdict.Compare(pairs[0][0], pairs[0][1], verdict.CompareOptions{MinEffect: effect, Kernels: p.single, AllowMissing: true})
+}
+
+// by measures a place of a bisection: by how much the figure of a row differs there. The outcome is noted behind the place's name.
+func (b *search) by(ctx context.Context, row verdict.Row, name string, args, kernels []string) (float64, error) {
+	c, err := b.difference(ctx, args, kernels)
+	by := 0.0
+	if err == nil {
+		by, err = movedBy(c, figure(row))
+	}
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		b.s.note("%s: passed over: %s", name, strings.Join(strings.Fields(err.Error()), " "))
+	case c == nil:
+		b.s.note("%s: the same code", name)
+	default:
+		b.s.note("%s: %s", name, unit.Percent(by, true))
+	}
+	return by, err
 }
 
 // figure is what a row of a comparison is about, whatever its programs are called.
@@ -174,9 +228,6 @@ func movedBy(c *verdict.Comparison, name string) (float64, error) {
 	}
 	return r.Delta, nil
 }
-
-// behindHalf reports whether a figure has moved by at least half of the whole way.
-func behindHalf(by, whole float64) bool { return by*whole > 0 && math.Abs(by) >= math.Abs(whole)/2 }
 
 func bisect(ctx context.Context, s streams, words experiments.Vocabulary, f abFlags, args, cell []string) error {
 	b := search{s: s, words: words, f: f}
@@ -245,21 +296,9 @@ func (b *search) commits(ctx context.Context, good, bad, program string, cell []
 		return fmt.Errorf("no difference is shown between %s and %s, so no commit is sought: %s", good, bad, whole.Summary())
 	}
 	b.s.note("%s: %s from %s to %s; %s between them", figure(row), unit.Percent(row.Delta, true), good, bad, harness.Plural(len(line)-1, "commit"))
-	search := bisection{places: len(line), moved: func(i int) (bool, error) {
-		c, err := b.difference(ctx, []string{at(0), at(i)}, b.f.kernels)
-		by := 0.0
-		if err == nil {
-			by, err = movedBy(c, figure(row))
-		}
-		switch name := line[i].Hash[:10] + " " + line[i].Subject; {
-		case err != nil:
-			b.s.note("%s: passed over: %s", name, firstOf(err.Error()))
-		case c == nil:
-			b.s.note("%s: the code of %s", name, good)
-		default:
-			b.s.note("%s: %s", name, unit.Percent(by, true))
-		}
-		return behindHalf(by, row.Delta), err
+	name := func(i int) string { return line[i].Hash[:10] + " " + line[i].Subject }
+	search := bisection{places: len(line), whole: row.Delta, by: func(i int) (float64, error) {
+		return b.by(ctx, row, name(i), []string{at(0), at(i)}, b.f.kernels)
 	}}
 	before, behind, err := search.run(ctx)
 	if err != nil {
@@ -270,14 +309,16 @@ func (b *search) commits(ctx context.Context, good, bad, program string, cell []
 	if between := behind - before - 1; between > 0 {
 		text = fmt.Sprintf("one of %d commits up to %s, of which the %d before it could not be measured,", between+1, text, between)
 	}
-	err = b.s.say("%s moved %s. From %s to %s it is %s. Of %s %d were measured, GOOD and BAD among them.\n\n", text, figure(row), good, bad, unit.Percent(row.Delta, true),
-		harness.Plural(len(line), "commit"), b.runs+1)
+	err = b.s.say("%s moved %s: %s. From %s to %s it is %s. Of %s %d were measured, GOOD and BAD among them.\n%s\n", text, figure(row),
+		unit.Percent(search.step(before, behind), true), good, bad, unit.Percent(row.Delta, true), harness.Plural(len(line), "commit"), b.runs+1,
+		strings.TrimPrefix(search.rest(before, behind, name)+"\n", "\n"))
 	if err != nil {
 		return err
 	}
-	last := b.f
+	last, quiet := b.f, b.s
 	last.out, last.format = b.dir+"/last", "text"
-	return ab(ctx, b.s, b.words, last, []string{at(before), at(behind)})
+	quiet.quiet = true // the notes name folders that are removed
+	return ab(ctx, quiet, b.words, last, []string{at(before), at(behind)})
 }
 
 // kernels looks for a kernel.
@@ -295,18 +336,8 @@ func (b *search) kernels(ctx context.Context, program string, cell []string) err
 		return fmt.Errorf("no difference is shown between kernels %s and %s: %s", all[0], all[len(all)-1], whole.Summary())
 	}
 	b.s.note("%s: %s from %s to %s", figure(row), unit.Percent(row.Delta, true), all[0], all[len(all)-1])
-	search := bisection{places: len(all), moved: func(i int) (bool, error) {
-		c, err := b.difference(ctx, []string{program}, []string{all[0], all[i]})
-		by := 0.0
-		if err == nil {
-			by, err = movedBy(c, figure(row))
-		}
-		if err != nil {
-			b.s.note("kernel %s: passed over: %s", all[i], firstOf(err.Error()))
-		} else {
-			b.s.note("kernel %s: %s", all[i], unit.Percent(by, true))
-		}
-		return behindHalf(by, row.Delta), err
+	search := bisection{places: len(all), whole: row.Delta, by: func(i int) (float64, error) {
+		return b.by(ctx, row, "kernel "+all[i], []string{program}, []string{all[0], all[i]})
 	}}
 	before, behind, err := search.run(ctx)
 	if err != nil {
@@ -316,5 +347,7 @@ func (b *search) kernels(ctx context.Context, program string, cell []string) err
 	if behind-before > 1 {
 		between = fmt.Sprintf(" (those between, %s, could not be measured)", strings.Join(all[before+1:behind], ", "))
 	}
-	return b.s.say("Kernel %s is the first on which %s moved, after %s%s. From %s to %s it is %s.\n", all[behind], figure(row), all[before], between, all[0], all[len(all)-1], unit.Percent(row.Delta, true))
+	rest := search.rest(before, behind, func(i int) string { return all[i] })
+	return b.s.say("Kernel %s is the first measured on which %s moved, after %s%s: %s. From %s to %s it is %s.\n%s", all[behind], figure(row), all[before], between,
+		unit.Percent(search.step(before, behind), true), all[0], all[len(all)-1], unit.Percent(row.Delta, true), strings.TrimPrefix(rest+"\n", "\n"))
 }

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"math/bits"
 	"os"
 	"os/exec"
@@ -23,12 +25,12 @@ func TestBisection(t *testing.T) {
 		for at := 1; at < places; at++ {
 			for bad := 0; bad < places; bad += max(1, places/5) { // 0: none, as the first was measured
 				tried := map[int]int{}
-				b := bisection{places: places, moved: func(i int) (bool, error) {
+				b := bisection{places: places, whole: 1, by: func(i int) (float64, error) {
 					tried[i]++
 					if bad > 0 && i == bad {
-						return false, broken
+						return 0, broken
 					}
-					return i >= at, nil
+					return float64(min(1, i/at)), nil
 				}}
 				before, behind, err := b.run(t.Context())
 				if err != nil {
@@ -54,9 +56,37 @@ func TestBisection(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	b := bisection{places: 9, moved: func(int) (bool, error) { cancel(); return false, context.Canceled }}
-	if _, _, err := b.run(ctx); !errors.Is(err, context.Canceled) || len(b.skipped) > 0 {
-		t.Errorf("ended: %v, %v", err, b.skipped)
+	b := bisection{places: 9, whole: 1, by: func(int) (float64, error) { cancel(); return 0, context.Canceled }}
+	if _, _, err := b.run(ctx); !errors.Is(err, context.Canceled) || len(b.passed) > 0 {
+		t.Errorf("ended: %v, %v", err, b.passed)
+	}
+}
+
+// TestBisectionSteps: where a figure moves there and back, or in many steps, the step that is found is one of them, its own size is said, and that
+// there are others.
+func TestBisectionSteps(t *testing.T) {
+	name := func(i int) string { return fmt.Sprint("place ", i) }
+	for what, tt := range map[string]struct {
+		at             []float64
+		before, behind int
+		step           float64
+		rest           string
+	}{
+		"one":       {[]float64{0, 0, 0.1, 0.1}, 1, 2, 0.1, ""},
+		"back":      {[]float64{0, 0.073, -0.023}, 0, 1, 0.073, "+7.3 % at place 1, -2.3 % at place 2"},
+		"many":      {[]float64{0, 0.1, 0.21, 0.331, 0.4641}, 2, 3, 0.1, "+21.0 % at place 2, +33.1 % at place 3, +46.4 % at place 4"},
+		"almost":    {[]float64{0, 0.002, 0.1, 0.1}, 1, 2, 0.0978, ""},
+		"two ways":  {[]float64{0, -0.2, -0.2, 0.05}, 0, 1, -0.2, "-20.0 % at place 1, +5.0 % at place 3"},
+		"only ends": {[]float64{0, 0.5}, 0, 1, 0.5, ""},
+	} {
+		b := bisection{places: len(tt.at), whole: tt.at[len(tt.at)-1], by: func(i int) (float64, error) { return tt.at[i], nil }}
+		before, behind, err := b.run(t.Context())
+		if err != nil || before != tt.before || behind != tt.behind || math.Abs(b.step(before, behind)-tt.step) > 1e-4 {
+			t.Errorf("%s: between %d and %d, a step of %.4f, %v", what, before, behind, b.step(before, behind), err)
+		}
+		if got := b.rest(before, behind, name); (got == "") != (tt.rest == "") || !strings.Contains(got, tt.rest) {
+			t.Errorf("%s: %q, want %q", what, got, tt.rest)
+		}
 	}
 }
 
@@ -143,7 +173,7 @@ func TestBisectMistakes(t *testing.T) {
 		"kernels":    {"HEAD^ HEAD p.bpf.c --kernel 6.12,7.2", codeUsage, "one kernel"},
 		"variant":    {"HEAD^ HEAD xdp-dsr", codeUsage, "no source or object"},
 		"revision":   {"none HEAD p.bpf.c", codeUsage, `revision "none"`},
-		"order":      {"HEAD HEAD^ p.bpf.c", codeUsage, "is not before"},
+		"order":      {"HEAD HEAD^ p.bpf.c", codeUsage, "swap them"},
 		"same":       {"HEAD HEAD p.bpf.c", codeUsage, "the same commit"},
 		"no file":    {"HEAD^ HEAD p.bpf.c", codeFailed, "p.bpf.c"},
 		"effect":     {"HEAD^ HEAD p.bpf.c --min-effect much", codeUsage, "--min-effect"},

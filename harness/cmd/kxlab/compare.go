@@ -107,7 +107,7 @@ func compare(s streams, f compareFlags, oldDir, newDir string) error {
 	case f.gate && c.Gate():
 		return withCode(codeRegression, fmt.Errorf("regression: %s", c.Summary()))
 	case f.gate && c.Blind():
-		return withCode(codeRegression, fmt.Errorf("the gate can say nothing, no row was judged: %s: run both with more repeats (--repeat 5), or let it pass with --allow-missing", c.Summary()))
+		return withCode(codeRegression, fmt.Errorf("the gate can say nothing, %w: %s: run both with more repeats (--repeat 5), or let it pass with --allow-missing", errBlind, c.Summary()))
 	}
 	return nil
 }
