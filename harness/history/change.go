@@ -39,6 +39,7 @@ type Step struct {
 type Change struct {
 	At, Since   int      // in the line: the entry that shows it, and the last before that does not
 	Environment []string // what else differs between both, such as the kernel: then the commit is not to blame
+	Lab         []string // the labs that measured both, if another commit of the lab measured the second: it may be to blame
 	Steps       []Step   // the largest first
 	Vanished    []Series // series that the entry no longer has
 	// Renamed are cells that vanished, each with the one new cell that has all its figures, digit by digit.
@@ -53,7 +54,8 @@ func (c Change) Worse() int { return harness.Count(c.Steps, func(s Step) bool { 
 // On target exact the same program gives the same digits, so a step is seen at once, also at the newest commit: it reaches the least effect,
 // and it is twice as large as repeats differ in it and usually do, so all agree on its direction. In a series whose repeats vary
 // it is eight times as large as the series usually moves from one commit to the next. Elsewhere, and for smaller steps of such series,
-// stats.ChangePoints finds steps of the medians.
+// stats.ChangePoints finds steps of the medians. A run is held against the last one before it in the same environment, so a kernel that comes
+// and goes hides no step.
 func (l Line) Changes(o Options) []Change {
 	o.Exact, o.Noisy = cmp.Or(o.Exact, 0.005), cmp.Or(o.Noisy, 0.03)
 	type place struct{ at, since int }
@@ -96,6 +98,9 @@ func (l Line) Changes(o Options) []Change {
 			for _, st := range steps(setting, s, runs, o) {
 				c := add(place{st.at, st.since})
 				c.Steps = append(c.Steps, st.Step)
+				if st.lab != "" {
+					c.Lab = append(c.Lab, st.lab)
+				}
 			}
 		}
 	}
@@ -106,8 +111,10 @@ func (l Line) Changes(o Options) []Change {
 			return cmp.Or(cmp.Compare(math.Abs(y.Effect), math.Abs(x.Effect)), cmp.Compare(x.Cell, y.Cell), cmp.Compare(x.Unit, y.Unit), cmp.Compare(x.Setting.String(), y.Setting.String()))
 		})
 		slices.SortFunc(c.Vanished, func(x, y Series) int { return cmp.Or(cmp.Compare(x.Cell, y.Cell), cmp.Compare(x.Unit, y.Unit)) })
-		slices.Sort(c.Environment)
-		c.Environment = slices.Compact(c.Environment)
+		for _, list := range []*[]string{&c.Environment, &c.Lab} {
+			slices.Sort(*list)
+			*list = slices.Compact(*list)
+		}
 	}
 	slices.SortFunc(out, func(x, y Change) int { return cmp.Or(cmp.Compare(y.At, x.At), cmp.Compare(y.Since, x.Since)) })
 	return out
@@ -116,7 +123,8 @@ func (l Line) Changes(o Options) []Change {
 // A placed run is one of a setting, and the entry that has it.
 type placed struct {
 	Run
-	at int
+	at     int
+	commit string
 }
 
 // settings are the runs of the line by their settings, in its order.
@@ -124,7 +132,7 @@ func (l Line) settings() map[Setting][]placed {
 	out := map[Setting][]placed{}
 	for i, e := range l.Entries {
 		for _, r := range e.Runs {
-			out[r.Setting] = append(out[r.Setting], placed{r, i})
+			out[r.Setting] = append(out[r.Setting], placed{r, i, e.Commit})
 		}
 	}
 	return out
@@ -140,10 +148,20 @@ func environment(a, b Run) (out []string) {
 	return out
 }
 
+// otherLab says that two runs were measured by different commits of the lab, unless each measured itself; "" if not, or if it is not known.
+func otherLab(a, b placed) string {
+	own := func(r placed) bool { return strings.TrimSuffix(r.Lab, "+dirty") == r.commit }
+	if a.Lab == "" || b.Lab == "" || a.Lab == b.Lab || own(a) && own(b) {
+		return ""
+	}
+	return fmt.Sprintf("%.10s → %.10s", a.Lab, b.Lab)
+}
+
 // A found step has its place.
 type foundStep struct {
 	Step
 	at, since int
+	lab       string
 }
 
 // steps finds the steps of one series.
@@ -153,8 +171,12 @@ func steps(setting Setting, s Series, all []placed, o Options) (out []foundStep)
 		return nil
 	}
 	mids := harness.Map(runs, func(r placed) float64 { return median(r.Values[s]) })
-	step := func(k int, before, after float64) foundStep {
-		return foundStep{Step{setting, s, before, after, effect(s.Unit, before, after), way(runs[k].Better[s.Unit], before, after)}, runs[k].at, runs[k-1].at}
+	step := func(j, k int, before, after float64) foundStep {
+		better := runs[k].Better[s.Unit]
+		if runs[j].Better[s.Unit] != better { // a file says otherwise than the other
+			better = 0
+		}
+		return foundStep{Step{setting, s, before, after, effect(s.Unit, before, after), way(better, before, after)}, runs[k].at, runs[j].at, otherLab(runs[j], runs[k])}
 	}
 	least, usual := o.Noisy, 0.0
 	if setting.Target == harness.TargetExact {
@@ -168,10 +190,17 @@ func steps(setting Setting, s Series, all []placed, o Options) (out []foundStep)
 		if len(moves) >= 3 && spread >= least/4 { // its repeats vary
 			usual = typical(func(m move) float64 { return math.Abs(m.mid) })
 		}
-		for k, m := range moves {
-			if m.pairs > 1 && math.Abs(m.mid) >= max(least, 2*max(m.spread, spread), 8*usual) {
-				out = append(out, step(k+1, mids[k], mids[k+1]))
+		settled := spread < least/4
+		for _, p := range pairs(s, runs, func(m move) verdict {
+			switch {
+			case m.pairs > 1 && math.Abs(m.mid) >= max(least, 2*max(m.spread, spread), 8*usual):
+				return stepped
+			case settled && m.spread >= least:
+				return torn
 			}
+			return still
+		}) {
+			out = append(out, step(p[0], p[1], mids[p[0]], mids[p[1]]))
 		}
 	}
 	for _, p := range stats.ChangePoints(mids, stats.ChangeOptions{Window: window, MaxP: maxP, MinMagnitude: max(least, 2*usual)}) {
@@ -179,7 +208,7 @@ func steps(setting Setting, s Series, all []placed, o Options) (out []foundStep)
 			return slices.ContainsFunc(runs[max(0, p.Index-2):min(len(runs), p.Index+3)], func(r placed) bool { return r.at == f.at })
 		}
 		if !slices.ContainsFunc(out, near) && math.Abs(effect(s.Unit, p.Before, p.After)) >= least {
-			out = append(out, step(p.Index, p.Before, p.After))
+			out = append(out, step(p.Index-1, p.Index, p.Before, p.After))
 		}
 	}
 	return out

@@ -27,6 +27,7 @@ type Entry struct {
 	Committed time.Time // zero if not told
 	Subject   string
 	Runs      []Run
+	summed    bool // its file ends with its sum
 }
 
 // A Run is one run at a commit. Two runs of one commit differ in their Setting.
@@ -101,6 +102,9 @@ func asked(command []string) string {
 	return inLine(strings.Join(out, " "))
 }
 
+// mostSubject bounds the subject in a file, in bytes: readers take no line of any length.
+const mostSubject = 1 << 10
+
 // keys are the file keys of an entry and of a run, in their order.
 func (e Entry) keys() [][2]string {
 	var out [][2]string
@@ -114,7 +118,7 @@ func (e Entry) keys() [][2]string {
 		out = append(out, [2]string{"committed", e.Committed.UTC().Format(time.RFC3339)})
 	}
 	if e.Subject != "" {
-		out = append(out, [2]string{"subject", e.Subject})
+		out = append(out, [2]string{"subject", e.Subject[:min(mostSubject, len(e.Subject))]})
 	}
 	return out
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record"
 )
 
@@ -62,13 +63,17 @@ func Add(dir string, e Entry, run Run, replace bool) error {
 	case replace:
 		e.Runs[at] = run
 	default:
-		return fmt.Errorf("add to history: %w: %s at %.12s", ErrThere, run.Setting, e.Commit)
+		err := fmt.Errorf("add to history: %w: %s at %.12s", ErrThere, run.Setting, e.Commit)
+		if other := environment(e.Runs[at], run); len(other) > 0 {
+			err = fmt.Errorf("%w; what differs is the %s: keep a folder for each (--history)", err, strings.Join(other, ", "))
+		}
+		return err
 	}
-	var b bytes.Buffer
-	if err := e.Write(&b); err != nil {
+	data, err := e.file()
+	if err != nil {
 		return fmt.Errorf("add to history: %w", err)
 	}
-	if err := record.WriteFile(root, name, b.Bytes()); err != nil {
+	if err := record.WriteFile(root, name, data); err != nil {
 		return fmt.Errorf("add to history: %w", err)
 	}
 	return nil
@@ -84,56 +89,68 @@ func readFile(root *os.Root, dir, name string, names map[string]string) (Entry, 
 	if !st.Mode().IsRegular() {
 		return Entry{}, fmt.Errorf("%s: not a regular file", path)
 	}
-	f, err := root.Open(name)
+	if st.Size() > mostBytes {
+		return Entry{}, fmt.Errorf("%s: it has %d bytes, more than %d", path, st.Size(), mostBytes)
+	}
+	data, err := root.ReadFile(name)
 	if err != nil {
 		return Entry{}, err
 	}
-	defer f.Close()
-	e, err := read(f, path, names)
+	summed, err := checkSum(data, path)
+	if err != nil {
+		return Entry{}, err
+	}
+	e, err := read(bytes.NewReader(data), path, names)
+	e.summed = summed
 	if err == nil && e.Commit+ext != name {
 		err = fmt.Errorf("%s: it is of commit %s", path, e.Commit)
 	}
 	return e, err
 }
 
-// Open reads the history in a folder, in no order. Files that are damaged are left out and named in the error, which is beside what could
-// be read.
-func Open(dir string) ([]Entry, error) {
+// Open reads the history in a folder, in no order, and remarks on files that it does not read, or cannot check. Files that are damaged are
+// left out and named in the error, which is beside the others.
+func Open(dir string) (entries []Entry, remarks []string, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open history: %w", err)
+		return nil, nil, fmt.Errorf("open history: %w", err)
 	}
 	defer root.Close()
 	listed, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
-		return nil, fmt.Errorf("open history: %w", err)
+		return nil, nil, fmt.Errorf("open history: %w", err)
 	}
 	var files []string
 	for _, f := range listed {
-		if strings.HasSuffix(f.Name(), ext) && hash.MatchString(strings.TrimSuffix(f.Name(), ext)) {
-			files = append(files, f.Name())
+		switch name := f.Name(); {
+		case hash.MatchString(strings.TrimSuffix(name, ext)) && strings.HasSuffix(name, ext):
+			files = append(files, name)
+		case strings.HasSuffix(name, ext) && name != notesFile && !strings.HasPrefix(name, "."):
+			remarks = append(remarks, fmt.Sprintf("%s is not read: its name is not a commit's whole hash in small letters and %s", filepath.Join(dir, name), ext))
 		}
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("open history: %s has no file of a commit; kxlab history add writes them", dir)
+		return nil, remarks, fmt.Errorf("open history: %s has no file of a commit; kxlab history add writes them", dir)
 	}
-	entries, errs := make([]Entry, len(files)), make([]error, len(files))
-	var all sync.WaitGroup
+	all, errs := make([]Entry, len(files)), make([]error, len(files))
+	var readers sync.WaitGroup
 	workers := runtime.NumCPU()
 	for w := range workers {
-		all.Go(func() {
+		readers.Go(func() {
 			names := map[string]string{}
 			for i := w; i < len(files); i += workers {
-				entries[i], errs[i] = readFile(root, dir, files[i], names)
+				all[i], errs[i] = readFile(root, dir, files[i], names)
 			}
 		})
 	}
-	all.Wait()
-	var out []Entry
-	for i, e := range entries {
+	readers.Wait()
+	for i, e := range all {
 		if errs[i] == nil {
-			out = append(out, e)
+			entries = append(entries, e)
 		}
 	}
-	return out, errors.Join(errs...)
+	if n := harness.Count(entries, func(e Entry) bool { return !e.summed }); n > 0 {
+		remarks = append(remarks, fmt.Sprintf("%s without a sum, as older labs wrote them: whether they are whole cannot be checked", harness.Plural(n, "file")))
+	}
+	return entries, remarks, errors.Join(errs...)
 }

@@ -63,7 +63,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(e, got, cmpopts.EquateNaNs(), cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(e, got, cmpopts.EquateNaNs(), cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(Entry{})); diff != "" {
 		t.Errorf("(-want +got)\n%s\n%s", diff, a.String())
 	}
 	if err := got.Write(&b); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
@@ -85,6 +85,7 @@ func TestDamaged(t *testing.T) {
 		"repeat":    {"repeat: 1", "repeat: 0", "twice"},
 		"repeats":   {"repeat: 1", "repeat: 99999999", "no number from 0"},
 		"value":     {"1 insn/pkt", "NaN insn/pkt", "no measurement"},
+		"below 0":   {"1 insn/pkt", "-1 insn/pkt", "not below 0"},
 		"target":    {"target: exact", "target:", "no experiment or target"},
 		"nothing":   {"Benchmark", "Nothing", "no trial"},
 	} {
@@ -119,7 +120,7 @@ func TestAdd(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Open(dir)
+	got, _, err := Open(dir)
 	if err != nil || len(got) != 1 || len(got[0].Runs) != 8 {
 		t.Fatalf("%d entries, %v", len(got), err)
 	}
@@ -136,7 +137,7 @@ func TestAdd(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("commit: x\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Open(dir); err == nil || !strings.Contains(err.Error(), commit(7)) || len(got) != 1 {
+	if got, _, err := Open(dir); err == nil || !strings.Contains(err.Error(), commit(7)) || len(got) != 1 {
 		t.Errorf("%d entries beside a damaged file, %v", len(got), err)
 	}
 	if err := Add(dir, Entry{Commit: commit(7)}, e.Runs[0], true); err == nil {
@@ -350,7 +351,7 @@ func BenchmarkHistory(b *testing.B) {
 		}
 	}
 	for b.Loop() {
-		entries, err := Open(dir)
+		entries, _, err := Open(dir)
 		if err != nil {
 			b.Fatal(err)
 		}

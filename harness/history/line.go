@@ -42,6 +42,8 @@ func Along(entries []Entry, commits []string) Line {
 		l.Place = append(l.Place, place[e.Commit])
 	}
 	l.clocks()
+	l.machines()
+	l.directions()
 	return l
 }
 
@@ -59,6 +61,8 @@ func ByTime(entries []Entry) Line {
 		left = slices.Delete(left, i, i+1)
 	}
 	l.clocks()
+	l.machines()
+	l.directions()
 	return l
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -100,4 +101,12 @@ func (l Line) NotesOf(c Change) (out []Note) {
 		}
 	}
 	return out
+}
+
+// NotesLeft are the notes on commits of the line that made none of the changes.
+func (l Line) NotesLeft(changes []Change) []Note {
+	left := harness.Filter(l.notes, func(n placedNote) bool {
+		return !slices.ContainsFunc(changes, func(c Change) bool { return slices.Contains(l.NotesOf(c), n.Note) })
+	})
+	return harness.Map(left, func(n placedNote) Note { return n.Note })
 }

@@ -100,6 +100,9 @@ func (in *reader) result(rec *benchfmt.Result) error {
 		if math.IsNaN(value) || math.IsInf(value, 0) {
 			return fmt.Errorf("%s of %s is %v, which is no measurement", unit, cell, value)
 		}
+		if value < 0 && strings.Contains(unit, "insn") {
+			return fmt.Errorf("%s of %s is %v, and a count is not below 0", unit, cell, value)
+		}
 		s := Series{cell, in.name(unit)}
 		if _, twice := run.At(s, repeat); twice {
 			return fmt.Errorf("%s of %s has repeat %d twice", unit, cell, repeat)

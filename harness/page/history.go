@@ -14,8 +14,8 @@ import (
 	"github.com/kxlab/kxlab/harness/unit"
 )
 
-// mostSteps is how many steps of a change are written unless all are asked for.
-const mostSteps = 5
+// Most steps and vanished series of a change that are written unless all are asked for.
+const mostSteps, mostVanished = 5, 3
 
 // WriteHistory writes what changed along a line of commits, the newest first, a table a change, and what was left out.
 func WriteHistory(w io.Writer, l history.Line, changes []history.Change, format string, all bool) error {
@@ -32,9 +32,16 @@ func WriteHistory(w io.Writer, l history.Line, changes []history.Change, format 
 		for _, note := range slices.Backward(noteTexts(l, c)) {
 			g.footer = strings.TrimSuffix(strings.TrimSuffix(note, ".")+"; "+g.footer, "; ")
 		}
-		p.grid(g)
+		switch {
+		case len(g.rows) > 0:
+			p.grid(g)
+		case g.footer != "":
+			p.list(g.title, []string{g.footer})
+		default:
+			p.list(g.title, []string{"no step, and no series vanished"})
+		}
 	}
-	p.list("Remarks", l.Remarks)
+	p.list("Remarks", slices.Concat(notesLeft(l, changes), l.Remarks))
 	return p.err
 }
 
@@ -42,14 +49,20 @@ func WriteHistory(w io.Writer, l history.Line, changes []history.Change, format 
 func historyTitle(l history.Line, changes []history.Change) string {
 	n := harness.Count(changes, func(c history.Change) bool { return len(c.Steps)+len(c.Vanished) > 0 })
 	text := fmt.Sprintf("%s, %s: ", plural(len(l.Entries), "measured commit"), spanText(l))
-	switch worse := harness.Count(changes, func(c history.Change) bool { return c.Worse() > 0 && len(c.Environment) == 0 }); {
+	worse := harness.Count(changes, func(c history.Change) bool { return c.Worse() > 0 && len(c.Environment) == 0 })
+	vanished := harness.Count(changes, func(c history.Change) bool { return len(c.Vanished) > 0 })
+	switch {
 	case n == 0:
 		return text + "nothing changed"
-	case worse == 0:
-		return text + fmt.Sprintf("%s, none for the worse by its commit", plural(n, "change"))
+	case worse > 0:
+		text += fmt.Sprintf("%s, %d of them with steps for the worse", plural(n, "change"), worse)
 	default:
-		return text + fmt.Sprintf("%s, %d of them with steps for the worse", plural(n, "change"), worse)
+		text += fmt.Sprintf("%s, none with a step for the worse by its commit", plural(n, "change"))
 	}
+	if vanished > 0 {
+		text += fmt.Sprintf(", %d with series that vanished", vanished)
+	}
+	return text
 }
 
 // spanText is from which commit to which a line goes.
@@ -76,6 +89,9 @@ func ChangeTitle(l history.Line, c history.Change) string {
 	if len(c.Environment) > 0 {
 		text += "; not the commit alone: " + strings.Join(c.Environment, ", ")
 	}
+	if len(c.Lab) > 0 {
+		text += "; the lab changed, too: " + strings.Join(c.Lab, ", ")
+	}
 	return text
 }
 
@@ -95,9 +111,13 @@ func changeGrid(l history.Line, c history.Change, all bool) grid {
 		more = append(more, plural(left, "smaller step")+" left out (--all)")
 	}
 	if n := len(c.Vanished); n > 0 {
-		names := harness.Map(c.Vanished[:min(3, n)], func(s history.Series) string { return s.Cell + " " + s.Unit })
-		if n > 3 {
-			names = append(names, "…")
+		most := n
+		if !all {
+			most = min(mostVanished, n)
+		}
+		names := harness.Map(c.Vanished[:most], func(s history.Series) string { return s.Cell + " " + s.Unit })
+		if n > most {
+			names = append(names, "… (--all)")
 		}
 		more = append(more, fmt.Sprintf("%d series vanished: %s", n, strings.Join(names, ", ")))
 	}
@@ -111,6 +131,13 @@ func changeGrid(l history.Line, c history.Change, all bool) grid {
 // noteTexts are what is known about the commits of a change.
 func noteTexts(l history.Line, c history.Change) []string {
 	return harness.Map(l.NotesOf(c), func(n history.Note) string { return short(n.Commit) + ": " + n.Text })
+}
+
+// notesLeft are the notes on commits that are in no change.
+func notesLeft(l history.Line, changes []history.Change) []string {
+	return harness.Map(l.NotesLeft(changes), func(n history.Note) string {
+		return "a note on " + short(n.Commit) + ", where nothing changed: " + n.Text
+	})
 }
 
 // cellText is a cell with where it was measured.
@@ -130,8 +157,11 @@ func cellText(s history.Setting, cell string) string {
 
 // stepText is the size of a step.
 func stepText(s history.Step) string {
-	if strings.HasSuffix(s.Unit, "share") {
+	switch {
+	case strings.HasSuffix(s.Unit, "share"):
 		return fmt.Sprintf("%+.2f points", 100*s.Effect)
+	case s.Before <= 0: // no share of nothing
+		return "from " + fine(s.Before)
 	}
 	return unit.Percent(s.Effect, true)
 }
@@ -144,19 +174,20 @@ func wayText(way int) string {
 // jsonHistory is a history as one document.
 func jsonHistory(l history.Line, changes []history.Change) any {
 	type step struct {
-		Cell   string  `json:"cell"`
-		Unit   string  `json:"unit"`
-		Target string  `json:"target"`
-		Before float64 `json:"before"`
-		After  float64 `json:"after"`
-		Effect float64 `json:"effect"`
-		Way    string  `json:"verdict"`
+		Cell   string   `json:"cell"`
+		Unit   string   `json:"unit"`
+		Target string   `json:"target"`
+		Before float64  `json:"before"`
+		After  float64  `json:"after"`
+		Effect *float64 `json:"effect"` // null: the figure before is 0
+		Way    string   `json:"verdict"`
 	}
 	type change struct {
 		Commit      string            `json:"commit"`
 		Since       string            `json:"since"`
 		Commits     int               `json:"commits"` // of which one is to blame
 		Environment []string          `json:"environment,omitempty"`
+		Lab         []string          `json:"lab,omitempty"`
 		Steps       []step            `json:"steps"`
 		Vanished    []string          `json:"vanished,omitempty"`
 		Renamed     map[string]string `json:"renamed,omitempty"`
@@ -166,11 +197,15 @@ func jsonHistory(l history.Line, changes []history.Change) any {
 		Commits []string `json:"commits"`
 		Changes []change `json:"changes"`
 		Remarks []string `json:"remarks,omitempty"`
-	}{harness.Map(l.Entries, func(e history.Entry) string { return e.Commit }), []change{}, l.Remarks}
+	}{harness.Map(l.Entries, func(e history.Entry) string { return e.Commit }), []change{}, slices.Concat(notesLeft(l, changes), l.Remarks)}
 	for _, c := range changes {
-		j := change{Commit: l.Entries[c.At].Commit, Since: l.Entries[c.Since].Commit, Commits: l.Place[c.At] - l.Place[c.Since], Environment: c.Environment, Steps: []step{}, Renamed: c.Renamed, Notes: noteTexts(l, c)}
+		j := change{Commit: l.Entries[c.At].Commit, Since: l.Entries[c.Since].Commit, Commits: l.Place[c.At] - l.Place[c.Since], Environment: c.Environment, Lab: c.Lab, Steps: []step{}, Renamed: c.Renamed, Notes: noteTexts(l, c)}
 		for _, s := range c.Steps {
-			j.Steps = append(j.Steps, step{s.Cell, s.Unit, s.Target, s.Before, s.After, s.Effect, wayText(s.Way)})
+			effect := &s.Effect
+			if s.Before <= 0 && !strings.HasSuffix(s.Unit, "share") {
+				effect = nil
+			}
+			j.Steps = append(j.Steps, step{s.Cell, s.Unit, s.Target, s.Before, s.After, effect, wayText(s.Way)})
 		}
 		for _, s := range c.Vanished {
 			j.Vanished = append(j.Vanished, s.Cell+" "+s.Unit)

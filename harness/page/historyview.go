@@ -52,7 +52,7 @@ func (v HistoryView) Commits() (template.HTML, error) {
 
 // NewHistory makes the view of a history. The series drawn are those with the largest steps.
 func NewHistory(l history.Line, changes []history.Change) HistoryView {
-	v := HistoryView{Answer: upper(historyTitle(l, changes)) + ".", Remarks: l.Remarks}
+	v := HistoryView{Answer: upper(historyTitle(l, changes)) + ".", Remarks: slices.Concat(notesLeft(l, changes), l.Remarks)}
 	type named struct {
 		history.Setting
 		history.Series

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -33,13 +35,47 @@ func CommitOf(ctx context.Context, dir, revision string) (Commit, error) {
 	return c, harness.Wrap(err, "find revision %q", revision)
 }
 
-// ErrNoRepository says that a folder is in no git repository, or that there is no git.
-var ErrNoRepository = errors.New("no git repository")
+var (
+	// ErrNoRepository says that a folder is in no git repository.
+	ErrNoRepository = errors.New("no git repository")
+	// ErrUnreadable says that git does not read the repository of a folder, or that there is no git: the repository may be another user's.
+	ErrUnreadable = errors.New("git does not read the repository")
+)
 
-// LineOf lists the commits up to a revision in the repository of a folder, the oldest first, of a merge the first side only.
+// checkRepository returns an error unless git reads the repository of a folder. A refusal of git's, such as that the repository is another user's, is
+// told from a folder without a repository by the .git of the folder or of one above.
+func checkRepository(ctx context.Context, dir string) error {
+	_, err := git(ctx, dir, "rev-parse", "--git-dir")
+	if err == nil {
+		return nil
+	}
+	at, absErr := filepath.Abs(dir)
+	if absErr != nil {
+		return fmt.Errorf("%w here: %w", ErrUnreadable, absErr)
+	}
+	for {
+		if _, missing := os.Lstat(filepath.Join(at, ".git")); missing == nil || os.Getenv("GIT_DIR") != "" {
+			return fmt.Errorf("%w here: %w", ErrUnreadable, err)
+		}
+		above := filepath.Dir(at)
+		if above == at {
+			return fmt.Errorf("%w here (%w)", ErrNoRepository, err)
+		}
+		at = above
+	}
+}
+
+// Shallow reports whether the repository of a folder is a clone without its older commits.
+func Shallow(ctx context.Context, dir string) (bool, error) {
+	out, err := git(ctx, dir, "rev-parse", "--is-shallow-repository")
+	return out == "true", harness.Wrap(err, "look for older commits")
+}
+
+// LineOf lists the commits up to a revision in the repository of a folder, the oldest first, of a merge the first side only. Errors wrap
+// ErrNoRepository or ErrUnreadable unless the revision is at fault.
 func LineOf(ctx context.Context, dir, revision string) ([]string, error) {
-	if _, err := git(ctx, dir, "rev-parse", "--git-dir"); err != nil {
-		return nil, fmt.Errorf("%w here (%w)", ErrNoRepository, err)
+	if err := checkRepository(ctx, dir); err != nil {
+		return nil, err
 	}
 	if strings.HasPrefix(revision, "-") {
 		return nil, fmt.Errorf("revision %q begins with a hyphen", revision)
@@ -104,11 +140,11 @@ func parse(fields []string) (c Commit, err error) {
 	return c, err
 }
 
-// Has reports whether the repository that dir is in has a commit, by its full hash. It is an error that wraps ErrNoRepository if dir is in none.
+// Has reports whether the repository that dir is in has a commit, by its full hash. It is an error that wraps ErrNoRepository if dir is in none, or ErrUnreadable.
 // A repository with a part of its history has what it has.
 func Has(ctx context.Context, dir, hash string) (bool, error) {
-	if _, err := git(ctx, dir, "rev-parse", "--git-dir"); err != nil {
-		return false, fmt.Errorf("find commit: %w", ErrNoRepository)
+	if err := checkRepository(ctx, dir); err != nil {
+		return false, fmt.Errorf("find commit: %w", err)
 	}
 	if strings.HasPrefix(hash, "-") {
 		return false, nil

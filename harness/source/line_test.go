@@ -5,7 +5,9 @@ package source
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -29,5 +31,31 @@ func TestHas(t *testing.T) {
 	}
 	if _, err := Has(context.Background(), t.TempDir(), head); !errors.Is(err, ErrNoRepository) {
 		t.Errorf("in no repository: %v", err)
+	}
+}
+
+// TestUnreadable: a repository that git refuses, or without a git, is not taken for a folder without one.
+func TestUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	if out, err := exec.Command("git", "-C", dir, "init", "-q").CombinedOutput(); err != nil {
+		t.Skip(err, string(out))
+	}
+	inside := filepath.Join(dir, "a", "b")
+	if err := os.MkdirAll(inside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for what, set := range map[string][2]string{"another user's": {"GIT_TEST_ASSUME_DIFFERENT_OWNER", "1"}, "no git": {"PATH", ""}} {
+		t.Run(what, func(t *testing.T) {
+			t.Setenv(set[0], set[1])
+			if _, err := LineOf(context.Background(), inside, "HEAD"); !errors.Is(err, ErrUnreadable) {
+				t.Errorf("in a repository: %v", err)
+			}
+			if _, err := LineOf(context.Background(), t.TempDir(), "HEAD"); !errors.Is(err, ErrNoRepository) {
+				t.Errorf("in none: %v", err)
+			}
+		})
+	}
+	if shallow, err := Shallow(context.Background(), dir); shallow || err != nil {
+		t.Errorf("shallow %v, %v", shallow, err)
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -82,7 +84,7 @@ func newHistory(s streams) *cobra.Command {
 				return err
 			}
 			if gate && damaged == nil {
-				return gateOf(l, changes)
+				return gateOf(cmd.Context(), l, changes, to)
 			}
 			return damaged
 		}),
@@ -92,7 +94,7 @@ func newHistory(s streams) *cobra.Command {
 	f.StringVar(&format, "format", "text", "text, markdown or json")
 	f.StringVar(&series, "series", "", "write the series whose names have these words, commit by commit, instead of changes")
 	f.BoolVar(&all, "all", false, "write all steps of each change")
-	f.BoolVar(&gate, "gate", false, "exit with 3 if the newest measured commit has a step for the worse, or lacks a series")
+	f.BoolVar(&gate, "gate", false, "exit with 3 if the commit of --to has a step for the worse, lacks a series, or cannot be judged")
 	f.StringVar(&exact, "min-effect", "", "smallest step on target exact: 1% or 0.01 (default 0.5%)")
 	f.StringVar(&noisy, "min-effect-noisy", "", "smallest step on other targets (default 3%)")
 	cmd.PersistentFlags().StringVar(&dir, "history", ownHistory, "the folder of the history")
@@ -102,12 +104,12 @@ func newHistory(s streams) *cobra.Command {
 
 // openHistory reads a history along the repository's line of commits. The error is beside the line: files that are damaged, or why there is no line.
 func openHistory(ctx context.Context, dir, to string) (history.Line, error) {
-	entries, err := history.Open(dir)
+	entries, remarks, err := history.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return history.Line{}, fmt.Errorf("open history: there is no folder %s: kxlab history add makes it, or name another with --history", dir)
 	}
 	if len(entries) == 0 {
-		return history.Line{}, err
+		return history.Line{}, errors.Join(append([]error{err}, harness.Map(remarks, func(r string) error { return errors.New(r) })...)...)
 	}
 	notes, notesErr := history.Notes(dir)
 	err = errors.Join(err, notesErr)
@@ -116,25 +118,76 @@ func openHistory(ctx context.Context, dir, to string) (history.Line, error) {
 	case errors.Is(lineErr, source.ErrNoRepository):
 		l := history.ByTime(entries)
 		l.Annotate(notes)
-		l.Remarks = append([]string{"this folder is in no git repository: commits are in the order of their times"}, l.Remarks...)
+		l.Remarks = slices.Concat([]string{"this folder is in no git repository: commits are in the order of their times"}, remarks, l.Remarks)
 		return l, err
+	case errors.Is(lineErr, source.ErrUnreadable):
+		return history.Line{}, errors.Join(lineErr, err)
 	case lineErr != nil:
 		return history.Line{}, usage(errors.Join(lineErr, err))
 	}
+	all := len(entries)
+	entries, later := upTo(ctx, entries, commits)
+	if later > 0 {
+		remarks = append(remarks, fmt.Sprintf("%s later than %s on the line of HEAD", harness.Plural(later, "measured commit"), to))
+	}
 	l := history.Along(entries, commits)
 	if len(l.Entries) == 0 {
-		return l, errors.Join(fmt.Errorf("open history: none of the %s is on the line of commits up to %s; name another with --to", harness.Plural(len(entries), "commit"), to), err)
+		return l, errors.Join(fmt.Errorf("open history: none of the %s is on the line of commits up to %s%s; name another with --to", harness.Plural(all, "commit"), to, shallowHint(ctx)), err)
 	}
 	l.Annotate(notes)
+	l.Remarks = slices.Concat(remarks, l.Remarks)
+	if hint := shallowHint(ctx); hint != "" && len(l.Entries) < all {
+		l.Remarks = append([]string{fmt.Sprintf("%d of %s on this line%s", len(l.Entries), harness.Plural(all, "measured commit"), hint)}, l.Remarks...)
+	}
 	return l, err
 }
 
-// gateOf is the error of a history whose newest commit is worse; nil if it is not. A step together with another kernel or QEMU passes.
-func gateOf(l history.Line, changes []history.Change) error {
+// upTo takes the entries off that are later than a line of commits, on that of HEAD, and counts them.
+func upTo(ctx context.Context, entries []history.Entry, commits []string) (kept []history.Entry, later int) {
+	head, err := source.LineOf(ctx, ".", "HEAD")
+	if err != nil || len(commits) == 0 || !slices.Contains(head, commits[len(commits)-1]) {
+		return entries, 0
+	}
+	behind := map[string]bool{}
+	for _, c := range head[slices.Index(head, commits[len(commits)-1])+1:] {
+		behind[c] = true
+	}
+	kept = harness.Filter(entries, func(e history.Entry) bool { return !behind[e.Commit] })
+	return kept, len(entries) - len(kept)
+}
+
+// shallowHint says that the clone here lacks older commits; "" if it does not.
+func shallowHint(ctx context.Context) string {
+	if shallow, err := source.Shallow(ctx, "."); err != nil || !shallow {
+		return ""
+	}
+	return ": this is a shallow clone, which lacks older commits (git fetch --unshallow; in a workflow, actions/checkout with fetch-depth: 0)"
+}
+
+// gateOf is the error of a history whose newest commit is worse, or cannot be judged; nil if it is judged and not worse. A step together with
+// another kernel or QEMU passes.
+func gateOf(ctx context.Context, l history.Line, changes []history.Change, to string) error {
 	for _, c := range changes {
 		if c.At == len(l.Entries)-1 && (c.Worse() > 0 && len(c.Environment) == 0 || len(c.Vanished) > 0) {
 			return withCode(codeRegression, fmt.Errorf("history: %s: %s for the worse, %d series vanished", page.ChangeTitle(l, c), harness.Plural(c.Worse(), "step"), len(c.Vanished)))
 		}
+	}
+	newest := l.Entries[len(l.Entries)-1].Commit
+	refuse := func(format string, args ...any) error {
+		return withCode(codeRegression, fmt.Errorf("history: the gate can say nothing: "+format, args...))
+	}
+	judged, elsewhere := l.Judged()
+	switch hint := shallowHint(ctx); {
+	case l.Behind() > 0:
+		return refuse("%s is not measured, the newest measured commit is %.10s, %s before: kxlab history add RUN --commit %s, or ask about that commit with --to %.10s",
+			to, newest, harness.Plural(l.Behind(), "commit"), to, newest)
+	case len(elsewhere) > 0:
+		return refuse("%.10s was measured in other settings than the commits before it: %s", newest, strings.Join(elsewhere, "; "))
+	case judged == 0 && hint != "":
+		return refuse("no run of %.10s is held against an earlier one%s", newest, hint)
+	case judged == 0:
+		return refuse("no run of %.10s is held against an earlier one: that takes an earlier commit with the same setting, on target exact, with two repeats; "+
+			"to compare two runs, use kxlab compare --gate", newest)
 	}
 	return nil
 }
@@ -147,10 +200,13 @@ func newHistoryAdd(s streams, dir *string) *cobra.Command {
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			var errs []error
 			for _, run := range args {
-				e, err := addRun(cmd.Context(), s, *dir, run, revision, replace)
+				e, recorded, err := addRun(cmd.Context(), s, *dir, run, revision, replace)
 				if err != nil {
 					errs = append(errs, fmt.Errorf("%s: %w", run, err))
 					continue
+				}
+				if recorded.Before(e.Committed) {
+					s.note("%s: the run was made at %s, before the commit (%s): is it of this one?", run, recorded.Format(time.RFC3339), e.Committed.Format(time.RFC3339))
 				}
 				errs = append(errs, s.say("%s is kept at %.12s %s: %s\n", run, e.Commit, e.Subject, filepath.Join(*dir, e.Commit+".txt")))
 			}
@@ -162,30 +218,33 @@ func newHistoryAdd(s streams, dir *string) *cobra.Command {
 	return cmd
 }
 
-// addRun adds one run.
-func addRun(ctx context.Context, s streams, dir, path, revision string, replace bool) (history.Entry, error) {
+// addRun adds one run and says when it was made.
+func addRun(ctx context.Context, s streams, dir, path, revision string, replace bool) (e history.Entry, recorded time.Time, err error) {
 	r, err := openRun(s, path)
 	if err != nil {
-		return history.Entry{}, err
+		return e, recorded, err
 	}
 	run, err := history.RunOf(r)
 	if err != nil {
-		return history.Entry{}, err
+		return e, recorded, err
 	}
-	if revision == "" {
+	lab := revision == ""
+	if lab {
 		revision = r.Env.Commit
 		switch {
 		case revision == "":
-			return history.Entry{}, errors.New("the run names no commit: name it with --commit")
+			return e, recorded, errors.New("the run names no commit: name it with --commit HEAD")
 		case strings.HasSuffix(revision, "+dirty"):
-			return history.Entry{}, fmt.Errorf("the run is of %s, a tree with changes of its own: name the commit with --commit if it is one", revision)
+			return e, recorded, fmt.Errorf("the run is of %s, a tree of the lab with changes of its own: name the commit that was measured with --commit HEAD", revision)
 		}
 	}
-	e, err := entryOf(ctx, revision)
-	if err != nil {
-		return history.Entry{}, err
+	if e, err = entryOf(ctx, revision); err != nil {
+		if lab {
+			err = fmt.Errorf("the run names %.12s, the commit of the lab, which is not in the repository here: name the commit that was measured with --commit HEAD (%w)", revision, err)
+		}
+		return e, recorded, err
 	}
-	return e, history.Add(dir, e, run, replace)
+	return e, run.Recorded, history.Add(dir, e, run, replace)
 }
 
 // entryOf is a commit of the repository that one stands in, without runs.

@@ -111,7 +111,7 @@ func TestHistory(t *testing.T) {
 	}{
 		"twice":      {[]string{"history", "add", same, "--commit", "HEAD", "--history", "h"}, codeFailed, "the history has such a run"},
 		"revision":   {[]string{"history", "add", same, "--commit", "none", "--history", "h"}, codeFailed, `revision "none"`},
-		"own commit": {[]string{"history", "add", same, "--history", "h"}, codeFailed, "revision"},
+		"own commit": {[]string{"history", "add", same, "--history", "h"}, codeFailed, "--commit HEAD"},
 		"no folder":  {[]string{"history", "--history", "none"}, codeFailed, "history add"},
 		"format":     {[]string{"history", "--history", "h", "--format", "marcdown"}, codeUsage, "did you mean"},
 		"effect":     {[]string{"history", "--history", "h", "--min-effect", "NaN"}, codeUsage, "not a share above 0"},

@@ -135,7 +135,7 @@ variants:
     source: ./%[1]s.bpf.c
     about: say here what it is and what extra work it does
 `, name, st.family, strings.Join(st.keep, ", "), st.like),
-		ignoreFile: "results/\n", // of kxlab's runs
+		ignoreFile: "results/*\n!results/history/\n", // kxlab's runs; a history belongs into the repository
 		"Makefile": fmt.Sprintf(".PHONY: ab\nab: # is %s better than %s?\n\t%s\n", name, st.against, st.command(name)),
 	}
 	in, err := bpf.StartInput(st.family)

@@ -45,7 +45,7 @@ func TestInit(t *testing.T) {
 		if raw, err := os.ReadFile("mine.yaml"); err != nil || strings.Count(string(raw), "\n") > 9 {
 			t.Errorf("%s: %v:\n%s", st.family, err, raw)
 		}
-		if raw, err := os.ReadFile(".gitignore"); err != nil || string(raw) != "results/\n" {
+		if raw, err := os.ReadFile(".gitignore"); err != nil || string(raw) != "results/*\n!results/history/\n" {
 			t.Errorf("%s: .gitignore: %v: %q", st.family, err, raw)
 		}
 		var f abFlags
@@ -107,6 +107,23 @@ func TestInitRefuses(t *testing.T) {
 	}
 	if all, _ := filepath.Glob("here/*"); len(all) != 1 {
 		t.Errorf("written: %q", all)
+	}
+}
+
+// TestInitIgnores: git ignores runs and not the history.
+func TestInitIgnores(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("no git")
+	}
+	t.Chdir(t.TempDir())
+	if code, out, said := try(t, "init", "prog", "filter", "."); code != codeDone {
+		t.Fatalf("exit code %d, %s%s", code, out, said)
+	}
+	gitIn(t, ".")("", "init", "--quiet")
+	for path, want := range map[string]bool{"results/scratch/run/env.json": true, "results/run/env.json": true, "results/history/x.txt": false, "filter.bpf.c": false} {
+		if ignored := exec.Command("git", "check-ignore", "--quiet", path).Run() == nil; ignored != want {
+			t.Errorf("%s: ignored is %v", path, ignored)
+		}
 	}
 }
 
