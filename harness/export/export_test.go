@@ -5,6 +5,7 @@ package export
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -168,10 +169,21 @@ func TestBench(t *testing.T) {
 func TestTwice(t *testing.T) {
 	runs := invented()
 	twice := []Run{runs[0], runs[0]}
-	for _, name := range []string{"openmetrics", "customSmallerIsBetter", "customBiggerIsBetter", "bencher", "kcidb"} {
-		if err := Write(io.Discard, name, twice, Options{}); err == nil || !strings.Contains(err.Error(), "twice") {
+	for _, name := range Formats() {
+		if err := Write(io.Discard, name, twice, Options{}); !errors.Is(err, ErrTwice) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	later := runs[0]
+	later.Commit.Commit = strings.Repeat("c", 40)
+	for name, want := range map[string]error{"csv": nil, "benchfmt": nil, "bencher": ErrTwice, "customSmallerIsBetter": ErrTwice} {
+		if err := Write(io.Discard, name, []Run{runs[0], later}, Options{}); !errors.Is(err, want) {
+			t.Errorf("%s of two commits: %v", name, err)
+		}
+	}
+	var b bytes.Buffer
+	if err := Write(&b, "openmetrics", runs[:1], Options{WithoutTimes: true}); err != nil || strings.Contains(b.String(), " 1700000000\n") {
+		t.Errorf("times in samples of a run: %v\n%s", err, b.String())
 	}
 	long := invented()[:1]
 	long[0].Values = map[history.Series][]float64{{Cell: "LB/workload=pps/class=nat/variant=v", Unit: strings.Repeat("u", 65)}: {1}}

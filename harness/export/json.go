@@ -19,7 +19,7 @@ func newNames() names { return names{} }
 
 func (n names) add(name string) error {
 	if n[name] {
-		return fmt.Errorf("export: %s is there twice, and this format tells no two runs apart: export them one by one", name)
+		return fmt.Errorf("export: %s %w, and this format tells no two runs apart: export them one by one", name, ErrTwice)
 	}
 	n[name] = true
 	return nil

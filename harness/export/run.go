@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/history"
@@ -20,7 +21,7 @@ import (
 // A Run is what a run measured, and at which commit.
 type Run struct {
 	history.Run
-	Commit  history.Entry // without runs; its hash is empty if none is known, its time is known of a history only
+	Commit  history.Entry // without runs; its hash is empty if none is known, its time zero
 	Arch    string        // as Go names it; empty if not known
 	Missing []Missing
 }
@@ -114,8 +115,12 @@ func (r Run) better(unit string) string {
 
 // Options are what a format may want beside the numbers.
 type Options struct {
-	Origin string // the name of the CI system, for KCIDB; empty: kxlab
+	Origin       string // the name of the CI system, for KCIDB; empty: kxlab
+	WithoutTimes bool   // samples of OpenMetrics have no times
 }
+
+// ErrTwice says that a cell or a run is there twice.
+var ErrTwice = errors.New("is there twice")
 
 type format struct {
 	name  string
@@ -137,6 +142,12 @@ func Formats() []string { return harness.Map(formats(), func(f format) string { 
 func Write(w io.Writer, name string, runs []Run, o Options) error {
 	if err := harness.Known("format", name, Formats()); err != nil {
 		return err
+	}
+	whole := newNames()
+	for _, r := range runs {
+		if err := whole.add(fmt.Sprintf("the run %s of %s (kernel %s, commit %s)", r.Setting, r.Recorded.UTC().Format(time.RFC3339), r.Kernel, cmp.Or(r.Commit.Commit, "-"))); err != nil {
+			return err
+		}
 	}
 	f, _ := harness.Find(formats(), func(f format) bool { return f.name == name })
 	return f.write(w, runs, o)

@@ -85,7 +85,7 @@ type family struct {
 // writeOpenMetrics writes the text format of OpenMetrics 1.0 (prometheus.io/docs/specs/om/open_metrics_spec): a gauge for each unit, with
 // the median of the trials of a cell, how many trials stand behind it, and what became of cells without a number. Samples of a history
 // have the times of their commits.
-func writeOpenMetrics(w io.Writer, runs []Run, _ Options) error {
+func writeOpenMetrics(w io.Writer, runs []Run, o Options) error {
 	var all []*family
 	at := map[string]*family{}
 	get := func(name, kind, help string) *family {
@@ -100,7 +100,7 @@ func writeOpenMetrics(w io.Writer, runs []Run, _ Options) error {
 	names := newNames()
 	for _, r := range runs {
 		stamp := ""
-		if t := r.Commit.Committed; !t.IsZero() {
+		if t := r.Commit.Committed; !t.IsZero() && !o.WithoutTimes {
 			stamp = " " + strconv.FormatInt(t.Unix(), 10)
 		}
 		rows, err := r.rows()

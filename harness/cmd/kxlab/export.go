@@ -14,6 +14,7 @@ import (
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/export"
 	"github.com/kxlab/kxlab/harness/history"
+	"github.com/kxlab/kxlab/harness/source"
 )
 
 const exportLong = `export writes what complete runs measured in a format that other programs read, to standard output or to a new file. With --history and
@@ -50,8 +51,6 @@ func newExport(s streams) *cobra.Command {
 				return usage(errors.New("name a run directory, or a history with --history"))
 			case len(args) > 0 && dir != "":
 				return usage(errors.New("--history: export writes runs or a history, not both at once"))
-			case revision != "" && dir != "":
-				return usage(errors.New("--commit: a history says of each run which commit it is of"))
 			}
 			s.endAtOnce()
 			runs, damaged, err := exported(cmd.Context(), s, args, dir, to, revision)
@@ -59,7 +58,11 @@ func newExport(s streams) *cobra.Command {
 				return err
 			}
 			var b bytes.Buffer
+			o.WithoutTimes = dir == "" // a run is of the present, whatever its commit's time
 			if err := export.Write(&b, name, runs, o); err != nil {
+				if dir != "" && errors.Is(err, export.ErrTwice) && revision == "" {
+					err = fmt.Errorf("%w: choose one commit of the history with --commit", err)
+				}
 				return err
 			}
 			return errors.Join(writeOut(s, out, b.Bytes()), damaged)
@@ -70,7 +73,7 @@ func newExport(s streams) *cobra.Command {
 	f.StringVar(&out, "out", stdout, "the file, which is new; -: standard output")
 	f.StringVar(&dir, "history", "", "export the history in this folder")
 	f.StringVar(&to, "to", "HEAD", "the last commit of the history's line")
-	f.StringVar(&revision, "commit", "", "the commit that was measured (default: the one that the run names)")
+	f.StringVar(&revision, "commit", "", "the commit that was measured (default: the one that the run names); with --history: the one to export (default: all)")
 	f.StringVar(&o.Origin, "origin", "kxlab", "name of your CI system in KCIDB")
 	return cmd
 }
@@ -85,6 +88,17 @@ func exported(ctx context.Context, s streams, dirs []string, dir, to, revision s
 		for _, remark := range l.Remarks {
 			s.note("%s", remark)
 		}
+		if revision == "" {
+			return export.Along(l), damaged, nil
+		}
+		c, err := entryOf(ctx, revision)
+		if err != nil {
+			return nil, nil, err
+		}
+		l.Entries = harness.Filter(l.Entries, func(e history.Entry) bool { return e.Commit == c.Commit })
+		if len(l.Entries) == 0 {
+			return nil, nil, fmt.Errorf("--commit %s: the history has nothing of %.12s %s", revision, c.Commit, c.Subject)
+		}
 		return export.Along(l), damaged, nil
 	}
 	var named history.Entry
@@ -98,9 +112,10 @@ func exported(ctx context.Context, s streams, dirs []string, dir, to, revision s
 		if err != nil {
 			return nil, nil, err
 		}
-		commit := history.Entry{Commit: named.Commit, Subject: named.Subject}
+		commit := named
 		if revision == "" {
 			commit.Commit = r.Env.Commit
+			noteLabs(ctx, s, path, commit.Commit)
 		}
 		run, err := export.Of(r, commit)
 		if err != nil {
@@ -109,4 +124,12 @@ func exported(ctx context.Context, s streams, dirs []string, dir, to, revision s
 		runs = append(runs, run)
 	}
 	return runs, nil, nil
+}
+
+// noteLabs notes that a run names a commit of the lab's, which the repository here lacks.
+func noteLabs(ctx context.Context, s streams, path, commit string) {
+	hash := strings.TrimSuffix(commit, "+dirty")
+	if has, err := source.Has(ctx, ".", hash); hash != "" && err == nil && !has {
+		s.note("%s: %.12s, which it names, is not in the repository here: it is the lab's; name the commit that was measured with --commit HEAD", path, hash)
+	}
 }

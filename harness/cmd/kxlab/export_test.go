@@ -56,18 +56,50 @@ func TestExport(t *testing.T) {
 		code int
 		want string
 	}{
-		"format":   {[]string{"export", run, "--format", "cvs"}, codeUsage, "did you mean"},
-		"nothing":  {[]string{"export"}, codeUsage, "name a run directory"},
-		"both":     {[]string{"export", run, "--history", "h"}, codeUsage, "not both"},
-		"commit":   {[]string{"export", "--history", "h", "--commit", "HEAD"}, codeUsage, "a history says"},
-		"revision": {[]string{"export", run, "--commit", "none"}, codeFailed, `revision "none"`},
-		"run":      {[]string{"export", "none"}, codeFailed, "there is no such folder"},
-		"history":  {[]string{"export", "--history", "none"}, codeFailed, "history add"},
-		"twice":    {[]string{"export", run, run, "--format", "bencher"}, codeFailed, "twice"},
-		"origin":   {[]string{"export", run, "--format", "kcidb", "--origin", "My Lab"}, codeUsage, "small letters"},
+		"format":     {[]string{"export", run, "--format", "cvs"}, codeUsage, "did you mean"},
+		"nothing":    {[]string{"export"}, codeUsage, "name a run directory"},
+		"both":       {[]string{"export", run, "--history", "h"}, codeUsage, "not both"},
+		"commit":     {[]string{"export", "--history", "../../../results/history", "--commit", "none"}, codeFailed, `revision "none"`},
+		"runs twice": {[]string{"export", run, run, "--format", "csv"}, codeFailed, "twice"},
+		"revision":   {[]string{"export", run, "--commit", "none"}, codeFailed, `revision "none"`},
+		"run":        {[]string{"export", "none"}, codeFailed, "there is no such folder"},
+		"history":    {[]string{"export", "--history", "none"}, codeFailed, "history add"},
+		"twice":      {[]string{"export", run, run, "--format", "bencher"}, codeFailed, "twice"},
+		"origin":     {[]string{"export", run, "--format", "kcidb", "--origin", "My Lab"}, codeUsage, "small letters"},
 	} {
 		if code, out, errs := try(t, tt.args...); code != tt.code || !strings.Contains(errs, tt.want) {
 			t.Errorf("%s: code %d, want %d and %q:\n%.200s%s", name, code, tt.code, tt.want, out, errs)
 		}
+	}
+}
+
+// TestExportOne: one commit of a history can be chosen for the formats that tell no two apart, the time of a named commit is in CSV, a commit of the
+// lab's is noted, and a disk that is full leaves no part of a file.
+func TestExportOne(t *testing.T) {
+	repo, hashes := planted(t, 3, nil)
+	run, err := filepath.Abs("../../../results/sched-pipe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(repo)
+	if code, _, errs := try(t, "export", "--history", "h", "--format", "bencher"); code != codeFailed || !strings.Contains(errs, "choose one commit of the history with --commit") {
+		t.Errorf("all: code %d, %s", code, errs)
+	}
+	if code, out, errs := try(t, "export", "--history", "h", "--format", "bencher", "--commit", "HEAD^"); code != codeDone || !strings.Contains(out, "insn/run") {
+		t.Errorf("one: code %d, %s%s", code, out, errs)
+	}
+	gitIn(t, repo)("", "commit", "--quiet", "--allow-empty", "-m", "not measured")
+	if code, _, errs := try(t, "export", "--history", "h", "--commit", "HEAD"); code != codeFailed || !strings.Contains(errs, "has nothing of") {
+		t.Errorf("none: code %d, %s", code, errs)
+	}
+	_, out, errs := try(t, "export", run, "--commit", hashes[0])
+	if lines, err := csv.NewReader(strings.NewReader(out)).ReadAll(); err != nil || len(lines) < 2 || lines[1][1] == "" || strings.Contains(errs, "it is the lab's") {
+		t.Errorf("the time of a commit: %v, %.300s%s", err, out, errs)
+	}
+	if code, _, errs := try(t, "export", run); code != codeDone || !strings.Contains(errs, "it is the lab's") {
+		t.Errorf("the lab's commit: code %d, %s", code, errs)
+	}
+	if code, _, errs := try(t, "export", run, "--out", "/dev/full"); code != codeFailed || !strings.Contains(errs, "there already") {
+		t.Errorf("a file that is there: code %d, %s", code, errs)
 	}
 }

@@ -107,3 +107,41 @@ func TestLater(t *testing.T) {
 		}
 	}
 }
+
+// TestSiteHistoryAlone: a site can show a history without runs; a file that is damaged is named on the page and in the error, and the others are shown.
+func TestSiteHistoryAlone(t *testing.T) {
+	repo, hashes := planted(t, 3, nil)
+	t.Chdir(repo)
+	page := func() string {
+		text, err := os.ReadFile("site/history.html")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if code, out, errs := try(t, "site", "site", "--history", "h"); code != codeDone || !strings.Contains(page(), "3 measured commits") {
+		t.Errorf("alone: code %d, %s%s", code, out, errs)
+	}
+	if err := os.WriteFile("h/"+hashes[1]+".txt", []byte("commit: x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := try(t, "site", "site", "--history", "h")
+	if code != codeFailed || !strings.Contains(errs, hashes[1]) || !strings.Contains(page(), "2 measured commits") || !strings.Contains(page(), hashes[1]) {
+		t.Errorf("damaged: code %d, %s%s", code, out, errs)
+	}
+}
+
+// TestEarlyRun: a run that is older than its commit is remarked on.
+func TestEarlyRun(t *testing.T) {
+	run, err := filepath.Abs("../../../results/sched-pipe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	repo := t.TempDir()
+	gitIn(t, repo)("", "init", "--quiet")
+	gitIn(t, repo)("2090-01-01T00:00:00Z", "commit", "--quiet", "--allow-empty", "-m", "later")
+	t.Chdir(repo)
+	if code, out, errs := try(t, "history", "add", run, "--commit", "HEAD", "--history", "h"); code != codeDone || !strings.Contains(errs, "before the commit") {
+		t.Errorf("code %d, %s%s", code, out, errs)
+	}
+}

@@ -177,6 +177,7 @@ func writeNew(dir string, files map[string]string) error {
 		}
 		_, err = f.WriteString(text)
 		if err := errors.Join(err, f.Close()); err != nil {
+			_ = os.Remove(path) // a part of a file would be in the way of the next try
 			return fmt.Errorf("write %s: %w", path, err)
 		}
 	}

@@ -3,11 +3,14 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/kxlab/kxlab/harness/family/prog"
@@ -204,5 +207,26 @@ func TestInitInGuest(t *testing.T) {
 		if err != nil || !regexp.MustCompile(c.want).Match(out) {
 			t.Fatalf("%q: %v\n%s%s\nwant %s", c.args, err, out, errs, c.want)
 		}
+	}
+}
+
+// TestWriteNewFull: what cannot be written as a whole is not left in part.
+func TestWriteNewFull(t *testing.T) {
+	dir := t.TempDir()
+	var had syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &had); err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 100, Max: had.Max}); err != nil {
+		t.Skip(err)
+	}
+	err := writeNew(dir, map[string]string{"file": strings.Repeat("x", 1000)})
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &had); err != nil {
+		t.Fatal(err)
+	}
+	if _, gone := os.Stat(filepath.Join(dir, "file")); err == nil || !errors.Is(gone, os.ErrNotExist) {
+		t.Errorf("%v, %v", err, gone)
 	}
 }

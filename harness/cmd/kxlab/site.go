@@ -44,8 +44,8 @@ func newSite(s streams) *cobra.Command {
 			dirs := args[1:]
 			if len(dirs) == 0 {
 				var err error
-				if dirs, err = runsIn(results); err != nil {
-					return err
+				if dirs, err = runsIn(results); err != nil && (cmd.Flags().Changed("results") || !cmd.Flags().Changed("history")) {
+					return err // else the site shows the history alone
 				}
 			}
 			var runs []site.Run
@@ -66,9 +66,9 @@ func newSite(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			past, err := pastOf(cmd.Context(), historyDir, cmd.Flags().Changed("history"))
-			if err != nil {
-				return fmt.Errorf("make site: the site stays as it is: %w", err)
+			past, damaged := pastOf(cmd.Context(), historyDir, cmd.Flags().Changed("history"))
+			if damaged != nil && past == nil {
+				return fmt.Errorf("make site: the site stays as it is: %w", damaged)
 			}
 			kernels, err := kernelSets(s, kernelsDir, cmd.Flags().Changed("kernels"))
 			if err != nil {
@@ -83,7 +83,7 @@ func newSite(s streams) *cobra.Command {
 			}
 			pages := harness.Count(slices.Collect(maps.Keys(files)), func(name string) bool { return strings.HasSuffix(name, ".html") })
 			err = s.say("%s of %s: %s\n", harness.Plural(pages, "page"), harness.Plural(len(runs), "run"), filepath.Join(args[0], "index.html"))
-			return err
+			return errors.Join(err, harness.Wrap(damaged, "the site shows the history without what is damaged in it"))
 		}),
 	}
 	cmd.Flags().StringVar(&results, "results", "results", "the folder whose run directories are taken if none is named")
@@ -131,17 +131,21 @@ func findCommits(ctx context.Context, runs []site.Run) {
 	}
 }
 
-// pastOf is what a site shows of a history; nil if there is none and none was asked for.
+// pastOf is what a site shows of a history; nil if there is none and none was asked for. The error is beside it: files that are damaged, which
+// the page names.
 func pastOf(ctx context.Context, dir string, asked bool) (*page.HistoryView, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && !asked {
 		return nil, nil
 	}
 	l, err := openHistory(ctx, dir, "HEAD")
-	if err != nil {
+	if len(l.Entries) == 0 {
 		return nil, err
 	}
+	if err != nil {
+		l.Remarks = append(strings.Split(err.Error(), "\n"), l.Remarks...)
+	}
 	v := page.NewHistory(l, l.Changes(history.Options{}))
-	return &v, nil
+	return &v, err
 }
 
 // runsIn lists the run directories in a folder: its folders that have a part of a record, so that a damaged one is noticed.
