@@ -40,6 +40,7 @@ type Change struct {
 	At, Since   int      // in the line: the entry that shows it, and the last before that does not
 	Environment []string // what else differs between both, such as the kernel: then the commit is not to blame
 	Lab         []string // the labs that measured both, if another commit of the lab measured the second: it may be to blame
+	Drift       bool     // the steps came bit by bit, so no commit of the range is to blame
 	Steps       []Step   // the largest first
 	Vanished    []Series // series that the entry no longer has
 	// Renamed are cells that vanished, each with the one new cell that has all its figures, digit by digit.
@@ -55,14 +56,17 @@ func (c Change) Worse() int { return harness.Count(c.Steps, func(s Step) bool { 
 // and it is twice as large as repeats differ in it and usually do, so all agree on its direction. In a series whose repeats vary
 // it is eight times as large as the series usually moves from one commit to the next. Elsewhere, and for smaller steps of such series,
 // stats.ChangePoints finds steps of the medians. A run is held against the last one before it in the same environment, so a kernel that comes
-// and goes hides no step.
+// and goes hides no step. Moves below the least effect that all go one way are a drift, which is shown as one change without a commit to blame.
 func (l Line) Changes(o Options) []Change {
 	o.Exact, o.Noisy = cmp.Or(o.Exact, 0.005), cmp.Or(o.Noisy, 0.03)
-	type place struct{ at, since int }
+	type place struct {
+		at, since int
+		drift     bool
+	}
 	found := map[place]*Change{}
 	add := func(p place) *Change {
 		if found[p] == nil {
-			found[p] = &Change{At: p.at, Since: p.since, Renamed: map[string]string{}}
+			found[p] = &Change{At: p.at, Since: p.since, Drift: p.drift, Renamed: map[string]string{}}
 		}
 		return found[p]
 	}
@@ -77,7 +81,7 @@ func (l Line) Changes(o Options) []Change {
 			}
 			before := runs[k-1]
 			if env := environment(before.Run, r.Run); len(env) > 0 {
-				c := add(place{r.at, before.at})
+				c := add(place{r.at, before.at, false})
 				c.Environment = append(c.Environment, env...)
 			}
 			before, ok := alike(runs[:k], r)
@@ -88,7 +92,7 @@ func (l Line) Changes(o Options) []Change {
 			if len(gone) == 0 {
 				continue
 			}
-			c := add(place{r.at, before.at})
+			c := add(place{r.at, before.at, false})
 			c.Vanished = append(c.Vanished, gone...)
 			for old, cell := range renamed(before.Run, r.Run, gone) {
 				c.Renamed[old] = cell
@@ -96,7 +100,7 @@ func (l Line) Changes(o Options) []Change {
 		}
 		for s := range series {
 			for _, st := range steps(setting, s, runs, o) {
-				c := add(place{st.at, st.since})
+				c := add(place{st.at, st.since, st.drift})
 				c.Steps = append(c.Steps, st.Step)
 				if st.lab != "" {
 					c.Lab = append(c.Lab, st.lab)
@@ -161,6 +165,7 @@ func otherLab(a, b placed) string {
 type foundStep struct {
 	Step
 	at, since int
+	drift     bool
 	lab       string
 }
 
@@ -176,7 +181,7 @@ func steps(setting Setting, s Series, all []placed, o Options) (out []foundStep)
 		if runs[j].Better[s.Unit] != better { // a file says otherwise than the other
 			better = 0
 		}
-		return foundStep{Step{setting, s, before, after, effect(s.Unit, before, after), way(better, before, after)}, runs[k].at, runs[j].at, otherLab(runs[j], runs[k])}
+		return foundStep{Step: Step{setting, s, before, after, effect(s.Unit, before, after), way(better, before, after)}, at: runs[k].at, since: runs[j].at, lab: otherLab(runs[j], runs[k])}
 	}
 	least, usual := o.Noisy, 0.0
 	if setting.Target == harness.TargetExact {
@@ -202,9 +207,18 @@ func steps(setting Setting, s Series, all []placed, o Options) (out []foundStep)
 		}) {
 			out = append(out, step(p[0], p[1], mids[p[0]], mids[p[1]]))
 		}
+		for _, d := range drifts(runs, moves, least) {
+			f := step(d[0], d[1], mids[d[0]], mids[d[1]])
+			if f.drift = true; settled && math.Abs(f.Effect) >= 2*least {
+				out = append(out, f)
+			}
+		}
 	}
 	for _, p := range stats.ChangePoints(mids, stats.ChangeOptions{Window: window, MaxP: maxP, MinMagnitude: max(least, 2*usual)}) {
 		near := func(f foundStep) bool {
+			if f.drift {
+				return runs[p.Index].at > f.since && runs[p.Index].at <= f.at
+			}
 			return slices.ContainsFunc(runs[max(0, p.Index-2):min(len(runs), p.Index+3)], func(r placed) bool { return r.at == f.at })
 		}
 		if !slices.ContainsFunc(out, near) && math.Abs(effect(s.Unit, p.Before, p.After)) >= least {

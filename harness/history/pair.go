@@ -87,3 +87,37 @@ func since(s Series, effect, between float64) float64 {
 	}
 	return math.Expm1(distance(s, effect) - between)
 }
+
+// leastMoves is how many moves in one direction are a drift: of repeats without a tendency, five in a row are rare, and small.
+const leastMoves = 5
+
+// drifts are the stretches of an exact series, by their first run and their last, in which each move is below the least effect and none goes against
+// the others. moves has that of each run from the one before.
+func drifts(runs []placed, moves []move, least float64) (out [][2]int) {
+	first, last, count, way := 0, 0, 0, 0.0
+	end := func(next int) {
+		if count >= leastMoves {
+			out = append(out, [2]int{first, last})
+		}
+		first, count, way = next, 0, 0
+	}
+	for i, m := range moves {
+		k := i + 1 // the move is from run i to run k
+		if math.Abs(m.mid) >= least || environment(runs[i].Run, runs[k].Run) != nil {
+			end(k)
+			continue
+		}
+		if m.mid == 0 {
+			if count == 0 {
+				first = k
+			}
+			continue
+		}
+		if m.mid*way < 0 {
+			end(i)
+		}
+		way, count, last = m.mid, count+1, k
+	}
+	end(0)
+	return out
+}

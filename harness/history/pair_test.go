@@ -3,6 +3,7 @@
 package history
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func TestKernelBack(t *testing.T) {
 	}{
 		"one commit":       {"aaaaaaaaba", []float64{1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1100}, [][2]int{{9, 7}}},
 		"its own level":    {"aaabaa", []float64{1000, 1000, 1000, 1200, 1000, 1000}, [][2]int{{3, 2}}},
-		"to and fro":       {"ababab", []float64{1000, 1100, 1000, 1100, 1000, 1100}, [][2]int{{1, 0}}},
+		"alternate":        {"ababab", []float64{1000, 1100, 1000, 1100, 1000, 1100}, [][2]int{{1, 0}}},
 		"found on another": {"aabbbaa", []float64{1000, 1000, 1000, 1000, 1100, 1100, 1100}, [][2]int{{4, 3}}},
 		"two":              {"aabbbaa", []float64{1000, 1000, 1000, 1000, 1100, 1320, 1320}, [][2]int{{5, 1}, {4, 3}}},
 	} {
@@ -155,5 +156,34 @@ func TestJudged(t *testing.T) {
 	l := Along(entries[:1], []string{commit(0), commit(1), commit(2)})
 	if l.Behind() != 2 {
 		t.Errorf("%d behind", l.Behind())
+	}
+}
+
+// TestDrift: many moves below the least effect are one change without a commit to blame; a few, small ones and those that alternate are none.
+func TestDrift(t *testing.T) {
+	for name, tt := range map[string]struct {
+		n     int
+		value func(c int) float64
+		want  [][2]int // at and since of drifts
+	}{
+		"long":          {40, func(c int) float64 { return 1000 * math.Pow(1.004, float64(c)) }, [][2]int{{39, 0}}},
+		"short":         {12, func(c int) float64 { return 1000 + 4*float64(c) }, [][2]int{{11, 0}}},
+		"down, between": {30, func(c int) float64 { return 1000 - 4*float64(min(max(c-10, 0), 8)) }, [][2]int{{18, 10}}},
+		"every other":   {30, func(c int) float64 { return 1000 + 4*float64(c/2) }, [][2]int{{28, 1}}},
+		"four moves":    {30, func(c int) float64 { return 1000 + 4*float64(min(c, 4)) }, nil},
+		"small":         {9, func(c int) float64 { return 1000 + float64(c) }, nil},
+		"alternate":     {30, func(c int) float64 { return 1000 + 4*float64(c%2) }, nil},
+	} {
+		entries := invented(tt.n, 1, 2, harness.TargetExact, func(c, k, r int) float64 { return tt.value(c) })
+		changes := line(entries).Changes(Options{})
+		var got [][2]int
+		for _, c := range changes {
+			if c.Drift {
+				got = append(got, [2]int{c.At, c.Since})
+			}
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" || len(got) > 0 && len(changes) != len(got) {
+			t.Errorf("%s: %d changes, drifts (-want +got):\n%s", name, len(changes), diff)
+		}
 	}
 }

@@ -83,7 +83,10 @@ func ChangeTitle(l history.Line, c history.Change) string {
 	if e.Subject != "" {
 		text += " " + e.Subject
 	}
-	if between := l.Place[c.At] - l.Place[c.Since]; between > 1 {
+	switch between := l.Place[c.At] - l.Place[c.Since]; {
+	case c.Drift:
+		text = fmt.Sprintf("a drift over %d commits after %s, up to %s: no one of them alone", between, short(since.Commit), text)
+	case between > 1:
 		text = fmt.Sprintf("one of %d commits after %s, up to %s", between, short(since.Commit), text)
 	}
 	if len(c.Environment) > 0 {
@@ -185,7 +188,8 @@ func jsonHistory(l history.Line, changes []history.Change) any {
 	type change struct {
 		Commit      string            `json:"commit"`
 		Since       string            `json:"since"`
-		Commits     int               `json:"commits"` // of which one is to blame
+		Commits     int               `json:"commits"` // of which one is to blame, unless it is a drift
+		Drift       bool              `json:"drift,omitempty"`
 		Environment []string          `json:"environment,omitempty"`
 		Lab         []string          `json:"lab,omitempty"`
 		Steps       []step            `json:"steps"`
@@ -199,7 +203,7 @@ func jsonHistory(l history.Line, changes []history.Change) any {
 		Remarks []string `json:"remarks,omitempty"`
 	}{harness.Map(l.Entries, func(e history.Entry) string { return e.Commit }), []change{}, slices.Concat(notesLeft(l, changes), l.Remarks)}
 	for _, c := range changes {
-		j := change{Commit: l.Entries[c.At].Commit, Since: l.Entries[c.Since].Commit, Commits: l.Place[c.At] - l.Place[c.Since], Environment: c.Environment, Lab: c.Lab, Steps: []step{}, Renamed: c.Renamed, Notes: noteTexts(l, c)}
+		j := change{Commit: l.Entries[c.At].Commit, Since: l.Entries[c.Since].Commit, Commits: l.Place[c.At] - l.Place[c.Since], Drift: c.Drift, Environment: c.Environment, Lab: c.Lab, Steps: []step{}, Renamed: c.Renamed, Notes: noteTexts(l, c)}
 		for _, s := range c.Steps {
 			effect := &s.Effect
 			if s.Before <= 0 && !strings.HasSuffix(s.Unit, "share") {

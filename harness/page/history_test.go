@@ -63,6 +63,33 @@ func TestHistory(t *testing.T) {
 	if commits, err := v.Commits(); err != nil || !strings.Contains(string(commits), `["0000000003","a \u003cb\u003e \u0026 c"]`) {
 		t.Errorf("%s, %v", commits, err)
 	}
+	if got := v.Drawn[0].Changes; len(got) != 1 || got[0].To != "#"+v.Changes[0].ID {
+		t.Errorf("links of the curve: %+v", got)
+	}
+	zero := past()
+	for i, e := range zero.Entries {
+		for s := range e.Runs[0].Values {
+			e.Runs[0].Values[s] = []float64{float64(5 * (i / 3)), float64(5 * (i / 3))}
+		}
+	}
+	changes = zero.Changes(history.Options{})
+	if c := NewHistory(zero, changes).Drawn[0].Chart; c.Y.Min != 0 {
+		t.Errorf("the axis of a count begins at %v", c.Y.Min)
+	}
+	for format, want := range map[string]string{"text": "from 0", "json": `"effect": null`} {
+		var b bytes.Buffer
+		if err := WriteHistory(&b, zero, changes, format, false); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%s: %v, it does not say %q:\n%s", format, err, want, b.String())
+		}
+	}
+	odd := []history.Change{{At: 1, Environment: []string{"kernel a → b"}}, {At: 2, Since: 1, Vanished: make([]history.Series, 5)}, {At: 5, Drift: true, Lab: []string{"c → d"}}}
+	for all, want := range map[bool]string{false: "… (--all)", true: "no step, and no series vanished"} {
+		var b bytes.Buffer
+		if err := WriteHistory(&b, past(), odd, "text", all); err != nil || !strings.Contains(b.String(), want) || strings.Count(b.String(), "before") > 1 ||
+			all == strings.Contains(b.String(), "--all") || !strings.Contains(b.String(), "a drift over 50 commits") || !strings.Contains(b.String(), "the lab changed, too: c → d") {
+			t.Errorf("all %v: %v, it does not say %q:\n%s", all, err, want, b.String())
+		}
+	}
 	gone := past()
 	vanished := history.Change{At: 1, Vanished: []history.Series{{Cell: "A", Unit: "u"}}, Renamed: map[string]string{"A": "B"}}
 	if g := changeGrid(gone, vanished, false); !strings.Contains(g.footer, "1 series vanished: A u; B, which is new, has all figures of A") {

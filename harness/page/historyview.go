@@ -28,10 +28,16 @@ type HistoryView struct {
 	Answer  string
 	Changes []ChangeView
 	More    int // changes left out
-	Drawn   []Picture
+	Drawn   []DrawnSeries
 	Subject [][2]string // hash and subject of each commit, if series are drawn
 	Left    int         // series that changed and are not drawn
 	Remarks []string
+}
+
+// A DrawnSeries is the picture of a series, with links to the changes that have its steps.
+type DrawnSeries struct {
+	Picture
+	Changes []Link
 }
 
 // A ChangeView is what changed at a commit.
@@ -58,16 +64,24 @@ func NewHistory(l history.Line, changes []history.Change) HistoryView {
 		history.Series
 	}
 	steps := map[named][]int{}
+	links := map[named][]Link{}
 	size := map[named]float64{}
 	for i, c := range changes {
+		id := "at-" + short(l.Entries[c.At].Commit) + "-after-" + short(l.Entries[c.Since].Commit)
+		if c.Drift {
+			id += "-drift"
+		}
 		if i < mostChanges {
 			g := changeGrid(l, c, false)
-			v.Changes = append(v.Changes, ChangeView{ID: "at-" + short(l.Entries[c.At].Commit) + "-after-" + short(l.Entries[c.Since].Commit), Title: g.title,
+			v.Changes = append(v.Changes, ChangeView{ID: id, Title: g.title,
 				Footer: strings.ReplaceAll(g.footer, " (--all)", ""), Notes: noteTexts(l, c), Rows: g.rows, Head: g.head})
 		}
 		for _, s := range c.Steps {
 			n := named{s.Setting, s.Series}
 			steps[n] = append(steps[n], c.At)
+			if i < mostChanges {
+				links[n] = append(links[n], Link{Text: short(l.Entries[c.At].Commit), To: "#" + id})
+			}
 			size[n] = max(size[n], math.Abs(s.Effect))
 		}
 	}
@@ -79,7 +93,7 @@ func NewHistory(l history.Line, changes []history.Change) HistoryView {
 	for _, d := range drawn[:min(mostDrawn, len(drawn))] {
 		sc := unit.ScaleFor(d.Unit, harness.Map(d.Points, func(p history.Point) float64 { return p.Median }))
 		svg, chart := curve(l, d, sc, steps[named{d.Setting, d.Series}])
-		v.Drawn = append(v.Drawn, Picture{Title: cellText(d.Setting, d.Cell) + ", " + sc.Column(d.Unit), SVG: svg, Chart: chart})
+		v.Drawn = append(v.Drawn, DrawnSeries{Picture{Title: cellText(d.Setting, d.Cell) + ", " + sc.Column(d.Unit), SVG: svg, Chart: chart}, links[named{d.Setting, d.Series}]})
 	}
 	v.Subject = harness.Map(l.Entries, func(e history.Entry) [2]string { return [2]string{short(e.Commit), e.Subject} })
 	v.Left = max(0, len(drawn)-mostDrawn)
@@ -98,10 +112,14 @@ func curve(l history.Line, d history.Drawn, sc unit.Scale, steps []int) (templat
 	for _, p := range d.Points {
 		lo, hi = min(lo, p.Median), max(hi, p.Median)
 	}
+	least := math.Inf(-1)
+	if lo >= 0 {
+		least = 0 // a count or a time is not below
+	}
 	if pad := 0.12 * (hi - lo); pad > 0 {
-		lo, hi = lo-pad, hi+pad
+		lo, hi = max(lo-pad, least), hi+pad
 	} else {
-		lo, hi = lo-1, hi+1
+		lo, hi = max(lo-1, least), hi+1
 	}
 	last := max(1, len(l.Entries)-1)
 	x := func(at int) float64 {

@@ -233,7 +233,7 @@ func write(questions []question, past *page.HistoryView, kernels []page.KernelSe
 	for _, p := range pages {
 		s := base
 		if p[1] == "history" && past != nil {
-			s = s.charted(past.Drawn)
+			s = s.charted(harness.Map(past.Drawn, func(d page.DrawnSeries) page.Picture { return d.Picture }))
 		}
 		if err := add(p[0], p[1], p[2], s); err != nil {
 			return nil, fmt.Errorf("make site: %s: %w", p[0], err)

@@ -165,10 +165,10 @@ func shallowHint(ctx context.Context) string {
 }
 
 // gateOf is the error of a history whose newest commit is worse, or cannot be judged; nil if it is judged and not worse. A step together with
-// another kernel or QEMU passes.
+// another kernel or QEMU passes, and so does a drift, of which no commit is to blame.
 func gateOf(ctx context.Context, l history.Line, changes []history.Change, to string) error {
 	for _, c := range changes {
-		if c.At == len(l.Entries)-1 && (c.Worse() > 0 && len(c.Environment) == 0 || len(c.Vanished) > 0) {
+		if c.At == len(l.Entries)-1 && !c.Drift && (c.Worse() > 0 && len(c.Environment) == 0 || len(c.Vanished) > 0) {
 			return withCode(codeRegression, fmt.Errorf("history: %s: %s for the worse, %d series vanished", page.ChangeTitle(l, c), harness.Plural(c.Worse(), "step"), len(c.Vanished)))
 		}
 	}
