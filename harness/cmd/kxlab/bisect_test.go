@@ -149,6 +149,37 @@ func TestBisect(t *testing.T) {
 	}
 }
 
+// TestBisectOutputs: where GOOD and BAD do other things, no cost is sought unless that is allowed, and git bisect takes the commit for bad.
+func TestBisectOutputs(t *testing.T) {
+	if !labtest.Soak() {
+		t.Skip("some guests: make soak runs it")
+	}
+	repo := openFolder(t)
+	git := gitIn(t, repo)
+	git("", "init", "--quiet")
+	for i, text := range []string{counting(5, "0"), strings.Replace(counting(40, "0"), "XDP_PASS", "XDP_DROP", 1)} {
+		if err := os.WriteFile(filepath.Join(repo, "count.bpf.c"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		git("", "add", "-A")
+		git("", "commit", "--quiet", "-m", fmt.Sprint("commit ", i))
+	}
+	t.Chdir(repo)
+	for _, tt := range []struct {
+		words string
+		code  int
+		want  string
+	}{
+		{"bisect HEAD^ HEAD count.bpf.c --like prog", codeFailed, "the outputs of A and B differ"},
+		{"bisect HEAD^ HEAD count.bpf.c --like prog --allow-difference", codeDone, "commit 1"},
+		{"ab HEAD^:count.bpf.c HEAD:count.bpf.c --like prog --bisect-run", codeRegression, "the outputs of A and B differ"},
+	} {
+		if code, out, errs := try(t, strings.Fields(tt.words)...); code != tt.code || !strings.Contains(out+errs, tt.want) {
+			t.Errorf("%s: code %d, want %d and %q:\n%s%s", tt.words, code, tt.code, tt.want, out, errs)
+		}
+	}
+}
+
 // TestBisectMistakes: what cannot be a bisection is said before anything is measured.
 func TestBisectMistakes(t *testing.T) {
 	repo := t.TempDir()
