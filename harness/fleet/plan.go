@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -127,6 +128,9 @@ func ReadPlan(path string) (*Plan, error) {
 
 func readPlan(path string) ([]byte, error) {
 	st, err := os.Stat(path)
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		return nil, fmt.Errorf("%s: %w", path, file.Err)
+	}
 	switch {
 	case err != nil:
 		return nil, err

@@ -99,7 +99,10 @@ func TestExportOne(t *testing.T) {
 	if code, _, errs := try(t, "export", run); code != codeDone || !strings.Contains(errs, "it is the lab's") {
 		t.Errorf("the lab's commit: code %d, %s", code, errs)
 	}
-	if code, _, errs := try(t, "export", run, "--out", "/dev/full"); code != codeFailed || !strings.Contains(errs, "there already") {
+	if err := os.WriteFile("taken.csv", []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := try(t, "export", run, "--out", "taken.csv"); code != codeFailed || !strings.Contains(errs, "there already") {
 		t.Errorf("a file that is there: code %d, %s", code, errs)
 	}
 }

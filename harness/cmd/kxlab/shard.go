@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -233,11 +234,19 @@ func checkCopy(dir, plan string, shard int) error {
 	return nil
 }
 
+// planError is an error of a plan's file: wrong usage, unless the file is missing or damaged.
+func planError(err error) error {
+	if damaged := (*json.SyntaxError)(nil); errors.Is(err, fs.ErrNotExist) || errors.As(err, &damaged) {
+		return err
+	}
+	return withCode(codeUsage, err)
+}
+
 // openPlan reads the plan of --plan, or makes that of the experiments, and finds which shard is asked for.
 func (f runFlags) openPlan(ctx context.Context, s streams, words experiments.Vocabulary, args []string) (p *fleet.Plan, shard int, err error) {
 	if f.plan != "" {
 		if p, err = fleet.ReadPlan(f.plan); err != nil {
-			return nil, 0, withCode(codeUsage, err) // also a file that cannot be read: no other try makes it better
+			return nil, 0, planError(err)
 		}
 		shard, _, err = shardOf(f.shard, p.Shards, os.Getenv)
 		return p, shard, usage(err)
