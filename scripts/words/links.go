@@ -64,7 +64,7 @@ func siteLinks(root fs.FS, files []string) ([]finding, error) {
 	pages := map[string][]byte{}
 	for _, file := range files {
 		name, ok := strings.CutPrefix(file, publishedSite)
-		if !ok || path.Ext(name) != ".html" {
+		if ext := path.Ext(name); !ok || ext != ".html" && ext != ".js" {
 			continue
 		}
 		raw, err := fs.ReadFile(root, file)
