@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/kxlab/kxlab/harness/mark"
+	"github.com/kxlab/kxlab/harness/stats"
 )
 
 // Counts are executed instructions by the address of the block in which they lie.
@@ -66,20 +67,32 @@ func (w Window) Lap() map[uint64]float64 {
 	return out
 }
 
-// without is the shortest of the laps with the program under test, less the shortest of those without it, which come second. A timer
-// falls into neither, if there are several of each.
+// without is a lap with the program under test, less one without it, which come second: for each address stats.Floor of the laps. Work of
+// other threads is only ever added, at other addresses from lap to lap.
 func (w Window) without() map[uint64]float64 {
-	var sides [2]Window
+	var sides [2][]Counts
 	for i, l := range w.Laps {
-		sides[i%2].Laps = append(sides[i%2].Laps, l)
+		sides[i%2] = append(sides[i%2], l)
 	}
 	out := map[uint64]float64{}
-	for i, s := range sides {
-		if len(s.Laps) == 0 {
-			continue
+	for i, laps := range sides {
+		for a := range unionOf(laps) {
+			at := make([]float64, len(laps))
+			for k, l := range laps {
+				at[k] = float64(l[a])
+			}
+			out[a] += stats.Floor(at) * float64(1-2*i)
 		}
-		for a, n := range slices.MinFunc(s.Laps, byTotal) {
-			out[a] += float64(n) * float64(1-2*i)
+	}
+	return out
+}
+
+// unionOf are the addresses of several counts.
+func unionOf(all []Counts) map[uint64]bool {
+	out := map[uint64]bool{}
+	for _, c := range all {
+		for a := range c {
+			out[a] = true
 		}
 	}
 	return out

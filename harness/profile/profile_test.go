@@ -93,8 +93,12 @@ func TestTable(t *testing.T) {
 	if diff := cmp.Diff(want, got, near); diff != "" {
 		t.Error(diff)
 	}
-	// Turns of an empty program are taken off, with what they share with those of the program under test.
-	w = Window{Laps: []Counts{{0x401000: 500, 0xffffffffc0009000: 160}, {0x401000: 500, 0xffffffff81000110: 32}, {0x401000: 9000}, {0x401000: 9000}}}
+	// Turns of an empty program are taken off, with what they share with those of the program under test. Each turn has work of others in it.
+	w = Window{Laps: []Counts{
+		{0x401000: 9000, 0xffffffffc0009000: 160}, {0x401000: 500, 0xffffffff81000110: 32, 0xffffffff81000300: 7},
+		{0x401000: 500, 0xffffffffc0009000: 160, 0xffffffff81000300: 70}, {0x401000: 800, 0xffffffff81000110: 32},
+		{0x401000: 500, 0xffffffffc0009000: 190}, {0x401000: 500, 0xffffffff81000110: 50},
+	}}
 	got = NewTable("X", w, harness.CountedWindow{Unit: "insn/run", Amount: 16, Laps: true, Empty: true}, s)
 	want = Table{Cell: "X", Unit: "insn/run", Whole: 8, Functions: []Function{{"xdp_main [bpf]", 10}, {"ip_rcv", -2}}}
 	if diff := cmp.Diff(want, got, near); diff != "" {

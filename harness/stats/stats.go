@@ -81,11 +81,11 @@ func densest(v []float64, share float64) float64 {
 	return Median(s[at : at+n])
 }
 
-// Floor is the lowest value that a share of the values has to the digit; the densest third of them if none is so frequent. It is what counts of
-// instructions show to which others are only ever added.
-func Floor(v []float64, share float64) float64 {
+// Floor is the lowest value that a tenth of the values, and two, have to the digit; the densest third of them if none is so frequent. It is what
+// counts of instructions show to which others are only ever added. It panics if there is no value.
+func Floor(v []float64) float64 {
 	s := slices.Sorted(slices.Values(v))
-	n := max(2, int(math.Ceil(share*float64(len(s)))))
+	n := max(2, int(math.Ceil(0.1*float64(len(s)))))
 	for i := range len(s) - n + 1 {
 		if s[i] == s[i+n-1] {
 			return s[i]

@@ -142,7 +142,7 @@ func TestFloor(t *testing.T) {
 		{[]float64{5, 8, 8, 8, 9, 9}, 8},
 		{[]float64{1, 2, 3, 40, 50, 60}, 1.5}, // no two alike: the middle of the densest third
 	} {
-		if got := Floor(c.v, 0.1); got != c.want {
+		if got := Floor(c.v); got != c.want {
 			t.Errorf("of %v: %v, want %v", c.v, got, c.want)
 		}
 	}

@@ -87,7 +87,7 @@ func measure(ctx context.Context, p *program, in Input, b harness.Budget, turns 
 	exact.End(b.Counted, harness.CountedWindow{Unit: "insn/run", Amount: float64(c.runs), Laps: true, Empty: true})
 	typical := stats.Median
 	if b.Exact {
-		typical = func(v []float64) float64 { return stats.Floor(v, 0.1) }
+		typical = stats.Floor
 	}
 	c.own = typical(sides[1]) / float64(c.runs)
 	c.run = typical(sides[0])/float64(c.runs) - c.own
