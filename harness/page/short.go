@@ -18,10 +18,11 @@ import (
 
 // Short says how the short form of a run is written.
 type Short struct {
-	Lines  int // at most; 0: ShortLines. No fewer than leastLines are taken
+	Lines  int // at most; 0: ShortLines. No fewer than leastLines are taken, of a brief one leastBrief
 	Width  int // columns, from leastWidth to shortWidth; 0: shortWidth
 	Colour bool
 	NoPage bool // the run has no page, or not the one of today: none is named
+	Brief  bool // the answer and where the page is, without tables
 }
 
 // ShortLines is how many lines the short form of a run has at most.
@@ -31,21 +32,28 @@ const (
 	shortWidth = 118
 	leastWidth = 60
 	leastLines = 13            // for the answer, one table and where to read on
+	leastBrief = 6             // for the answer, what has no number and where to read on
 	leastRows  = 3             // of a table: the baseline, the best, and one to compare it with
 	leastTable = leastRows + 4 // its lines with its head, the legend, and empty lines around it
 )
 
 // WriteShort writes what a terminal shows of a run: the answer, a table a workload, what has no number, and where the rest is. Tables hold the baseline, the best of each class, and what else there is room for.
 func WriteShort(w io.Writer, a *verdict.Analysis, o Short) error {
-	o.Lines, o.Width = max(cmp.Or(o.Lines, ShortLines), leastLines), min(max(cmp.Or(o.Width, shortWidth), leastWidth), shortWidth)
+	least, reasons, table := leastLines, reasonLines, leastTable
+	if o.Brief {
+		least, reasons, table = leastBrief, 1, 0
+	}
+	o.Lines, o.Width = max(cmp.Or(o.Lines, ShortLines), least), min(max(cmp.Or(o.Width, shortWidth), leastWidth), shortWidth)
 	b, id := newBoard(a), a.ID
 	b.told = b.answer()
-	tail := b.without(o.Width)
-	all := "All tables"
-	if len(a.Run.Functions) > 0 {
-		all += ", functions too"
+	tail := b.without(o.Width, reasons)
+	if !o.Brief {
+		all := "All tables"
+		if len(a.Run.Functions) > 0 {
+			all += ", functions too"
+		}
+		tail = append(tail, inLine(fmt.Sprintf("%s: kxlab report --all %s", all, a.Run.Dir)))
 	}
-	tail = append(tail, inLine(fmt.Sprintf("%s: kxlab report --all %s", all, a.Run.Dir)))
 	if !o.NoPage {
 		tail = append(tail, inLine("Page: "+Path(a.Run.Dir)))
 		if len(a.Run.Stacks) > 0 {
@@ -53,12 +61,19 @@ func WriteShort(w io.Writer, a *verdict.Analysis, o Short) error {
 		}
 	}
 	head := []string{o.paint(bold, fmt.Sprintf("%s on %s, kernel %s: %s", id.Experiment, id.Target, id.Kernel, id.State))}
-	head = append(head, whole(slices.Concat(b.told, b.judged()), o.Width, o.Lines-len(head)-len(tail)-leastTable)...)
-	body := b.fateLines(o, o.Lines-len(head)-len(tail)-2)
-	if body == nil {
-		body = b.tables(o, o.Lines-len(head)-len(tail)-2)
+	room := o.Lines - len(head) - len(tail) - table
+	told := whole(slices.Concat(b.told, b.judged()), o.Width, room)
+	if o.Brief {
+		head = append(head, told[:min(len(told), room)]...)
+	} else {
+		head = append(append(head, told...), "")
+		body := b.fateLines(o, o.Lines-len(head)-len(tail)-1)
+		if body == nil {
+			body = b.tables(o, o.Lines-len(head)-len(tail)-1)
+		}
+		head = append(head, body...)
 	}
-	_, err := fmt.Fprintln(w, strings.Join(slices.Concat(head, []string{""}, body, tail), "\n"))
+	_, err := fmt.Fprintln(w, strings.Join(append(head, tail...), "\n"))
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
@@ -281,7 +296,7 @@ func againstText(v verdict.Against, name string) (text, colour string) {
 const reasonLines = 3
 
 // without are lines about cells and trials that have no number.
-func (b board) without(width int) (out []string) {
+func (b board) without(width, lines int) (out []string) {
 	r := b.a.Run
 	if lacking := r.Unmeasured(); len(lacking) > 0 {
 		counts := map[harness.Outcome]int{}
@@ -295,7 +310,7 @@ func (b board) without(width int) (out []string) {
 			}
 		}
 		first, _, _ := strings.Cut(b.a.Unmeasured[0], "\n")
-		out = append(out, wrap(fmt.Sprintf("Cells without a number: %s; first: %s", strings.Join(parts, ", "), first), width, reasonLines)...)
+		out = append(out, wrap(fmt.Sprintf("Cells without a number: %s; first: %s", strings.Join(parts, ", "), first), width, lines)...)
 	}
 	if n := len(r.Env.Rejected); n > 0 {
 		first := r.Env.Rejected[0]
@@ -304,7 +319,7 @@ func (b board) without(width int) (out []string) {
 			name = c.Workload + " " + c.Variant
 		}
 		reason, _, _ := strings.Cut(first.Reason, "\n")
-		out = append(out, wrap(fmt.Sprintf("Rejected: %s; first: %s: %s", plural(n, "trial"), name, reason), width, reasonLines)...)
+		out = append(out, wrap(fmt.Sprintf("Rejected: %s; first: %s: %s", plural(n, "trial"), name, reason), width, lines)...)
 	}
 	return out
 }

@@ -4,6 +4,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -77,19 +78,24 @@ func TestShortIsShort(t *testing.T) {
 	for _, tt := range []struct {
 		name, profile string
 		lines         int
-	}{{"lb", "smoke", 0}, {"lb", "quick", 0}, {"cc", "quick", 0}, {"sched", "quick", 0}, {"lb", "full", 0}, {"lb", "quick", 24}, {"cc", "quick", 24}, {"sched", "smoke", 1}} {
-		t.Run(fmt.Sprint(tt.name, tt.profile, tt.lines), func(t *testing.T) {
+		brief         bool
+	}{
+		{"lb", "smoke", 0, false}, {"lb", "quick", 0, false}, {"cc", "quick", 0, false}, {"sched", "quick", 0, false}, {"lb", "full", 0, false},
+		{"lb", "quick", 24, false}, {"cc", "quick", 24, false}, {"sched", "smoke", 1, false},
+		{"lb", "quick", 9, true}, {"cc", "quick", 9, true}, {"sched", "quick", 9, true}, {"sched", "smoke", 1, true},
+	} {
+		t.Run(fmt.Sprint(tt.name, tt.profile, tt.lines, tt.brief), func(t *testing.T) {
 			var b bytes.Buffer
 			a := verdict.Analyze(invented(t, tt.name, tt.profile))
-			if err := WriteShort(&b, a, Short{Lines: tt.lines}); err != nil {
+			if err := WriteShort(&b, a, Short{Lines: tt.lines, Brief: tt.brief}); err != nil {
 				t.Fatal(err)
 			}
 			lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
-			most := tt.lines
-			if most == 0 {
-				most = ShortLines
+			most, least := cmp.Or(tt.lines, ShortLines), leastLines
+			if tt.brief {
+				least = leastBrief
 			}
-			if n := len(lines); n > max(most, leastLines) {
+			if n := len(lines); n > max(most, least) {
 				t.Errorf("%d lines, want %d at most:\n%s", n, most, b.String())
 			}
 			for _, l := range lines {
@@ -100,7 +106,12 @@ func TestShortIsShort(t *testing.T) {
 			if answer := Answer(a)[0]; !strings.HasPrefix(lines[1], answer[:20]) {
 				t.Errorf("the second line is %q, want the answer %q", lines[1], answer)
 			}
-			for _, want := range []string{"kxlab report --all results/scratch/" + tt.name, "Page: results/scratch/" + tt.name + "/report.html", "Rejected: ", "Cells without a number: 1 not supported; first: ", ": not supported: no such kernel "} {
+			for _, whole := range []string{"kxlab report --all results/scratch/" + tt.name, ": not supported: no such kernel "} {
+				if strings.Contains(strings.Join(strings.Fields(b.String()), " "), whole) == tt.brief {
+					t.Errorf("brief is %v, and %q:\n%s", tt.brief, whole, b.String())
+				}
+			}
+			for _, want := range []string{"Page: results/scratch/" + tt.name + "/report.html", "Rejected: ", "Cells without a number: 1 not supported; first: "} {
 				if !strings.Contains(strings.Join(strings.Fields(b.String()), " "), want) { // over lines
 					t.Errorf("it does not say %q:\n%s", want, b.String())
 				}

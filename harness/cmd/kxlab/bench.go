@@ -53,8 +53,8 @@ func benchItems() []benchItem {
 
 // benchLines is how many lines the answer of one run has; the first, which shows what tables look like, has more.
 const (
-	benchLines      = 10
-	firstBenchLines = 17
+	benchLines      = 9
+	firstBenchLines = 24
 )
 
 func newBench(s streams, words experiments.Vocabulary) *cobra.Command {
@@ -182,11 +182,11 @@ func (r *benchRun) run(ctx context.Context, loud, s streams, f runFlags) {
 		r.err = err
 		return
 	}
-	lines := benchLines
+	short := page.Short{Lines: benchLines, Brief: true}
 	if len(r.only) > 0 { // the first
-		lines = firstBenchLines
+		short = page.Short{Lines: firstBenchLines}
 	}
-	a, shown := showIn(s, r.dir, textFormat(f.all), lines)
+	a, shown := showIn(s, r.dir, textFormat(f.all), short)
 	if a != nil {
 		answer := page.Answer(a)
 		r.found = strings.Join(answer[:min(2, len(answer))], " ")

@@ -62,11 +62,11 @@ func newReport(s streams) *cobra.Command {
 
 // show prints a run, as its short form or its tables, unless format is empty, and writes its page.
 func show(s streams, dir, format string) (*verdict.Analysis, error) {
-	return showIn(s, dir, format, page.ShortLines)
+	return showIn(s, dir, format, page.Short{})
 }
 
-// showIn prints like show, in at most so many lines.
-func showIn(s streams, dir, format string, lines int) (*verdict.Analysis, error) {
+// showIn prints like show, the short form with the given lines.
+func showIn(s streams, dir, format string, short page.Short) (*verdict.Analysis, error) {
 	r, err := openRun(s, dir)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,8 @@ func showIn(s streams, dir, format string, lines int) (*verdict.Analysis, error)
 	switch format {
 	case "":
 	case shortFormat:
-		err = page.WriteShort(s.out, a, page.Short{Lines: lines, Width: s.width, Colour: s.colour, NoPage: pageErr != nil})
+		short.Width, short.Colour, short.NoPage = s.width, s.colour, pageErr != nil
+		err = page.WriteShort(s.out, a, short)
 	default:
 		err = page.WriteTables(s.out, a, format)
 	}
