@@ -22,8 +22,9 @@ const answerPort = 8080
 // request's parameter n. The variant's command starts the program, and its sync replaces the configuration in force; without a sync the
 // program is ended and started anew.
 type answerWay struct {
-	program *programs.Command
-	listen  netip.AddrPort
+	program   *programs.Command
+	listen    netip.AddrPort
+	now, next uint32 // the versions in force and loaded
 }
 
 // putAnswers starts a variant's program with version 1.
@@ -44,6 +45,7 @@ func putAnswers(ctx context.Context, v harness.Variant, at harness.Site) (_ way,
 	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
+	w.now = w.next
 	return w, nil
 }
 
@@ -59,14 +61,24 @@ func (w *answerWay) accepts(at harness.Site) error {
 }
 
 func (w *answerWay) Load(_ context.Context, g uint32) error {
+	w.next = g
 	return w.program.WriteFile("KXLAB_GENERATION", "generation", fmt.Appendf(nil, "%d\n", g))
 }
 
-func (w *answerWay) Replace(ctx context.Context) error {
-	if w.program.Has("sync") {
-		return w.program.Run(ctx, "sync")
+// Replace does nothing if the version loaded is in force: answers of an old worker of it could not be told from those of a new one.
+func (w *answerWay) Replace(ctx context.Context) (err error) {
+	switch {
+	case w.next == w.now:
+		return nil
+	case w.program.Has("sync"):
+		err = w.program.Run(ctx, "sync")
+	default:
+		err = w.program.Again(ctx)
 	}
-	return w.program.Again(ctx)
+	if err == nil {
+		w.now = w.next
+	}
+	return err
 }
 
 // InForce returns an error if the program's processes have ended.

@@ -71,7 +71,6 @@ type member struct {
 	cgroup string // of its own; "" on a machine without cgroup v2
 	none   bool   // replaces nothing
 	clock  uint32 // packets for one reading of the sink's clock
-	later  bool   // another version than the first may be in force
 }
 
 // clockPackets is the number of packets for one reading of the sink's clock, by class. A reading takes a seventh of a packet's time at XDP
@@ -169,21 +168,13 @@ func (s *stage) member(name string) (*member, error) {
 	return nil, fmt.Errorf("no member %q in this group", name)
 }
 
-// begin puts version 1 in force, without load, unless it is: answers of an old worker of the same version that has yet to end could not be told
-// from those of the new one.
+// begin puts version 1 in force again, without load.
 func (m *member) begin(ctx context.Context) error {
-	if !m.later {
-		return nil
-	}
 	return m.host.Do(func() error {
 		if err := m.way.Load(ctx, 1); err != nil {
 			return err
 		}
-		if err := m.way.Replace(ctx); err != nil {
-			return err
-		}
-		m.later = false
-		return nil
+		return m.way.Replace(ctx)
 	})
 }
 
@@ -263,7 +254,6 @@ func (s *stage) Measure(ctx context.Context, c harness.Cell, b harness.Budget) (
 		return r, err
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
-	m.later = true
 	return l.measure(ctx, m.way, n)
 }
 
