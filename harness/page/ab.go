@@ -203,7 +203,11 @@ func amount(r verdict.Row) string {
 	case r.Compare != harness.CompareDifference:
 		return fmt.Sprintf("has %s %s %s", unit.Percent(math.Abs(r.Delta), false), more, r.Unit)
 	}
-	return fmt.Sprintf("differs by %s %s", verdict.DifferenceText(r.Unit, r.Delta), r.Unit)
+	text := verdict.DifferenceText(r.Unit, r.Delta)
+	if !strings.HasSuffix(text, r.Unit) { // points of a share
+		text += " " + r.Unit
+	}
+	return "differs by " + text
 }
 
 // below is the row with the surest difference that is shown and does not reach the least that counts. Its interval of either kind of
@@ -239,7 +243,11 @@ func intervalText(r verdict.Row) string {
 	case !ok:
 		return ""
 	case r.Compare == harness.CompareDifference:
-		return fmt.Sprintf(" [%s, %s]", verdict.DifferenceText(r.Unit, low), verdict.DifferenceText(r.Unit, high))
+		number := func(d float64) string { // the difference before it has the unit
+			text, _, _ := strings.Cut(verdict.DifferenceText(r.Unit, d), " ")
+			return text
+		}
+		return fmt.Sprintf(" [%s, %s]", number(low), number(high))
 	}
 	return fmt.Sprintf(" [%s, %s]", unit.Percent(low, true), unit.Percent(high, true))
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/record/synthetic"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
@@ -106,6 +107,23 @@ func TestBesideInterval(t *testing.T) {
 	}
 	if known == 0 {
 		t.Error("no interval excludes 0")
+	}
+}
+
+// TestDifferenceUnit: a difference names its unit once, whether its interval stands beside it or it is an answer.
+func TestDifferenceUnit(t *testing.T) {
+	x, y := synthetic.ExactPair(1, 1.02, 0)
+	for _, r := range mustCompareRuns(t, x, y).Rows {
+		r.Compare = harness.CompareDifference
+		for _, name := range []string{"verified-insn", "lost-share"} {
+			r.Unit, r.Delta = name, 52
+			if got := deltaText(r) + intervalText(r); name == "verified-insn" && strings.Count(got, name) != 1 || strings.Count(got, "points") > 1 {
+				t.Errorf("%s: %s", r.Name, got)
+			}
+			if got := amount(r); strings.Count(got, name) != 1 {
+				t.Errorf("%s: %s", r.Name, got)
+			}
+		}
 	}
 }
 

@@ -172,9 +172,12 @@ func anchorAt(x float64) string {
 
 func claimGrid(claims []Claim) grid {
 	g := grid{title: "Claims", head: []string{"claim", "said", "measured", "verdict", "quotient of"}}
+	g.footer = "shown: the whole interval is on the claim's side of its figure; contradicted: all of it is on the other"
 	for _, c := range claims {
 		g.rows = append(g.rows, []string{c.ID, c.Said, c.Here, c.Verdict, c.Of})
+		if c.Here == "-" && c.Why != "" {
+			g.footer += "; " + c.ID + ": " + c.Why
+		}
 	}
-	g.footer = "shown: the whole interval is on the claim's side of its figure; contradicted: all of it is on the other"
 	return g
 }

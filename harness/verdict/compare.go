@@ -233,7 +233,7 @@ func comparable(old, new *record.Run, o CompareOptions) error {
 		return err
 	}
 	if a.Kernel != b.Kernel && !o.Kernels {
-		return fmt.Errorf("%w: kernel %q and %q: ask for kernel against kernel if that is meant", errIncomparable, a.Kernel, b.Kernel)
+		return fmt.Errorf("%w: kernel %q and %q: kernel against kernel is compared with --kernels", errIncomparable, a.Kernel, b.Kernel)
 	}
 	return nil
 }
