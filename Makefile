@@ -63,7 +63,7 @@ regress: ## what did this tree change against BASE (default: the last commit), c
 	scripts/regress $(or $(BASE),HEAD^)
 
 # Two packages at a time: most tests wait for a guest, which has one processor, or for a timer. lint vets.
-GO_TEST    = go test -vet=off -exec '$(TEST_EXEC)$(1)' -count=1 -p 2 -timeout 20m
+GO_TEST    = go test -vet=off -ldflags=-w -exec '$(TEST_EXEC)$(1)' -count=1 -p 2 -timeout 20m
 # The packages that take longest begin first, so that no processor is idle at the end.
 LONG      := ./harness/cmd/kxlab ./harness/family/lb ./harness/family/sched ./vm
 

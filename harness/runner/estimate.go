@@ -8,10 +8,11 @@ import (
 	"github.com/kxlab/kxlab/harness"
 )
 
-// First guesses: the time of a trial beyond its budget, of a set-up, and of a guest's start.
+// First guesses: the time of a trial beyond its budget, of a set-up, of a member's part in it with its gate, and of a guest's start.
 const (
 	guessTrial = 150 * time.Millisecond
-	guessSetup = 15 * time.Second
+	guessSetup = 5 * time.Second
+	guessGate  = 700 * time.Millisecond
 	guessGuest = time.Second // from a snapshot, to its first step
 )
 
@@ -36,8 +37,9 @@ func (e *estimate) add(p *Plan) {
 		loading = p.Experiment.Loading
 	}
 	e.setups.remaining += len(p.Groups)
-	e.setups.guess = guessSetup + time.Duration(len(p.Experiment.Variants))*loading // for the gates
 	for i := range p.Groups {
+		gates := time.Duration(len(p.Groups[i].Members)) * (guessGate + loading)
+		e.setups.guess = max(e.setups.guess, guessSetup+gates)
 		for _, b := range p.Groups[i].Blocks {
 			e.expect(b.Repeats*len(b.Cells), b, loading)
 		}

@@ -113,7 +113,7 @@ func TestProgressLate(t *testing.T) {
 	pr.setup(110 * time.Second)
 	now = now.Add(time.Minute)
 	pr.again()
-	want := "1 cell, 1 trial, about 16s\n[1/1] 0s, 16s left: set up\n[1/1] 1m40s, 1m41s or more left: set up\n" +
+	want := "1 cell, 1 trial, about 6s\n[1/1] 0s, 6s left: set up\n[1/1] 1m40s, 1m41s or more left: set up\n" +
 		"[1/1] 2m50s, 1m0s or more left: set up\n"
 	if out.String() != want {
 		t.Errorf("%swant %s", out.String(), want)
@@ -124,7 +124,7 @@ func TestProgressLate(t *testing.T) {
 func TestGuessLoading(t *testing.T) {
 	cell := harness.Cell{Experiment: "lb", Workload: "pps", Class: "nat", Variant: "a"}
 	p := &Plan{Groups: []Group{{Blocks: []Block{{Workload: "pps", Repeats: 10, Measure: time.Second, Cells: []harness.Cell{cell}}}}}, Target: harness.TargetHost}
-	p.Experiment.Variants = make([]harness.Variant, 2)
+	p.Groups[0].Members = make([]harness.Member, 2)
 	before := p.Guess()
 	p.Experiment.Loading = 10 * time.Second
 	if p.Guess() != before {

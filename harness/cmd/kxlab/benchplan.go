@@ -83,10 +83,11 @@ func restOf(runs []*benchRun, spent, foreseen time.Duration) time.Duration {
 // prices are by family and target.
 var prices = map[string]price{
 	"lb host":     {once: time.Second, gate: 400 * time.Millisecond, setup: 200 * time.Millisecond, trial: 170 * time.Millisecond, second: 1},
+	"swap host":   {once: time.Second, gate: time.Second, trial: 300 * time.Millisecond, second: 1},
 	"lb exact":    {once: 6 * time.Second, gate: 2500 * time.Millisecond, setup: 300 * time.Millisecond, trial: 350 * time.Millisecond, second: 5},
 	"cc exact":    {once: 10 * time.Second, gate: 3 * time.Second, setup: 100 * time.Millisecond, trial: 500 * time.Millisecond, second: 0.5},
 	"sched exact": {once: 10 * time.Second, gate: 4 * time.Second, setup: 800 * time.Millisecond, trial: time.Second, second: 1.2},
 	// Its trials are short, but for those that end their guest; both hangs take four seconds.
-	"safety exact": {once: 30 * time.Second, trial: 300 * time.Millisecond, second: 1},
-	"jit exact":    {once: 15 * time.Second, gate: 2 * time.Second, trial: 50 * time.Millisecond, second: 1},
+	"safety exact": {once: 50 * time.Second, trial: 300 * time.Millisecond, second: 1},
+	"jit exact":    {once: 35 * time.Second, gate: 2 * time.Second, trial: 50 * time.Millisecond, second: 1},
 }

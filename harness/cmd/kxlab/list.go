@@ -130,7 +130,7 @@ func newListing(ctx context.Context, e harness.Experiment) (listing, error) {
 			return l, fmt.Errorf("profile %s: %w", p.Name, err)
 		}
 		l.Profiles = append(l.Profiles, listedProfile{
-			Name: p.Name, Cells: plan.Cells(), Trials: plan.Trials(), About: plan.Guess().String(),
+			Name: p.Name, Cells: plan.Cells(), Trials: plan.Trials(), About: seconds(estimate(plan)),
 		})
 	}
 	return l, nil
