@@ -76,3 +76,22 @@ func TestPlanSays(t *testing.T) {
 		t.Errorf("a plan from the environment: code %d: %s", code, errs)
 	}
 }
+
+// TestPlanKernels: --kernels and --kernel are one flag of plan, which its help names once.
+func TestPlanKernels(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var plans []string
+	for _, words := range [][]string{{"--kernel", "9.98,9.99"}, {"--kernels", "9.98,9.99"}, {"--kernel=9.98", "--kernels=9.99"}} {
+		code, out, errs := try(t, append([]string{"plan", "jit", "--profile", "smoke"}, words...)...)
+		if code != codeDone || !strings.Contains(out, `"name": "jit-9.98"`) || !strings.Contains(out, `"name": "jit-9.99"`) {
+			t.Errorf("%q: code %d: %s%s", words, code, out, errs)
+		}
+		plans = append(plans, out)
+	}
+	if plans[1] != plans[0] || plans[2] != plans[0] {
+		t.Error("the plans differ")
+	}
+	if _, out, _ := try(t, "plan", "--help"); strings.Count(out, "--kernels") != 1 {
+		t.Errorf("help: %s", out)
+	}
+}

@@ -71,6 +71,13 @@ func newPlan(s streams, words experiments.Vocabulary) *cobra.Command {
 	fl := cmd.Flags()
 	f.addChoice(fl, harness.TargetExact, "quick")
 	f.addVariants(fl)
+	fl.Lookup("kernel").Usage += "; --kernels is the same"
+	fl.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "kernels" {
+			name = "kernel"
+		}
+		return pflag.NormalizedName(name)
+	})
 	fl.IntVar(&shards, "shards", 1, "how many shards")
 	fl.StringVar(&out, "out", stdout, "the plan's file, which is new; -: standard output")
 	return cmd
