@@ -223,27 +223,14 @@ func (b bucket) get(ctx context.Context, into string) error {
 		return err
 	}
 	defer store.Close()
-	var lists, others []string // folders, "." is the top
-	for it := store.List(nil); ; {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if path.Base(o.Key) == listFile {
-			lists = append(lists, path.Dir(o.Key))
-		} else {
-			others = append(others, o.Key)
-		}
-	}
-	if len(lists)+len(others) == 0 {
-		return errors.New("there is nothing")
+	lists, others, err := objects(ctx, store)
+	if err != nil {
+		return err
 	}
 	for _, key := range others {
-		if !slices.ContainsFunc(lists, func(dir string) bool { return dir == "." || strings.HasPrefix(key, dir+"/") }) {
-			return fmt.Errorf("%s has no %s: it is still being put, or that failed: put it again", path.Dir(key), listFile)
+		if !isBelow(key, lists) {
+			dir := strings.TrimPrefix(path.Dir(key)+" ", ". ")
+			return fmt.Errorf("%shas no %s: it is still being put, or that failed: put it again", dir, listFile)
 		}
 	}
 	for _, dir := range lists {
@@ -254,6 +241,48 @@ func (b bucket) get(ctx context.Context, into string) error {
 		}
 	}
 	return nil
+}
+
+func (b bucket) folders(ctx context.Context) ([]string, error) {
+	store, err := b.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	begun, others, err := objects(ctx, store)
+	names := slices.Clone(begun)
+	for _, key := range others {
+		names = append(names, path.Dir(key))
+		if path.Base(key) == partFile {
+			begun = append(begun, path.Dir(key))
+		}
+	}
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return isBelow(name, begun) }), err
+}
+
+// objects returns the folders of a store that have a list, "." for its top, and the keys of all objects but lists. A store without any is an error.
+func objects(ctx context.Context, store *blob.Bucket) (lists, others []string, err error) {
+	for it := store.List(nil); ; {
+		o, err := it.Next(ctx)
+		switch {
+		case errors.Is(err, io.EOF) && len(lists)+len(others) == 0:
+			return nil, nil, errors.New("there is nothing")
+		case errors.Is(err, io.EOF):
+			return lists, others, nil
+		case err != nil:
+			return nil, nil, err
+		case path.Base(o.Key) == listFile:
+			lists = append(lists, path.Dir(o.Key))
+		default:
+			others = append(others, o.Key)
+		}
+	}
+}
+
+// isBelow reports whether an object or folder is in one of the folders, and is not it.
+func isBelow(name string, folders []string) bool {
+	return slices.ContainsFunc(folders, func(dir string) bool { return dir == "." && name != "." || strings.HasPrefix(name, dir+"/") })
 }
 
 // download copies a folder of the store that has a list.

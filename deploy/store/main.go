@@ -4,6 +4,7 @@
 //
 //	kxlab-store put [--replace] DIR URL
 //	kxlab-store get URL DIR
+//	kxlab-store list URL
 //
 // kxlab itself, which every guest carries, has none of the libraries that this needs; it calls the command for words with a scheme. A folder is
 // there as a whole or not at all: a list with the sum of each file goes last, and get writes nothing unless every file came. A command that failed
@@ -27,6 +28,7 @@ import (
 
 const help = `usage: kxlab-store put [--replace] DIR URL    copy a folder to a place, which is new, has the same folder, or has half of one
        kxlab-store get URL DIR                copy a place's folder, or all folders below it, to DIR, which is new or empty
+       kxlab-store list URL                   name the folders of a place, whole or not, a line each; "." is the place itself
 
   --replace   put the folder in the place of another that kxlab-store put there
 
@@ -45,6 +47,8 @@ type place interface {
 	put(ctx context.Context, from folder, replace bool) error
 	// get copies the folders to new folders in a directory: one to its top, others below it by name.
 	get(ctx context.Context, into string) error
+	// folders names the folders of the place, whole or not: "." is its own, others are below it. One in another is part of that.
+	folders(ctx context.Context) ([]string, error)
 }
 
 func main() {
@@ -60,10 +64,8 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprint(os.Stderr, help)
 		return 0
 	}
-	if err == nil && words[0] == "put" {
-		err = put(ctx, o, words[1], words[2])
-	} else if err == nil {
-		err = get(ctx, o, words[1], words[2])
+	if err == nil {
+		err = do(ctx, o, words)
 	}
 	if err == nil {
 		return 0
@@ -75,7 +77,24 @@ func run(ctx context.Context, args []string) int {
 	return 1
 }
 
-// parse returns the options and the three words of a command line. Options stand before or behind the first word.
+func do(ctx context.Context, o options, words []string) error {
+	switch words[0] {
+	case "put":
+		return put(ctx, o, words[1], words[2])
+	case "get":
+		return get(ctx, o, words[1], words[2])
+	}
+	names, err := folders(ctx, o, words[1])
+	for _, name := range names {
+		fmt.Println(name)
+	}
+	return err
+}
+
+// arguments is how many words each command has, itself with it.
+var arguments = map[string]int{"put": 3, "get": 3, "list": 2}
+
+// parse returns the options and the words of a command line. Options stand before or behind the first word.
 func parse(args []string) (o options, words []string, err error) {
 	fl := flag.NewFlagSet(tool, flag.ContinueOnError)
 	fl.SetOutput(io.Discard)
@@ -91,8 +110,8 @@ func parse(args []string) (o options, words []string, err error) {
 		return o, nil, err
 	case err != nil:
 		return o, nil, &usageError{fmt.Errorf("%w: see %s --help", err, tool)}
-	case len(words) != 3 || words[0] != "put" && words[0] != "get" || words[0] == "get" && o.replace:
-		return o, nil, &usageError{fmt.Errorf("want put [--replace] DIR URL, or get URL DIR: see %s --help", tool)}
+	case len(words) == 0 || len(words) != arguments[words[0]] || words[0] != "put" && o.replace:
+		return o, nil, &usageError{fmt.Errorf("want put [--replace] DIR URL, get URL DIR, or list URL: see %s --help", tool)}
 	}
 	return o, words, nil
 }
@@ -133,6 +152,20 @@ func get(ctx context.Context, o options, from, dir string) error {
 		return fmt.Errorf("get %s: %w", plain(from), cmp.Or(context.Cause(ctx), err))
 	}
 	return nil
+}
+
+func folders(ctx context.Context, o options, at string) ([]string, error) {
+	ctx, n, stop := newNetwork(ctx, cmp.Or(o.silence, silence))
+	defer stop()
+	p, err := open(at, n)
+	if err != nil {
+		return nil, err
+	}
+	names, err := p.folders(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", plain(at), cmp.Or(context.Cause(ctx), err))
+	}
+	return names, nil
 }
 
 // open returns the place of a URL, reached over a network. No request is made.

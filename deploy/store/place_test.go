@@ -214,7 +214,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v %q, %v", text, o, words, err)
 		}
 	}
-	for _, text := range []string{"get --replace a b", "put a --replace b", "put --other a b"} {
+	for _, text := range []string{"get --replace a b", "list --replace a", "put a --replace b", "put --other a b"} {
 		if _, _, err := parse(strings.Fields(text)); err == nil || !strings.Contains(err.Error(), "see kxlab-store --help") {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -115,20 +115,28 @@ func (r registryPlace) get(ctx context.Context, into string) error {
 	if tag := r.repo.Reference.Reference; tag != "" {
 		return r.download(ctx, tag, into)
 	}
-	found := false
-	err := r.repo.Tags(ctx, "", func(tags []string) error {
-		for _, tag := range tags {
-			found = true
-			if err := r.download(ctx, tag, filepath.Join(into, tag)); err != nil {
-				return fmt.Errorf("tag %s: %w", tag, err)
-			}
+	tags, err := r.folders(ctx)
+	for _, tag := range tags {
+		if err := r.download(ctx, tag, filepath.Join(into, tag)); err != nil {
+			return fmt.Errorf("tag %s: %w", tag, err)
 		}
-		return nil
-	})
-	if err == nil && !found {
-		err = errors.New("there is nothing")
 	}
 	return err
+}
+
+func (r registryPlace) folders(ctx context.Context) (tags []string, err error) {
+	if tag := r.repo.Reference.Reference; tag != "" {
+		_, err := r.repo.Resolve(ctx, tag)
+		return []string{"."}, err
+	}
+	err = r.repo.Tags(ctx, "", func(more []string) error {
+		tags = append(tags, more...)
+		return nil
+	})
+	if err == nil && len(tags) == 0 {
+		err = errors.New("there is nothing")
+	}
+	return tags, err
 }
 
 func (r registryPlace) download(ctx context.Context, tag, into string) error {

@@ -323,6 +323,7 @@ func TestWords(t *testing.T) {
 		{[]string{"put", empty, "file://" + empty + "/a"}, 1}, {[]string{"put", empty + "/none", "file://" + empty + "/a"}, 1},
 		{[]string{"get", "file://" + empty + "/none", empty + "/x"}, 1},
 		{[]string{"put", shard(t, 0), "file://" + t.TempDir() + "/a"}, 0},
+		{[]string{"list"}, 2}, {[]string{"list", "s3://b/x", "y"}, 2}, {[]string{"list", "ftp://a/b"}, 2}, {[]string{"list", "file://" + empty}, 1},
 	} {
 		if code := run(t.Context(), tt.args); code != tt.code {
 			t.Errorf("%q: exit code %d, want %d", tt.args, code, tt.code)

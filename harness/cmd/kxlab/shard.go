@@ -146,7 +146,7 @@ func runShard(ctx context.Context, s streams, words experiments.Vocabulary, f ru
 		}
 	}
 	if isRemote(f.out) {
-		if err := store(ctx, s, "put", dir, f.out); err != nil {
+		if _, err := store(ctx, s, "put", dir, f.out); err != nil {
 			return fmt.Errorf("%s is complete, but not at its place: the same command puts it there (%s): %w", what, dir, err)
 		}
 		if err := os.RemoveAll(dir); err != nil {
@@ -157,8 +157,12 @@ func runShard(ctx context.Context, s streams, words experiments.Vocabulary, f ru
 		s.note("%s is complete already", what)
 		return nil
 	}
+	all := above(place)
+	if isRemote(all) {
+		all = "'" + all + "'" // a shell would take its ? and &
+	}
 	guests, trials := p.Of(shard)
-	s.note("%s is complete: %s, %s; when all shards are there: kxlab merge %s", what, harness.Plural(guests, "guest"), harness.Plural(trials, "trial"), above(place))
+	s.note("%s is complete: %s, %s; when all shards are there: kxlab merge %s", what, harness.Plural(guests, "guest"), harness.Plural(trials, "trial"), all)
 	return nil
 }
 
@@ -205,7 +209,7 @@ func (f runFlags) copyOf(ctx context.Context, p *fleet.Plan, shard int) (dir str
 	dir = filepath.Join("results", "scratch", fmt.Sprintf("shard-%d-of-%d-%x", shard, p.Shards, digest[:6]))
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		silent := streams{out: io.Discard, err: io.Discard}
-		err = store(ctx, silent, "get", f.out, dir) // most often nothing is there; put says what else is wrong
+		_, err = store(ctx, silent, "get", f.out, dir) // most often nothing is there; put says what else is wrong
 		if ctx.Err() != nil {
 			return "", err
 		}

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
@@ -27,19 +28,19 @@ var remoteRE = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://`)
 // isRemote reports whether a word names a place that storeTool reaches, such as s3://BUCKET/PREFIX.
 func isRemote(word string) bool { return remoteRE.MatchString(word) }
 
-// store runs storeTool: "put", a folder, a place; or "get", a place, a folder.
-func store(ctx context.Context, s streams, args ...string) error {
+// store runs storeTool: "put", a folder, a place; "get", a place, a folder; or "list", a place, which names the folders there, a line each.
+func store(ctx context.Context, s streams, args ...string) (out []byte, err error) {
 	path, err := lookStore()
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", args[0], args[1], err)
+		return nil, fmt.Errorf("%s %s: %w", args[0], args[1], err)
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Stdout, cmd.Stderr = s.err, s.err
+	cmd.Stderr = s.err
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s %s %s %s: %w", storeTool, args[0], args[1], args[2], err)
+	if out, err = cmd.Output(); err != nil {
+		return nil, fmt.Errorf("%s %s %s: %w", storeTool, args[0], args[1], err)
 	}
-	return nil
+	return out, nil
 }
 
 // checkPlace returns an error for a word that storeTool does not take as the place of one folder, or without the tool. No request is made.
@@ -65,10 +66,11 @@ func lookStore() (string, error) {
 	return path, err
 }
 
-// placeBelow is the place of a folder below a place: /sub of s3://BUCKET/run?region=R is s3://BUCKET/run/sub?region=R, of a registry the tag sub.
+// placeBelow is the place of a folder below a place: /sub of s3://BUCKET/run?region=R is s3://BUCKET/run/sub?region=R, of a registry the tag sub;
+// "." is the place itself.
 func placeBelow(place, sub string) string {
 	base, query, parameters := strings.Cut(place, "?")
-	if sub = strings.Trim(sub, "/"); sub == "" {
+	if sub = strings.Trim(sub, "/"); sub == "" || sub == "." {
 		return place
 	}
 	slash := "/"
@@ -92,46 +94,62 @@ type fetch struct {
 // fetched replaces words that are places by folders with their content. Remove them with close. A partial fetch leaves out what cannot be had.
 func fetched(ctx context.Context, s streams, words []string, partial bool) (dirs []string, f *fetch, err error) {
 	f = &fetch{}
-	if partial {
-		words = singly(words)
-	}
-	for _, word := range words {
-		if !isRemote(word) {
-			dirs = append(dirs, word)
-			continue
-		}
-		if f.tmp == "" {
-			if f.tmp, err = owner.TempDir("merge"); err != nil {
-				return nil, f, err
-			}
-		}
-		f.places = append(f.places, word)
-		dir := f.dir(len(f.places) - 1)
-		switch err := store(ctx, s, "get", word, dir); {
-		case err == nil:
-			dirs = append(dirs, dir)
-		case partial && ctx.Err() == nil && !errors.Is(err, harness.ErrNotSupported):
-			f.faults = append(f.faults, fmt.Errorf("%s is left out: %s cannot get it", word, storeTool))
-		case !partial:
-			return nil, f, fmt.Errorf("%w; --allow-partial leaves it out, if each shard's place is named", f.rename(err))
-		default:
+	if slices.ContainsFunc(words, isRemote) {
+		if f.tmp, err = owner.TempDir("merge"); err != nil {
 			return nil, f, err
 		}
+	}
+	for _, word := range words {
+		got := []string{word}
+		switch {
+		case isRemote(word) && partial:
+			got, err = f.getEach(ctx, s, word)
+		case isRemote(word):
+			if got[0], err = f.get(ctx, s, word); err != nil && !errors.Is(err, harness.ErrNotSupported) {
+				err = fmt.Errorf("%w; --allow-partial leaves out what cannot be had", err)
+			}
+		}
+		if err != nil {
+			return nil, f, err
+		}
+		dirs = append(dirs, got...)
 	}
 	return dirs, f, nil
 }
 
-// singly replaces the URL of a folder that holds shards by those of the shards, so that one can be left out.
-func singly(words []string) (out []string) {
-	for _, word := range words {
-		inside, err := filepath.Glob(strings.TrimPrefix(word, "file://") + "/*/plan.json")
-		if !strings.HasPrefix(word, "file:///") || err != nil || len(inside) == 0 {
-			out = append(out, word)
-			continue
-		}
-		out = append(out, harness.Map(inside, func(path string) string { return "file://" + filepath.Dir(path) })...)
+// getEach copies the folders of a place to folders, and leaves out those that cannot be had.
+func (f *fetch) getEach(ctx context.Context, s streams, place string) (dirs []string, err error) {
+	names, err := store(ctx, s, "list", place)
+	if err != nil {
+		return nil, f.leaveOut(ctx, place, err)
 	}
-	return out
+	for name := range strings.Lines(string(names)) {
+		one := placeBelow(place, strings.TrimSuffix(name, "\n"))
+		dir, err := f.get(ctx, s, one)
+		if err == nil {
+			dirs = append(dirs, dir)
+		} else if err := f.leaveOut(ctx, one, err); err != nil {
+			return nil, err
+		}
+	}
+	return dirs, nil
+}
+
+// get copies a place to a new folder.
+func (f *fetch) get(ctx context.Context, s streams, place string) (dir string, err error) {
+	f.places = append(f.places, place)
+	dir = f.dir(len(f.places) - 1)
+	_, err = store(ctx, s, "get", place, dir)
+	return dir, err
+}
+
+// leaveOut makes the error of a place a fault, unless the tool is missing or was interrupted.
+func (f *fetch) leaveOut(ctx context.Context, place string, err error) error {
+	if ctx.Err() != nil || errors.Is(err, harness.ErrNotSupported) {
+		return err
+	}
+	f.faults = append(f.faults, fmt.Errorf("%s is left out: %s cannot get it", place, storeTool))
+	return nil
 }
 
 func (f *fetch) dir(i int) string { return filepath.Join(f.tmp, fmt.Sprint(i+1)) }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/kxlab/kxlab/harness"
 )
 
 // TestPlaces: words that are places of one folder, the place above, and that of a folder below it.
@@ -38,27 +40,45 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// TestFetched: errors name places, not their copies, and a place that cannot be had is left out of a partial fetch only.
+// TestFetched: errors name places, not their copies. A partial fetch takes the folders of a place one by one, and leaves out what cannot be had.
 func TestFetched(t *testing.T) {
-	tools, dir := t.TempDir(), t.TempDir()
-	script := "#!/bin/sh\ncase $2 in */bad*) exit 1;; esac\nmkdir -p $3\n"
-	if err := errors.Join(os.WriteFile(filepath.Join(tools, storeTool), []byte(script), 0o755), os.MkdirAll(filepath.Join(dir, "good"), 0o755),
-		os.MkdirAll(filepath.Join(dir, "bad"), 0o755), os.WriteFile(filepath.Join(dir, "good", "plan.json"), nil, 0o644),
-		os.WriteFile(filepath.Join(dir, "bad", "plan.json"), nil, 0o644)); err != nil {
+	tools := t.TempDir()
+	script := `#!/bin/sh
+case $1\ $2 in
+"list s3://b/run"*) printf '1\n2\nbad\n' ;;
+"list oci"*) printf 'bad\nnew\n' ;;
+list*one) echo . ;;
+*bad*) exit 1 ;;
+*) mkdir -p "$3" ;;
+esac
+`
+	if err := os.WriteFile(filepath.Join(tools, storeTool), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", tools+":"+os.Getenv("PATH"))
 	s := streams{out: os.Stdout, err: os.Stderr}
-	if _, _, err := fetched(t.Context(), s, []string{"s3://b/bad"}, false); err == nil || !strings.Contains(err.Error(), "--allow-partial leaves it out") {
+	_, f, err := fetched(t.Context(), s, []string{"s3://b/bad"}, false)
+	f.close()
+	if err == nil || err.Error() != "kxlab-store get s3://b/bad: exit status 1; --allow-partial leaves out what cannot be had" {
 		t.Errorf("a place that cannot be had: %v", err)
 	}
-	dirs, f, err := fetched(t.Context(), s, []string{"here", "s3://b/run?region=r", "file://" + dir}, true)
+	words := []string{"here", "s3://b/run?region=r", "file:///st/one", "oci://r/x?plain_http=true", "s3://b/all-bad"}
+	dirs, f, err := fetched(t.Context(), s, words, true)
 	defer f.close()
-	if err != nil || len(dirs) != 3 || dirs[0] != "here" || len(f.faults) != 1 || !strings.HasPrefix(f.faults[0].Error(), "file://"+dir+"/bad is left out") {
-		t.Fatalf("%q, %v, %v", dirs, f.faults, err)
+	wantFaults := "s3://b/run/bad?region=r is left out: kxlab-store cannot get it\n  oci://r/x:bad?plain_http=true is left out: kxlab-store cannot get it\n  " +
+		"s3://b/all-bad is left out: kxlab-store cannot get it"
+	if err != nil || len(dirs) != 5 || dirs[0] != "here" || lines(f.faults) != wantFaults {
+		t.Fatalf("%q, %v, want %s; %v", dirs, lines(f.faults), wantFaults, err)
 	}
-	err = f.rename(errors.New("shard 1 of 2 (" + dirs[1] + "/1) lacks x; with --out " + dirs[1] + " it is made, " + dirs[2]))
-	if want := "shard 1 of 2 (s3://b/run/1?region=r) lacks x; with --out s3://b/run?region=r it is made, file://" + dir + "/good"; err.Error() != want {
+	err = f.rename(errors.New("shard 1 of 2 (" + dirs[1] + ") lacks x; with --out " + dirs[2] + " it is made, " + dirs[3] + "/plan.json, " + dirs[4]))
+	if want := "shard 1 of 2 (s3://b/run/1?region=r) lacks x; with --out s3://b/run/2?region=r it is made, file:///st/one/plan.json, oci://r/x:new?plain_http=true"; err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	t.Setenv("PATH", "/nowhere")
+	for _, partial := range []bool{false, true} {
+		if _, f, err := fetched(t.Context(), s, words[1:2], partial); !errors.Is(err, harness.ErrNotSupported) || strings.Contains(err.Error(), "--allow") || len(f.faults) > 0 {
+			t.Errorf("without %s: %v", storeTool, err)
+		}
+		f.close()
 	}
 }
