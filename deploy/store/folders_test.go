@@ -59,3 +59,15 @@ func TestFolders(t *testing.T) {
 		})
 	}
 }
+
+// TestNoTags: a repository that has lost its tags has nothing.
+func TestNoTags(t *testing.T) {
+	s := newServer(t, "oci")
+	s.intercept = func(w http.ResponseWriter, r *http.Request) bool {
+		_, err := w.Write([]byte(`{"name": "lab/run", "tags": []}`))
+		return err == nil
+	}
+	if _, err := folders(t.Context(), options{}, s.url("")); err == nil || !strings.Contains(err.Error(), "there is nothing") {
+		t.Errorf("got %v", err)
+	}
+}
