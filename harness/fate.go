@@ -37,6 +37,12 @@ func (f Fate) String() string {
 // Harmful reports whether the kernel, or what it guards, was damaged.
 func (f Fate) Harmful() bool { return f >= FateLeak }
 
+// Fate is the fate that a trial found; false if it found none.
+func (r Result) Fate() (Fate, bool) {
+	m, ok := Find(r.Metrics, func(m Metric) bool { return m.Unit == UnitFate })
+	return Fate(m.Value), ok
+}
+
 // ParseFate reads the name of a fate.
 func ParseFate(name string) (Fate, error) {
 	for i, known := range Fates() {

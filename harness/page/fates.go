@@ -5,49 +5,88 @@ package page
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/record"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
 // A fated is what became of a fault in one cell, by its first trial.
 type fated struct {
-	cell  harness.Cell
-	fate  harness.Fate
-	words string
+	cell   harness.Cell
+	fate   harness.Fate
+	words  string
+	failed bool // the fate is another than is recorded
+	lost   bool // the cell has no fate
 }
 
-// fatesOf takes the workload that ran its programs furthest, as a program that is only loaded gets no further than accepted; nil if no
-// workload has fates.
-func fatesOf(a *verdict.Analysis) []fated {
-	by := map[string][]fated{}
-	furthest, chosen := harness.Fate(-1), ""
+// fatesBy are the fates of a run by workload. A cell that failed has the fate that its trial found.
+func fatesBy(a *verdict.Analysis) map[string][]fated {
+	by, known := map[string][]fated{}, map[string]bool{}
 	for _, t := range a.Run.Trials {
-		m, ok := harness.Find(t.Result.Metrics, func(m harness.Metric) bool { return m.Unit == harness.UnitFate })
-		w := t.Cell.Workload
-		if !ok || strings.HasSuffix(t.Cell.Variant, harness.SuffixAA) ||
-			slices.ContainsFunc(by[w], func(f fated) bool { return f.cell.BenchName() == t.Cell.BenchName() }) {
+		fate, ok := t.Result.Fate()
+		if !ok || known[t.Cell.BenchName()] || strings.HasSuffix(t.Cell.Variant, harness.SuffixAA) {
 			continue
 		}
-		f := fated{cell: t.Cell, fate: harness.Fate(m.Value)}
+		known[t.Cell.BenchName()] = true
+		f := fated{cell: t.Cell, fate: fate}
 		if s, ok := harness.Find(t.Result.Series, func(s harness.Series) bool { return s.Name == harness.SeriesWords }); ok {
 			f.words = s.Notes
 		}
-		by[w] = append(by[w], f)
-		if f.fate > furthest {
-			furthest, chosen = f.fate, w
+		by[t.Cell.Workload] = append(by[t.Cell.Workload], f)
+	}
+	for _, o := range a.Run.Unmeasured() {
+		c, err := record.ParseCell(a.Run.Env.Experiment, o.Cell)
+		if err != nil || by[c.Workload] == nil || o.Outcome == harness.OutcomeNotSupported || strings.HasSuffix(c.Variant, harness.SuffixAA) {
+			continue
+		}
+		fate, err := harness.ParseFate(o.Fate)
+		f := fated{cell: c, fate: fate, failed: true, lost: err != nil}
+		f.words, _, _ = strings.Cut(o.Reason, "\n")
+		by[c.Workload] = append(by[c.Workload], f)
+	}
+	return by
+}
+
+// furthest names the workload that ran its programs furthest, as a program that is only loaded gets no further than accepted.
+func furthest(by map[string][]fated) (workload string) {
+	most := harness.Fate(-1)
+	for _, w := range slices.Sorted(maps.Keys(by)) {
+		for _, f := range by[w] {
+			if !f.lost && f.fate > most {
+				most, workload = f.fate, w
+			}
 		}
 	}
-	return by[chosen]
+	return workload
+}
+
+// fatesOf takes the fates of the workload that ran its programs furthest; nil if no workload has fates.
+func fatesOf(a *verdict.Analysis) []fated {
+	by := fatesBy(a)
+	return by[furthest(by)]
+}
+
+// String is the fate as a table has it.
+func (f fated) String() string {
+	switch {
+	case f.lost:
+		return "no outcome"
+	case f.failed:
+		return f.fate.String() + " (not as recorded)"
+	}
+	return f.fate.String()
 }
 
 // mostNamed is how many variants of a fate a sentence names.
 const mostNamed = 3
 
 // fates are the sentences about fates, one for each combination of axis values: how many faults did which harm, and what became of the
-// others. Those that the definition's needs name come first, and the first of them begins with yes or no. The baseline has no fault.
+// others. Those that the definition's needs name come first, and the first of them begins with yes or no, or says that it is not known: a
+// run with faults whose fate is not known says of no harm that there is none. The baseline has no fault.
 func (b board) fates() (out []string) {
 	faults := harness.Filter(fatesOf(b.a), func(f fated) bool { return f.cell.Variant != b.baseline })
 	groups := harness.GroupBy(faults, func(f fated) string { return f.cell.AxesText() })
@@ -58,11 +97,15 @@ func (b board) fates() (out []string) {
 		}
 		for _, same := range harness.Filter(groups, fit) {
 			text, harm := b.fatesOfOne(same)
-			if len(out) == 0 {
-				out = append(out, yesOrNo(harm, a.Need+": "+text))
-			} else {
-				out = append(out, a.Need+": "+text)
+			text = a.Need + ": " + text
+			lost := !b.a.Run.Env.Complete || slices.ContainsFunc(same, func(f fated) bool { return f.lost })
+			switch {
+			case len(out) == 0 && !harm && lost:
+				text = sayUnknown + ": " + text
+			case len(out) == 0:
+				text = yesOrNo(harm, text)
 			}
+			out = append(out, text)
 		}
 		groups = slices.DeleteFunc(groups, fit)
 	}
@@ -87,17 +130,14 @@ func (b board) fatesOfOne(same []fated) (text string, harm bool) {
 	var bad, rest []string
 	harmed := 0
 	for fate := len(harness.Fates()) - 1; fate >= 0; fate-- {
-		had := harness.Filter(same, func(f fated) bool { return int(f.fate) == fate })
+		had := harness.Filter(same, func(f fated) bool { return !f.lost && int(f.fate) == fate })
 		text := fmt.Sprintf("%d %s", len(had), endings[fate][min(1, max(0, len(had)-1))])
 		switch names := b.inOrder(had); {
 		case len(had) == 0:
 		case !harness.Fate(fate).Harmful():
 			rest = append([]string{text}, rest...)
 		default:
-			if more := len(names) - mostNamed; more > 0 {
-				names = append(names[:mostNamed:mostNamed], fmt.Sprintf("and %d more", more))
-			}
-			bad = append(bad, text+" ("+strings.Join(names, ", ")+")")
+			bad = append(bad, text+" ("+few(names)+")")
 			harmed += len(had)
 		}
 	}
@@ -105,10 +145,24 @@ func (b board) fatesOfOne(same []fated) (text string, harm bool) {
 	if harmed > 0 {
 		text = fmt.Sprintf("of %s %d did harm: %s", plural(len(same), "fault"), harmed, strings.Join(bad, ", "))
 	}
+	if lost := b.inOrder(harness.Filter(same, func(f fated) bool { return f.lost })); len(lost) > 0 {
+		rest = append(rest, fmt.Sprintf("%d without an outcome (%s)", len(lost), few(lost)))
+	}
 	if len(rest) > 0 {
 		text += ". The others: " + strings.Join(rest, ", ")
 	}
+	if other := b.inOrder(harness.Filter(same, func(f fated) bool { return f.failed && !f.lost })); len(other) > 0 {
+		text += fmt.Sprintf(". Otherwise than recorded: %s", few(other))
+	}
 	return text + ".", harmed > 0
+}
+
+// few names the first of some variants and counts the others.
+func few(names []string) string {
+	if more := len(names) - mostNamed; more > 0 {
+		names = append(names[:mostNamed:mostNamed], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // inOrder are the variants of fates in the order of the definition.
@@ -148,7 +202,7 @@ func fateGrid(runs []*verdict.Analysis, words bool) (g grid, ok bool) {
 				head = shortKernel(a.ID.Kernel) + " " + at
 			}
 			for _, f := range harness.Filter(all, func(f fated) bool { return f.cell.AxesText() == at }) {
-				text := f.fate.String()
+				text := f.String()
 				if words && f.words != "" {
 					text += ": " + f.words
 				}
@@ -157,7 +211,7 @@ func fateGrid(runs []*verdict.Analysis, words bool) (g grid, ok bool) {
 					cells = append(cells, "–")
 				}
 				row[f.cell.Variant] = append(cells, text)
-				notable[f.cell.Variant] = notable[f.cell.Variant] || f.fate != harness.FateRefused
+				notable[f.cell.Variant] = notable[f.cell.Variant] || f.failed || f.fate != harness.FateRefused
 			}
 			g.head = append(g.head, head)
 		}

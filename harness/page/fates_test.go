@@ -13,7 +13,7 @@ import (
 
 // fateRun is a run on a kernel in which variants had fates, by root; what was only loaded is of a workload of its own.
 func fateRun(kernel string, fates map[string]harness.Fate) *verdict.Analysis {
-	r := &record.Run{}
+	r := &record.Run{Env: record.Env{Complete: true, Experiment: "x"}}
 	for _, name := range []string{"sound", "a", "b", "c"} {
 		r.Env.Variants = append(r.Env.Variants, harness.Variant{Name: name, Class: "k"})
 		fate, ok := fates[name]
@@ -22,7 +22,7 @@ func fateRun(kernel string, fates map[string]harness.Fate) *verdict.Analysis {
 		}
 		for workload, f := range map[string]harness.Fate{"load": min(fate, harness.FateAccepted), "fault": fate} {
 			r.Trials = append(r.Trials, harness.Trial{
-				Cell:   harness.Cell{Workload: workload, Variant: name, Axes: []harness.AxisValue{{Name: "by", Value: "root"}}},
+				Cell:   harness.Cell{Experiment: "x", Workload: workload, Class: "k", Variant: name, Axes: []harness.AxisValue{{Name: "by", Value: "root"}}},
 				Result: harness.Result{Metrics: []harness.Metric{{Unit: harness.UnitFate, Value: float64(f)}}, Series: []harness.Series{{Name: harness.SeriesWords, Notes: "because"}}},
 			})
 		}
@@ -49,6 +49,13 @@ func TestFateGrid(t *testing.T) {
 	if strings.Contains(text, "| a |") {
 		t.Errorf("a is refused everywhere:\n%s", out.String())
 	}
+	old.Run.Env.Outcomes = []record.CellOutcome{
+		{Cell: "X/workload=fault/class=k/variant=c/by=root", Outcome: harness.OutcomeFailed, Fate: "oops", Reason: "expected otherwise\nconsole"},
+	}
+	if g, ok := fateGrid([]*verdict.Analysis{old}, true); !ok || len(g.rows) != 4 || g.rows[3][2] != "oops (not as recorded): expected otherwise" {
+		t.Errorf("with a cell that failed: %v", g.rows)
+	}
+	old.Run.Env.Outcomes = nil
 	if g, ok := fateGrid([]*verdict.Analysis{old}, true); !ok || len(g.rows) != 3 || g.rows[1][2] != "refused: because" {
 		t.Errorf("with words: %v", g.rows)
 	}
@@ -60,6 +67,15 @@ func TestFateSentences(t *testing.T) {
 	by := []harness.AxisValue{{Name: "by", Value: "root"}}
 	need := []harness.Answer{{Need: "by root", Workload: "fault", Unit: harness.UnitFate, Where: by}}
 	safe := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "b": harness.FateUnnoticed})
+	with := func(fate string, complete bool) *verdict.Analysis {
+		a := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused})
+		a.Run.Env.Complete = complete
+		a.Run.Env.Outcomes = []record.CellOutcome{
+			{Cell: "X/workload=fault/class=k/variant=b/by=root", Outcome: harness.OutcomeFailed, Fate: fate},
+			{Cell: "X/workload=fault/class=k/variant=c/by=root", Outcome: harness.OutcomeNotSupported},
+		}
+		return a
+	}
 	for _, tt := range []struct {
 		of    *verdict.Analysis
 		needs []harness.Answer
@@ -68,10 +84,31 @@ func TestFateSentences(t *testing.T) {
 		{a, nil, "fault by=root: of 3 faults 2 did harm: 2 hangs (b, c). The others: 1 refused."},
 		{a, need, "Yes: by root: of 3 faults 2 did harm: 2 hangs (b, c). The others: 1 refused."},
 		{safe, need, "No: by root: of 2 faults none did harm. The others: 1 refused, 1 unnoticed."},
+		{with("hang", true), need, "Yes: by root: of 2 faults 1 did harm: 1 hang (b). The others: 1 refused. Otherwise than recorded: b."},
+		{with("harmless", true), need, "No: by root: of 2 faults none did harm. The others: 1 refused, 1 harmless. Otherwise than recorded: b."},
+		{with("", true), need, "Not known: by root: of 2 faults none did harm. The others: 1 refused, 1 without an outcome (b)."},
+		{with("harmless", false), need, "Not known: by root: of 2 faults none did harm. The others: 1 refused, 1 harmless. Otherwise than recorded: b."},
 	} {
 		tt.of.Run.Env.Answers = tt.needs
 		if got := (board{a: tt.of, baseline: "sound"}).fates(); len(got) != 1 || got[0] != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
+
+// TestFateWeight: a run of few faults, and one with a cell that failed, say less than a whole run, whose commit need not be known.
+func TestFateWeight(t *testing.T) {
+	all := map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "b": harness.FateHang, "c": harness.FateLeak}
+	few := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused})
+	few.Run.Env.Commit = "0000000"
+	failed := fateRun("7.2.12", all)
+	failed.Run.Env.Commit = "0000000"
+	failed.Run.Env.Outcomes = []record.CellOutcome{{Cell: "X/workload=fault/class=k/variant=d/by=root", Outcome: harness.OutcomeFailed, Fate: "hang"}}
+	whole := fateRun("7.2.12", all)
+	for name, less := range map[string]*verdict.Analysis{"few": few, "failed": failed} {
+		less.Run.Env.Baseline, whole.Run.Env.Baseline = "sound", "sound"
+		if Weight(less) >= Weight(whole) {
+			t.Errorf("%s weighs %d, the whole run %d", name, Weight(less), Weight(whole))
 		}
 	}
 }

@@ -293,7 +293,7 @@ func (p *Page) Rest() []Sentence { return p.Answer[len(p.First()):] }
 
 // sentences are those of the answer, with the needs apart.
 func (b board) sentences() []Sentence {
-	heads := append([]string{sayYes, sayNo}, harness.Map(b.a.Run.Env.Answers, func(a harness.Answer) string { return a.Need })...)
+	heads := append([]string{sayYes, sayNo, sayUnknown}, harness.Map(b.a.Run.Env.Answers, func(a harness.Answer) string { return a.Need })...)
 	return harness.Map(b.answer(), func(text string) Sentence {
 		for _, head := range heads {
 			if rest, ok := strings.CutPrefix(text, head+": "); ok {

@@ -175,8 +175,9 @@ func yesOrNo(yes bool, text string) string {
 
 // The words of a question that is answered by yes or no.
 const (
-	sayYes = "Yes"
-	sayNo  = "No"
+	sayYes     = "Yes"
+	sayNo      = "No"
+	sayUnknown = "Not known"
 )
 
 // named says how the variants that a question is about lie to those that they are held against; "" if the run has none of these pairs.
@@ -256,7 +257,8 @@ func (b board) others(tested []effect, first effect) string {
 }
 
 // Weight is how much a run says about its question: the needs that it answers with enough trials, then whether its commit is known, then the
-// needs for which it shows a difference, then the comparisons that it has.
+// needs for which it shows a difference, then the comparisons that it has. Of a run with fates the faults whose fate is as recorded count
+// instead of needs, and half of them if a cell failed.
 func Weight(a *verdict.Analysis) int {
 	b := newBoard(a)
 	tested, _ := b.compared()
@@ -269,6 +271,11 @@ func Weight(a *verdict.Analysis) int {
 	known := 0
 	if a.Run.Env.Commit != "" {
 		known = 1
+	}
+	fates := fatesOf(a)
+	answered += harness.Count(fates, func(f fated) bool { return !f.failed && f.cell.Variant != b.baseline })
+	if slices.ContainsFunc(fates, func(f fated) bool { return f.failed }) {
+		answered /= 2
 	}
 	return 10_000_000*answered + 1_000_000*known + 10_000*decided + len(tested)
 }

@@ -101,6 +101,7 @@ type CellOutcome struct {
 	Outcome harness.Outcome `json:"outcome"`
 	Where   string          `json:"where,omitempty"`  // where it was decided: harness.AtSetup and so on; empty if measured
 	Reason  string          `json:"reason,omitempty"` // of several cells of a variant with one reason, only the first has all its lines
+	Fate    string          `json:"fate,omitempty"`   // of a failed cell: the harness.Fate that its trial found; "": none is known
 }
 
 // oldSkip is a cell without a number in an old run, not supported or failed.
@@ -225,6 +226,10 @@ func (e *Env) checkCells() error {
 		errs = append(errs, harness.Wrap(err, "outcome"))
 		if !slices.Contains(harness.Outcomes(), o.Outcome) {
 			errs = append(errs, fmt.Errorf("outcome of %s is %q", o.Cell, o.Outcome))
+		}
+		if o.Fate != "" {
+			_, err := harness.ParseFate(o.Fate)
+			errs = append(errs, harness.Wrap(err, "outcome of %s", o.Cell))
 		}
 	}
 	for _, r := range e.Rejected {

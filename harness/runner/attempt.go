@@ -48,7 +48,7 @@ func (w *worker) step(ctx context.Context, stage harness.Stage, s Step) error {
 		if ctx.Err() != nil {
 			return ctx.Err() // a trial that was cut short is none
 		}
-		if o, decided := decideTrial(err); decided {
+		if o, decided := decideTrial(t.Result, err); decided {
 			o.Cell, w.decided[name] = name, true
 			return cmp.Or(w.send(event{Outcome: &o}), w.spent(t.Result))
 		}

@@ -162,7 +162,7 @@ func (g *Guest) mourn(death error) bool {
 	name := strings.TrimSuffix(step.Cell.Variant, harness.SuffixAA)
 	v, _ := harness.Find(r.plan.Experiment.Variants, func(v harness.Variant) bool { return v.Name == name })
 	res, ok, err := r.Died(v, step.Cell, death)
-	o, decided := decideTrial(err)
+	o, decided := decideTrial(res, err)
 	if !ok {
 		return false
 	}

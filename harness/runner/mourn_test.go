@@ -41,7 +41,9 @@ func TestRunGuestsMourns(t *testing.T) {
 				if v.Name != "b" || cell.BenchName() != deadly || !strings.Contains(death.Error(), "divide error") {
 					t.Errorf("%s in %s died of %v", v.Name, cell.BenchName(), death)
 				}
-				return result(), c.ok, c.err
+				res := result()
+				res.Metrics = append(res.Metrics, harness.Metric{Unit: harness.UnitFate, Value: float64(harness.FateOops)})
+				return res, c.ok, c.err
 			}}
 			f, sum, err := guestsOf(t, o, runner.Selection{}, func(j runner.Job, cell harness.Cell) error {
 				dead := die(j, cell)
@@ -68,6 +70,11 @@ func TestRunGuestsMourns(t *testing.T) {
 			}
 			if n := len(of(sum, harness.OutcomeFailed)); n != c.outcome {
 				t.Errorf("%d cells failed, want %d", n, c.outcome)
+			}
+			for _, o := range sum.Outcomes {
+				if found := o.Outcome == harness.OutcomeFailed; found != (o.Fate == "oops") {
+					t.Errorf("%s %s has the fate %q", o.Cell, o.Outcome, o.Fate)
+				}
 			}
 		})
 	}

@@ -124,12 +124,17 @@ func decide(class, where string, err error) (o record.CellOutcome, decided bool)
 	return o, true
 }
 
-// decideTrial returns the outcome of a cell if the error of its trial decides it. All other errors make the trial invalid.
-func decideTrial(err error) (o record.CellOutcome, decided bool) {
+// decideTrial returns the outcome of a cell if the error of its trial decides it, with the fate that the trial found if the cell has failed.
+// All other errors make the trial invalid.
+func decideTrial(r harness.Result, err error) (o record.CellOutcome, decided bool) {
 	if !errors.Is(err, harness.ErrNotSupported) && !errors.Is(err, harness.ErrSetup) {
 		return o, false
 	}
-	return decide("", harness.AtTrial, err)
+	o, decided = decide("", harness.AtTrial, err)
+	if fate, found := r.Fate(); found && o.Outcome == harness.OutcomeFailed {
+		o.Fate = fate.String()
+	}
+	return o, decided
 }
 
 // cellState counts a cell's trials.

@@ -139,7 +139,7 @@ func TestRunOutcomes(t *testing.T) {
 		{"gate, not supported", nil, lacks, nil, record.CellOutcome{Outcome: lacking, Where: harness.AtGate, Reason: "no such hook"}, 0},
 		{"put in force by the gate", nil, harness.SetupError(wrong), nil, record.CellOutcome{Outcome: failed, Where: harness.AtSetup, Reason: "case IPv6"}, 0},
 		{"put in force by a trial", nil, nil, func(harness.Cell, int) error { return harness.SetupError(wrong) },
-			record.CellOutcome{Outcome: failed, Where: harness.AtSetup, Reason: "case IPv6"}, 1},
+			record.CellOutcome{Outcome: failed, Where: harness.AtSetup, Reason: "case IPv6", Fate: "hang"}, 1},
 		{"put in force by a trial, not supported", nil, nil, func(harness.Cell, int) error { return harness.SetupError(lacks) },
 			record.CellOutcome{Outcome: lacking, Where: harness.AtSetup, Reason: "no such hook"}, 1},
 		{"trial, not supported", nil, nil, func(harness.Cell, int) error { return lacks },
@@ -166,7 +166,11 @@ func TestRunOutcomes(t *testing.T) {
 			}
 			f.measure = func(_ context.Context, c harness.Cell, n int) (harness.Result, error) {
 				if c.Variant == "a" && tt.measure != nil {
-					return result(), tt.measure(c, n)
+					res, err := result(), tt.measure(c, n)
+					if err != nil {
+						res.Metrics = []harness.Metric{{Unit: harness.UnitFate, Value: float64(harness.FateHang)}}
+					}
+					return res, err
 				}
 				return result(), nil
 			}
@@ -176,7 +180,7 @@ func TestRunOutcomes(t *testing.T) {
 			}
 			cell := "LB/workload=rr/class=nat/variant=a/services=1"
 			got := f.outcomes[cell]
-			if got.Outcome != tt.want.Outcome || got.Where != tt.want.Where || !strings.HasPrefix(got.Reason, tt.want.Reason) {
+			if got.Outcome != tt.want.Outcome || got.Where != tt.want.Where || !strings.HasPrefix(got.Reason, tt.want.Reason) || got.Fate != tt.want.Fate {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 			if f.asked[cell] != tt.asked {

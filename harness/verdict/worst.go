@@ -16,7 +16,7 @@ import (
 const mostWorse = 4
 
 // worst tests a claim about the worst fate of all variants in the cells that its numerator names. A fate is no measurement: one trial decides.
-// It is contradicted by each worse fate, and shown only if no cell lacks its number.
+// It is contradicted by each worse fate, also one found in a cell that failed, and shown only if no cell lacks its fate.
 func (a *Analysis) worst(c harness.Claim) Finding {
 	f := Finding{Claim: c, Verdict: CannotTest}
 	limit, err := harness.ParseFate(c.Worst)
@@ -31,20 +31,32 @@ func (a *Analysis) worst(c harness.Claim) Finding {
 	}
 	worse := map[harness.Fate][]string{}
 	most := harness.FateRefused
-	for _, s := range a.Samples {
-		if s.Unit != harness.UnitFate || !in(s.Cell) || s.Cell.Variant == a.Run.Env.Baseline { // which has no fault
-			continue
+	add := func(cell harness.Cell, fate harness.Fate) {
+		if cell.Variant == a.Run.Env.Baseline { // which has no fault
+			return
 		}
 		f.Ratio.N++
-		fate := harness.Fate(slices.Max(s.Values))
 		if most = max(most, fate); fate > limit {
-			worse[fate] = append(worse[fate], s.Cell.Variant)
+			worse[fate] = append(worse[fate], cell.Variant)
 		}
 	}
-	lacking := harness.Count(a.Run.Unmeasured(), func(o record.CellOutcome) bool {
+	for _, s := range a.Samples {
+		if s.Unit == harness.UnitFate && in(s.Cell) {
+			add(s.Cell, harness.Fate(slices.Max(s.Values)))
+		}
+	}
+	lacking := 0
+	for _, o := range a.Run.Unmeasured() {
 		cell, err := record.ParseCell(a.Run.Env.Experiment, o.Cell)
-		return err == nil && in(cell) && o.Outcome != harness.OutcomeNotSupported
-	})
+		if err != nil || !in(cell) || o.Outcome == harness.OutcomeNotSupported {
+			continue
+		}
+		if fate, err := harness.ParseFate(o.Fate); err == nil {
+			add(cell, fate)
+		} else {
+			lacking++
+		}
+	}
 	f.Asked = f.Ratio.N+lacking > 0
 	if f.Ratio.N == 0 {
 		f.Why = "this run measured no fate under " + c.Numerator.Workload

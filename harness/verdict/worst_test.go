@@ -20,14 +20,17 @@ func TestWorst(t *testing.T) {
 		name    string
 		fates   map[string]harness.Fate // by root
 		failed  string
+		found   string // its fate
 		verdict string
 		why     string
 	}{
-		{"none is worse", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateLeak}, "", Shown, "the worst is leak, of 2 faults"},
-		{"one hangs", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateHang}, "", Contradicted, "hang: b"},
-		{"one hangs, one failed", map[string]harness.Fate{"a": harness.FateHang}, "b", Contradicted, "hang: a"},
-		{"one failed", map[string]harness.Fate{"a": harness.FateRefused}, "b", NotShown, "1 have no fate"},
-		{"nothing", nil, "", CannotTest, "no fate"},
+		{"none is worse", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateLeak}, "", "", Shown, "the worst is leak, of 2 faults"},
+		{"one hangs", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateHang}, "", "", Contradicted, "hang: b"},
+		{"one hangs, one failed", map[string]harness.Fate{"a": harness.FateHang}, "b", "", Contradicted, "hang: a"},
+		{"one failed", map[string]harness.Fate{"a": harness.FateRefused}, "b", "", NotShown, "1 have no fate"},
+		{"a failed one hangs", map[string]harness.Fate{"a": harness.FateRefused}, "b", "hang", Contradicted, "hang: b; of 2 faults"},
+		{"a failed one does no harm", map[string]harness.Fate{"a": harness.FateRefused}, "b", "harmless", Shown, "the worst is harmless, of 2 faults"},
+		{"nothing", nil, "", "", CannotTest, "no fate"},
 	} {
 		a := &Analysis{Run: &record.Run{Env: record.Env{Experiment: "x", Baseline: "sound"}}}
 		for v, fate := range c.fates {
@@ -36,7 +39,7 @@ func TestWorst(t *testing.T) {
 		a.Samples = append(a.Samples, &record.Sample{Cell: cell("sound", "root"), Unit: harness.UnitFate, Values: []float64{float64(harness.FateHarmless)}}) // no fault
 		a.Samples = append(a.Samples, &record.Sample{Cell: cell("m", "module"), Unit: harness.UnitFate, Values: []float64{float64(harness.FateOops)}})
 		if c.failed != "" {
-			a.Run.Env.Outcomes = []record.CellOutcome{{Cell: cell(c.failed, "root").BenchName(), Outcome: harness.OutcomeFailed}}
+			a.Run.Env.Outcomes = []record.CellOutcome{{Cell: cell(c.failed, "root").BenchName(), Outcome: harness.OutcomeFailed, Fate: c.found}}
 		}
 		f := a.Evaluate(claim)
 		if f.Verdict != c.verdict || !strings.Contains(f.Why, c.why) {

@@ -121,6 +121,20 @@ func TestReadDeath(t *testing.T) {
 	}
 }
 
+// TestDied: a guest's death that is not recorded fails the cell and keeps what was found. A guest that only fell silent is tried again.
+func TestDied(t *testing.T) {
+	v := harness.Variant{Name: "divide-zero", Object: "safety/divide_zero"}
+	c := harness.Cell{Workload: workFault, Axes: []harness.AxisValue{{Name: axisBy, Value: byRoot}}}
+	r, err := Family{}.Died(v, c, harness.Death{Kernel: "7.2.12", Text: "guest: kernel panic: hung_task: blocked tasks"})
+	if fate, ok := r.Fate(); !errors.Is(err, harness.ErrSetup) || !ok || fate != harness.FateHang {
+		t.Errorf("%v, %v, %v, want a failed cell and a hang", fate, ok, err)
+	}
+	r, err = Family{}.Died(v, c, harness.Death{Kernel: "7.2.12", Hung: true})
+	if fate, ok := r.Fate(); err == nil || errors.Is(err, harness.ErrSetup) || ok {
+		t.Errorf("silent: %v, %v, %v, want another try", fate, ok, err)
+	}
+}
+
 // TestCorpus: every source is a variant and the reverse, each says what is expected on every kernel, and each has its essay.
 func TestCorpus(t *testing.T) {
 	var have, modules []string

@@ -208,7 +208,7 @@ func (f Family) Died(v harness.Variant, c harness.Cell, d harness.Death) (harnes
 		if d.Hung { // or this machine had no time for the guest
 			return harness.Result{}, err
 		}
-		return harness.Result{}, setupOf(v, by, err)
+		return resultOf(got), setupOf(v, by, err)
 	}
 	return resultOf(got), nil
 }
