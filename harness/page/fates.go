@@ -178,12 +178,17 @@ func (b board) inOrder(had []fated) (out []string) {
 // fateGrid is the matrix of fates: a row a variant, a column for each run and combination of axis values. With words it has what the kernel
 // said; without, rows in which all is refused are left out.
 func fateGrid(runs []*verdict.Analysis, words bool) (g grid, ok bool) {
+	return fateGridOf(runs, words, fatesOf)
+}
+
+// fateGridOf is fateGrid of those fates of each run.
+func fateGridOf(runs []*verdict.Analysis, words bool, of func(*verdict.Analysis) []fated) (g grid, ok bool) {
 	g = grid{title: "What became of each fault", head: []string{"variant", "class"}}
 	row := map[string][]string{}
 	var order []harness.Variant
 	notable := map[string]bool{}
 	for _, a := range runs {
-		all := fatesOf(a)
+		all := of(a)
 		var columns []string
 		for _, f := range all {
 			if at := f.cell.AxesText(); !slices.Contains(columns, at) {

@@ -107,33 +107,56 @@ func newKernelSet(of []*verdict.Analysis) (s KernelSet, err error) {
 	return s, nil
 }
 
-// addFates adds a table of what became of each fault, before all others, and an answer that names those with several fates.
+// addFates adds a table of what became of each fault, before all others, those of other workloads in which a fault has several fates, and an
+// answer that names these faults.
 func (s *KernelSet) addFates(of []*verdict.Analysis) {
 	g, ok := fateGrid(of, false)
 	if !ok {
 		return
 	}
-	s.Tables = append([]SetTable{{Title: g.title, Head: g.head, Rows: g.rows, Footer: g.footer}}, s.Tables...)
-	names := harness.Map(harness.Filter(g.rows, func(row []string) bool { return otherwise(g.head, row) }), func(row []string) string { return row[0] })
-	if len(names) == 0 {
-		s.Answers = append(s.Answers, "These kernels treat each fault alike.")
+	last := fatesBy(of[len(of)-1])
+	tables := []SetTable{{Title: g.title, Head: g.head, Rows: g.rows, Footer: g.footer}}
+	var all, differ []string
+	for _, w := range slices.Sorted(maps.Keys(last)) {
+		known, otherwise := compareFates(of, w)
+		all, differ = append(all, known...), append(differ, otherwise...)
+		if w == furthest(last) || len(otherwise) == 0 {
+			continue
+		}
+		g, _ := fateGridOf(of, false, func(a *verdict.Analysis) []fated { return fatesBy(a)[w] })
+		rows := harness.Filter(g.rows, func(row []string) bool { return slices.Contains(otherwise, row[0]) })
+		tables = append(tables, SetTable{Title: "Fates that differ in " + w, Head: g.head, Rows: rows})
+	}
+	s.Tables = append(tables, s.Tables...)
+	unique := func(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
+	all, differ = unique(all), unique(differ)
+	if len(differ) == 0 {
+		s.Answers = append(s.Answers, fmt.Sprintf("These kernels treat each of %s alike.", plural(len(all), "fault")))
 		return
 	}
-	s.Answers = append(s.Answers, fmt.Sprintf("These kernels treat %s otherwise: %s.", plural(len(names), "fault"), strings.Join(names, ", ")))
+	s.Answers = append(s.Answers, fmt.Sprintf("These kernels treat %d of %s otherwise: %s.", len(differ), plural(len(all), "fault"), strings.Join(differ, ", ")))
 }
 
-// otherwise reports whether a row of fateGrid over several kernels has two fates in columns that differ in their kernel alone.
-func otherwise(head, row []string) bool {
-	fates := map[string]string{} // by the axes, which stand after the kernel
-	for i := 2; i < len(row); i++ {
-		_, axes, _ := strings.Cut(head[i], " ")
-		if had := fates[axes]; row[i] != "–" && had != "" && had != row[i] {
-			return true
-		} else if row[i] != "–" {
-			fates[axes] = row[i]
+// compareFates names the faults that a workload has on several kernels, and those of them with several fates in cells that differ in their
+// kernel alone. The baseline has no fault.
+func compareFates(of []*verdict.Analysis, workload string) (all, otherwise []string) {
+	fates := map[string]harness.Fate{} // by cell
+	for _, a := range of {
+		for _, f := range fatesBy(a)[workload] {
+			if f.lost || f.cell.Variant == a.Run.Env.Baseline {
+				continue
+			}
+			had, known := fates[f.cell.BenchName()]
+			if known {
+				all = append(all, f.cell.Variant)
+			}
+			if known && had != f.fate {
+				otherwise = append(otherwise, f.cell.Variant)
+			}
+			fates[f.cell.BenchName()] = f.fate
 		}
 	}
-	return false
+	return all, otherwise
 }
 
 // stepAnswer says what costs more on a kernel, and what less, than the one before.

@@ -91,14 +91,34 @@ func TestKernelSetFates(t *testing.T) {
 		of   []*verdict.Analysis
 		want string
 	}{
-		{[]*verdict.Analysis{old, now}, "These kernels treat 1 fault otherwise: a."},
-		{[]*verdict.Analysis{old, old}, "These kernels treat each fault alike."},
+		{[]*verdict.Analysis{old, now}, "These kernels treat 1 of 1 fault otherwise: a."},
+		{[]*verdict.Analysis{old, old}, "These kernels treat each of 2 faults alike."},
 	} {
+		for _, a := range c.of {
+			a.Run.Env.Baseline = "sound"
+		}
 		s := KernelSet{Tables: []SetTable{{Title: "costs"}}}
 		s.addFates(c.of)
-		if len(s.Answers) != 1 || s.Answers[0] != c.want || len(s.Tables) != 2 || s.Tables[1].Title != "costs" {
+		if len(s.Answers) != 1 || s.Answers[0] != c.want || s.Tables[0].Title != "What became of each fault" || s.Tables[len(s.Tables)-1].Title != "costs" {
 			t.Errorf("answers %q, tables %v, want %q and the fates before the costs", s.Answers, s.Tables, c.want)
 		}
+	}
+}
+
+// TestKernelSetLoads: a fault that a kernel refuses and another accepts is named though only one of the workloads shows it, and nothing ran.
+func TestKernelSetLoads(t *testing.T) {
+	old := fateRun("6.1.0-50", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateRefused, "c": harness.FateHarmless})
+	now := fateRun("7.2.12", map[string]harness.Fate{"a": harness.FateRefused, "b": harness.FateHarmless, "c": harness.FateHarmless})
+	for _, a := range []*verdict.Analysis{old, now} {
+		a.Run.Trials = harness.Filter(a.Run.Trials, func(tr harness.Trial) bool { return tr.Cell.Workload == "load" || tr.Cell.Variant == "c" })
+	}
+	var s KernelSet
+	s.addFates([]*verdict.Analysis{old, now})
+	if want := "These kernels treat 1 of 3 faults otherwise: b."; len(s.Answers) != 1 || s.Answers[0] != want {
+		t.Errorf("answers %q, want %q", s.Answers, want)
+	}
+	if len(s.Tables) != 2 || strings.Join(s.Tables[1].Rows[0], " ") != "b k refused accepted" || len(s.Tables[1].Rows) != 1 {
+		t.Errorf("tables %v, want one of b in load", s.Tables)
 	}
 }
 
