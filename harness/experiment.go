@@ -195,9 +195,10 @@ type MetricSpec struct {
 const (
 	CompareRatio      = "ratio"
 	CompareDifference = "difference" // new less old: for values that may be 0
+	CompareWord       = "word"       // the same or another: for fates, and for nothing else
 )
 
-// CompareWays lists them.
+// CompareWays lists those that a definition may ask for.
 func CompareWays() []string { return []string{CompareRatio, CompareDifference} }
 
 // The default of MetricSpec.Least.

@@ -26,9 +26,9 @@ func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 	g := grid{title: "Changed", head: []string{"cell", "old", "new", "unit", "delta", "verdict"}}
 	for _, r := range changed(c) {
 		sc := unit.ScaleFor(r.Unit, []float64{r.Old.Median})
+		before, after := rowValues(r, func(v float64) string { return fine(v * sc.Factor) })
 		g.rows = append(g.rows, []string{
-			r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""),
-			fine(r.Old.Median * sc.Factor), fine(r.New.Median * sc.Factor), sc.Column(r.Unit), deltaText(r), verdictText(r),
+			r.Cell.Workload + ": " + r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""), before, after, sc.Column(r.Unit), deltaText(r), verdictText(r),
 		})
 	}
 	if len(g.rows)+len(c.Missing)+len(c.OnlyNew)+len(c.Gaps) == 0 {
@@ -46,6 +46,14 @@ func WriteChanges(w io.Writer, c *verdict.Comparison, format string) error {
 	p.list(gapsTitle, c.Gaps)
 	p.list("Remarks", c.Remarks)
 	return p.err
+}
+
+// rowValues are the medians of a row by format, or its fates.
+func rowValues(r verdict.Row, format func(float64) string) (before, after string) {
+	if r.Compare == harness.CompareWord {
+		return r.OldFate, r.NewFate
+	}
+	return format(r.Old.Median), format(r.New.Median)
 }
 
 const gapsTitle = "Not compared"
@@ -134,10 +142,14 @@ func comparisonGrid(c *verdict.Comparison, rows []verdict.Row) grid {
 	sc := unit.ScaleFor(name, harness.Map(rows, func(r verdict.Row) float64 { return r.Old.Median }))
 	g := grid{title: workload + ": " + name, head: []string{"cell", "old " + sc.Unit, "new " + sc.Unit, "delta", "p", "n", "verdict"}}
 	for _, r := range rows {
+		before, after := rowValues(r, sc.Format)
 		g.rows = append(g.rows, []string{
-			r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""), sc.Format(r.Old.Median), sc.Format(r.New.Median),
-			deltaText(r), pText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), verdictText(r),
+			r.Cell.Class + "/" + r.Cell.Variant + r.Cell.AxesName(""), before, after, deltaText(r), pText(r), fmt.Sprintf("%d+%d", r.Old.N, r.New.N), verdictText(r),
 		})
+	}
+	if rows[0].Compare == harness.CompareWord {
+		g.footer = "one trial decides; harm where there was none is worse"
+		return g
 	}
 	delta := "delta with drift taken off"
 	if c.OldRun.Target == harness.TargetExact {
@@ -156,10 +168,10 @@ func magnitude(r verdict.Row, v float64) string {
 	return unit.Percent(v, false)
 }
 
-// deltaText is the row's difference: a percentage, or in the unit.
+// deltaText is the row's difference: a percentage, or in the unit. Fates have none.
 func deltaText(r verdict.Row) string {
 	switch {
-	case r.Verdict == verdict.NoSeed:
+	case r.Verdict == verdict.NoSeed || r.Compare == harness.CompareWord:
 		return "–"
 	case r.Compare == harness.CompareDifference:
 		return verdict.DifferenceText(r.Unit, r.Delta)

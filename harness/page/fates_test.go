@@ -112,3 +112,41 @@ func TestFateWeight(t *testing.T) {
 		}
 	}
 }
+
+// TestFatesAreWords: in tables, comparisons and JSON a fate is a word, which has no quotient and no difference; JSON has its number besides.
+func TestFatesAreWords(t *testing.T) {
+	run := func(b harness.Fate) *verdict.Analysis {
+		r := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "b": b}).Run
+		r.Env.Target, r.Env.Baseline = harness.TargetExact, "sound"
+		r.Env.Workloads = []harness.WorkloadSpec{{Name: "load"}, {Name: "fault", Metrics: []harness.MetricSpec{{Unit: harness.UnitFate, Better: "neither"}}}}
+		return verdict.Analyze(r)
+	}
+	old, now := run(harness.FateRefused), run(harness.FateHang)
+	c := mustCompareRuns(t, old.Run, now.Run)
+	for name, write := range map[string]func(*strings.Builder) error{
+		"report":  func(w *strings.Builder) error { return WriteTables(w, now, "text") },
+		"compare": func(w *strings.Builder) error { return WriteComparison(w, c, "text") },
+		"changes": func(w *strings.Builder) error { return WriteChanges(w, c, "text") },
+		"json":    func(w *strings.Builder) error { return WriteTables(w, now, "json") },
+		"rows":    func(w *strings.Builder) error { return WriteComparison(w, c, "json") },
+		"junit":   func(w *strings.Builder) error { return WriteComparison(w, c, "junit") },
+	} {
+		var out strings.Builder
+		if err := write(&out); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(out.String()), " ")
+		want := map[string]string{
+			"report": "b k hang 1 (", "compare": "k/b/by=root refused hang – – 1+1 worse", "changes": "k/b/by=root refused hang fate – worse",
+			"json": `"fate": "hang"`, "rows": `"old_fate": "refused", "new_fate": "hang", "verdict": "worse"`, "junit": "worse: old refused, new hang<",
+		}[name]
+		if !strings.Contains(text, want) {
+			t.Errorf("%s: no %q in\n%s", name, want, out.String())
+		}
+		for _, not := range []string{" x 0", " x 3", "+0 fate", "+0.0 %", "one trial ("} {
+			if strings.Contains(text, not) {
+				t.Errorf("%s: %q in\n%s", name, not, out.String())
+			}
+		}
+	}
+}

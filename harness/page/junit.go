@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
@@ -88,7 +89,11 @@ func writeJUnit(w io.Writer, c *verdict.Comparison, sides [2]string, more *junit
 
 // rowText is a row in a line: what became of it, the values of both sides, their difference with its interval, and p.
 func rowText(r verdict.Row, sides [2]string) string {
-	text := fmt.Sprintf("%s: %s %s, %s %s %s, %s%s", verdictText(r), sides[0], fine(r.Old.Median), sides[1], fine(r.New.Median), r.Unit, deltaText(r), intervalText(r))
+	before, after := rowValues(r, fine)
+	if r.Compare == harness.CompareWord {
+		return fmt.Sprintf("%s: %s %s, %s %s", verdictText(r), sides[0], before, sides[1], after)
+	}
+	text := fmt.Sprintf("%s: %s %s, %s %s %s, %s%s", verdictText(r), sides[0], before, sides[1], after, r.Unit, deltaText(r), intervalText(r))
 	switch p := pText(r); {
 	case r.P == nil:
 		return text

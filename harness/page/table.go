@@ -44,6 +44,8 @@ type tableRow struct {
 // A tableCell is one cell in one unit.
 type tableCell struct {
 	stats.Summary
+	// Fate is the word of a value that is a fate, of several the worst.
+	Fate string `json:"fate,omitempty"`
 	// Share of the ceiling: 1 is as good as a program that does no work; 0 where no ceiling ran with the same axes.
 	Share float64 `json:"share,omitempty"`
 	// Beyond is how many of the values are bounds only.
@@ -122,6 +124,9 @@ func (t *table) fill(part []*record.Sample, a *verdict.Analysis) {
 			c := &tableCell{Summary: a.Summary(s), Beyond: s.Beyond}
 			if m := ceiling[s.Cell.AxesName("")]; m > 0 && c.Median > 0 && way != 0 && s.Beyond == 0 {
 				c.Share = math.Pow(c.Median/m, float64(way))
+			}
+			if t.Unit == harness.UnitFate {
+				c.Fate = harness.Fate(slices.Max(s.Values)).String()
 			}
 			row.Cells[col] = c
 		}

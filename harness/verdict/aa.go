@@ -29,12 +29,12 @@ type Noise struct {
 	paired         float64 // median over the repeats of the pair's distance: of the logarithm of the ratio, or of the difference
 }
 
-// noise compares each A/A pair of the run.
+// noise compares each A/A pair of the run, but for fates.
 func (a *Analysis) noise() []Noise {
 	var out []Noise
 	for _, second := range a.Samples {
 		base, isAA := strings.CutSuffix(second.Cell.Variant, harness.SuffixAA)
-		if !isAA {
+		if !isAA || second.Unit == harness.UnitFate {
 			continue
 		}
 		cell := second.Cell

@@ -43,10 +43,11 @@ func (a *Analysis) BaselineOf() string {
 	return v.Name
 }
 
-// Against compares a sample with the baseline's in the same cell and unit; ok is false if the run has none, or no repeat has both.
+// Against compares a sample with the baseline's in the same cell and unit; ok is false if the run has none, no repeat has both, or the unit is
+// a fate.
 func (a *Analysis) Against(s *record.Sample, baseline string) (v Against, ok bool) {
 	base := a.sibling(s, baseline)
-	if base == nil || base == s {
+	if base == nil || base == s || s.Unit == harness.UnitFate {
 		return v, false
 	}
 	spec := a.metric(s.Cell.Workload, s.Unit)

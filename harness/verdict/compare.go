@@ -52,7 +52,7 @@ type Row struct {
 	Cell    harness.Cell  `json:"-"`
 	Name    string        `json:"cell"`
 	Unit    string        `json:"unit"`
-	Compare string        `json:"compare"` // harness.CompareRatio or CompareDifference: what Delta and Floor are
+	Compare string        `json:"compare"` // harness.CompareRatio or CompareDifference: what Delta and Floor are; CompareWord: there are none
 	Old     stats.Summary `json:"old"`
 	New     stats.Summary `json:"new"`
 	Delta   float64       `json:"delta"`            // relative with the drift taken off, or the difference in the unit
@@ -62,6 +62,8 @@ type Row struct {
 	// Findable is the least difference that the spread of the seeds could have shown in this row, at least Floor, uncorrected, in
 	// the terms of Delta. Target exact only; 0 elsewhere, and where nothing was tested.
 	Findable float64 `json:"findable,omitempty"`
+	OldFate  string  `json:"old_fate,omitempty"` // of CompareWord: the harness.Fate of each run
+	NewFate  string  `json:"new_fate,omitempty"`
 	Verdict  string  `json:"verdict"`
 	Note     string  `json:"note,omitempty"`
 
@@ -167,7 +169,7 @@ func identityOf(r *record.Run) Identity {
 // If nothing changed, both bound the chance of any false finding by Alpha. The rank test is not corrected: at five repeats its
 // least p is 0.008, which would never pass a correction over a hundred rows.
 //
-// Runs on target exact: see judgeExact.
+// Runs on target exact: see judgeExact. Fates: see judgeFate.
 //
 // Drift: the runs lie at different times, and the machine was faster in one of them. The drift is the geometric mean of new/old
 // over the ceilings of a workload, unit and rate whose program is the same in both runs. It is taken off every row and printed.
@@ -198,11 +200,14 @@ func Compare(old, new *record.Run, o CompareOptions) (*Comparison, error) {
 		c.Incomplete = new.State()
 	}
 	c.pair(before, after)
+	fates := harness.Filter(c.Rows, func(r Row) bool { return r.Unit == harness.UnitFate })
+	c.Rows = slices.DeleteFunc(c.Rows, func(r Row) bool { return r.Unit == harness.UnitFate })
 	if exact {
 		c.judgeExact(before, after)
 	} else {
 		c.judgeHost(before, after)
 	}
+	c.Rows = append(c.Rows, harness.Map(fates, judgeFate)...)
 	c.gaps(before, after)
 	for _, r := range c.Rows {
 		if exact { // pairs decide there, not the intervals of medians that benchmath warns of

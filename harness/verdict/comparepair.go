@@ -43,6 +43,10 @@ func (c *Comparison) row(old, new *Analysis, o, n *record.Sample) Row {
 	r := Row{Cell: n.Cell, Name: n.Cell.BenchName(), Unit: n.Unit, Old: old.Summary(o), New: new.Summary(n), old: o, new: n,
 		group: group{n.Cell.Workload, n.Unit, n.Cell.Axis("rate")}, beyond: o.Beyond+n.Beyond > 0,
 		same: sameProgram(&old.Run.Env, &new.Run.Env, n.Cell.Variant), Compare: harness.CompareRatio}
+	if r.Unit == harness.UnitFate {
+		r.Compare = harness.CompareWord
+		return r
+	}
 	spec := new.metric(r.Cell.Workload, r.Unit) // by the newer definition
 	r.Floor = math.Max(c.Options.MinEffect, spec.LeastRatio())
 	switch {

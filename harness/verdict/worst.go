@@ -83,3 +83,21 @@ func (a *Analysis) worst(c harness.Claim) Finding {
 	}
 	return f
 }
+
+// judgeFate sets the verdict of a row of fates, on every target. One trial against one decides, of several the worst: the fates are the same or
+// differ, and harm where there was none is worse.
+func judgeFate(r Row) Row {
+	before, after := harness.Fate(slices.Max(r.old.Values)), harness.Fate(slices.Max(r.new.Values))
+	r.OldFate, r.NewFate = before.String(), after.String()
+	switch {
+	case before == after:
+		r.Verdict = same
+	case before.Harmful() == after.Harmful():
+		r.Verdict = Differs
+	case after.Harmful():
+		r.Verdict = Worse
+	default:
+		r.Verdict = Better
+	}
+	return r
+}

@@ -47,3 +47,38 @@ func TestWorst(t *testing.T) {
 		}
 	}
 }
+
+// TestCompareFates: a fate of one trial against one is the same or differs, harm that was none is worse, and no quotient of fates is formed.
+func TestCompareFates(t *testing.T) {
+	cell := harness.Cell{Experiment: "x", Workload: "fault", Class: "c", Variant: "a"}
+	of := func(target string, fates ...harness.Fate) *record.Run {
+		r := &record.Run{Env: record.Env{Complete: true, Experiment: "x", Target: target}}
+		for i, f := range fates {
+			r.Trials = append(r.Trials, harness.Trial{Cell: cell, Repeat: i, Result: harness.Result{Metrics: []harness.Metric{{Unit: harness.UnitFate, Value: float64(f)}}}})
+		}
+		return r
+	}
+	for _, target := range []string{harness.TargetExact, harness.TargetVM} {
+		for _, c := range []struct {
+			old, new []harness.Fate
+			want     string
+			gate     bool
+		}{
+			{[]harness.Fate{harness.FateRefused}, []harness.Fate{harness.FateRefused}, same, false},
+			{[]harness.Fate{harness.FateHang}, []harness.Fate{harness.FateHang, harness.FateHang}, same, false},
+			{[]harness.Fate{harness.FateRefused}, []harness.Fate{harness.FateHarmless}, Differs, false},
+			{[]harness.Fate{harness.FateLeak}, []harness.Fate{harness.FateHang}, Differs, false},
+			{[]harness.Fate{harness.FateRefused}, []harness.Fate{harness.FateHarmless, harness.FateOops}, Worse, true},
+			{[]harness.Fate{harness.FateHang}, []harness.Fate{harness.FateRefused}, Better, false},
+		} {
+			cmp, err := Compare(of(target, c.old...), of(target, c.new...), CompareOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := cmp.Rows[0]
+			if len(cmp.Rows) != 1 || r.Verdict != c.want || cmp.Gate() != c.gate || cmp.Blind() || r.Delta != 0 || r.Note != "" || r.OldFate != c.old[0].String() {
+				t.Errorf("%s, %v against %v: %+v, gate %v, want %s, %v", target, c.new, c.old, r, cmp.Gate(), c.want, c.gate)
+			}
+		}
+	}
+}

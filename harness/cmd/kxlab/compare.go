@@ -26,7 +26,7 @@ some only, and is shown smaller differences there. --changed leaves out what did
 
 The gate fails (exit code 3) if something became worse; and, unless --allow-missing is given, if NEW lacks a cell or unit that OLD measured, if NEW
 was stopped or killed, or if no row could be judged: one seed on target exact, or fewer than four repeats elsewhere, show nothing. What NEW lacks
-is listed with what became of it there. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
+is listed with what became of it there. Fates of faults are words: one trial decides, and harm where there was none is worse. Runs on another target, CPU or kernel cannot be compared; --kernels allows other kernels.`
 
 // compareFlags are the flags of compare.
 type compareFlags struct {
