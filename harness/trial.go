@@ -173,6 +173,15 @@ func CheckAxis(f Family, name, value string) error {
 	return nil
 }
 
+// CheckVariant returns an error if the family has a method CheckVariant and that refuses a variant with an object of the user's: the fault
+// shows without a run.
+func CheckVariant(f Family, v Variant) error {
+	if c, ok := f.(interface{ CheckVariant(v Variant) error }); ok {
+		return c.CheckVariant(v)
+	}
+	return nil
+}
+
 // Settings are the values of each setting of an attach method, from the family's method Settings if it has one.
 func Settings(f Family, method string) map[string][]string {
 	if c, ok := f.(interface {

@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/kxlab/kxlab/bpf"
+	"github.com/kxlab/kxlab/experiments"
 	"github.com/kxlab/kxlab/harness"
 	"github.com/kxlab/kxlab/harness/bpfobj"
 	"github.com/kxlab/kxlab/harness/family/prog"
@@ -96,8 +97,8 @@ func (p *preflight) kernelTypes(ctx context.Context, k *vm.Kernel) *btf.Spec {
 }
 
 // checkListed checks the own programs of a listed experiment for its first target and the default kernel.
-func checkListed(ctx context.Context, e harness.Experiment) error {
-	e, own, err := adopt(e)
+func checkListed(ctx context.Context, words experiments.Vocabulary, e harness.Experiment) error {
+	e, own, err := adopt(words, e)
 	if err != nil {
 		return err
 	}

@@ -73,6 +73,38 @@ func TestFaultyPrograms(t *testing.T) {
 	}
 }
 
+// TestExpectationsChecked: what a fault's source says that becomes of it is read by list as by run, before anything runs.
+func TestExpectationsChecked(t *testing.T) {
+	ownFolder(t)
+	source := func(expect string) string {
+		return "// SPDX-License-Identifier: GPL-2.0\n#include \"safety.bpf.h\"\nSEC(\"xdp\")\n" + expect +
+			"\nint fault(struct xdp_md *ctx)\n{\n\treturn 2;\n}\nchar _license[] SEC(\"license\") = \"GPL\";\n"
+	}
+	yaml := "name: own\nextends: safety\nkeep: [sound]\nvariants:\n  - {name: mine, class: memory, attach: fault, source: ./mine.bpf.c, about: own}\n"
+	if err := os.WriteFile("own.yaml", []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ expect, said string }{
+		{`EXPECT("root harmles")`, `did you mean "harmless"`},
+		{`EXPECT("nonsense")`, "want BY[@SINCE] FATE[ VALUE][: WORDS]"},
+		{`EXPECT("root@99 harmless")`, "want a version"},
+		{"", "no expectation is recorded"},
+		{`EXPECT("bpf harmless")`, "no expectation is recorded"},
+		{`EXPECT("root harmless") EXPECT("root refused: x")`, "contradict each other"},
+	} {
+		if err := os.WriteFile("mine.bpf.c", []byte(source(c.expect)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, c.expect, c.said, "list ./own.yaml", "run ./own.yaml --profile smoke")
+	}
+	if err := os.WriteFile("mine.bpf.c", []byte(source(`EXPECT("root harmless 2")`)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := try(t, "list", "./own.yaml"); code != 0 || !strings.Contains(out, "mine") {
+		t.Errorf("a sound fault: exit code %d, %s", code, errs)
+	}
+}
+
 // refused fails unless each command says so, exits with 1 and measures nothing.
 func refused(t *testing.T, what, said string, commands ...string) {
 	t.Helper()

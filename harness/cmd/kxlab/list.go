@@ -37,7 +37,7 @@ func newList(s streams, words experiments.Vocabulary) *cobra.Command {
 				e, err = addFolders(cmd.Context(), s, words, e, with, clang)
 			}
 			if err == nil {
-				err = checkListed(cmd.Context(), e)
+				err = checkListed(cmd.Context(), words, e)
 			}
 			if err != nil {
 				return err

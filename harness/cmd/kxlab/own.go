@@ -84,8 +84,9 @@ func suits(method, kind string) error {
 	return fmt.Errorf("it is %s, and attach: %s puts %s in force", kind, method, want)
 }
 
-// adopt makes variants of a definition's own sources and objects name them as the lab does, and returns these objects.
-func adopt(e harness.Experiment) (harness.Experiment, map[string][]byte, error) {
+// adopt makes variants of a definition's own sources and objects name them as the lab does, has their family check them, and returns these
+// objects.
+func adopt(words experiments.Vocabulary, e harness.Experiment) (harness.Experiment, map[string][]byte, error) {
 	e.Variants = slices.Clone(e.Variants)
 	objects := map[string][]byte{}
 	for i := range e.Variants {
@@ -97,6 +98,9 @@ func adopt(e harness.Experiment) (harness.Experiment, map[string][]byte, error) 
 		raw, err := bpf.Bytes(v.Object)
 		if err != nil {
 			return e, nil, fmt.Errorf("variant %s: %w", v.Name, err)
+		}
+		if err := harness.CheckVariant(words.Families[e.Family], *v); err != nil {
+			return e, nil, withCode(codeFailed, fmt.Errorf("variant %s: %w", v.Name, err))
 		}
 		objects[v.Object] = raw
 	}

@@ -162,7 +162,7 @@ func (f runFlags) jobs(ctx context.Context, s streams, args []string, words expe
 		if err != nil {
 			return nil, err
 		}
-		e, objects, err := adopt(e)
+		e, objects, err := adopt(words, e)
 		if err != nil {
 			return nil, err
 		}

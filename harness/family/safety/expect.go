@@ -68,12 +68,17 @@ func parseExpectation(text string) (e expectation, err error) {
 	return e, harness.Wrap(err, "expectation %q", text)
 }
 
-// parseExpectations reads the expectations of a fault.
+// parseExpectations reads the expectations of a fault. Two lines that say different things of the same kernels are an error.
 func parseExpectations(texts []string) (out []expectation, err error) {
-	for _, text := range texts {
+	for i, text := range texts {
 		e, err := parseExpectation(text)
 		if err != nil {
 			return nil, err
+		}
+		for k, had := range out {
+			if had.by == e.by && had.since == e.since && texts[k] != text {
+				return nil, fmt.Errorf("expectations %q and %q contradict each other: keep one, or say from which kernel on one is true (BY@SINCE)", texts[k], texts[i])
+			}
 		}
 		out = append(out, e)
 	}
@@ -81,7 +86,7 @@ func parseExpectations(texts []string) (out []expectation, err error) {
 }
 
 // errNone means that no expectation is recorded.
-var errNone = errors.New("no expectation is recorded")
+var errNone = errors.New(`no expectation is recorded: say what becomes of the fault, as in EXPECT("root refused: WORDS")`)
 
 // expected is what a kernel is expected to do, by the newest line that is not newer than the kernel. For bpf it is what is said of root
 // unless a line says otherwise. A kernel older than all lines lacks what the fault needs.

@@ -52,6 +52,25 @@ func TestParseExpectation(t *testing.T) {
 	}
 }
 
+// TestContradictions: two lines of the same way and kernels that differ are an error with both, and other kernels or ways are none.
+func TestContradictions(t *testing.T) {
+	for _, c := range []struct {
+		texts []string
+		good  bool
+	}{
+		{[]string{"root harmless", "root refused: x"}, false},
+		{[]string{"bpf@6.12 harmless 1", "root hang", "bpf@6.12 harmless 2"}, false},
+		{[]string{"root harmless", "root@7.2 refused: x", "bpf refused"}, true},
+		{[]string{"root harmless", "root harmless"}, true},
+	} {
+		_, err := parseExpectations(c.texts)
+		named := err != nil && strings.Contains(err.Error(), c.texts[0]) && strings.Contains(err.Error(), c.texts[len(c.texts)-1])
+		if (err == nil) != c.good || err != nil && !named {
+			t.Errorf("%q: %v", c.texts, err)
+		}
+	}
+}
+
 // TestExpected: the newest line that is not newer than the kernel counts; bpf has root's unless it has its own.
 func TestExpected(t *testing.T) {
 	all, err := parseExpectations([]string{"root@6.4 hang", "root@7.2 refused: a", "bpf@6.12 leak"})
@@ -145,6 +164,9 @@ func TestCorpus(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 			continue
+		}
+		if err := (Family{}).CheckVariant(v); err != nil {
+			t.Error(err)
 		}
 		for _, by := range []string{byRoot, byBPF} {
 			if _, err := expected(all, by, version{7, 2}); err != nil {

@@ -68,6 +68,15 @@ func (f Family) CheckAxis(name, value string) error {
 	return nil
 }
 
+// CheckVariant refuses a fault whose expectations cannot be read, contradict each other, or say nothing of root.
+func (f Family) CheckVariant(v harness.Variant) error {
+	_, all, err := openFault(v)
+	if err == nil && !slices.ContainsFunc(all, func(e expectation) bool { return e.by == byRoot }) {
+		err = fmt.Errorf("read %s: %w", v.Object, errNone)
+	}
+	return err
+}
+
 // A stage holds the members of a group, none of them loaded.
 type stage struct {
 	loader  *bpfobj.Loader
