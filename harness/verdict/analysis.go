@@ -121,8 +121,8 @@ func counts(r *record.Run, cell string) bool {
 // isAA reports whether a cell is the second of an A/A pair: it shows the run's noise only, and does not count as missing.
 func isAA(c harness.Cell) bool { return strings.HasSuffix(c.Variant, harness.SuffixAA) }
 
-// Unmeasured lists the cells of a run without a number, a line for each outcome and reason. env.json has each cell, and all
-// lines of the reasons.
+// Unmeasured lists the cells of a run without a number, a line for each outcome and reason, in which the reason comes before the
+// names of several cells, as these may be cut. env.json has each cell, and all lines of the reasons.
 func Unmeasured(r *record.Run) []string {
 	type lack struct{ cell, variant, workload, brief string }
 	all := harness.Map(r.Unmeasured(), func(o record.CellOutcome) lack {
@@ -141,8 +141,8 @@ func Unmeasured(r *record.Run) []string {
 			first := func(same []lack) string { return name(same[0]) }
 			return strings.Join(harness.Map(harness.GroupBy(g, name), first), ", ")
 		}
-		return fmt.Sprintf("%d cells, %s in %s: %s", len(g), list(func(l lack) string { return l.variant }),
-			list(func(l lack) string { return l.workload }), g[0].brief)
+		return fmt.Sprintf("%d cells: %s: %s in %s", len(g), g[0].brief, list(func(l lack) string { return l.variant }),
+			list(func(l lack) string { return l.workload }))
 	})
 }
 
