@@ -51,10 +51,14 @@ func fatesBy(a *verdict.Analysis) map[string][]fated {
 	return by
 }
 
-// furthest names the workload that ran its programs furthest, as a program that is only loaded gets no further than accepted.
-func furthest(by map[string][]fated) (workload string) {
+// furthest names the workload that ran its programs furthest, as a program that is only loaded gets no further than accepted. A workload of
+// the baseline alone, which has no fault, is none.
+func furthest(by map[string][]fated, baseline string) (workload string) {
 	most := harness.Fate(-1)
 	for _, w := range slices.Sorted(maps.Keys(by)) {
+		if !slices.ContainsFunc(by[w], func(f fated) bool { return f.cell.Variant != baseline }) {
+			continue
+		}
 		for _, f := range by[w] {
 			if !f.lost && f.fate > most {
 				most, workload = f.fate, w
@@ -67,7 +71,7 @@ func furthest(by map[string][]fated) (workload string) {
 // fatesOf takes the fates of the workload that ran its programs furthest; nil if no workload has fates.
 func fatesOf(a *verdict.Analysis) []fated {
 	by := fatesBy(a)
-	return by[furthest(by)]
+	return by[furthest(by, a.Run.Env.Baseline)]
 }
 
 // String is the fate as a table has it.

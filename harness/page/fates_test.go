@@ -96,6 +96,15 @@ func TestFateSentences(t *testing.T) {
 	}
 }
 
+// TestFatesOfBaseline: a workload in which only the program without a fault took part says nothing of faults.
+func TestFatesOfBaseline(t *testing.T) {
+	a := fateRun("7.2.12", map[string]harness.Fate{"sound": harness.FateHarmless})
+	a.Run.Env.Baseline = "sound"
+	if g, ok := fateGrid([]*verdict.Analysis{a}, true); ok {
+		t.Errorf("a matrix of %v", g.rows)
+	}
+}
+
 // TestFateWeight: a run of few faults, and one with a cell that failed, say less than a whole run, whose commit need not be known.
 func TestFateWeight(t *testing.T) {
 	all := map[string]harness.Fate{"sound": harness.FateHarmless, "a": harness.FateRefused, "b": harness.FateHang, "c": harness.FateLeak}

@@ -114,13 +114,15 @@ func (s *KernelSet) addFates(of []*verdict.Analysis) {
 	if !ok {
 		return
 	}
-	last := fatesBy(of[len(of)-1])
+	newest := of[len(of)-1]
+	last := fatesBy(newest)
+	chosen := furthest(last, newest.Run.Env.Baseline)
 	tables := []SetTable{{Title: g.title, Head: g.head, Rows: g.rows, Footer: g.footer}}
 	var all, differ []string
 	for _, w := range slices.Sorted(maps.Keys(last)) {
 		known, otherwise := compareFates(of, w)
 		all, differ = append(all, known...), append(differ, otherwise...)
-		if w == furthest(last) || len(otherwise) == 0 {
+		if w == chosen || len(otherwise) == 0 {
 			continue
 		}
 		g, _ := fateGridOf(of, false, func(a *verdict.Analysis) []fated { return fatesBy(a)[w] })
