@@ -57,6 +57,18 @@ func TestPreparedDirectory(t *testing.T) {
 	}
 }
 
+// TestOutcomeFate: a fate that is none is damage of the record.
+func TestOutcomeFate(t *testing.T) {
+	for fate, good := range map[string]bool{"": true, "hang": true, "hung": false} {
+		env := testEnv()
+		env.fill()
+		env.Outcomes = []CellOutcome{{Cell: testTrial(0).Cell.BenchName(), Outcome: harness.OutcomeFailed, Fate: fate}}
+		if err := env.check(); (err == nil) != good {
+			t.Errorf("fate %q: %v", fate, err)
+		}
+	}
+}
+
 // TestPlotName: a plot's name becomes a file's, on reading a record as on writing one.
 func TestPlotName(t *testing.T) {
 	for _, name := range []string{"../../x", "/x", "a/b", "..", "", "a\x00b"} {

@@ -104,9 +104,6 @@ type change struct {
 }
 
 func (r *Row) change() change {
-	if r.Compare == harness.CompareWord {
-		return change{}
-	}
 	switch r.Verdict {
 	case TooFew, OneTrial, NoSeed, NotKnown:
 		return change{}

@@ -82,3 +82,15 @@ func TestCompareFates(t *testing.T) {
 		}
 	}
 }
+
+// TestFatesHaveNoNoise: two fates of an A/A pair are words as well.
+func TestFatesHaveNoNoise(t *testing.T) {
+	r := &record.Run{Env: record.Env{Complete: true, Experiment: "x", Target: harness.TargetVM}}
+	for _, v := range []string{"sound", "sound" + harness.SuffixAA} {
+		r.Trials = append(r.Trials, harness.Trial{Cell: harness.Cell{Experiment: "x", Workload: "fault", Class: "c", Variant: v},
+			Result: harness.Result{Metrics: []harness.Metric{{Unit: harness.UnitFate, Value: float64(harness.FateHarmless)}}}})
+	}
+	if n := Analyze(r).Noise; len(n) != 0 {
+		t.Errorf("noise %v", n)
+	}
+}
