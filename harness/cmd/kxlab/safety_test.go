@@ -93,6 +93,9 @@ func TestWrongExpectations(t *testing.T) {
 			t.Errorf("%s is not named:\n%s", p.name, errs)
 		}
 	}
+	if raw, err := os.ReadFile(filepath.Join(dir, "r", record.EnvFile)); strings.Count(string(raw), `"fate": "refused"`) != 2 || strings.Count(string(raw), `"fate": "harmless"`) != 1 {
+		t.Errorf("the record does not have the fates that were found, %v", err)
+	}
 	if strings.Contains(errs.String(), "fault sound ") {
 		t.Errorf("sound failed:\n%s", errs)
 	}
