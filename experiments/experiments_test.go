@@ -114,6 +114,8 @@ func TestParseRefuses(t *testing.T) {
 		{"answer without a need", "baseline: a", "baseline: a\nanswers: [{workload: w, unit: op/s}]", `need is empty`},
 		{"answer of a variant, over none", "baseline: a", "baseline: a\nanswers: [{need: n, workload: pps, unit: pkt/s, of: [a]}]", `of and over: a need that has one has both`},
 		{"answer with a price, wholly", "baseline: a", "baseline: a\nanswers: [{need: n, workload: pps, unit: pkt/s, price: true, whole: 1}]", `a need has one of them at most`},
+		{"answer with a zero, not wholly", "baseline: a", "baseline: a\nanswers: [{need: n, workload: pps, unit: pkt/s, zero: pkt/s}]", `zero: a need that has it has whole too`},
+		{"answer with an unknown zero", "baseline: a", "baseline: a\nanswers: [{need: n, workload: pps, unit: pkt/s, whole: 1, zero: z}]", `zero: unknown unit "z"`},
 		{"answer of an unknown variant", "baseline: a", "baseline: a\nanswers: [{need: n, workload: pps, unit: pkt/s, of: [z], over: [a]}]", `answers: of: unknown variant "z"`},
 		{"answer over an unknown variant", "baseline: a", "baseline: a\nanswers: [{need: n, workload: pps, unit: pkt/s, of: [a], over: [z]}]", `answers: over: unknown variant "z"`},
 		{"unknown answerplot", "baseline: a", "baseline: a\nanswerplot: q", `answerplot: unknown plot "q"`},

@@ -89,6 +89,8 @@ func checkAnswer(e harness.Experiment, a harness.Answer) error {
 		checkWhere(w, a.Where),
 		refuse((len(a.Of) > 0) != (len(a.Over) > 0), "of and over: a need that has one has both"),
 		refuse(harness.Count([]bool{a.Price, a.Whole != 0, len(a.Of) > 0}, func(has bool) bool { return has }) > 1, "price, whole, and of with over: a need has one of them at most"),
+		in("zero", at(optional("unit", a.Zero, w.Units()), "zero")),
+		at(refuse(a.Zero != "" && a.Whole == 0, "zero: a need that has it has whole too"), "zero"),
 		in("of", at(knownVariants(e, a.Of), "of")),
 		in("over", at(knownVariants(e, a.Over), "over")),
 	)

@@ -291,6 +291,8 @@ type Answer struct {
 	// Whole is the value in the unit at which a variant serves the need wholly. If it is not 0, the answer is yes or no, with the variants
 	// that reach it in every trial.
 	Whole float64 `json:",omitempty"`
+	// Zero is a unit that must be 0 in every trial besides, if it was recorded: a share of packets out of order. Empty: none.
+	Zero string `json:",omitempty"`
 	// Of are the variants that the question is about, and Over those that each is held against. Empty: all, against the baseline.
 	Of   []string `json:",omitempty"`
 	Over []string `json:",omitempty"`

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/kxlab/kxlab/harness"
+	"github.com/kxlab/kxlab/harness/unit"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
@@ -86,7 +87,7 @@ func (b board) byNeed(needs []need) (lead *effect, out []string, priced bool) {
 		var text string
 		switch {
 		case n.Whole != 0:
-			out = append(out, b.whole(n))
+			out = append(out, b.whole(n)...)
 		case len(n.Of) > 0:
 			text = b.named(n)
 		default:
@@ -143,27 +144,41 @@ func (b board) price(n need, name string) string {
 	return e.text(b.baseline, false)
 }
 
-// whole says whether any variant reaches the value that serves a need wholly, in every trial, and what the others reach.
-func (b board) whole(n need) string {
-	var reach, fail []string
-	for _, name := range b.sorted(n.panel) {
-		if slices.ContainsFunc(n.panel.cells[name].Values, func(v float64) bool { return v != n.Whole }) {
+// whole says whether any variant reaches the value that serves a need wholly, in every trial, which of these show what must be zero besides,
+// and what the others reach; nothing where no variant was measured.
+func (b board) whole(n need) []string {
+	var reach, fail, spoiled []string
+	zero, _ := harness.Find(b.all(n.Workload), func(p panel) bool { return p.unit == n.Zero && slices.Equal(p.axes, n.panel.axes) })
+	names := b.sorted(n.panel)
+	for _, name := range names {
+		switch z := zero.cells[name]; {
+		case slices.ContainsFunc(n.panel.cells[name].Values, func(v float64) bool { return v != n.Whole }):
 			fail = append(fail, name)
-		} else {
+		case z != nil && slices.Max(z.Values) > 0:
+			spoiled = append(spoiled, fmt.Sprintf("%s, up to %s", name, zero.write(slices.Max(z.Values))))
+		default:
 			reach = append(reach, name)
 		}
 	}
-	write := func(v float64) string { return n.panel.scale.Format(v) + " " + n.panel.scale.Unit }
-	text := fmt.Sprintf("%s: %d of %s reach %s in every trial", n.Need, len(reach), plural(len(reach)+len(fail), "variant"), write(n.Whole))
+	if len(names) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("%s: %d of %s reach %s in every trial", n.Need, len(reach), plural(len(names), "variant"), n.panel.write(n.Whole))
 	if len(reach) > 0 {
 		text += " (" + strings.Join(reach, ", ") + ")"
 	}
+	if len(spoiled) > 0 {
+		text += fmt.Sprintf("; %s above 0 (%s)", unit.Words(n.Zero), strings.Join(spoiled, "; "))
+	}
 	if len(fail) > 0 {
 		worst := fail[len(fail)-1]
-		text += fmt.Sprintf("; the others fall short, down to %s (%s)", write(slices.Min(n.panel.cells[worst].Values)), worst)
+		text += fmt.Sprintf("; the others fall short, down to %s (%s)", n.panel.write(slices.Min(n.panel.cells[worst].Values)), worst)
 	}
-	return yesOrNo(len(reach) > 0, text+".")
+	return []string{yesOrNo(len(reach) > 0, text+".")}
 }
+
+// write is a value with the panel's unit.
+func (p panel) write(v float64) string { return p.scale.Format(v) + " " + p.scale.Unit }
 
 // yesOrNo begins a sentence with yes or no.
 func yesOrNo(yes bool, text string) string {

@@ -103,6 +103,9 @@ func (s Scale) Format(v float64) string {
 	if i := int(v); float64(i) == v && i >= 0 && i < len(s.Words) {
 		return s.Words[i]
 	}
+	if v < 1 && s.Unit == "%" { // what is lost of a whole shows
+		return Beside(v*s.Factor, s.Factor)
+	}
 	return Digits(v * s.Factor)
 }
 
