@@ -119,8 +119,10 @@ func (c *connections) steady(ctx context.Context) error {
 
 func (c *connections) measure(ctx context.Context, w way, n int) (r harness.Result, err error) {
 	var changes []change
-	ended, ran, err := c.during(ctx, func(ctx context.Context, _ *atomic.Uint64) (err error) {
-		changes, err = replaceEach(ctx, w, n, c.await)
+	ended, ran, err := c.during(ctx, func(ctx context.Context, opened *atomic.Uint64) (err error) {
+		changes, err = replaceEach(ctx, w, n, func(ctx context.Context, g uint32) error {
+			return shows(ctx, g, "connections", 1, func() (bool, uint64, error) { return c.newest.Load() == g, opened.Load(), nil })
+		})
 		return err
 	})
 	if err != nil {
@@ -141,16 +143,6 @@ func (c *connections) measure(ctx context.Context, w way, n int) (r harness.Resu
 		{Unit: "option-failed-share", Value: float64(failed) / float64(len(ended))},
 	}, without(r.Metrics, "full-share")...)
 	return r, nil
-}
-
-// await waits until version g has served a new connection, at most for patience.
-func (c *connections) await(ctx context.Context, g uint32) error {
-	for begin := time.Now(); c.newest.Load() < g && time.Since(begin) < patience; time.Sleep(look) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // during opens besideFlows connections and then one after another, while f runs on a thread of its own; f gets the number of those that have

@@ -32,7 +32,7 @@ const (
 	frameSize = 80
 	// settle is the time after which packets in flight are lost.
 	settle = 20 * time.Millisecond
-	// patience is the time for a packet of a version to come. A version without one was starved of packets.
+	// patience is the time for a packet of a version to come.
 	patience = 250 * time.Millisecond
 	// look is the interval of looks at the sink.
 	look = 20 * time.Microsecond
@@ -214,8 +214,10 @@ func (l *load) replace(ctx context.Context, w way, n int) (t tally, ran time.Dur
 	var changes []change
 	t, ran, err = l.during(ctx, math.MaxUint64, func(ctx context.Context) (err error) {
 		changes, err = replaceEach(ctx, w, n, func(ctx context.Context, g uint32) error {
-			_, err := l.await(ctx, patience, func(c abi.SwapCount) bool { return c.Generation >= uint64(g) })
-			return err
+			return shows(ctx, g, "packets", inFlight, func() (bool, uint64, error) {
+				c, err := l.sink.count()
+				return c.Generation == uint64(g), c.Packets, err
+			})
 		})
 		return err
 	})
