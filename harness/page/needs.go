@@ -9,7 +9,6 @@ import (
 	"unicode"
 
 	"github.com/kxlab/kxlab/harness"
-	"github.com/kxlab/kxlab/harness/unit"
 	"github.com/kxlab/kxlab/harness/verdict"
 )
 
@@ -44,7 +43,7 @@ func fits(a harness.Answer, axes []harness.AxisValue) bool {
 }
 
 // cited are the panels of a workload that the answer speaks of, the variants that it names there, and those that it names elsewhere, in the
-// order in which it does.
+// order in which it does. Where it names all that serve a need wholly, those of ends take their place.
 func (b board) cited(workload string) (panels []panel, own, others []string) {
 	here := map[string]bool{} // sentences about the workload
 	for _, n := range b.needs() {
@@ -65,6 +64,9 @@ func (b board) cited(workload string) (panels []panel, own, others []string) {
 				others = append(others, name)
 			}
 		}
+	}
+	if ends, short := b.ends(workload); len(ends) > 0 {
+		return panels, ends, short
 	}
 	own = harness.Filter(own, func(name string) bool { return name != b.baseline })
 	return panels, own, others
@@ -143,42 +145,6 @@ func (b board) price(n need, name string) string {
 	}
 	return e.text(b.baseline, false)
 }
-
-// whole says whether any variant reaches the value that serves a need wholly, in every trial, which of these show what must be zero besides,
-// and what the others reach; nothing where no variant was measured.
-func (b board) whole(n need) []string {
-	var reach, fail, spoiled []string
-	zero, _ := harness.Find(b.all(n.Workload), func(p panel) bool { return p.unit == n.Zero && slices.Equal(p.axes, n.panel.axes) })
-	names := b.sorted(n.panel)
-	for _, name := range names {
-		switch z := zero.cells[name]; {
-		case slices.ContainsFunc(n.panel.cells[name].Values, func(v float64) bool { return v != n.Whole }):
-			fail = append(fail, name)
-		case z != nil && slices.Max(z.Values) > 0:
-			spoiled = append(spoiled, fmt.Sprintf("%s, up to %s", name, zero.write(slices.Max(z.Values))))
-		default:
-			reach = append(reach, name)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	text := fmt.Sprintf("%s: %d of %s reach %s in every trial", n.Need, len(reach), plural(len(names), "variant"), n.panel.write(n.Whole))
-	if len(reach) > 0 {
-		text += " (" + strings.Join(reach, ", ") + ")"
-	}
-	if len(spoiled) > 0 {
-		text += fmt.Sprintf("; %s above 0 (%s)", unit.Words(n.Zero), strings.Join(spoiled, "; "))
-	}
-	if len(fail) > 0 {
-		worst := fail[len(fail)-1]
-		text += fmt.Sprintf("; the others fall short, down to %s (%s)", n.panel.write(slices.Min(n.panel.cells[worst].Values)), worst)
-	}
-	return []string{yesOrNo(len(reach) > 0, text+".")}
-}
-
-// write is a value with the panel's unit.
-func (p panel) write(v float64) string { return p.scale.Format(v) + " " + p.scale.Unit }
 
 // yesOrNo begins a sentence with yes or no.
 func yesOrNo(yes bool, text string) string {

@@ -117,11 +117,11 @@ func (b board) tables(o Short, lines int) []string {
 	rows[0] = min(rows[0], lines-2)
 	shown, free := b.workloads[:len(rows)], spare()
 	var out []string
-	omitted := 0
+	moreRows, morePanels := 0, 0
 	for i, w := range shown {
-		table, more := b.table(o, w, rows[i]+free/(len(shown)-i)) // the last takes what is left over
+		table, r, p := b.table(o, w, rows[i]+free/(len(shown)-i)) // the last takes what is left over
 		free += rows[i] - (len(table) - 1)
-		omitted += more
+		moreRows, morePanels = moreRows+r, morePanels+p
 		out = append(append(out, table...), "")
 	}
 	legend := "Medians"
@@ -131,8 +131,15 @@ func (b board) tables(o Short, lines int) []string {
 			legend += "; ~: no difference shown"
 		}
 	}
-	if omitted > 0 {
-		legend += fmt.Sprintf("; %s left out", plural(omitted, "row"))
+	var omitted []string
+	if moreRows > 0 {
+		omitted = append(omitted, plural(moreRows, "row"))
+	}
+	if morePanels > 0 {
+		omitted = append(omitted, plural(morePanels, "column"))
+	}
+	if len(omitted) > 0 {
+		legend += "; " + strings.Join(omitted, " and ") + " left out"
 	}
 	if left := b.workloads[len(shown):]; len(left) > 0 {
 		legend += "; tables left out: " + strings.Join(left, ", ")
@@ -156,8 +163,8 @@ func (c *column) add(text, colour string) {
 	c.width = max(c.width, utf8.RuneCountInString(text))
 }
 
-// table is the table of a workload with at most so many rows, and how many of its rows were left out.
-func (b board) table(o Short, workload string, rows int) ([]string, int) {
+// table is the table of a workload with at most so many rows, and how many of its rows and panels were left out.
+func (b board) table(o Short, workload string, rows int) (out []string, moreRows, morePanels int) {
 	panels, own, others := b.cited(workload)
 	said := func(p panel) bool {
 		return slices.ContainsFunc(panels, func(o panel) bool { return o.unit == p.unit && o.where == p.where })
@@ -172,7 +179,7 @@ func (b board) table(o Short, workload string, rows int) ([]string, int) {
 	for _, n := range names {
 		first.add(n, "")
 	}
-	columns := []column{first}
+	columns, shown := []column{first}, 0
 	width := first.width
 	for _, p := range panels {
 		if !slices.ContainsFunc(names, func(n string) bool { return p.cells[n] != nil }) {
@@ -186,9 +193,9 @@ func (b board) table(o Short, workload string, rows int) ([]string, int) {
 		if len(columns) > 1 && width+room > o.Width {
 			break
 		}
-		columns, width = append(columns, pair...), width+room
+		columns, width, shown = append(columns, pair...), width+room, shown+1
 	}
-	out := make([]string, len(names)+1)
+	out = make([]string, len(names)+1)
 	for _, c := range columns {
 		out[0] += pad(c.head, c.width) + "  "
 		for i := range names {
@@ -200,7 +207,7 @@ func (b board) table(o Short, workload string, rows int) ([]string, int) {
 		out[i] = strings.TrimRight(out[i], " ")
 	}
 	out[0] = o.paint(bold, out[0])
-	return out, more
+	return out, more, len(b.all(workload)) - shown
 }
 
 func pad(text string, width int) string {

@@ -49,3 +49,22 @@ func TestWhole(t *testing.T) {
 		}
 	}
 }
+
+// TestTableOfWhole: a table of few rows has the worst of each class beside the best, and says how many rows and columns it leaves out.
+func TestTableOfWhole(t *testing.T) {
+	a := verdict.Analyze(answered(t, "swap-host"))
+	b := newBoard(a)
+	b.told = b.answer()
+	text := strings.Join(b.tables(Short{Width: shortWidth}, 18), "\n")
+	for _, name := range []string{"xdp-link", "xdp-detach", "tail-delete", "cls-bpf-delete", "cgroup-detach", "iptables-nft-flush"} {
+		if !strings.Contains(text, "\n"+name+" ") {
+			t.Errorf("%s is left out", name)
+		}
+	}
+	if want := "8 rows and 14 columns left out"; !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
+		t.Errorf("it does not say %q", want)
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
