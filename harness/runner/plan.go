@@ -40,8 +40,18 @@ type Block struct {
 	Cells         []harness.Cell
 }
 
-// NewPlan makes the plan of a selection of an experiment. An unknown word is a *harness.UnknownError.
+// NewPlan makes the plan of a selection of an experiment. An unknown word is a *harness.UnknownError. A selection without a cell is an error
+// that names where its variants and workloads have one.
 func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
+	p, err := newPlan(e, s)
+	if err == nil && p.Trials() == 0 {
+		return nil, fmt.Errorf("nothing to run: profile %s has no cell of these variants and workloads on target %s; %s", s.Profile, p.Target, elsewhere(e, s))
+	}
+	return p, err
+}
+
+// newPlan is NewPlan, but a plan may have no cell.
+func newPlan(e harness.Experiment, s Selection) (*Plan, error) {
 	w, err := s.resolve(e)
 	if err != nil {
 		return nil, err
@@ -61,9 +71,6 @@ func NewPlan(e harness.Experiment, s Selection) (*Plan, error) {
 			}
 			p.add(sp, values, block, ms)
 		}
-	}
-	if p.Trials() == 0 {
-		return nil, fmt.Errorf("nothing to run: profile %s has no cell of these variants and workloads", s.Profile)
 	}
 	return p, nil
 }

@@ -164,3 +164,21 @@ func TestOrder(t *testing.T) {
 		t.Error("another seed gives the same order")
 	}
 }
+
+// TestPlanElsewhere: a selection without a cell is told which profiles and targets have one.
+func TestPlanElsewhere(t *testing.T) {
+	e := experiment()
+	e.Profiles = []harness.Profile{
+		{Name: "quick", Repeats: 1, Workloads: []harness.ProfileWorkload{{Name: "pps", Only: []string{"a"}}, {Name: "rr", Only: []string{"b"}, Targets: []string{harness.TargetVM}}}},
+		{Name: "wide", Repeats: 1, Workloads: []harness.ProfileWorkload{{Name: "pps"}}},
+		{Name: "full", Repeats: 1, Workloads: []harness.ProfileWorkload{{Name: "pps"}}},
+	}
+	for variant, want := range map[string]string{
+		"b": "nothing to run: profile quick has no cell of these variants and workloads on target host; take --profile wide or --profile full or --target vm",
+		"c": "nothing to run: profile quick has no cell of these variants and workloads on target host; take --profile wide or --profile full",
+	} {
+		if _, err := runner.NewPlan(e, runner.Selection{Profile: "quick", Variants: []string{variant}}); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", variant, err, want)
+		}
+	}
+}

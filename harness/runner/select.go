@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kxlab/kxlab/harness"
 )
@@ -103,6 +104,31 @@ func (s Selection) checkAxes(e harness.Experiment, p harness.Profile) error {
 		}
 	}
 	return nil
+}
+
+// elsewhere says which profiles of its target, and which targets with its profile, have a cell of a selection that has none.
+func elsewhere(e harness.Experiment, s Selection) string {
+	has := func(profile, target string) bool {
+		s.Profile, s.Target = profile, target
+		p, err := newPlan(e, s)
+		return err == nil && p.Trials() > 0
+	}
+	own, profile := cmp.Or(s.Target, harness.TargetHost), s.Profile
+	var have []string
+	for _, p := range e.Profiles {
+		if has(p.Name, own) {
+			have = append(have, "--profile "+p.Name)
+		}
+	}
+	for _, t := range e.TargetsOr() {
+		if has(profile, t) {
+			have = append(have, "--target "+t)
+		}
+	}
+	if len(have) == 0 {
+		return "take others"
+	}
+	return "take " + strings.Join(have, " or ")
 }
 
 func (s Selection) hasWorkload(name string) bool {
