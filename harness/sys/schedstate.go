@@ -24,8 +24,8 @@ type SchedState struct {
 // SysSchedExt is the sysfs folder of sched_ext.
 const SysSchedExt = "/sys/kernel/sched_ext"
 
-// errNoSchedExt is the skip for kernels without sched_ext.
-var errNoSchedExt = harness.Skip("needs a kernel with sched_ext (6.12 or newer, CONFIG_SCHED_CLASS_EXT): use --target exact or vm")
+// errNoSchedExt is the skip for kernels without sched_ext, which a guest may have.
+var errNoSchedExt = harness.Skip("needs a kernel with sched_ext (6.12 or newer, CONFIG_SCHED_CLASS_EXT): name another with --kernel")
 
 // ReadSchedState reads the state. A kernel without sched_ext is a skip.
 func ReadSchedState(dir string) (SchedState, error) {

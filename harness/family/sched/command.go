@@ -22,12 +22,13 @@ type schedProgram struct {
 
 // newSchedProgram runs the program of a variant, and returns when its scheduler is in force on the whole machine.
 func newSchedProgram(ctx context.Context, guest bool, v harness.Variant) (_ Scheduler, err error) {
+	if !guest {
+		return nil, harness.Skip("sched_ext would schedule this whole machine: use --target exact or vm")
+	}
 	before, err := sys.ReadSchedState(sys.SysSchedExt)
 	switch {
 	case err != nil:
 		return nil, err
-	case !guest:
-		return nil, harness.Skip("sched_ext would schedule this whole machine: use --target exact or vm")
 	case before.State != "disabled":
 		return nil, fmt.Errorf("scheduler %s is in force already (state %s): the kernel has room for one", before.Ops, before.State)
 	case v.Command == nil:

@@ -44,12 +44,13 @@ func newSchedExt(ctx context.Context, a *bpfobj.Loader, guest bool, v harness.Va
 
 // newSchedExtFrom is newSchedExt with objects from elsewhere.
 func newSchedExtFrom(ctx context.Context, a *bpfobj.Loader, guest bool, v harness.Variant, open func(object string) (*bpfobj.OpsStruct, error)) (Scheduler, error) {
+	if !guest {
+		return nil, harness.Skip("sched_ext would schedule this whole machine: use --target exact or vm")
+	}
 	before, err := sys.ReadSchedState(sys.SysSchedExt)
 	switch {
 	case err != nil:
 		return nil, err
-	case !guest:
-		return nil, harness.Skip("sched_ext would schedule this whole machine: use --target exact or vm")
 	case before.State != "disabled":
 		return nil, fmt.Errorf("scheduler %s is in force already (state %s): the kernel has room for one", before.Ops, before.State)
 	}

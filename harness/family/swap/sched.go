@@ -48,11 +48,11 @@ type reign struct {
 
 // putSched loads version 1 of a variant's object. A way that updates tries that.
 func putSched(ctx context.Context, l *bpfobj.Loader, v harness.Variant, guest, careless bool) (_ way, err error) {
-	if _, err := sys.ReadSchedState(sys.SysSchedExt); err != nil {
-		return nil, err
-	}
 	if !guest {
 		return nil, harness.Skip("sched_ext would schedule this whole machine: use --target exact or vm")
+	}
+	if _, err := sys.ReadSchedState(sys.SysSchedExt); err != nil {
+		return nil, err
 	}
 	w := &schedWay{loader: l, variant: v, careless: careless}
 	if err = w.Load(ctx, 1); err == nil && !careless {

@@ -33,3 +33,11 @@ func TestSched(t *testing.T) {
 		t.Errorf("%v of the requests failed", lost)
 	}
 }
+
+// TestSchedOnHost: a host is told the other targets, whatever its kernel has.
+func TestSchedOnHost(t *testing.T) {
+	_, err := putSched(t.Context(), nil, of("sched-detach"), false, true)
+	if !errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), "use --target exact or vm") {
+		t.Error(err)
+	}
+}
