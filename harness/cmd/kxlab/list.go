@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,7 +46,7 @@ func newList(s streams, words experiments.Vocabulary) *cobra.Command {
 			if asYAML {
 				return experiments.Write(s.out, e)
 			}
-			l, err := newListing(cmd.Context(), e)
+			l, err := newListing(cmd.Context(), words, e)
 			if err != nil {
 				return err
 			}
@@ -114,14 +115,24 @@ type listedProfile struct {
 	About  string `json:"about"` // how long it takes
 }
 
-func newListing(ctx context.Context, e harness.Experiment) (listing, error) {
+// A guestFamily has methods that work in guests alone, because they would change the whole machine.
+type guestFamily interface{ GuestMethods() []string }
+
+func newListing(ctx context.Context, words experiments.Vocabulary, e harness.Experiment) (listing, error) {
 	l := listing{Name: e.Name, Title: e.Title, Question: e.Question, AA: e.AA, Targets: e.TargetsOr(), Workloads: e.Workloads}
 	rows, err := host.Probe(ctx)
 	if err != nil {
 		return l, err
 	}
+	var inGuests []string
+	if f, ok := words.Families[e.Family].(guestFamily); ok {
+		inGuests = f.GuestMethods()
+	}
 	for _, v := range e.Variants {
 		can := cmp.Or(host.Missing(rows, v.Attach), "yes")
+		if slices.Contains(inGuests, v.Attach) {
+			can = "no, in guests only"
+		}
 		l.Variants = append(l.Variants, listedVariant{Variant: v, Host: can})
 	}
 	for _, p := range e.Profiles {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -112,6 +113,29 @@ func TestList(t *testing.T) {
 	for _, want := range []string{"iptables-nft", "lb/xdp_nat", "services=1", "quick", "cpu-ns/pkt"} {
 		if code != codeDone || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, %q is not in:\n%s", code, want, out)
+		}
+	}
+}
+
+// TestListGuests: the list says which variants only run in guests.
+func TestListGuests(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for experiment, want := range map[string][]string{
+		"swap": {"sched-link", "sched-detach", "module"}, "jit": {"module", "interpreter"}, "sched": {"scx-fifo"}, "lb": nil,
+	} {
+		_, out, errs := try(t, "list", experiment, "--json")
+		var l listing
+		if err := json.Unmarshal([]byte(out), &l); err != nil {
+			t.Fatal(err, errs)
+		}
+		var got []string
+		for _, v := range l.Variants {
+			if v.Host == "no, in guests only" && (experiment != "sched" || slices.Contains(want, v.Name)) {
+				got = append(got, v.Name)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q in guests only, want %q", experiment, got, want)
 		}
 	}
 }

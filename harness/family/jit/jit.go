@@ -35,6 +35,9 @@ func (Family) Methods() []string {
 	return []string{methodModule, methodUser, methodUserSSE, methodUserRolled, methodBPF, methodInterpret}
 }
 
+// GuestMethods names those that change the whole machine.
+func (Family) GuestMethods() []string { return []string{methodModule, methodInterpret} }
+
 // workCall is the only workload.
 const workCall = "call"
 

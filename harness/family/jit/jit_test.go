@@ -186,3 +186,13 @@ func TestCheckAxis(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestGuestMethods: a host is told the other targets.
+func TestGuestMethods(t *testing.T) {
+	for _, method := range (Family{}).GuestMethods() {
+		_, err := Family{}.placeOf(harness.Variant{Name: "v", Attach: method}, false)
+		if !errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), "target exact or vm") {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+}

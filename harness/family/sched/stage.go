@@ -23,6 +23,9 @@ type Family struct{ Loader *bpfobj.Loader }
 // Methods names the ways to put a scheduler in force.
 func (f Family) Methods() []string { return methods(f.Loader, false).Names() }
 
+// GuestMethods names those that change the whole machine.
+func (Family) GuestMethods() []string { return []string{"sched_ext", harness.AttachCommand} }
+
 // A measurement measures one trial of one workload.
 type measurement func(ctx context.Context, c harness.Cell, b harness.Budget) (harness.Result, error)
 

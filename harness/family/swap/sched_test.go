@@ -34,10 +34,12 @@ func TestSched(t *testing.T) {
 	}
 }
 
-// TestSchedOnHost: a host is told the other targets, whatever its kernel has.
-func TestSchedOnHost(t *testing.T) {
-	_, err := putSched(t.Context(), nil, of("sched-detach"), false, true)
-	if !errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), "use --target exact or vm") {
-		t.Error(err)
+// TestGuestMethods: a host is told the other targets, whatever its kernel has.
+func TestGuestMethods(t *testing.T) {
+	for _, method := range (Family{}).GuestMethods() {
+		_, err := methods(nil, 1, false)[method](t.Context(), of(method), harness.Site{})
+		if !errors.Is(err, harness.ErrNotSupported) || !strings.Contains(err.Error(), "target exact or vm") {
+			t.Errorf("%s: %v", method, err)
+		}
 	}
 }

@@ -38,6 +38,9 @@ const methodNone = "xdp-none"
 // Methods names the ways to replace.
 func (f Family) Methods() []string { return methods(f.Loader, 1, false).Names() }
 
+// GuestMethods names those that change the whole machine.
+func (Family) GuestMethods() []string { return []string{"module", "sched-link", "sched-detach"} }
+
 // Workloads names the workloads.
 func (Family) Workloads() []string {
 	return []string{workloadPackets, workloadRequests, workloadConnections, workloadSchedulers}
