@@ -71,6 +71,9 @@ func (p bpfPlace) load(program string, o order) (*bpfobj.Alone, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := complete(p.object, spec); err != nil {
+		return nil, err
+	}
 	knobs := []harness.Knob{{Name: "inputs", Value: uint64(o.inputs)}, {Name: "rounds", Value: uint64(o.rounds)}}
 	a, err := bpfobj.LoadAlone(p.loader.Types, p.object, spec, program, knobs)
 	if err != nil {
@@ -95,6 +98,25 @@ func (p bpfPlace) load(program string, o order) (*bpfobj.Alone, error) {
 		return a, nil
 	}
 	return nil, errors.Join(err, a.Close())
+}
+
+// complete returns an error that names what an object lacks of what trials run, set and read.
+func complete(object string, spec *ebpf.CollectionSpec) error {
+	var lacks []string
+	for _, name := range []string{"inputs", "rounds", "first", "job"} {
+		if spec.Variables[name] == nil {
+			lacks = append(lacks, "variable "+name)
+		}
+	}
+	for _, f := range append([]function{{name: "empty"}}, functions...) {
+		if spec.Programs["run_"+f.name] == nil {
+			lacks = append(lacks, "program run_"+f.name)
+		}
+	}
+	if len(lacks) == 0 {
+		return nil
+	}
+	return fmt.Errorf("read %s: a source for jit (docs/definitions.md, Sources of jit) needs besides: %s", object, strings.Join(lacks, ", "))
 }
 
 // compilerSetting turns the kernel's compiler of BPF programs on and off.

@@ -196,3 +196,27 @@ func TestGuestMethods(t *testing.T) {
 		}
 	}
 }
+
+// TestComplete: the embedded objects have what trials need; an object of something else is told all that it lacks.
+func TestComplete(t *testing.T) {
+	for object, want := range map[string][]string{
+		"jit/functions_v3": nil, "swap/xdp_stamp": {"read swap/xdp_stamp: a source for jit (docs/definitions.md", "variable inputs, variable rounds", "program run_empty, program run_checksum", "program run_map"},
+	} {
+		spec, err := bpf.Open(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = complete(object, spec)
+		if (err == nil) != (want == nil) {
+			t.Errorf("%s: %v", object, err)
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %v, want %q", object, err, w)
+			}
+		}
+	}
+	if _, err := (bpfPlace{loader: bpfobj.New(bpfobj.Options{}), object: "swap/xdp_stamp"}).open(functions[0], order{1, 1, 1}); err == nil || !strings.Contains(err.Error(), "Sources of jit") {
+		t.Errorf("open: %v", err)
+	}
+}
