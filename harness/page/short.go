@@ -62,8 +62,13 @@ func WriteShort(w io.Writer, a *verdict.Analysis, o Short) error {
 	}
 	head := []string{o.paint(bold, fmt.Sprintf("%s on %s, kernel %s: %s", id.Experiment, id.Target, id.Kernel, id.State))}
 	room := o.Lines - len(head) - len(tail) - table
-	told := whole(slices.Concat(b.told, b.judged()), o.Width, room)
+	sentences := slices.Concat(b.told, b.judged())
+	told := whole(sentences, o.Width, room)
 	if o.Brief {
+		for len(told) > room && len(sentences) > 1 {
+			sentences = sentences[:len(sentences)-1]
+			told = whole(sentences, o.Width, room)
+		}
 		head = append(head, told[:min(len(told), room)]...)
 	} else {
 		head = append(append(head, told...), "")

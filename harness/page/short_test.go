@@ -103,6 +103,9 @@ func TestShortIsShort(t *testing.T) {
 					t.Errorf("a line of %d columns: %q", len([]rune(l)), l)
 				}
 			}
+			if told := strings.TrimSpace(b.String()[:strings.Index(b.String(), "Cells without")]); tt.brief && !strings.HasSuffix(told, ".") && !strings.HasSuffix(told, "…") {
+				t.Errorf("the answer ends within a sentence: %q", told)
+			}
 			if answer := Answer(a)[0]; !strings.HasPrefix(lines[1], answer[:20]) {
 				t.Errorf("the second line is %q, want the answer %q", lines[1], answer)
 			}
