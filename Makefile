@@ -55,7 +55,7 @@ build: ## bin/kxlab
 store: ## bin/kxlab-store, which copies shards to object storage and back
 	go -C deploy/store build -o ../../bin/kxlab-store .
 
-bench: build ## compare load balancers (here and in exact guests), replacements, congestion controls, schedulers, faults, and C with BPF, profile quick; 10 minutes with 2 cores, the first answer in 1
+bench: build ## compare load balancers (here and in exact guests), replacements, congestion controls, schedulers, faults, and C with BPF, profile quick; 11 minutes with 2 cores, the first answer in 1
 	$(SUDO) bin/kxlab bench
 
 regress: ## what did this tree change against BASE (default: the last commit), counted in exact guests? Exits 3 if for the worse
